@@ -1,0 +1,1 @@
+"""Thaw: how much of a pre-trained network should you unfreeze?"""

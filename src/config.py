@@ -1,0 +1,258 @@
+"""The schema: every key that a trial knows, with its type, range, unit and meaning.
+
+`conf/` holds the values; this file says what they may be. Hydra composes, :func:`parse` checks. A key that is
+missing here, or a value out of its range, is refused before anything is read, trained or written.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from src.errors import ThawError, did_you_mean, one_line
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _check_depth(value: int | str) -> int | str:
+    if isinstance(value, int) and value < 0:
+        raise ValueError("a number of layers is 0 or more")
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("a depth is a number of layers, `all`, a block's name, or `3 blocks`")
+    if isinstance(value, str) and re.fullmatch(r"\s*0+\s+blocks?\s*", value):
+        raise ValueError("`N blocks` needs N of 1 or more; `0` unfreezes nothing")
+    return value
+
+
+Depth = Annotated[
+    Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)],
+    AfterValidator(_check_depth),
+]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class WeightsConfig(Section):
+    """Where the backbone's weights come from."""
+
+    name: Literal["formula", "imagenet", "random", "file"] = Field(
+        description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
+    )
+    path: Path | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
+    alpha: float | None = Field(gt=0, le=4, description="width multiplier; null: the weight set's own")
+    image_size: int | None = Field(ge=32, le=1024, description="native size, px; null: the weight set's own")
+
+    @model_validator(mode="after")
+    def _path_goes_with_file(self) -> "WeightsConfig":
+        if self.name == "file" and self.path is None:
+            raise ValueError("weights=file needs weights.path=FILE")
+        if self.name != "file" and self.path is not None:
+            raise ValueError(f"weights.path goes with weights=file, not with weights={self.name}")
+        if self.name == "formula" and (self.alpha or self.image_size):
+            raise ValueError("weights=formula has one width and size; leave weights.alpha and image_size null")
+        return self
+
+
+class _Data(Section):
+    fraction: float = Field(gt=0, le=1, description="part of the training split that is used, stratified")
+    split_seed: int = Field(ge=0, lt=2**32, description="of splits and `fraction`; trials with other seeds share it")
+
+
+class _PhotoData(_Data):
+    validation: Fraction = Field(description="part of the training photos held out where there is no val split")
+    test: Fraction = Field(description="part held out for the test where no split is given at all")
+    resize: Literal["crop", "stretch", "pad"] = Field(description="how a photo becomes square")
+    max_unreadable: Fraction = Field(description="part of the files that may be no image before all is refused")
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> "_PhotoData":
+        if self.validation + self.test >= 1:
+            raise ValueError("data.validation and data.test together leave nothing to train on")
+        return self
+
+
+class FolderData(_PhotoData):
+    """train/ val/ test/ with a folder per class, or just a folder per class."""
+
+    kind: Literal["folder"]
+    root: Path = Field(description="the folder")
+    group_pattern: str | None = Field(
+        description="regular expression on a photo's path below its class; what it captures (or matches) names "
+        "a group, such as a burst, that never crosses splits"
+    )
+
+    @model_validator(mode="after")
+    def _pattern_compiles(self) -> "FolderData":
+        try:
+            re.compile(self.group_pattern or "")
+        except re.error as error:
+            raise ValueError(f"data.group_pattern is no regular expression: {error}") from error
+        return self
+
+
+class CsvData(_PhotoData):
+    """A manifest: path,label[,split][,group]."""
+
+    kind: Literal["csv"]
+    manifest: Path = Field(description="the CSV file; relative paths in it start from its own folder")
+
+
+class TreesData(_Data):
+    """The generated set: species of trees drawn by formula."""
+
+    kind: Literal["trees"]
+    classes: int = Field(ge=2, le=23, description="species, of 23")
+    train_images: Count = Field(le=100_000, description="training images a species")
+    val_images: Count = Field(le=100_000, description="validation images a species")
+    test_images: int = Field(ge=0, le=100_000, description="test images a species")
+    difficulty: float = Field(ge=0, le=1, description="how far light, distance, clutter and noise vary")
+    draw_seed: int = Field(ge=0, description="seed of the drawing")
+
+
+DataConfig = Annotated[FolderData | CsvData | TreesData, Field(discriminator="kind")]
+
+
+class AugmentConfig(Section):
+    """Random views of a training image: a pure function of seed, image and view."""
+
+    flip: bool = Field(description="mirror half of the views left to right")
+    rotation: float = Field(ge=0, le=180, description="up to so many degrees either way")
+    zoom: Fraction = Field(description="scale between 1 - zoom and 1 + zoom, each axis alike")
+    crop: Fraction = Field(description="cut out a window whose side is down to 1 - crop of the image's")
+    shift: Fraction = Field(description="move by up to this part of the side, each axis")
+    brightness: Fraction = Field(description="multiply all values by 1 - brightness to 1 + brightness")
+    views: Count | None = Field(description="different views an image has; null: a new one each epoch")
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every view equals the image."""
+        return not (self.flip or self.rotation or self.zoom or self.crop or self.shift or self.brightness)
+
+
+class OptimizerConfig(Section):
+    """Keras' optimizer; the rate is the phase's."""
+
+    name: Literal["adam", "sgd", "adamw"] = Field(description="adam, sgd, adamw")
+    momentum: Fraction = Field(description="sgd's momentum, Nesterov off; adam's and adamw's beta_1")
+    weight_decay: float = Field(ge=0, le=1, description="adamw's decoupled weight decay")
+
+    @model_validator(mode="after")
+    def _decay_is_adamws(self) -> "OptimizerConfig":
+        if self.weight_decay and self.name != "adamw":
+            raise ValueError(f"weight_decay goes with optimizer=adamw, not with optimizer={self.name}")
+        return self
+
+
+class PhaseConfig(Section):
+    """One leg of the schedule: what trains, how long, how fast."""
+
+    unfrozen: Depth = Field(description="the backbone's depth that trains in this phase")
+    epochs: int = Field(ge=1, le=10_000, description="epochs at the most")
+    learning_rate: Rate = Field(description="initial rate")
+    patience: Count | None = Field(description="epochs without a better monitor before the phase ends; null: never")
+    plateau_patience: Count | None = Field(description="such epochs before the rate falls; null: never")
+    plateau_factor: float = Field(gt=0, lt=1, description="what the rate is then multiplied by")
+
+
+class TrackingConfig(Section):
+    """Where MLflow keeps the run. Cannot change a number."""
+
+    uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
+    experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
+    run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
+    save_model: bool = Field(description="log the kept weights as a Keras model that MLflow can load")
+
+
+class RuntimeConfig(Section):
+    """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
+
+    cache_dir: Path = Field(description="folder of decoded photos; safe to delete at any time")
+    threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
+    jit_compile: bool = Field(description="XLA; on a CPU it compiles long and steps slower")
+    progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
+
+
+class TrialConfig(Section):
+    """One trial. Keys that people sweep stand at the top."""
+
+    backbone: str = Field(min_length=1, description="a name in conf/backbone, or a class of keras.applications")
+    weights: WeightsConfig
+    data: DataConfig
+    unfrozen: Depth = Field(description="layers from the end, `all`, a block's name, or `3 blocks`")
+    batchnorm: Literal["inference", "frozen", "adapted", "train"] = Field(
+        description="inference: pre-trained statistics, gamma and beta of unfrozen layers train; frozen: those "
+        "fixed too; adapted: statistics taken once from the training images; train: Keras' default"
+    )
+    dropout: Fraction = Field(description="part of the pooled features dropped before the dense layer")
+    learning_rate: Rate = Field(description="feature extraction's rate")
+    fine_tune_learning_rate: Rate = Field(description="fine-tuning's rate")
+    batch_size: int = Field(ge=1, le=65_536, description="images a step")
+    seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
+    schedule: dict[str, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
+    augment: AugmentConfig
+    image_size: int | None = Field(ge=32, le=1024, description="side, px; null: the weight set's native size")
+    epochs: int = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
+    fine_tune_epochs: int = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
+    optimizer: OptimizerConfig
+    monitor: Literal["val_accuracy", "val_loss"] = Field(description="what the best epoch is best in")
+    class_weights: Literal["balanced"] | None = Field(description="weigh classes by 1 / frequency, or null")
+    label_smoothing: Fraction = Field(description="part of the target spread over all classes")
+    tracking: TrackingConfig
+    runtime: RuntimeConfig
+
+
+def parse(composed: Mapping[str, Any]) -> TrialConfig:
+    """Check a composed configuration (plain containers, interpolations resolved).
+
+    Raises:
+        ThawError: with one line that names every key at fault, what it was given and what it takes.
+    """
+    try:
+        return TrialConfig.model_validate(composed)
+    except ValidationError as error:
+        lines = dict.fromkeys(_explain(dict(detail)) for detail in error.errors())
+        raise ThawError("; ".join(lines)) from error
+
+
+def _explain(detail: dict[str, Any]) -> str:
+    """One of pydantic's findings as ``key=value: what is wrong``."""
+    key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = detail["input"]
+    if detail["type"] == "extra_forbidden":
+        *_, name = key.split(".")
+        return f"unknown key {one_line(key, 80)!r}: {did_you_mean(name, _fields_beside(key))}"
+    if detail["type"] == "missing":
+        return f"{key} is not set: give {key}=VALUE"
+    if isinstance(given, Mapping | Section):
+        return f"{key}: {message}" if detail["type"] != "value_error" else message
+    shown = "null" if given is None else given
+    return f"{key}={one_line(shown, 80)}: {message}{_meaning(key)}"
+
+
+def _is_union_branch(part: int | str) -> bool:
+    return part in {"folder", "csv", "trees", "int", "str"} or "function-after" in str(part)
+
+
+def _fields_beside(key: str) -> list[str]:
+    section, _, below = key.partition(".")
+    if not below:
+        return list(TrialConfig.model_fields)
+    sections: dict[str, type[BaseModel]] = {
+        "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
+        "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
+    }  # fmt: skip
+    return list(sections[section].model_fields) if section in sections else []
+
+
+def _meaning(key: str) -> str:
+    field = TrialConfig.model_fields.get(key)
+    return f" ({field.description})" if field is not None and field.description else ""

@@ -1,0 +1,51 @@
+"""Random views of an image: a pure function of seed, image and view, whatever the batch or process around it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.config import AugmentConfig
+
+
+def view_number(config: AugmentConfig, epoch: int) -> int:
+    """Which view of every image epoch `epoch` (0, 1, …) shows: a new one each epoch, or `config.views` in turn."""
+    return epoch if config.views is None else epoch % config.views
+
+
+def view_parameters(
+    config: AugmentConfig, side: int, seed: int, digests: NDArray[np.uint64], view: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How images of `side` px look in view `view`.
+
+    Args:
+        config: how far views may differ from the image.
+        side: of the images, px.
+        seed: the trial's.
+        digests: uint64 [images], what names each image.
+        view: 0, 1, …
+
+    Returns:
+        Projective transforms float32 [images, 8], from output to input pixels as in TensorFlow's
+        ImageProjectiveTransformV3, and brightness factors float32 [images].
+    """
+    draws = np.stack([_uniform(seed, int(digest), view) for digest in digests])
+    flip, angle, scale, window, left, top, across, down, light = draws.T
+    mirror = np.where(flip < 0 if config.flip else np.zeros(len(draws), bool), -1.0, 1.0)
+    radians = np.deg2rad(config.rotation) * angle
+    side_of_window = 1 - config.crop * (window + 1) / 2
+    size = side_of_window / (1 + config.zoom * scale)
+    cosine, sine = size * np.cos(radians), size * np.sin(radians)
+    room, centre = (1 - side_of_window) * side / 2, (side - 1) / 2
+    centre_x = centre + room * left - config.shift * side * across
+    centre_y = centre + room * top - config.shift * side * down
+    rows = [
+        mirror * cosine, -sine, centre_x - centre * (mirror * cosine - sine),
+        mirror * sine, cosine, centre_y - centre * (mirror * sine + cosine),
+        np.zeros(len(draws)), np.zeros(len(draws)),
+    ]  # fmt: skip
+    return np.stack(rows, axis=1).astype(np.float32), (1 + config.brightness * light).astype(np.float32)
+
+
+def _uniform(seed: int, digest: int, view: int) -> NDArray[np.float64]:
+    """Nine numbers in [-1, 1) that follow from the arguments alone (a counter-based generator: Salmon et al. 2011)."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, digest], counter=[0, 0, 0, view]))
+    return generator.uniform(-1, 1, 9)

@@ -1,0 +1,134 @@
+"""A data set ready to train on: images, labels, splits, and a fingerprint of all three."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.config import CsvData, DataConfig, FolderData, TreesData
+from src.data.folder import list_folder
+from src.data.images import ImageStore, Progress, store_images
+from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.manifest import list_manifest
+from src.data.split import Splits, split_samples
+from src.data.trees_listing import list_trees
+from src.errors import ThawError, one_line
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images by index; `splits` says which index belongs where.
+
+    Attributes:
+        source: where the data come from, for people.
+        pixels: uint8 [images, side, side, 3], memory-mapped.
+        labels: int64 [images], an index into `class_names`; -1 for an image in no split.
+        digests: uint64 [images], a hash of each image's pixels: what its random views follow from.
+        names: what people are shown for each image.
+        class_names: sorted; the same numbers in every split.
+        fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
+        warnings: a line each, for the user.
+    """
+
+    source: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    digests: NDArray[np.uint64]
+    names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    splits: Splits
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+    def counts(self, split: Split) -> NDArray[np.int64]:
+        """Images of each class in `split`, int64 [classes]."""
+        return np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
+
+
+def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> Dataset:
+    """List, decode (or reopen) and split the data that `config` names, at `side` px.
+
+    Raises:
+        ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
+    """
+    listing = _list(config)
+    store = store_images(listing, side, cache_dir, threads, progress)
+    readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
+    warnings = _unreadable_warnings(config, listing, store)
+    splits = _splits(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
+    class_names, labels = _align(listing, splits)
+    warnings += _absent_class_warnings(class_names, labels, splits)
+    fingerprint = _fingerprint(class_names, labels, store, splits)
+    names = tuple(sample.name for sample in listing.samples)
+    return Dataset(
+        listing.source, store.pixels, labels, store.digests, names, class_names, splits, fingerprint, tuple(warnings)
+    )
+
+
+def _list(config: DataConfig) -> Listing:
+    match config:
+        case FolderData():
+            return list_folder(config)
+        case CsvData():
+            return list_manifest(config)
+        case TreesData():
+            return list_trees(config)
+
+
+def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore) -> list[str]:
+    if not store.unreadable:
+        return []
+    shown = [f"{one_line(listing.samples[i].name, 120)} ({why})" for i, why in list(store.unreadable.items())[:5]]
+    more = f", and {len(store.unreadable) - 5} more" if len(store.unreadable) > 5 else ""
+    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {'; '.join(shown)}{more}"
+    allowed = 0.0 if isinstance(config, TreesData) else config.max_unreadable
+    if len(store.unreadable) > max(1, allowed * len(listing.samples)):
+        raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
+    return [f"skipped: {text}"]
+
+
+def _splits(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
+    if not samples:
+        raise ThawError("no photo could be read")
+    validation, test = (0.0, 0.0) if isinstance(config, TreesData) else (config.validation, config.test)
+    splits = split_samples(samples, validation=validation, test=test, fraction=config.fraction, seed=config.split_seed)
+    return Splits(**{split: indices[splits[split]] for split in SPLITS})
+
+
+def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Class names from train, sorted, and every image's index into them."""
+    names = sorted({listing.samples[i].label for i in splits.train})
+    if len(names) < 2:
+        raise ThawError(f"{listing.source}: one class only ({one_line(names[0], 80)}); two or more are needed")
+    number = {name: k for k, name in enumerate(names)}
+    labels = np.array([number.get(sample.label, -1) for sample in listing.samples], np.int64)
+    for split in ("val", "test"):
+        strangers = sorted({listing.samples[i].label for i in splits[split] if labels[i] < 0})
+        if strangers:
+            shown = ", ".join(one_line(name, 60) for name in strangers[:5])
+            raise ThawError(f"{listing.source}: {split} has classes that train lacks: {shown}")
+    return tuple(names), labels
+
+
+def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64], splits: Splits) -> list[str]:
+    warnings = []
+    for split in ("val", "test"):
+        absent = sorted(set(range(len(class_names))) - set(labels[splits[split]].tolist()))
+        if absent and splits[split].size:
+            shown = ", ".join(one_line(class_names[k], 60) for k in absent[:5]) + (" …" if len(absent) > 5 else "")
+            warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {shown}")
+    return warnings
+
+
+def _fingerprint(class_names: Sequence[str], labels: NDArray[np.int64], store: ImageStore, splits: Splits) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update("\0".join(class_names).encode("utf-8", "surrogateescape"))
+    for split in SPLITS:
+        indices = splits[split]
+        digest.update(f"|{split} {indices.size} {store.pixels.shape[1]}|".encode())
+        digest.update(store.digests[indices].astype("<u8").tobytes())
+        digest.update(labels[indices].astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,135 @@
+"""Images decoded once: uint8 on disk, memory-mapped, so that neither memory nor the next trial pays for them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from src.data.listing import Image, Listing, UnreadableImageError
+from src.errors import ThawError, one_line
+
+LAYOUT_VERSION = 1
+"""Part of every store's key: raise it when the same stamps would give other pixels."""
+
+Progress = Callable[[int, int], None]
+"""Told (done, all) as images are decoded."""
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """The images of a listing.
+
+    Attributes:
+        pixels: uint8 [images, side, side, 3], memory-mapped; zeros where a file was unreadable.
+        digests: uint64 [images], a hash of each image's pixels.
+        unreadable: why, by index, for files that are no image.
+    """
+
+    pixels: NDArray[np.uint8]
+    digests: NDArray[np.uint64]
+    unreadable: dict[int, str]
+
+
+def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress) -> ImageStore:
+    """The images of `listing` as squares of `side` px, from `cache_dir` where they were decoded before.
+
+    Safe with several processes at once: one decodes, the others wait. What a killed process left is never read.
+
+    Raises:
+        ThawError: the disk is full or the folder cannot be written.
+    """
+    folder = cache_dir / "images" / _key(listing, side)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not _is_whole(folder, len(listing.samples), side):
+                _fill(folder, listing, side, threads, progress)
+        return _open(folder)
+    except OSError as error:
+        raise ThawError(f"decoded photos cannot be kept in {cache_dir}: {error.strerror or error}") from error
+
+
+def _key(listing: Listing, side: int) -> str:
+    text = json.dumps([LAYOUT_VERSION, side, *listing.stamps])
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _is_whole(folder: Path, count: int, side: int) -> bool:
+    try:
+        store = _open(folder)
+    except (OSError, ValueError, EOFError):
+        return False
+    return store.pixels.shape == (count, side, side, 3) and store.digests.shape == (count,)
+
+
+def _open(folder: Path) -> ImageStore:
+    unreadable = json.loads((folder / "unreadable.json").read_text("utf-8"))
+    return ImageStore(
+        np.load(folder / "pixels.npy", mmap_mode="r"),
+        np.load(folder / "digests.npy"),
+        {int(index): str(why) for index, why in unreadable.items()},
+    )
+
+
+def _fill(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        _write(unfinished, listing, side, threads, progress)
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
+    count = len(listing.samples)
+    blank = np.zeros((side, side, 3), np.uint8)
+    digests = np.zeros(count, np.uint64)
+    unreadable: dict[int, str] = {}
+    # Plain writes, not a memory map: on a full disk they raise, where a map would end the process.
+    with (folder / "pixels.npy").open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
+        npy.write_array_header_1_0(file, header)
+        for index, decoded in enumerate(_decoded(listing, side, threads)):
+            if isinstance(decoded, UnreadableImageError):
+                unreadable[index] = one_line(decoded, 200)
+            image = blank if isinstance(decoded, UnreadableImageError) else decoded
+            digests[index] = int.from_bytes(hashlib.blake2b(image.tobytes(), digest_size=8).digest(), "little")
+            file.write(image.tobytes())
+            progress(index + 1, count)
+        file.flush()
+        os.fsync(file.fileno())
+    np.save(folder / "digests.npy", digests)
+    (folder / "unreadable.json").write_text(json.dumps(unreadable), "utf-8")
+
+
+def _decoded(listing: Listing, side: int, threads: int) -> Iterator[Image | UnreadableImageError]:
+    """All images in order, a bounded number of them ahead of the reader."""
+
+    def read(index: int) -> Image | UnreadableImageError:
+        try:
+            return listing.read(index, side)
+        except UnreadableImageError as error:
+            return error
+
+    ahead: deque[Future[Image | UnreadableImageError]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for index in range(len(listing.samples)):
+            ahead.append(pool.submit(read, index))
+            if len(ahead) > 4 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

@@ -1,0 +1,57 @@
+"""What there is to look at: samples by name, label, split and group, before anything is decoded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+Image = NDArray[np.uint8]
+"""Raw RGB, shape (height, width, 3), 0–255."""
+
+
+class UnreadableImageError(Exception):
+    """A file that no image could be made of; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image to be.
+
+    Attributes:
+        name: what people are shown: a path below the data's root, or the generated image's number.
+        split: None where the data leave it to Thaw.
+        group: images of one group never part over splits; None: a group of its own.
+    """
+
+    name: str
+    label: str
+    split: Split | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All samples of a data set, in an order that does not depend on the machine.
+
+    Attributes:
+        source: where the data come from, for people.
+        read: draws or decodes sample i as a square RGB image of the given side, px; raises UnreadableImageError.
+        stamps: one per sample; equal stamps mean equal pixels (path, size and time of a file, or a seed).
+    """
+
+    source: str
+    samples: Sequence[Sample]
+    read: Callable[[int, int], Image]
+    stamps: Sequence[str]
+
+
+def file_stamp(path: Path) -> str:
+    """`path`'s place, size (bytes) and time of change (ns)."""
+    status = path.stat()
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"

@@ -1,0 +1,110 @@
+"""Which images train, validate and test: stratified, by seed, and never parting a group."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.listing import SPLITS, Sample, Split
+from src.errors import ThawError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Indices into the data set's images, ascending; `test` may be empty."""
+
+    train: Indices
+    val: Indices
+    test: Indices
+
+    def __getitem__(self, split: Split) -> Indices:
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
+
+
+def split_samples(samples: Sequence[Sample], *, validation: float, test: float, fraction: float, seed: int) -> Splits:
+    """Take the splits that `samples` state, and make those that they leave open.
+
+    Without any split, `test` and `validation` are parts of all images; with train alone given, `validation` is a part
+    of train, and there is no test unless one is given.
+
+    Raises:
+        ThawError: nothing to train on, too few images of a class, a stated split that parts a group.
+    """
+    given = np.array([sample.split or "" for sample in samples])
+    pool = np.flatnonzero(given == "")
+    parts = {split: np.flatnonzero(given == split) for split in SPLITS}
+    if pool.size:
+        parts["test"], pool = _take(samples, pool, test, seed, "test")
+        parts["train"] = pool
+    if not parts["val"].size:
+        rate = validation / (1 - test) if not np.any(given) else validation
+        parts["val"], parts["train"] = _take(samples, parts["train"], rate, seed + 1, "validation")
+    _check_groups(samples, parts)
+    parts["train"] = _thin(samples, parts["train"], fraction, seed)
+    return Splits(**{split: np.sort(indices).astype(np.int64) for split, indices in parts.items()})
+
+
+def _take(samples: Sequence[Sample], pool: Indices, rate: float, seed: int, split: str) -> tuple[Indices, Indices]:
+    """A stratified part of `pool`, and the rest."""
+    if rate == 0 and split == "test":
+        return pool[:0], pool
+    if rate == 0:
+        raise ThawError("no validation photos: give a val split, or data.validation above 0")
+    if any(samples[i].group is not None for i in pool):
+        return _take_groups(samples, pool, rate, seed)
+    return _take_images(samples, pool, rate, seed, split)
+
+
+def _take_images(
+    samples: Sequence[Sample], pool: Indices, rate: float, seed: int, split: str
+) -> tuple[Indices, Indices]:
+    from sklearn.model_selection import train_test_split
+
+    labels = [samples[i].label for i in pool]
+    rarest, count = min(Counter(labels).items(), key=lambda item: item[1])
+    if count < 2 or round(rate * pool.size) < len(set(labels)):
+        raise ThawError(
+            f"too few photos to hold out a {split} part of {rate:.2g} in every class: class {rarest!r} has {count}; "
+            f"add photos, raise data.{split}, or give the splits yourself"
+        )
+    rest, taken = train_test_split(pool, test_size=rate, random_state=seed, stratify=labels)
+    return taken, rest
+
+
+def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
+    """As near to `rate` as whole groups allow: one fold of 1 / rate."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = [samples[i].label for i in pool]
+    groups = [f"group {samples[i].group}" if samples[i].group is not None else f"image {i}" for i in pool]
+    folds = max(2, round(1 / rate))
+    if len(set(groups)) < folds:
+        raise ThawError(f"{len(set(groups))} groups cannot be split into parts of {rate:.2g}: too few")
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    rest, taken = next(iter(splitter.split(pool, labels, groups)))
+    return pool[taken], pool[rest]
+
+
+def _check_groups(samples: Sequence[Sample], parts: dict[Split, Indices]) -> None:
+    home: dict[str, Split] = {}
+    for split, indices in parts.items():
+        for i in indices:
+            group = samples[i].group
+            if group is not None and home.setdefault(group, split) != split:
+                raise ThawError(f"group {group!r} is in both {home[group]} and {split}: a group never crosses splits")
+
+
+def _thin(samples: Sequence[Sample], train: Indices, fraction: float, seed: int) -> Indices:
+    """The first `fraction` of every class in an order fixed by `seed`, one image at least: smaller sets nest."""
+    if fraction == 1:
+        return train
+    order = np.random.default_rng(seed).permutation(np.sort(train))
+    kept: list[Indices] = []
+    for label in sorted({samples[i].label for i in train}):
+        mine = np.array([i for i in order if samples[i].label == label])
+        kept.append(mine[: max(1, round(fraction * mine.size))])
+    return np.concatenate(kept)

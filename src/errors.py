@@ -1,0 +1,43 @@
+"""What goes wrong in a way that the user can mend, and how it is told: in a line or two."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ThawError(Exception):
+    """Bad input or a failing surrounding. Its text says what, where, and what would do."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the process to end; like KeyboardInterrupt, no ``except Exception`` may swallow it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"ended by signal {signal_number}")
+        self.signal_number = signal_number
+
+
+def one_line(text: object, limit: int = 500) -> str:
+    r"""`text` on one line: white space folded, unprintable characters escaped, `limit` characters at most.
+
+    File and class names come from strangers, and a terminal obeys control characters.
+
+    >>> one_line("a\n  b\x1b[31m")
+    'a b\\x1b[31m'
+    """
+    folded = " ".join(str(text).split())
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in folded)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The hint that follows an unknown `word`.
+
+    >>> did_you_mean("dropuot", ["dropout", "seed"])
+    "did you mean 'dropout'?"
+    >>> did_you_mean("x", ["dropout", "seed"])
+    'known: dropout, seed'
+    """
+    names = list(known)
+    lowered = {name.lower(): name for name in names}
+    close = get_close_matches(word.lower(), lowered, n=1)
+    return f"did you mean {lowered[close[0]]!r}?" if close else "known: " + ", ".join(names)

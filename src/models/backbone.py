@@ -1,0 +1,120 @@
+"""A backbone on raw images, with its weights: keras.applications, or LeNet-5."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+from src.errors import ThawError, one_line
+from src.models.catalog import BackboneSpec, Preprocessing
+from src.models.layers import LayerInfo
+from src.models.lenet import LeNet5
+from src.models.weights import WeightSet
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+_PREPROCESSING_PREFIX = "preprocessing"
+
+
+def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.Model:
+    """`spec` with `weights`, from raw RGB float32 [batch, side, side, 3] in 0–255 to its last feature map.
+
+    Raises:
+        ThawError: `side` too small, weights that do not fit, or that cannot be downloaded.
+    """
+    if side < spec.least_size:
+        raise ThawError(f"image_size={side}: {spec.name} needs {spec.least_size} px or more")
+    images = keras.Input((side, side, 3), name="image")
+    source = "imagenet" if weights.name == "imagenet" and not _has_sized_weights(spec) else None
+    model = _construct(spec, weights, source, input_tensor=preprocess(images, spec.preprocessing))
+    if weights.name == "imagenet" and source is None:
+        native = (weights.image_size, weights.image_size, 3)
+        model.set_weights(_construct(spec, weights, "imagenet", input_shape=native).get_weights())
+    elif weights.name == "file":
+        _load_file(model, weights)
+    return model
+
+
+def preprocess(images: Any, preprocessing: Preprocessing) -> Any:
+    """What the weights expect of raw 0–255 RGB, as in `keras.applications.*.preprocess_input`; part of the model."""
+    name = _PREPROCESSING_PREFIX
+    match preprocessing:
+        case "inside":
+            return images
+        case "minus_one_to_one":
+            return layers.Rescaling(1 / 127.5, offset=-1, name=name)(images)
+        case "zero_to_one":
+            return layers.Rescaling(1 / 255, name=name)(images)
+        case "torch":
+            scale = [1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION]
+            offset = [-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)]
+            return layers.Rescaling(scale, offset=offset, name=name)(images)
+        case "caffe":
+            blue_first = keras.ops.flip(images, axis=-1)
+            return layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN_BGR], name=name)(blue_first)
+
+
+def backbone_layers(model: keras.Model) -> list[layers.Layer]:
+    """The backbone's layers as Keras lists them: without the preprocessing and the head that Thaw adds."""
+    added = (_PREPROCESSING_PREFIX, "head_")
+    return [layer for layer in model.layers if not layer.name.startswith(added)]
+
+
+def describe_layers(backbone: Sequence[layers.Layer]) -> tuple[LayerInfo, ...]:
+    """The table of `backbone` (every layer trainable) that depths are planned on."""
+    return tuple(
+        LayerInfo(
+            name=layer.name,
+            variables=tuple((str(variable.path), math.prod(variable.shape)) for variable in layer.trainable_weights),
+            is_batchnorm=isinstance(layer, layers.BatchNormalization),
+        )
+        for layer in backbone
+    )
+
+
+def _has_sized_weights(spec: BackboneSpec) -> bool:
+    """MobileNet's ImageNet weights come in several native sizes, and Keras would pick them by the input's."""
+    return spec.class_name in {"MobileNet", "MobileNetV2"}
+
+
+def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **where: Any) -> keras.Model:
+    function = LeNet5 if spec.class_name == "LeNet5" else getattr(keras.applications, spec.class_name)
+    width = {"alpha": weights.alpha} if spec.has_width else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of input sizes that the caller chose on purpose.
+            return function(include_top=False, weights=source, **width, **where)
+    except Exception as error:
+        if "URL fetch failure" in str(error):
+            raise ThawError(_no_download(spec, error)) from error
+        if isinstance(error, ValueError):
+            raise ThawError(f"{spec.name} with weights={weights.name}: {one_line(error, 300)}") from error
+        raise
+
+
+def _no_download(spec: BackboneSpec, error: Exception) -> str:
+    return (
+        f"ImageNet weights of {spec.name} cannot be downloaded ({one_line(error, 160)}): copy them to "
+        "~/.keras/models from a machine that can, or use weights=file weights.path=FILE"
+    )
+
+
+def _load_file(model: keras.Model, weights: WeightSet) -> None:
+    assert weights.path is not None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns once for each layer, then raises for all.
+            if weights.path.name.endswith(".keras"):
+                model.set_weights(keras.saving.load_model(weights.path, compile=False).get_weights())
+            else:
+                model.load_weights(str(weights.path))
+    except (ValueError, OSError, KeyError) as error:
+        reason = one_line(str(error).split("\n\nList of")[0], 300)
+        raise ThawError(
+            f"weights.path={weights.path} does not fit {model.name} of width {weights.alpha:g} "
+            f"(weights.alpha, backbone without its top?): {reason}"
+        ) from error

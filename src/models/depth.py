@@ -1,0 +1,99 @@
+"""How deep to thaw: what a depth comes to in layers, blocks and variables, and its canonical form.
+
+`unfrozen=N` means the last N layers as Keras lists them; `all`, a block's name (from that block to the end) and
+`N blocks` (the last N blocks and whatever follows them) mean what they say. Two depths that train the same variables
+are the same depth: the canonical form is the least number of layers that trains them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from src.errors import ThawError, did_you_mean
+from src.models.layers import LayerInfo, block_names
+
+BatchNormPolicy = Literal["inference", "frozen", "adapted", "train"]
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A depth resolved against a backbone.
+
+    Attributes:
+        asked: what the configuration said.
+        unfrozen: layers from the end that it names.
+        canonical: layers from the first one that trains to the end; 0 if none does.
+        variables: paths of the variables that train, in order.
+        parameters: how many values those hold.
+        blocks: the blocks that train, from the first one on; "stem" and "top" stand for what is in no block.
+    """
+
+    asked: int | str
+    unfrozen: int
+    canonical: int
+    variables: tuple[str, ...]
+    parameters: int
+    blocks: tuple[str, ...]
+
+    def describe(self, layers: int) -> str:
+        """One line for people."""
+        if not self.variables:
+            what = "the head alone" if not self.unfrozen else f"{self.unfrozen} layers, but no variable of the backbone"
+            return f"unfrozen={self.asked}: trains {what}"
+        where = f", from {self.blocks[0]}" if self.blocks and self.blocks[0] else ""
+        return (
+            f"unfrozen={self.asked}: {self.unfrozen} of {layers} layers{where}, "
+            f"{self.parameters:,} backbone parameters train"
+        )
+
+
+def resolve_depth(asked: int | str, layers: Sequence[LayerInfo], batchnorm: BatchNormPolicy, backbone: str) -> Depth:
+    """What `asked` comes to on a backbone with `layers`.
+
+    Raises:
+        ThawError: more layers or blocks than there are, or no such block.
+    """
+    unfrozen = _count(asked, layers, backbone)
+    start = len(layers) - unfrozen
+    training = [i for i in range(start, len(layers)) if layers[i].variables and _trains(layers[i], batchnorm)]
+    variables = [variable for i in training for variable in layers[i].variables]
+    blocks = block_names(layers)
+    return Depth(
+        asked=asked,
+        unfrozen=unfrozen,
+        canonical=len(layers) - training[0] if training else 0,
+        variables=tuple(path for path, _ in variables),
+        parameters=sum(size for _, size in variables),
+        blocks=tuple(dict.fromkeys(blocks[i] for i in training)),
+    )
+
+
+def _trains(layer: LayerInfo, batchnorm: BatchNormPolicy) -> bool:
+    return not (layer.is_batchnorm and batchnorm == "frozen")
+
+
+def _count(asked: int | str, layers: Sequence[LayerInfo], backbone: str) -> int:
+    """The number of layers from the end that `asked` names."""
+    if isinstance(asked, int):
+        if asked > len(layers):
+            raise ThawError(f"unfrozen={asked}: {backbone} has {len(layers)} layers")
+        return asked
+    word = asked.strip()
+    if word == "all":
+        return len(layers)
+    blocks = block_names(layers)
+    number = re.fullmatch(r"(\d+)\s+blocks?", word)
+    name = _last_blocks(int(number[1]), blocks, backbone) if number else word
+    if not name or name not in blocks:
+        known = [block for block in dict.fromkeys(blocks) if block]
+        hint = did_you_mean(name, known) if known else "its layers name no blocks; give a number of layers or `all`"
+        raise ThawError(f"unfrozen={asked}: {backbone} has no block {name!r}: {hint}")
+    return len(layers) - blocks.index(name)
+
+
+def _last_blocks(number: int, blocks: Sequence[str], backbone: str) -> str:
+    named = [block for block in dict.fromkeys(blocks) if block not in {"", "stem", "top"}]
+    if number > len(named):
+        raise ThawError(f"unfrozen={number} blocks: {backbone} has {len(named) or 'no named'} blocks")
+    return named[-number]

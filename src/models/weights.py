@@ -1,0 +1,60 @@
+"""Weight sets: each says its own width, native size and digest, so that `weights=` decides those together."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from src.config import WeightsConfig
+from src.errors import ThawError
+from src.models.catalog import BackboneSpec
+
+WEIGHT_FILE_SUFFIXES = (".weights.h5", ".h5", ".keras")
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """Pre-trained (or random) weights of one backbone.
+
+    Attributes:
+        alpha: width multiplier that they were trained with; 1.0 where the backbone has none.
+        image_size: native side, px.
+        digest: names the values: equal digests, equal weights. Random weights follow from the trial's seed.
+    """
+
+    name: Literal["formula", "imagenet", "random", "file"]
+    path: Path | None
+    alpha: float
+    image_size: int
+    digest: str
+
+
+def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
+    """The weight set that `config` asks for, without loading it.
+
+    Raises:
+        ThawError: the backbone has no such weights or no width, or the file is not there.
+    """
+    if config.name == "imagenet" and not backbone.pretrained:
+        raise ThawError(f"{backbone.name} has no ImageNet weights: use weights=random or weights=file")
+    if config.alpha not in (None, 1.0) and not backbone.has_width:
+        raise ThawError(f"weights.alpha={config.alpha}: {backbone.name} has no width multiplier; leave it null")
+    alpha = config.alpha or 1.0
+    size = config.image_size or backbone.image_size
+    return WeightSet(config.name, config.path, alpha, size, _digest(config, backbone, alpha, size))
+
+
+def _digest(config: WeightsConfig, backbone: BackboneSpec, alpha: float, image_size: int) -> str:
+    if config.path is None:
+        return f"{config.name}/{backbone.class_name}/{alpha:g}/{image_size}"
+    return "sha256:" + _file_digest(config.path)
+
+
+def _file_digest(path: Path) -> str:
+    if not path.name.endswith(WEIGHT_FILE_SUFFIXES):
+        raise ThawError(f"weights.path={path}: expected a file that ends in {', '.join(WEIGHT_FILE_SUFFIXES)}")
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ThawError(f"weights.path={path}: {error.strerror}") from error

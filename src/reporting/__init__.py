@@ -1,0 +1,1 @@
+"""What people are shown: the terminal's lines and tables, and a trial's figures."""

@@ -1,0 +1,91 @@
+"""What a trial says as it goes: bars on a terminal, plain lines elsewhere, and a short table at the end."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from src.errors import one_line
+
+_PERCENT_OF_A_LINE = 25
+
+
+class Terminal:
+    """Progress and notes go to standard error, the result to standard output. A context manager."""
+
+    def __init__(self, progress: bool) -> None:
+        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Console(highlight=False)
+        self._shown = progress
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=self._notes, transient=True, disable=not (progress and self._notes.is_terminal),
+        )  # fmt: skip
+        self._bar: TaskID | None = None
+        self._title = ""
+        self._told = 0
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """A line on what goes on."""
+        if self._shown:
+            self._notes.print(Text(one_line(text, 1000)))
+
+    def warn(self, text: str) -> None:
+        """A line that is shown in any case."""
+        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
+
+    def bar(self, title: str, *, lines: bool = True) -> None:
+        """Begin a bar, in place of the last; :meth:`count` moves it, and without a terminal tells it in `lines`."""
+        if self._bar is not None:
+            self._bars.remove_task(self._bar)
+        self._title, self._told = title, 0 if lines else 100
+        self._bar = self._bars.add_task(title, total=None)
+
+    def count(self, done: int, total: int) -> None:
+        """So much of the bar's total is done. Without a terminal: a line at each quarter."""
+        if self._bar is None:
+            return
+        self._bars.update(self._bar, completed=done, total=total)
+        percent = 100 * done // max(total, 1)
+        if self._bars.disable and percent >= self._told + _PERCENT_OF_A_LINE:
+            self._told = percent - percent % _PERCENT_OF_A_LINE
+            self.note(f"{self._title}: {done} of {total}")
+
+    def result(self, numbers: Mapping[str, float], places: Mapping[str, str]) -> None:
+        """The short table: accuracies, gaps, times, and where the run is."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for label, cells in _rows(numbers):
+            table.add_row(label, cells)
+        for label, place in places.items():
+            table.add_row(label, Text(place, overflow="fold"))
+        self._out.print(table)
+
+
+def _rows(numbers: Mapping[str, float]) -> list[tuple[str, str]]:
+    accuracy = [f"{split} {numbers[f'{split}/accuracy']:.3f}" for split in _SPLITS if f"{split}/accuracy" in numbers]
+    mode, generalization = numbers["gap/mode"], numbers["gap/generalization"]
+    gaps = f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"
+    times = [f"{name.removeprefix('time/')} {value:.1f}" for name, value in numbers.items() if name.startswith("time/")]
+    return [
+        ("accuracy", "   ".join(accuracy)),
+        ("gap", gaps),
+        ("best epoch", f"{int(numbers['best/epoch'])} (counted over all phases, from 0)"),
+        ("trained", f"{int(numbers['trainable_parameters']):,} parameters"),
+        ("seconds", "   ".join(times)),
+    ]
+
+
+_SPLITS = ("fit", "train", "val", "test")

@@ -1,0 +1,105 @@
+"""One MLflow run: what a trial was, what it measured epoch by epoch, and how it ended."""
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from src.config import TrialConfig
+from src.data.dataset import Dataset
+from src.errors import Interrupted, ThawError, one_line
+
+_LONGEST_PARAMETER = 500
+
+
+class Run:
+    """An open run. Writes are batched: one call an epoch."""
+
+    def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> None:
+        self.client = client
+        self.experiment_id = experiment_id
+        self.run_id = run_id
+
+    def describe(self, trial: TrialConfig, dataset: Dataset, tags: Mapping[str, str]) -> None:
+        """Log the resolved configuration as parameters, the data as the run's input, and `tags`."""
+        parameters = [Param(key, value[:_LONGEST_PARAMETER]) for key, value in flatten(trial.model_dump(mode="json"))]
+        self.client.log_batch(self.run_id, params=parameters, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+        counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
+        entity = DatasetEntity(
+            name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
+            source=json.dumps({"uri": dataset.source}),
+            profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
+        )  # fmt: skip
+        self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Log `values` at `step` (an epoch over all phases) in one call."""
+        now = int(time.time() * 1000)
+        self.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in values.items()])
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set `tags` in one call."""
+        self.client.log_batch(self.run_id, tags=[RunTag(name, value[:5000]) for name, value in tags.items()])
+
+    def text(self, text: str, name: str) -> None:
+        """Keep `text` as the artifact `name`."""
+        self.client.log_text(self.run_id, text, name)
+
+    def files(self, folder: Path, under: str | None = None) -> None:
+        """Keep all files of `folder` as artifacts."""
+        self.client.log_artifacts(self.run_id, str(folder), under)
+
+    def end(self, status: str) -> None:
+        """FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.run_id, status)
+
+
+@contextlib.contextmanager
+def started_run(client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int) -> Iterator[Run]:
+    """A run that reads FINISHED, FAILED (with the error's text) or KILLED when the block is left, however it is."""
+    created = client.create_run(experiment_id, start_time=started_ms, run_name=name)
+    run = Run(client, experiment_id, created.info.run_id)
+    try:
+        yield run
+    except (Interrupted, KeyboardInterrupt) as stop:
+        with contextlib.suppress(MlflowException, OSError):
+            run.tags({"error": one_line(stop)})
+            run.end("KILLED")
+        raise
+    except BaseException as error:
+        with contextlib.suppress(MlflowException, OSError):  # the error itself must be told, not the store's
+            run.tags({"error": one_line(error, 2000)})
+            run.end("FAILED")
+            run.text(traceback.format_exc(), "traceback.txt")
+        if isinstance(error, MlflowException):
+            raise ThawError(f"MLflow stopped taking results: {one_line(error, 300)}") from error
+        raise
+    else:
+        run.end("FINISHED")
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values as text; what is null stays out.
+
+    >>> list(flatten({"a": {"b": 1, "c": None}, "d": [1, "x"]}))
+    [('a.b', '1'), ('d', '[1, "x"]')]
+    """
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def as_yaml(trial: TrialConfig) -> str:
+    """The full resolved configuration, as a file that Hydra reads."""
+    return yaml.safe_dump(trial.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

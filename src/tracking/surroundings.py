@@ -1,0 +1,35 @@
+"""What a run was made by: package versions, git's commit and state, the machine."""
+
+import platform
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+
+
+def package_versions() -> str:
+    """Every installed package, as `pip freeze` would say it."""
+    found = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}
+    return "\n".join(sorted(found, key=str.lower)) + "\n"
+
+
+def git_tags(project: Path) -> dict[str, str]:
+    """The commit that `project` stands at, and whether files differ from it; empty outside git."""
+    commit = _git(project, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    changed = _git(project, "status", "--porcelain", "--untracked-files=no")
+    return {"mlflow.source.git.commit": commit, "git.state": "changed" if changed else "clean"}
+
+
+def machine_tags(device: str) -> dict[str, str]:
+    """Where the run ran."""
+    return {"device": device, "host": platform.node(), "python": platform.python_version()}
+
+
+def _git(project: Path, *arguments: str) -> str:
+    try:
+        command = ["git", "-C", str(project), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

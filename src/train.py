@@ -1,0 +1,21 @@
+"""Train trials: ``python -m src.train backbone=mobilenetv2 unfrozen=2``, or a sweep with ``-m``."""
+
+from hydra import main as hydra_main
+from omegaconf import DictConfig
+
+from src.composition import CONF, job, output_dir, prepare, run_entry, trial_config
+
+
+@hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
+@job
+def train(composed: DictConfig) -> float:
+    """Train the composed trial; return the number that a sweeper optimises, best/val_accuracy (0–1)."""
+    trial = trial_config(composed)
+    from src.trial import run_trial
+
+    return float(run_trial(trial, output_dir())["best/val_accuracy"])
+
+
+if __name__ == "__main__":
+    prepare()
+    run_entry(train)

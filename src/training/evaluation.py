@@ -1,0 +1,65 @@
+"""What the kept weights say of each validation photo, and what they are worth on the test split."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import classification_report, confusion_matrix
+
+from src.data.batches import evaluation_batches
+from src.data.dataset import Dataset
+from src.data.split import Indices
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of the validation photos.
+
+    Attributes:
+        indices: into the data set, int64 [photos].
+        labels: the true classes, int64 [photos].
+        probabilities: float32 [photos, classes].
+    """
+
+    indices: Indices
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class, int64 [photos]."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Photos by true and predicted class, int64 [classes, classes]."""
+        classes = np.arange(self.probabilities.shape[1])
+        return np.asarray(confusion_matrix(self.labels, self.predicted, labels=classes), np.int64)
+
+    def worst(self, count: int) -> NDArray[np.int64]:
+        """Positions of the `count` mistakes that were made with most confidence, worst first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        confidence = self.probabilities.max(axis=1)[wrong]
+        worst: NDArray[np.int64] = wrong[np.argsort(-confidence, kind="stable")]
+        return worst[:count]
+
+    def per_class(self, class_names: tuple[str, ...]) -> list[dict[str, float | str]]:
+        """Precision, recall, F1 and photos of each class."""
+        report = classification_report(
+            self.labels, self.predicted, labels=np.arange(len(class_names)), output_dict=True, zero_division=0
+        )
+        return [{"class": name, **_row(report[str(k)])} for k, name in enumerate(class_names)]
+
+
+def _row(values: dict[str, float]) -> dict[str, float]:
+    return {
+        "precision": values["precision"], "recall": values["recall"], "f1": values["f1-score"],
+        "photos": int(values["support"]),
+    }  # fmt: skip
+
+
+def predict_validation(model: keras.Model, dataset: Dataset, batch_size: int) -> Predictions:
+    """The probabilities of every validation photo under `model`, in inference mode."""
+    probabilities = model.predict(evaluation_batches(dataset, "val", batch_size), verbose=0)
+    indices = dataset.splits["val"]
+    return Predictions(indices, dataset.labels[indices], np.asarray(probabilities, np.float32))

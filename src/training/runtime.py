@@ -1,0 +1,51 @@
+"""TensorFlow set up so that the same trial gives the same numbers. Importing this module starts TensorFlow."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from src.config import RuntimeConfig
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow's native start-up chatter (absent GPUs, instruction sets) off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _quiet():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    GPUS = tf.config.list_physical_devices("GPU")
+    for gpu in GPUS:
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def set_threads(config: RuntimeConfig) -> None:
+    """Bound TensorFlow's threads as `config` says; once a process, before its first operation."""
+    if config.threads is None or tf.config.threading.get_intra_op_parallelism_threads() == config.threads:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+    except RuntimeError as error:
+        raise RuntimeError("runtime.threads cannot change within a process: it is fixed at the first trial") from error
+
+
+def device_name() -> str:
+    """What the trial runs on, for people."""
+    if not GPUS:
+        return f"CPU ({os.cpu_count()} cores)"
+    return ", ".join(str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)) for gpu in GPUS)

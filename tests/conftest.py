@@ -1,0 +1,119 @@
+"""What tests share: tiny photos, a composed configuration, a real MLflow store, and commands run as users run them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import settings
+from PIL import Image
+
+from src.composition import CONF, PROJECT, prepare, trial_config
+from src.config import TrialConfig
+
+settings.register_profile("thaw", deadline=None, derandomize=True)
+settings.load_profile("thaw")
+
+CLASSES = ("ash", "birch", "cedar")
+Compose = Callable[..., TrialConfig]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def save_photo(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (48, 40)) -> None:
+    """A photo that looks like its class: a coloured disc on noise."""
+    noise = np.random.default_rng(seed).integers(0, 90, (size[1], size[0], 3))
+    rows, columns = np.ogrid[: size[1], : size[0]]
+    disc = (rows - size[1] / 2) ** 2 + (columns - size[0] / 2) ** 2 < (min(size) / 3) ** 2
+    pixels = np.where(disc[:, :, None], np.array(colour) + noise // 3, noise).clip(0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def make_photos(root: Path, counts: dict[str, int], classes: tuple[str, ...] = CLASSES) -> Path:
+    """`counts` photos a class in each split's folder below `root`; the split "" means none."""
+    colours = ((200, 40, 40), (40, 200, 40), (40, 40, 200), (200, 200, 40))
+    for split, count in counts.items():
+        for k, name in enumerate(classes):
+            for i in range(count):
+                path = root / split / name / f"{name}_{i:02}.png"
+                save_photo(path, colours[k], seed=hash((split, k, i)) % 2**31)
+    return root
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes in train/ (8 each), val/ (4) and test/ (4)."""
+    return make_photos(tmp_path_factory.mktemp("photos"), {"train": 8, "val": 4, "test": 4})
+
+
+@pytest.fixture(scope="session")
+def composed() -> Iterator[Compose]:
+    """Compose and check a trial's configuration from overrides, as the command line does."""
+    prepare()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda *overrides: trial_config(compose("config", list(overrides)))
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The place of an MLflow store that the tests of one process share."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def tiny(photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Overrides of a trial that takes a second or two: LeNet-5 on the tiny photos at 32 px."""
+    cache = tmp_path_factory.mktemp("cache")
+    return (
+        "backbone=lenet5",
+        "data=folder",
+        f"data.root={photos}",
+        "image_size=32",
+        "batch_size=8",
+        "epochs=2",
+        "fine_tune_epochs=1",
+        f"runtime.cache_dir={cache}",
+        f"tracking.uri={store_uri}",
+        "tracking.save_model=false",
+    )
+
+
+@pytest.fixture(scope="session")
+def thaw(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+
+    def run(*arguments: str, cwd: Path = elsewhere, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """A folder of real photos with train/ val/ test/."""
+    return _from_environment("THAW_TEST_PHOTOS")
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """ImageNet weights of MobileNetV2, width 0.35, without its top."""
+    return _from_environment("THAW_TEST_WEIGHTS")
+
+
+def _from_environment(variable: str) -> Path:
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set: NOT TESTED ON REAL PHOTOS AND WEIGHTS")
+    return Path(os.environ[variable])

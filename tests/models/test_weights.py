@@ -1,0 +1,55 @@
+"""Weight sets say their own width, size and digest."""
+
+from pathlib import Path
+
+import pytest
+
+from src.config import WeightsConfig
+from src.errors import ThawError
+from src.models.catalog import find_backbone
+from src.models.weights import weight_set
+
+
+def _config(**changes: object) -> WeightsConfig:
+    return WeightsConfig.model_validate({"name": "imagenet", "path": None, "alpha": None, "image_size": None} | changes)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "changes", "alpha", "size"),
+    [
+        ("mobilenetv2", {}, 1.0, 224),
+        ("mobilenetv2", {"alpha": 0.35, "image_size": 96}, 0.35, 96),
+        ("EfficientNetB3", {}, 1.0, 300),
+        ("lenet5", {"name": "random"}, 1.0, 32),
+    ],
+)
+def test_width_and_native_size(backbone: str, changes: dict[str, object], alpha: float, size: int) -> None:
+    weights = weight_set(_config(**changes), find_backbone(backbone))
+    assert (weights.alpha, weights.image_size) == (alpha, size)
+
+
+def test_the_digest_is_of_the_files_content(tmp_path: Path) -> None:
+    spec = find_backbone("resnet50")
+    for name, content in (("a.h5", b"1"), ("b.h5", b"1"), ("c.h5", b"2")):
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (weight_set(_config(name="file", path=tmp_path / f"{n}.h5"), spec).digest for n in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    ("backbone", "changes", "says"),
+    [
+        ("lenet5", {}, "lenet5 has no ImageNet weights"),
+        ("resnet50", {"alpha": 0.5}, "resnet50 has no width multiplier"),
+        ("resnet50", {"name": "file", "path": "none.h5"}, "none.h5: No such file"),
+        ("resnet50", {"name": "file", "path": "weights.txt"}, "expected a file that ends in"),
+    ],
+)
+def test_what_a_backbone_cannot_have(backbone: str, changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ThawError, match=says):
+        weight_set(_config(**changes), find_backbone(backbone))
+
+
+def test_an_unknown_backbone_is_told_with_a_hint() -> None:
+    with pytest.raises(ThawError, match="did you mean 'mobilenetv2'"):
+        find_backbone("mobilnetv2")
