@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def explain(error: Exception) -> str:
     """What went wrong, in one line, for errors of Thaw's, Hydra's and OmegaConf's."""
     if isinstance(error, ThawError):
         return one_line(error, 2000)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
         return one_line(f"the disk is full: {error}; free some space and run the command again")
     if isinstance(error.__cause__, OmegaConfBaseException):
         return _omegaconf_line(error.__cause__)
@@ -111,8 +112,9 @@ def explain(error: Exception) -> str:
 
 def _is_mendable(error: Exception) -> bool:
     """Whether `error` is the user's to mend (a full disk is); anything else is a bug and keeps its traceback."""
-    full = isinstance(error, OSError) and (error.errno in (errno.ENOSPC, errno.EDQUOT) or "errno = 28" in str(error))
-    return full or not isinstance(error, OSError)
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT) or "errno = 28" in str(error)  # as h5py says it
+    return True
 
 
 def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
@@ -137,15 +139,14 @@ def _omegaconf_line(error: OmegaConfBaseException) -> str:
 
 
 def _hydra_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    missing = [line for line in lines if line.startswith("Could not find '")]
+    missing = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if missing:
-        choice = missing[0].split("'")[1]
-        group, _, name = choice.rpartition("/")
+        group, name = missing.groups()
         return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}"
-    return one_line(" ".join(lines))
+    return one_line(text.split("Config search path:", maxsplit=1)[0])
 
 
 def _options(group: str) -> list[str]:
     in_conf = sorted(path.stem for path in (CONF / group).glob("*.yaml") if not path.stem.startswith("_"))
-    return in_conf + ([spec.class_name for spec in CATALOG.values()] if group == "backbone" else [])
+    classes = [spec.class_name for spec in CATALOG.values() if group == "backbone" and spec.name not in in_conf]
+    return in_conf + classes

@@ -17,7 +17,7 @@ from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes
 from src.tracking.key import trial_key
 from src.tracking.model import save_model
 from src.tracking.run import as_yaml
-from src.tracking.store import tracking_uri
+from src.tracking.store import how_to_compare, tracking_uri
 from src.tracking.surroundings import git_tags, machine_tags, package_versions
 from src.training import runtime
 from src.training.evaluation import Predictions, predict_validation
@@ -176,8 +176,8 @@ def _tell(job: Job, numbers: dict[str, float], outcome: Outcome) -> None:
             f"{outcome.last.name} at this depth did not improve on it"
         )
     places = {
-        "run": f"{job.run.run_id} in {tracking_uri(job.inputs.trial.tracking, PROJECT)}",
+        "run": f"{job.run.run_id} in experiment {job.inputs.trial.tracking.experiment}",
         "files": str(job.output),
-        "compare": "mlflow ui   (in the project's folder), then http://127.0.0.1:5000",
+        "compare": how_to_compare(tracking_uri(job.inputs.trial.tracking, PROJECT), PROJECT),
     }
     job.terminal.result(numbers, places)

@@ -15,7 +15,11 @@ from src.errors import ThawError
 from src.models.catalog import CATALOG
 from tests.conftest import Compose
 
-REQUIRED = {"data=folder": ("data.root=photos",), "data=csv": ("data.manifest=m.csv",), "weights=file": ("weights.path=w.h5",)}
+REQUIRED = {
+    "data=folder": ("data.root=photos",),
+    "data=csv": ("data.manifest=m.csv",),
+    "weights=file": ("weights.path=w.h5",),
+}
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in CONF.glob("*/*.yaml")
@@ -58,7 +62,9 @@ def test_defaults_of_lenet_follow_the_backbone_and_yield_to_the_command_line(com
 
 
 def test_depth_and_rates_reach_the_phases(composed: Compose) -> None:
-    trial = composed("unfrozen=11", "learning_rate=0.5", "fine_tune_learning_rate=0.25", "epochs=7", "fine_tune_epochs=8")
+    trial = composed(
+        "unfrozen=11", "learning_rate=0.5", "fine_tune_learning_rate=0.25", "epochs=7", "fine_tune_epochs=8"
+    )
     head, tail = trial.schedule.values()
     assert (head.unfrozen, head.learning_rate, head.epochs) == (0, 0.5, 7)
     assert (tail.unfrozen, tail.learning_rate, tail.epochs) == (11, 0.25, 8)

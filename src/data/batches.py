@@ -87,7 +87,8 @@ def _view(pixels: tf.Tensor, transforms: tf.Tensor, light: tf.Tensor, dataset: D
         interpolation="BILINEAR",
         fill_mode="REFLECT",
     )
-    return tf.clip_by_value(moved * light[:, None, None, None], 0.0, 255.0)
+    factors = tf.reshape(light, [-1, 1, 1, 1])
+    return tf.ensure_shape(tf.clip_by_value(moved * factors, 0.0, 255.0), [None, *dataset.pixels.shape[1:]])
 
 
 def _one_hot(labels: tf.Tensor, dataset: Dataset) -> tf.Tensor:

@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from src.errors import ThawError, one_line
+from src.formula.weights import load_formula_weights
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5
@@ -36,6 +37,8 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
         model.set_weights(_construct(spec, weights, "imagenet", input_shape=native).get_weights())
     elif weights.name == "file":
         _load_file(model, weights)
+    elif weights.name == "formula":
+        _load_formula(model)
     return model
 
 
@@ -101,6 +104,13 @@ def _no_download(spec: BackboneSpec, error: Exception) -> str:
         f"ImageNet weights of {spec.name} cannot be downloaded ({one_line(error, 160)}): copy them to "
         "~/.keras/models from a machine that can, or use weights=file weights.path=FILE"
     )
+
+
+def _load_formula(model: keras.Model) -> None:
+    try:
+        load_formula_weights(model)
+    except ValueError as error:
+        raise ThawError(f"weights=formula: {one_line(error, 300)}") from error
 
 
 def _load_file(model: keras.Model, weights: WeightSet) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from src.config import WeightsConfig
 from src.errors import ThawError
+from src.formula.weights import WEIGHTS, digest_file
 from src.models.catalog import BackboneSpec
 
 WEIGHT_FILE_SUFFIXES = (".weights.h5", ".h5", ".keras")
@@ -37,11 +38,23 @@ def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
     """
     if config.name == "imagenet" and not backbone.pretrained:
         raise ThawError(f"{backbone.name} has no ImageNet weights: use weights=random or weights=file")
+    if config.name == "formula":
+        return _formula(backbone)
     if config.alpha not in (None, 1.0) and not backbone.has_width:
         raise ThawError(f"weights.alpha={config.alpha}: {backbone.name} has no width multiplier; leave it null")
     alpha = config.alpha or 1.0
     size = config.image_size or backbone.image_size
     return WeightSet(config.name, config.path, alpha, size, _digest(config, backbone, alpha, size))
+
+
+def _formula(backbone: BackboneSpec) -> WeightSet:
+    if backbone.class_name != "MobileNetV2":
+        raise ThawError(f"weights=formula are for mobilenetv2 alone: {backbone.name} takes imagenet, random or file")
+    try:
+        digest = digest_file(WEIGHTS).read_text("utf-8").strip()
+    except OSError as error:
+        raise ThawError(f"weights=formula: {error.filename}: {error.strerror}; check out the project again") from error
+    return WeightSet("formula", None, 0.35, 96, f"sha256:{digest}")
 
 
 def _digest(config: WeightsConfig, backbone: BackboneSpec, alpha: float, image_size: int) -> str:

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
@@ -24,10 +24,24 @@ for noisy in ("mlflow", "alembic"):
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
+def sqlite_uri(path: Path) -> str:
+    """The URI of a database file. SQLAlchemy decodes %XX, MLflow does not always: only what must be is encoded."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+
+
 def tracking_uri(config: TrackingConfig, project: Path) -> str:
     """`tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
-    own = f"sqlite:///{project / 'mlflow.db'}"
+    own = sqlite_uri(project / "mlflow.db")
     return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+
+
+def how_to_compare(uri: str, project: Path) -> str:
+    """What a user types or opens to see the store at `uri` in MLflow's UI."""
+    if uri.startswith("http"):
+        return _without_password(uri, uri)
+    if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
+        return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
+    return _without_password(f"mlflow ui --backend-store-uri '{uri}'", uri)
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
@@ -42,15 +56,14 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
             _create_database(uri, project)
         client = mlflow.MlflowClient(uri)
         return client, _experiment(client, config.experiment, uri, project)
-    except MlflowException as error:
-        raise ThawError(f"MLflow at {_without_password(uri)}: {one_line(error, 300)}; set tracking.uri=") from error
-    except OSError as error:
-        raise ThawError(f"MLflow at {_without_password(uri)}: {error.strerror or error}; set tracking.uri=") from error
+    except (MlflowException, OSError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error, 300)
+        raise ThawError(_without_password(f"MLflow at {uri}: {reason}; set tracking.uri=", uri)) from error
 
 
 def _create_database(uri: str, project: Path) -> None:
     """Make the SQLite store once, under another name until it is whole: processes that start at once may not race."""
-    path = Path(uri.removeprefix("sqlite:///"))
+    path = _database_file(uri)
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -60,15 +73,19 @@ def _create_database(uri: str, project: Path) -> None:
         if path.exists():
             return
         unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.unlink(missing_ok=True)
-        SqlAlchemyStore(f"sqlite:///{unfinished}", _artifact_root(uri, project)).engine.dispose()
+        unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
+        SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
         unfinished.rename(path)
+
+
+def _database_file(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix("sqlite:///")))
 
 
 def _artifact_root(uri: str, project: Path) -> str:
     """mlruns/ beside a SQLite file, as MLflow has it when it is started there; else the project's."""
     is_file = urlsplit(uri).scheme == "sqlite"
-    beside = Path(uri.removeprefix("sqlite:///")).resolve().parent if is_file else project
+    beside = _database_file(uri).resolve().parent if is_file else project
     return (beside / "mlruns").as_uri()
 
 
@@ -94,6 +111,6 @@ def _folder_name(experiment: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in experiment)[:120]
 
 
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":…@") if parts.password else uri
+def _without_password(text: str, uri: str) -> str:
+    password = urlsplit(uri).password
+    return text.replace(password, "…") if password else text

@@ -74,7 +74,8 @@ def run_schedule(
         result = fit_phase(network, dataset, trial, leg, checkpoints, observer)
         if not math.isfinite(result.best.metrics["val/loss"]):
             raise ThawError(
-                f"phase {name}: the loss is not a number; a lower learning rate than {config.learning_rate:g}?"
+                f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "
+                "or other weights?"
             )
         results.append(result)
         observer.phase_ends(result)

@@ -15,7 +15,7 @@ from tests.data.test_augment import STRONG, config
 @pytest.fixture(scope="module")
 def dataset(composed: Compose, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = composed("data=folder", f"data.root={photos}").data
-    return load_dataset(folder, 32, tmp_path_factory.mktemp("cache"), 2, lambda done, total: None)
+    return load_dataset(folder, 32, tmp_path_factory.mktemp("cache"), 2, lambda *_: None)
 
 
 def _epochs(dataset: Dataset, augment: AugmentConfig, first: int, epochs: int, seed: int = 0) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ Load = Callable[..., Dataset]
 def load(composed: Compose, tmp_path: Path) -> Load:
     def loaded(*overrides: str, side: int = 32) -> Dataset:
         config = composed(*overrides).data
-        return load_dataset(config, side, tmp_path / "cache", 2, lambda done, total: None)
+        return load_dataset(config, side, tmp_path / "cache", 2, lambda *_: None)
 
     return loaded
 

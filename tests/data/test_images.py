@@ -27,7 +27,7 @@ def _listing(count: int, read: Callable[[int, int], Image] | None = None, stamp:
 
 
 def _store(listing: Listing, folder: Path, side: int = 8) -> ImageStore:
-    return store_images(listing, side, folder, threads=2, progress=lambda done, total: None)
+    return store_images(listing, side, folder, threads=2, progress=lambda *_: None)
 
 
 def _never(index: int, side: int) -> Image:

@@ -21,9 +21,7 @@ Features = NDArray[np.float64]
 EVERY_SPECIES = pytest.mark.parametrize("species", range(len(SPECIES)), ids=[kind.name for kind in SPECIES])
 
 
-def draw(
-    species: int = 7, index: int = 0, *, seed: int = 0, size: int = 64, difficulty: float = 0.5
-) -> Images:
+def draw(species: int = 7, index: int = 0, *, seed: int = 0, size: int = 64, difficulty: float = 0.5) -> Images:
     return draw_tree(species, index, seed=seed, size=size, difficulty=difficulty)
 
 

@@ -115,7 +115,9 @@ def test_the_seed_decides_the_network() -> None:
 def test_adapted_statistics_are_the_target_images_own() -> None:
     net = network("mobilenetv2", "adapted")
     pretrained = {v.path: number(v) for v in net.model.weights if "moving" not in v.path}
-    adapt_statistics(net.model, iter([keras.ops.convert_to_tensor(IMAGES[:4]), keras.ops.convert_to_tensor(IMAGES[4:])]))
+    adapt_statistics(
+        net.model, iter([keras.ops.convert_to_tensor(IMAGES[:4]), keras.ops.convert_to_tensor(IMAGES[4:])])
+    )
     first = net.model.get_layer("bn_Conv1")
     before = keras.Model(net.model.input, first.input)(IMAGES)
     np.testing.assert_allclose(first.moving_mean, np.mean(before, axis=(0, 1, 2)), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,234 @@
+"""The command, as users run it: a trial end to end, bad input, signals, other folders."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from src.composition import PROJECT
+from src.tracking.store import sqlite_uri
+from tests.conftest import CLASSES, Command, make_photos, save_photo
+
+NUMBERS = {
+    "fit/loss", "fit/accuracy", "train/loss", "train/accuracy", "val/loss", "val/accuracy",
+    "test/loss", "test/accuracy", "best/val_accuracy", "best/epoch", "gap/mode", "gap/generalization",
+    "trainable_parameters", "time/total",
+}  # fmt: skip
+
+
+def summary_of(output: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((output / "summary.json").read_text())
+    return summary
+
+
+@pytest.fixture(scope="module")
+def trained(thaw: Command, tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A trial's output folder and what it printed. MobileNetV2, two phases, model saved."""
+    output = tmp_path_factory.mktemp("output")
+    overrides = (
+        "backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "unfrozen=block_16", "tracking.save_model=true",
+    )  # fmt: skip
+    done = thaw("src.train", *tiny, *overrides, f"hydra.run.dir={output}")
+    assert done.returncode == 0, done.stderr
+    return output, done.stdout
+
+
+def test_the_summary_holds_the_numbers_and_the_run_holds_the_same(trained: tuple[Path, str], store_uri: str) -> None:
+    summary = summary_of(trained[0])
+    assert set(summary) >= NUMBERS | {"run_id", "trial_key", "status", "data_fingerprint"}
+    run = mlflow.MlflowClient(store_uri).get_run(summary["run_id"])
+    assert run.info.status == summary["status"] == "FINISHED"
+    for name in NUMBERS:
+        assert run.data.metrics[name] == summary[name]
+    assert run.data.tags["trial_key"] == summary["trial_key"]
+    assert run.data.tags["data_fingerprint"] == summary["data_fingerprint"]
+    assert {"device", "python", "mlflow.source.git.commit", "git.state"} <= set(run.data.tags)
+    assert run.data.params["unfrozen"] == "block_16"
+    assert run.data.params["schedule.fine_tuning.learning_rate"] == "0.0001"
+    assert run.inputs.dataset_inputs[0].dataset.digest == summary["data_fingerprint"]
+
+
+def test_every_epoch_is_in_mlflow_at_its_step(trained: tuple[Path, str], store_uri: str) -> None:
+    summary = summary_of(trained[0])
+    history = mlflow.MlflowClient(store_uri).get_metric_history(summary["run_id"], "fit/accuracy")
+    by_step = {metric.step: metric.value for metric in history}
+    assert by_step == {int(epoch["epoch"]): epoch["fit/accuracy"] for epoch in summary["history"]}
+    assert [epoch["phase"] for epoch in summary["history"]] == [0, 0, 1]
+
+
+def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> None:
+    client = mlflow.MlflowClient(store_uri)
+    run_id = summary_of(trained[0])["run_id"]
+    top = {artifact.path for artifact in client.list_artifacts(run_id)}
+    assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model"}
+    figures = {artifact.path for artifact in client.list_artifacts(run_id, "figures")}
+    assert figures == {f"figures/{n}" for n in ("curves.png", "confusion.png", "mistakes.png", "per_class.csv")}
+
+
+def test_mlflow_loads_the_model_and_it_says_what_was_measured(
+    trained: tuple[Path, str], store_uri: str, photos: Path
+) -> None:
+    from src.data.decode import read_image
+
+    summary = summary_of(trained[0])
+    mlflow.set_tracking_uri(store_uri)
+    model = mlflow.keras.load_model(f"runs:/{summary['run_id']}/model")
+    names = [(path, k) for k, name in enumerate(CLASSES) for path in sorted((photos / "val" / name).iterdir())]
+    images = np.stack([read_image(path, 32, "stretch") for path, _ in names]).astype(np.float32)
+    guesses = model.predict(images, verbose=0).argmax(axis=1)
+    assert np.mean(guesses == [k for _, k in names]) == pytest.approx(summary["val/accuracy"])
+    served = mlflow.pyfunc.load_model(f"runs:/{summary['run_id']}/model")
+    assert served.metadata.metadata["class_names"] == list(CLASSES)
+    assert served.predict(images).shape == (12, 3)
+
+
+def test_the_table_says_where_the_run_is(trained: tuple[Path, str], store_uri: str) -> None:
+    printed = trained[1]
+    for text in ("accuracy", "gap", "best epoch", "seconds", "mlflow ui", summary_of(trained[0])["run_id"]):
+        assert text in printed
+
+
+BAD_INPUT = {
+    "range": (["dropout=1.5"], "dropout=1.5: input should be less than 1"),
+    "type": (["seed=many"], "seed=many: input should be a valid integer"),
+    "unknown key": (["dropuot=0.1"], "unknown key 'dropuot': did you mean 'dropout'?"),
+    "unknown nested key": (["augment.flipp=true"], "unknown key 'augment.flipp': did you mean 'flip'?"),
+    "unknown option": (["data=foldr"], "unknown data 'foldr': did you mean 'folder'?"),
+    "unknown backbone": (["backbone=mobilenetv9"], "unknown backbone 'mobilenetv9': did you mean 'mobilenet"),
+    "unknown config": (["-cn", "nosuch"], "nosuch"),
+    "bad grammar": (["dropout="], "dropout"),
+    "no root": (["data=folder"], "data.root is not set: give data.root=VALUE"),
+    "missing folder": (["data=folder", "data.root=/nowhere"], "data.root=/nowhere: no such folder"),
+    "missing manifest": (["data=csv", "data.manifest=/nowhere.csv"], "data.manifest=/nowhere.csv: No such file"),
+    "missing weights": (["weights=file", "weights.path=/nowhere.h5"], "weights.path=/nowhere.h5: No such file"),
+    "no such weights": (["backbone=lenet5", "weights=imagenet"], "lenet5 has no ImageNet weights"),
+    "negative depth": (["unfrozen=-1"], "unfrozen=-1: a number of layers is 0 or more"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_gets_a_line_or_two_and_status_1(thaw: Command, tmp_path: Path, case: str) -> None:
+    overrides, says = BAD_INPUT[case]
+    uri = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+    done = thaw("src.train", *overrides, *([] if case == "unknown config" else [uri]))
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) <= 2, done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_silent_server_is_told_before_anything_trains(thaw: Command, tiny: tuple[str, ...]) -> None:
+    started = time.monotonic()
+    done = thaw("src.train", *tiny, "tracking.uri=http://127.0.0.1:9", "runtime.progress=false")
+    assert done.returncode == 1
+    assert "MLflow at http://127.0.0.1:9" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 60
+
+
+def test_a_depth_that_is_not_there_fails_the_run_with_its_text(
+    thaw: Command, tiny: tuple[str, ...], store_uri: str
+) -> None:
+    done = thaw("src.train", *tiny, "unfrozen=7", "tracking.experiment=bad-depth", "runtime.progress=false")
+    assert done.returncode == 1
+    assert done.stderr == "thaw: unfrozen=7: lenet5 has 6 layers\n"
+    client = mlflow.MlflowClient(store_uri)
+    experiment = client.get_experiment_by_name("bad-depth")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "unfrozen=7: lenet5 has 6 layers")
+
+
+def test_imagenet_weights_out_of_reach_are_told(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    done = thaw(
+        "src.train", *tiny, "backbone=mobilenetv3small", "runtime.progress=false", KERAS_HOME=str(tmp_path), **dead
+    )
+    assert done.returncode == 1
+    assert "cannot be downloaded" in done.stderr
+    assert "weights=file" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def _run_status(store_uri: str, experiment_name: str) -> tuple[str, dict[str, float]] | None:
+    client = mlflow.MlflowClient(store_uri)
+    experiment = client.get_experiment_by_name(experiment_name)
+    runs = client.search_runs([experiment.experiment_id]) if experiment else []
+    return (runs[0].info.status, runs[0].data.metrics) if runs else None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_killed_run_with_what_was_measured(
+    tiny: tuple[str, ...], store_uri: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    experiment = f"signal-{number.name}"
+    command = [
+        sys.executable, "-m", "src.train", *tiny, f"tracking.experiment={experiment}", "epochs=5000",
+        "schedule.training.patience=null", f"hydra.run.dir={tmp_path}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(PROJECT)}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while (status := _run_status(store_uri, experiment)) is None or "val/accuracy" not in status[1]:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1] == f"thaw: stopped by {number.name}"
+    status = _run_status(store_uri, experiment)
+    assert status is not None
+    assert status[0] == "KILLED"
+    assert "val/accuracy" in status[1]
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_one_bad_job_of_a_sweep_lets_the_others_run(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    done = thaw("src.train", "-m", *tiny, "unfrozen=99,0", "epochs=1", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1
+    assert "unfrozen=99" in done.stderr
+    assert (tmp_path / "1" / "summary.json").is_file()
+    assert not (tmp_path / "0" / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_a_copy_in_an_odd_folder_keeps_its_own_store_whatever_folder_it_is_run_from(
+    tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    project = tmp_path / "my photos & trees #1 (ü)"
+    for part in ("src", "conf"):
+        shutil.copytree(PROJECT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
+    root = make_photos(tmp_path / "odd <data>, 'x=1'", {"train": 6, "val": 3})
+    save_photo(root / "train" / CLASSES[0] / "[weird], {name}=\U0001f333.png", (200, 40, 40), 5)
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"PYTHONPATH": str(project)}
+    quoted = str(root).replace("\\", "\\\\").replace("'", "\\'")
+    kept = [o for o in tiny if not o.startswith(("data", "tracking.uri", "runtime"))]
+    for folder in (tmp_path, project):
+        command = [sys.executable, "-m", "src.train", *kept, "data=folder", f"data.root='{quoted}'", "epochs=1"]
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in project.iterdir()} == {
+        "src",
+        "conf",
+        "mlflow.db",
+        "mlruns",
+        ".mlflow.db.lock",
+        ".thaw",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {project.name, root.name}
+    client = mlflow.MlflowClient(sqlite_uri(project / "mlflow.db"))
+    experiment = client.get_experiment_by_name("thaw")
+    assert experiment is not None
+    assert len(client.search_runs([experiment.experiment_id])) == 2

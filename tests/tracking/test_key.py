@@ -1,0 +1,80 @@
+"""Trial keys: everything that can change the numbers, and nothing that cannot."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from src.config import TrialConfig
+from src.models.depth import resolve_depth
+from src.models.weights import WeightSet
+from src.tracking.key import CANNOT_CHANGE_NUMBERS, COVERED_ELSEWHERE, trial_key
+from tests.conftest import Compose
+from tests.models.test_depth import TABLE
+
+WEIGHTS = WeightSet("random", None, 1.0, 96, "random")
+
+
+def key(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: WeightSet = WEIGHTS) -> str:
+    depths = {name: resolve_depth(p.unfrozen, TABLE, trial.batchnorm, "net") for name, p in trial.schedule.items()}
+    dataset: Any = SimpleNamespace(fingerprint=fingerprint)
+    return trial_key(trial, side, dataset, weights, depths)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "dropout=0.3", "seed=1", "batch_size=16", "batchnorm=frozen", "learning_rate=0.01", "unfrozen=5",
+        "fine_tune_learning_rate=1e-5", "epochs=3", "fine_tune_epochs=3", "augment=light", "optimizer=sgd",
+        "schedule=head_only", "schedule.fine_tuning.patience=9", "monitor=val_loss", "class_weights=balanced",
+        "label_smoothing=0.1", "backbone=mobilenetv3small",
+    ],
+)  # fmt: skip
+def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override: str) -> None:
+    assert key(composed(override)) != key(composed())
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "tracking.uri=http://elsewhere", "tracking.experiment=other", "tracking.run_name=x",
+        "tracking.save_model=false",
+        "runtime.cache_dir=/elsewhere", "runtime.threads=7", "runtime.progress=false", "unfrozen=1 block",
+        "unfrozen=block_2",
+        "augment.views=3", "weights.path=null",
+    ],
+)  # fmt: skip
+def test_what_cannot_change_them_does_not(composed: Compose, override: str) -> None:
+    assert key(composed("unfrozen=5", override)) == key(composed("unfrozen=5"))
+
+
+def test_depths_that_train_the_same_are_the_same_trial(composed: Compose) -> None:
+    assert key(composed("unfrozen=0")) == key(composed("unfrozen=1")) != key(composed("unfrozen=2"))
+
+
+def test_unused_knobs_stay_out(composed: Compose) -> None:
+    head_only = ("schedule=head_only",)
+    assert key(composed(*head_only, "unfrozen=11")) == key(composed(*head_only, "fine_tune_learning_rate=1"))
+
+
+def test_data_weights_and_size_are_in(composed: Compose) -> None:
+    trial = composed()
+    keys = {
+        key(trial), key(trial, fingerprint="g"), key(trial, side=128), key(trial, weights=replace(WEIGHTS, digest="d")),
+        key(trial, weights=replace(WEIGHTS, alpha=0.5)),
+    }  # fmt: skip
+    assert len(keys) == 5
+
+
+def test_the_place_of_the_data_is_not(composed: Compose) -> None:
+    assert key(composed("data=folder", "data.root=a")) == key(composed("data=folder", "data.root=b"))
+
+
+def test_every_key_of_the_schema_is_in_or_said_to_be_elsewhere(composed: Compose) -> None:
+    assert set(TrialConfig.model_fields) >= set(COVERED_ELSEWHERE) | CANNOT_CHANGE_NUMBERS
+
+
+def test_a_key_is_the_same_in_every_process(composed: Compose) -> None:
+    assert key(composed("seed=5", "schedule=post")) == key(composed("schedule=post", "seed=5"))
+    assert len(key(composed())) == 32

@@ -1,0 +1,75 @@
+"""Runs: how they end, and that what was measured until then is there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.errors import Interrupted, ThawError
+from src.tracking.run import flatten, started_run
+from src.tracking.store import open_store
+from tests.tracking.test_store import config
+
+
+@pytest.fixture
+def store(store_uri: str, tmp_path: Path) -> tuple[mlflow.MlflowClient, str]:
+    return open_store(config(store_uri, "runs"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (None, "FINISHED", None),
+        (ThawError("no such\nblock"), "FAILED", "no such block"),
+        (RuntimeError("a bug"), "FAILED", "a bug"),
+        (Interrupted(15), "KILLED", "ended by signal 15"),
+        (KeyboardInterrupt(), "KILLED", ""),
+    ],
+)
+def test_a_run_reads_how_it_ended(
+    store: tuple[mlflow.MlflowClient, str], error: BaseException | None, status: str, text: str | None
+) -> None:
+    client, experiment = store
+    ids = []
+
+    def attempt() -> None:
+        with started_run(client, experiment, "name", 1) as run:
+            ids.append(run.run_id)
+            run.metrics({"val/accuracy": 0.5}, 3)
+            if error is not None:
+                raise error
+
+    if error is None:
+        attempt()
+    else:
+        with pytest.raises(type(error)):
+            attempt()
+    left = client.get_run(ids[0])
+    assert left.info.status == status
+    assert left.data.tags.get("error") == text
+    assert left.data.metrics == {"val/accuracy": 0.5}
+    kept = {artifact.path for artifact in client.list_artifacts(ids[0])}
+    assert kept == ({"traceback.txt"} if status == "FAILED" else set())
+
+
+@given(
+    st.dictionaries(
+        st.text(), st.integers() | st.none() | st.dictionaries(st.text(), st.text(), max_size=3), max_size=4
+    )
+)
+def test_flattening_keeps_every_value_that_is_set(nested: dict[str, object]) -> None:
+    leaves = sum(len(v) if isinstance(v, dict) else v is not None for v in nested.values())
+    assert len(list(flatten(nested))) == leaves
+
+
+def test_an_epoch_is_one_call(store: tuple[mlflow.MlflowClient, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment = store
+    calls: list[str] = []
+    original: Callable[..., object] = client.log_batch
+    with started_run(client, experiment, "name", 1) as run:
+        monkeypatch.setattr(client, "log_batch", lambda *a, **k: (calls.append("batch"), original(*a, **k)))
+        run.metrics({f"m{i}": float(i) for i in range(8)}, 0)
+    assert calls == ["batch"]

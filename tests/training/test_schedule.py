@@ -1,0 +1,150 @@
+"""Phases on a real network: what is kept, what is measured, and that the same trial gives the same numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from src.config import TrialConfig
+from src.data.dataset import Dataset, load_dataset
+from src.errors import ThawError
+from src.models.catalog import find_backbone
+from src.models.lenet import LeNet5
+from src.models.network import Network, build_network
+from src.models.weights import weight_set
+from src.training.phase import EpochRecord, Leg, PhaseResult, class_weights, evaluate, make_optimizer
+from src.training.schedule import Outcome, plan_depths, run_schedule
+from tests.conftest import Compose, make_photos
+
+
+class Diary:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def phase_begins(self, leg: Leg) -> None:
+        self.told.append(("begins", leg.name, leg.first_epoch))
+
+    def batch(self, images: int, of: int) -> None:
+        self.last_batch = (images, of)
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.told.append(("epoch", record.epoch, record.phase))
+
+    def phase_ends(self, result: PhaseResult) -> None:
+        self.told.append(("ends", result.name, result.best_epoch))
+
+
+def run(trial: TrialConfig, folder: Path) -> tuple[Outcome, Network, Dataset, Diary]:
+    dataset = load_dataset(trial.data, 32, trial.runtime.cache_dir, 2, lambda *_: None)
+    spec = find_backbone(trial.backbone)
+    network = build_network(
+        spec, weight_set(trial.weights, spec), side=32, classes=len(dataset.class_names), dropout=trial.dropout,
+        batchnorm=trial.batchnorm, seed=trial.seed,
+    )  # fmt: skip
+    diary = Diary()
+    depths = plan_depths(trial, network.table, spec.name)
+    return run_schedule(network, dataset, trial, depths, folder, diary), network, dataset, diary
+
+
+def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=3")
+    outcome, _, _, diary = run(trial, tmp_path)
+    assert [told[:2] for told in diary.told] == [
+        ("begins", "feature_extraction"), ("epoch", 0), ("epoch", 1), ("ends", "feature_extraction"),
+        ("begins", "fine_tuning"), ("epoch", 2), ("epoch", 3), ("epoch", 4), ("ends", "fine_tuning"),
+    ]  # fmt: skip
+    assert diary.last_batch == (24, 24)
+    assert [record.metrics["phase"] for p in outcome.phases for record in p.epochs] == [0, 0, 1, 1, 1]
+    assert [record.metrics["learning_rate"] for record in outcome.phases[0].epochs] == [pytest.approx(1e-3)] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.weights.h5", "1.weights.h5"]
+
+
+def test_the_best_epoch_of_the_last_phase_is_kept(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=4", "fine_tune_learning_rate=0.01")
+    outcome, network, dataset, _ = run(trial, tmp_path)
+    last = outcome.phases[-1]
+    best = max(last.epochs, key=lambda record: (record.metrics["val/accuracy"], -record.epoch))
+    assert last.best_epoch == best.epoch
+    kept = evaluate(network.model, dataset, "val", trial.batch_size)
+    assert kept == pytest.approx({name: best.metrics[name] for name in kept})
+    summary = outcome.summary()
+    assert summary["best/val_accuracy"] == best.metrics["val/accuracy"]
+    assert summary["train/accuracy"] == evaluate(network.model, dataset, "train", trial.batch_size)["train/accuracy"]
+    assert summary["gap/mode"] + summary["gap/generalization"] == pytest.approx(
+        summary["fit/accuracy"] - summary["val/accuracy"]
+    )
+
+
+def test_train_is_measured_at_the_end_and_at_the_best(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    outcome, _, _, _ = run(composed(*tiny, "epochs=4", "learning_rate=0.01"), tmp_path)
+    (phase,) = outcome.phases
+    assert set(phase.train) == {phase.epochs[-1].epoch, phase.best_epoch}
+
+
+def test_the_same_trial_twice_is_the_same_bit_for_bit(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    trial = composed(*tiny, "augment=strong", "dropout=0.5", "class_weights=balanced", "label_smoothing=0.1")
+    first, second = (run(trial, tmp_path)[0] for _ in range(2))
+    assert [r.metrics for p in first.phases for r in p.epochs] == [r.metrics for p in second.phases for r in p.epochs]
+    assert first.summary() == second.summary()
+    other, _, _, _ = run(trial.model_copy(update={"seed": 1}), tmp_path)
+    assert other.summary() != first.summary()
+
+
+def test_pretrained_statistics_survive_every_phase(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    overrides = ("backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "unfrozen=all")
+    trial = composed(*tiny, *overrides, "schedule=two_phase", "epochs=1", "fine_tune_epochs=1")
+    outcome, network, _, _ = run(trial, tmp_path)
+    for layer in network.model.layers:
+        if hasattr(layer, "moving_mean"):
+            np.testing.assert_array_equal(np.asarray(layer.moving_mean), 0)
+            np.testing.assert_array_equal(np.asarray(layer.moving_variance), 1)
+    assert outcome.phases[1].depth.parameters > 300_000 > outcome.phases[0].depth.parameters == 0
+
+
+def test_patience_ends_a_phase_and_plateaus_slow_it(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    stuck = ("learning_rate=1e-9", "epochs=20", "schedule.training.patience=3", "schedule.training.plateau_patience=1")
+    outcome, _, _, _ = run(composed(*tiny, *stuck), tmp_path)
+    rates = [record.metrics["learning_rate"] for record in outcome.last.epochs]
+    assert len(rates) == 4
+    assert rates[-1] < rates[0]
+
+
+def test_a_loss_that_is_no_number_is_an_error(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    damaged = LeNet5(keras.Input((32, 32, 3)))
+    damaged.layers[-1].bias.assign(np.full(120, np.inf))
+    damaged.save_weights(tmp_path / "nan.weights.h5")
+    with pytest.raises(ThawError, match="not a number: a lower learning rate"):
+        run(composed(*tiny, "weights=file", f"weights.path={tmp_path}/nan.weights.h5"), tmp_path)
+
+
+def test_every_phase_is_planned_before_any_trains(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(ThawError, match="unfrozen=99: lenet5 has 6 layers"):
+        run(composed(*tiny, "schedule=two_phase", "unfrozen=99"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_balanced_weights_are_scikit_learns(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    root = make_photos(tmp_path / "p", {"train": 6, "val": 3})
+    for path in list((root / "train" / "ash").iterdir())[:4]:
+        path.unlink()
+    trial = composed(*tiny, f"data.root={root}", "class_weights=balanced")
+    dataset = load_dataset(trial.data, 32, tmp_path / "cache", 2, lambda *_: None)
+    labels = dataset.labels[dataset.splits.train]
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    weights = class_weights(dataset, trial)
+    assert weights is not None
+    assert list(weights.values()) == pytest.approx(list(expected))
+    assert class_weights(dataset, trial.model_copy(update={"class_weights": None})) is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("sgd", "SGD"), ("adamw", "AdamW")])
+def test_optimizers_by_name(composed: Compose, name: str, kind: str) -> None:
+    optimizer = make_optimizer(composed(f"optimizer={name}").optimizer, 0.25)
+    assert type(optimizer).__name__ == kind
+    assert float(optimizer.learning_rate) == 0.25
