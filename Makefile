@@ -34,6 +34,14 @@ lint: setup ## check style (ruff) and types (mypy --strict)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+.PHONY: gallery
+gallery: setup ## draw docs/trees.jpg, a contact sheet of the generated trees
+	$(BIN)/python -m src.gallery --out docs/trees.jpg
+
+.PHONY: bench
+bench: setup ## time one trial beside the same training written in plain Keras
+	$(BIN)/python -m benchmarks.one_trial $(ARGS)
+
 .PHONY: ui
 ui: setup ## MLflow's UI on http://127.0.0.1:5000 over the project's store
 	$(BIN)/mlflow ui --host 127.0.0.1 $(ARGS)

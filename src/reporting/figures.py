@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from src.data.dataset import Dataset
 from src.errors import one_line
@@ -71,6 +72,7 @@ def _curve(axes: Axes, phases: Sequence[PhaseResult], name: str) -> None:
         axes.text(start, 1.01, f" {label}", transform=axes.get_xaxis_transform(), size=7, parse_math=False)
     axes.axvline(phases[-1].best_epoch, color=_VAL, linewidth=0.5)
     axes.set(xlabel="epoch", ylabel=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=7)
 
 
