@@ -87,9 +87,7 @@ def _stems(stem: Stem, rng: np.random.Generator, variation: float) -> Branches:
     return Branches(points, np.tile(radius, (n, 1)), length)
 
 
-def _branches(
-    parent: Branches, order: Order, pieces: int, rng: np.random.Generator, variation: float
-) -> Branches:
+def _branches(parent: Branches, order: Order, pieces: int, rng: np.random.Generator, variation: float) -> Branches:
     """The children of every parent, each on its place."""
     place, t = _places(order, len(parent.length), rng)
     foot, tangent, thickness = parent.along(t)
@@ -111,9 +109,7 @@ def _places(order: Order, parents: int, rng: np.random.Generator) -> tuple[Array
     return place, order.start + (1 - order.start) * place
 
 
-def _headings(
-    order: Order, place: Array, tangent: Array, rng: np.random.Generator, variation: float
-) -> Array:
+def _headings(order: Order, place: Array, tangent: Array, rng: np.random.Generator, variation: float) -> Array:
     """First directions [n, m, 3] of the children."""
     n, m = place.shape
     angle = order.angle - order.rise * place + (5 + 5 * variation) * rng.normal(size=(n, m))
@@ -126,9 +122,7 @@ def _headings(
     return unit(heading * np.array([1.0, 1.0 - order.flat, 1.0]))
 
 
-def _march(
-    foot: Array, heading: Array, length: Array, pull: Array, wiggle: float, rng: np.random.Generator
-) -> Array:
+def _march(foot: Array, heading: Array, length: Array, pull: Array, wiggle: float, rng: np.random.Generator) -> Array:
     """Points [n, k + 1, 3] of branches that set out along `heading`, pulled and shaken at each piece."""
     pieces = pull.shape[-2]
     turns = pull / pieces + wiggle * rng.normal(size=(len(foot), pieces, 3))

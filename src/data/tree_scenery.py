@@ -158,9 +158,7 @@ def neighbours(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
         _bystander(canvas, scene, rng, foot, rng.uniform(0.2, 0.5), rng.uniform(0.05, 0.35))
 
 
-def _bystander(
-    canvas: Canvas, scene: Scene, rng: np.random.Generator, foot: Array, height: float, haze: float
-) -> None:
+def _bystander(canvas: Canvas, scene: Scene, rng: np.random.Generator, foot: Array, height: float, haze: float) -> None:
     """A generic tree: a trunk, and a crown of blobs between round and pointed."""
     colours = FOLIAGE["evergreen" if rng.random() < 0.4 else "deciduous"][scene.season] or BARK_TONES["grey"]
     top = foot - [0.0, height]

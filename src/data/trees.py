@@ -172,9 +172,7 @@ class Leaves:
         canvas.polygons(self.corners[chosen], self.colours[chosen])
 
 
-def _leaves(
-    species: Species, tree: list[Branches], view: View, scene: Scene, rng: np.random.Generator
-) -> Leaves:
+def _leaves(species: Species, tree: list[Branches], view: View, scene: Scene, rng: np.random.Generator) -> Leaves:
     """Leaves on the twigs; none on a tree that is bare in this season."""
     leaf, twigs = species.leaf, tree[-1]
     if not FOLIAGE[species.foliage][scene.season]:

@@ -75,6 +75,7 @@ def build_network(
     Raises:
         ThawError: see :func:`src.models.backbone.build_backbone`.
     """
+    keras.utils.clear_session()  # else the names of unnamed layers depend on what was built before in this process
     keras.utils.set_random_seed(seed)
     plain = build_backbone(spec, weights, side)
     backbone = keras.models.clone_model(plain, clone_function=lambda layer: obedient(layer, batchnorm, seed))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from src.config import OptimizerConfig, PhaseConfig, TrialConfig
 from src.data.batches import evaluation_batches, steps, training_batches
 from src.data.dataset import Dataset
+from src.data.listing import Split
 from src.models.depth import Depth
 from src.models.network import Network
 
@@ -169,7 +170,7 @@ def _train_metrics(model: keras.Model, dataset: Dataset, batch_size: int) -> dic
     return evaluate(model, dataset, "train", batch_size)
 
 
-def evaluate(model: keras.Model, dataset: Dataset, split: Any, batch_size: int) -> dict[str, float]:
+def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch_size: int) -> dict[str, float]:
     """`split`/loss and `split`/accuracy of the compiled `model` in inference mode."""
     values = model.evaluate(evaluation_batches(dataset, split, batch_size), verbose=0, return_dict=True)
     return {f"{split}/{name}": float(value) for name, value in values.items()}

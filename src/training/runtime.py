@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from src.config import RuntimeConfig
+from src.errors import ThawError
 
 
 @contextlib.contextmanager
@@ -41,7 +42,7 @@ def set_threads(config: RuntimeConfig) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
         tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     except RuntimeError as error:
-        raise RuntimeError("runtime.threads cannot change within a process: it is fixed at the first trial") from error
+        raise ThawError("runtime.threads cannot change within a process: the first trial fixed it") from error
 
 
 def device_name() -> str:
