@@ -1,19 +1,21 @@
 """Hydra's side of an entry: where the configuration lives, how it is composed, and how its errors are told."""
 
+import contextlib
 import errno
 import functools
+import io
 import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,8 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 from src.config import TrialConfig, parse
 from src.errors import Interrupted, ThawError, did_you_mean, one_line
 from src.models.catalog import CATALOG
+from src.project import PROJECT
+from src.signals import raise_interrupted
 
-PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"
 
 
@@ -59,19 +62,18 @@ def output_dir() -> Path:
 
 
 def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Tell an error of `task` as it happens: it ends a single run, while a sweep's other jobs go on."""
+    """Tell an error of `task` as it happens, with the job's overrides: a sweep's other jobs go on."""
 
     @functools.wraps(task)
     def told(composed: DictConfig) -> float:
         try:
             return task(composed)
-        except (ThawError, OSError) as error:
-            if not _is_mendable(error):
-                raise
+        except ThawError as error:
             if HydraConfig.get().mode == RunMode.RUN:
                 _leave(f"thaw: {explain(error)}", 1)
-            overrides = " ".join(HydraConfig.get().overrides.task)
-            print(f"thaw: {one_line(overrides)}: {explain(error)}", file=sys.stderr, flush=True)
+            overrides = one_line(" ".join(HydraConfig.get().overrides.task))
+            print(f"thaw: {overrides}: {explain(error)}", file=sys.stderr, flush=True)
+            error.told = True
             raise
 
     return told
@@ -80,51 +82,66 @@ def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
 def run_entry(main: Callable[[], Any]) -> NoReturn:
     """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
 
-    0 done, 1 bad input or failure, 128 + N ended by signal N.
+    0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    raise_interrupted()
     try:
         main()
     except Interrupted as stop:
         _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
-    except (ThawError, HydraException, OmegaConfBaseException, OSError) as error:
+    except Exception as error:
         if wants_traceback or not _is_mendable(error):
             raise
-        _leave(f"thaw: {explain(error)}", 1)
+        _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
     sys.exit(0)
 
 
 def explain(error: Exception) -> str:
-    """What went wrong, in one line, for errors of Thaw's, Hydra's and OmegaConf's."""
+    """What went wrong, in one line, for every error that is the user's to mend."""
     if isinstance(error, ThawError):
         return one_line(error, 2000)
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return one_line(f"the disk is full: {error}; free some space and run the command again")
     if isinstance(error.__cause__, OmegaConfBaseException):
         return _omegaconf_line(error.__cause__)
     if isinstance(error, OmegaConfBaseException):
         return _omegaconf_line(error)
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
+    if isinstance(error, OverrideParseException):
+        return one_line(f"cannot read {error.override!r}: put its value in quotes, as in \"data.root='~/my photos'\"")
     return _hydra_line(str(error))
 
 
+_SURROUNDINGS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EPIPE,
+}  # fmt: skip
+
+
 def _is_mendable(error: Exception) -> bool:
-    """Whether `error` is the user's to mend (a full disk is); anything else is a bug and keeps its traceback."""
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT) or "errno = 28" in str(error)  # as h5py says it
-    return True
+    """Whether `error` is the user's to mend; anything else is a bug and keeps its traceback."""
+    if isinstance(error, (ThawError, HydraException, OmegaConfBaseException)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in _SURROUNDINGS or "errno = 28" in str(error)  # h5py puts the number into the text
+    return _raised_in_hydra(error)
 
 
-def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal_number, signal.SIG_IGN)  # A second Ctrl-C must not cut short the closing of the run.
-    raise Interrupted(signal_number)
+def _raised_in_hydra(error: Exception) -> bool:
+    """Hydra refuses some overrides with a plain ValueError or TypeError."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra._internal")
 
 
 def _leave(message: str, status: int) -> NoReturn:
-    sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # standard output may be what is full or closed
+        sys.stdout.flush()
+    if message:
+        print(message, file=sys.stderr, flush=True)
     sys.exit(status)
 
 

@@ -4,12 +4,13 @@
 missing here, or a value out of its range, is refused before anything is read, trained or written.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from src.errors import ThawError, did_you_mean, one_line
 
@@ -19,21 +20,41 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_no_truth_values(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+                raise ValueError(f"{name}={str(value).lower()}: neither true nor false is meant there")
+        return values
 
-def _check_depth(value: int | str) -> int | str:
-    if isinstance(value, int) and value < 0:
+
+def _read_depth(value: object) -> int | str:
+    """A number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
+    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if re.fullmatch(r"[0-9]+", text):
+        return int(text)
+    if isinstance(value, int):
         raise ValueError("a number of layers is 0 or more")
-    if isinstance(value, str) and not value.strip():
+    if not text:
         raise ValueError("a depth is a number of layers, `all`, a block's name, or `3 blocks`")
-    if isinstance(value, str) and re.fullmatch(r"\s*0+\s+blocks?\s*", value):
+    if re.fullmatch(r"0+\s+blocks?", text):
         raise ValueError("`N blocks` needs N of 1 or more; `0` unfreezes nothing")
-    return value
+    return "all" if text.lower() == "all" else text
 
 
-Depth = Annotated[
-    Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)],
-    AfterValidator(_check_depth),
-]
+def _read_path(value: object) -> object:
+    """A path, `~` expanded. Hydra reads a folder called 2024 as a number."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not text.strip():
+        raise ValueError("an empty path")
+    return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - Path's raises for unknown users
+
+
+Depth = Annotated[int | str, BeforeValidator(_read_depth)]
+Place = Annotated[Path, BeforeValidator(_read_path)]
+PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 Count = Annotated[int, Field(ge=1)]
@@ -45,7 +66,7 @@ class WeightsConfig(Section):
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
     )
-    path: Path | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
+    path: Place | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
     alpha: float | None = Field(gt=0, le=4, description="width multiplier; null: the weight set's own")
     image_size: int | None = Field(ge=32, le=1024, description="native size, px; null: the weight set's own")
 
@@ -82,7 +103,7 @@ class FolderData(_PhotoData):
     """train/ val/ test/ with a folder per class, or just a folder per class."""
 
     kind: Literal["folder"]
-    root: Path = Field(description="the folder")
+    root: Place = Field(description="the folder")
     group_pattern: str | None = Field(
         description="regular expression on a photo's path below its class; what it captures (or matches) names "
         "a group, such as a burst, that never crosses splits"
@@ -101,7 +122,7 @@ class CsvData(_PhotoData):
     """A manifest: path,label[,split][,group]."""
 
     kind: Literal["csv"]
-    manifest: Path = Field(description="the CSV file; relative paths in it start from its own folder")
+    manifest: Place = Field(description="the CSV file; relative paths in it start from its own folder")
 
 
 class TreesData(_Data):
@@ -159,6 +180,7 @@ class PhaseConfig(Section):
     patience: Count | None = Field(description="epochs without a better monitor before the phase ends; null: never")
     plateau_patience: Count | None = Field(description="such epochs before the rate falls; null: never")
     plateau_factor: float = Field(gt=0, lt=1, description="what the rate is then multiplied by")
+    no_deeper_than: Depth | None = Field(default=None, description="a depth that `unfrozen` is cut to; null: none")
 
 
 class TrackingConfig(Section):
@@ -173,9 +195,8 @@ class TrackingConfig(Section):
 class RuntimeConfig(Section):
     """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
 
-    cache_dir: Path = Field(description="folder of decoded photos; safe to delete at any time")
+    cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
     threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
-    jit_compile: bool = Field(description="XLA; on a CPU it compiles long and steps slower")
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
 
 
@@ -195,7 +216,7 @@ class TrialConfig(Section):
     fine_tune_learning_rate: Rate = Field(description="fine-tuning's rate")
     batch_size: int = Field(ge=1, le=65_536, description="images a step")
     seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
-    schedule: dict[str, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
+    schedule: dict[PhaseName, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
     augment: AugmentConfig
     image_size: int | None = Field(ge=32, le=1024, description="side, px; null: the weight set's native size")
     epochs: int = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
@@ -217,8 +238,9 @@ def parse(composed: Mapping[str, Any]) -> TrialConfig:
     try:
         return TrialConfig.model_validate(composed)
     except ValidationError as error:
-        lines = dict.fromkeys(_explain(dict(detail)) for detail in error.errors())
-        raise ThawError("; ".join(lines)) from error
+        found = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
+        once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(found)}
+        raise ThawError("; ".join(_explain(detail) for detail in reversed(once.values()))) from error
 
 
 def _explain(detail: dict[str, Any]) -> str:
@@ -239,7 +261,7 @@ def _explain(detail: dict[str, Any]) -> str:
 
 
 def _is_union_branch(part: int | str) -> bool:
-    return part in {"folder", "csv", "trees", "int", "str"} or "function-after" in str(part)
+    return part in {"folder", "csv", "trees"}
 
 
 def _fields_beside(key: str) -> list[str]:
@@ -250,6 +272,8 @@ def _fields_beside(key: str) -> list[str]:
         "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
         "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
     }  # fmt: skip
+    if section == "data":
+        return list(dict.fromkeys(name for kind in (FolderData, CsvData, TreesData) for name in kind.model_fields))
     return list(sections[section].model_fields) if section in sections else []
 
 

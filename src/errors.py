@@ -5,7 +5,12 @@ from difflib import get_close_matches
 
 
 class ThawError(Exception):
-    """Bad input or a failing surrounding. Its text says what, where, and what would do."""
+    """Bad input or a failing surrounding. Its text says what, where, and what would do.
+
+    `told` is set once the user has read it.
+    """
+
+    told = False
 
 
 class Interrupted(BaseException):
@@ -24,9 +29,13 @@ def one_line(text: object, limit: int = 500) -> str:
     >>> one_line("a\n  b\x1b[31m")
     'a b\\x1b[31m'
     """
-    folded = " ".join(str(text).split())
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in folded)
+    safe = printable(" ".join(str(text).split()))
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal would obey or an encoding refuse."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

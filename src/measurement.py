@@ -2,31 +2,42 @@
 
 import csv
 import json
+import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.composition import PROJECT
-from src.data.batches import evaluation_batches
+from src.data.augment import AS_THEY_ARE
+from src.data.batches import training_batches
 from src.data.dataset import Dataset
 from src.job import Job
-from src.models.depth import Depth
 from src.models.network import Network, build_network
 from src.models.normalization import adapt_statistics
 from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes
 from src.tracking.key import trial_key
 from src.tracking.model import save_model
-from src.tracking.run import as_yaml
-from src.tracking.store import how_to_compare, tracking_uri
-from src.tracking.surroundings import git_tags, machine_tags, package_versions
+from src.tracking.surroundings import machine_tags
 from src.training import runtime
 from src.training.evaluation import Predictions, predict_validation
 from src.training.phase import EpochRecord, Leg, PhaseResult, evaluate
 from src.training.schedule import Outcome, plan_depths, run_schedule
 
 
-def measure(job: Job) -> dict[str, Any]:
-    """Train and measure `job`; return its summary, by the names in MLflow.
+@dataclass(frozen=True)
+class Measured:
+    """What a trial came to: its summary by the names in MLflow, and lines for the user."""
+
+    summary: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def text(self) -> str:
+        """The summary as summary.json holds it; a number that is none (a diverged loss) is null."""
+        return json.dumps(_without_nan(self.summary), indent=1, allow_nan=False) + "\n"
+
+
+def measure(job: Job) -> Measured:
+    """Train and measure `job`, and leave all in its run and its output folder but the summary's file.
 
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
@@ -37,8 +48,11 @@ def measure(job: Job) -> dict[str, Any]:
         depths = plan_depths(trial, network.table, job.inputs.spec.name)
     key = trial_key(trial, job.inputs.side, job.inputs.dataset, job.inputs.weights, depths)
     with clock.part("tracking"):
-        _describe(job, key)
-    outcome = _train(job, network, depths)
+        described = {f"depth.{name}": depth.describe(len(network.table)) for name, depth in depths.items()}
+        job.run.tags({"trial_key": key} | described | machine_tags(runtime.device_name()))
+    outcome = run_schedule(
+        network, job.inputs.dataset, trial, depths, job.output / "checkpoints", _Watcher(job, len(network.table))
+    )
     with clock.part("evaluation"):
         numbers = _numbers(job, network, outcome)
         predictions = predict_validation(network.model, job.inputs.dataset, trial.batch_size)
@@ -48,7 +62,9 @@ def measure(job: Job) -> dict[str, Any]:
     if trial.tracking.save_model:
         with clock.part("model"):
             _save_model(job, network)
-    return _close(job, key, numbers, outcome)
+    measured = Measured(_summary(job, key, numbers | clock.metrics(), outcome), _notes(outcome))
+    job.run.text(measured.text(), "summary.json")
+    return measured
 
 
 def _network(job: Job) -> Network:
@@ -63,28 +79,9 @@ def _network(job: Job) -> Network:
         seed=trial.seed,
     )
     if trial.batchnorm == "adapted":
-        adapt_statistics(network.model, (images for images, _ in evaluation_batches(dataset, "train", 64)))
+        mixed = training_batches(dataset, AS_THEY_ARE, batch_size=64, seed=0, first_epoch=0, epochs=1)
+        adapt_statistics(network.model, (images for images, _ in mixed))
     return network
-
-
-def _describe(job: Job, key: str) -> None:
-    """Log all that is known of the trial before it trains."""
-    inputs = job.inputs
-    tags = {
-        "trial_key": key,
-        "data_fingerprint": inputs.dataset.fingerprint,
-        "weights_digest": inputs.weights.digest,
-        "image_side": str(inputs.side),
-    }
-    tags |= git_tags(PROJECT) | machine_tags(runtime.device_name())
-    job.run.describe(inputs.trial, inputs.dataset, tags)
-    job.run.text(as_yaml(inputs.trial), "config.yaml")
-    job.run.text(package_versions(), "packages.txt")
-
-
-def _train(job: Job, network: Network, depths: dict[str, Depth]) -> Outcome:
-    watcher = _Watcher(job, len(network.table))
-    return run_schedule(network, job.inputs.dataset, job.inputs.trial, depths, job.output / "checkpoints", watcher)
 
 
 class _Watcher:
@@ -109,7 +106,7 @@ class _Watcher:
     def phase_ends(self, result: PhaseResult) -> None:
         for epoch, values in result.train.items():
             self.job.run.metrics(values, epoch)
-        self.job.clock.add(result.name, time.perf_counter() - self.began)
+        self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began)
 
     def _place(self, epoch: int) -> str:
         epochs = self.leg.config.epochs
@@ -134,7 +131,7 @@ def _numbers(job: Job, network: Network, outcome: Outcome) -> dict[str, float]:
 
 
 def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dataset) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir()
     draw_curves(outcome.phases, folder / "curves.png")
     draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
     draw_mistakes(predictions, dataset, folder / "mistakes.png")
@@ -150,10 +147,12 @@ def _save_model(job: Job, network: Network) -> None:
     job.run.files(job.output / "model", "model")
 
 
-def _close(job: Job, key: str, numbers: dict[str, float], outcome: Outcome) -> dict[str, Any]:
-    numbers |= job.clock.metrics()
-    job.run.metrics(numbers, outcome.last.best_epoch)
-    summary: dict[str, Any] = {
+def _summary(job: Job, key: str, numbers: dict[str, float], outcome: Outcome) -> dict[str, Any]:
+    """Log the trial's numbers, and give them with what names the trial and with all epochs."""
+    per_epoch = outcome.last.epochs[-1]
+    already = {*per_epoch.metrics, *outcome.last.train[per_epoch.epoch]}
+    job.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
+    return {
         "run_id": job.run.run_id,
         "trial_key": key,
         "status": "FINISHED",
@@ -161,23 +160,26 @@ def _close(job: Job, key: str, numbers: dict[str, float], outcome: Outcome) -> d
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }
-    text = json.dumps(summary, indent=1) + "\n"
-    job.run.text(text, "summary.json")
-    (job.output / "summary.json").write_text(text, "utf-8")
-    _tell(job, numbers, outcome)
-    return summary
 
 
-def _tell(job: Job, numbers: dict[str, float], outcome: Outcome) -> None:
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    notes = [
+        f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
+        for phase in outcome.phases
+        for record in phase.epochs
+        if not math.isfinite(record.metrics["fit/loss"])
+    ]
+    reached = outcome.last.best.metrics["val/accuracy"]
     earlier = max(outcome.phases[:-1], key=lambda phase: phase.best.metrics["val/accuracy"], default=None)
-    if earlier and earlier.best.metrics["val/accuracy"] > numbers["val/accuracy"]:
-        job.terminal.note(
-            f"phase {earlier.name} had reached val {earlier.best.metrics['val/accuracy']:.3f}: "
-            f"{outcome.last.name} at this depth did not improve on it"
-        )
-    places = {
-        "run": f"{job.run.run_id} in experiment {job.inputs.trial.tracking.experiment}",
-        "files": str(job.output),
-        "compare": how_to_compare(tracking_uri(job.inputs.trial.tracking, PROJECT), PROJECT),
-    }
-    job.terminal.result(numbers, places)
+    if earlier and earlier.best.metrics["val/accuracy"] > reached:
+        best = earlier.best.metrics["val/accuracy"]
+        notes.append(f"phase {earlier.name} had reached val {best:.3f}: {outcome.last.name} did not improve on it")
+    return tuple(notes)

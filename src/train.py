@@ -1,5 +1,10 @@
 """Train trials: ``python -m src.train backbone=mobilenetv2 unfrozen=2``, or a sweep with ``-m``."""
 
+from src.signals import leave_at_once
+
+if __name__ == "__main__":
+    leave_at_once()  # the imports below take a second, and Ctrl-C may come within it
+
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 

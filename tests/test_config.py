@@ -78,7 +78,11 @@ def test_depth_and_rates_reach_the_phases(composed: Compose) -> None:
         ("dropout=much", "dropout=much: input should be a valid number"),
         ("dropout=nan", "dropout=nan: input should be a finite number"),
         ("unfrozen=-1", "unfrozen=-1: a number of layers is 0 or more"),
-        ("unfrozen=2.5", "unfrozen=2.5"),
+        ("unfrozen=2.5", "unfrozen=2.5: a depth is a number of layers, `all`"),
+        ("unfrozen=true", "unfrozen"),
+        ("seed=true", "seed=true: neither true nor false"),
+        ("runtime.cache_dir=''", "an empty path"),
+        ("+data.rooot=1", "did you mean 'root'?"),
         ("unfrozen=null", "unfrozen=null"),
         ("unfrozen='0 blocks'", "needs N of 1 or more"),
         ("learning_rate=0", "learning_rate=0: input should be greater than 0"),
@@ -122,6 +126,25 @@ def test_a_group_pattern_that_is_none_is_refused(composed: Compose) -> None:
         composed("data=folder", "data.root=x", "data.group_pattern='('")
 
 
+def test_a_fault_that_reaches_the_phases_is_told_once(composed: Compose) -> None:
+    with pytest.raises(ThawError) as refusal:
+        composed("learning_rate=-1", "epochs=0")
+    assert str(refusal.value).count("learning_rate") + str(refusal.value).count("epochs") == 2
+
+
+@pytest.mark.parametrize(("given", "depth"), [("'3'", 3), ("ALL", "all"), ("3 blocks", "3 blocks"), ("0", 0)])
+def test_depths_as_people_spell_them(composed: Compose, given: str, depth: int | str) -> None:
+    assert composed(f"unfrozen={given}").unfrozen == depth
+
+
+def test_paths_expand_the_home_and_may_look_like_numbers(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert composed("data=folder", "data.root='~/photos'").data.root == Path("/home/me/photos")  # type: ignore[union-attr]
+    assert composed("data=folder", "data.root=2024").data.root == Path("2024")  # type: ignore[union-attr]
+    with pytest.raises(ThawError, match=r"data\.root=: an empty path"):
+        composed("data=folder", "data.root=''")
+
+
 def test_every_fault_is_told_at_once(composed: Compose) -> None:
     with pytest.raises(ThawError) as refusal:
         composed("dropout=2", "batch_size=0")
@@ -142,7 +165,8 @@ def test_dropout_takes_exactly_its_range(value: float) -> None:
 @given(st.text(max_size=30))
 def test_any_text_as_a_depth_is_taken_or_told(text: str) -> None:
     try:
-        assert parse(_defaults() | {"unfrozen": text}).unfrozen == text
+        depth = parse(_defaults() | {"unfrozen": text}).unfrozen
+        assert str(depth) == text.strip() or depth == "all" or int(text) == depth
     except ThawError as refusal:
         assert "unfrozen" in str(refusal)
 

@@ -1,5 +1,7 @@
 """The command, as users run it: a trial end to end, bad input, signals, other folders."""
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -14,9 +16,12 @@ import mlflow
 import numpy as np
 import pytest
 
-from src.composition import PROJECT
+from src.config import TrialConfig
+from src.errors import ThawError
+from src.project import PROJECT
 from src.tracking.store import sqlite_uri
-from tests.conftest import CLASSES, Command, make_photos, save_photo
+from src.trial import run_trial
+from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
 NUMBERS = {
     "fit/loss", "fit/accuracy", "train/loss", "train/accuracy", "val/loss", "val/accuracy",
@@ -105,7 +110,9 @@ BAD_INPUT = {
     "unknown option": (["data=foldr"], "unknown data 'foldr': did you mean 'folder'?"),
     "unknown backbone": (["backbone=mobilenetv9"], "unknown backbone 'mobilenetv9': did you mean 'mobilenet"),
     "unknown config": (["-cn", "nosuch"], "nosuch"),
-    "bad grammar": (["dropout="], "dropout"),
+    "empty value": (["dropout="], "dropout"),
+    "bad grammar": (["data=folder", "data.root=~/my photos"], "put its value in quotes"),
+    "no option": (["augment=null"], "Config group override must be a string"),
     "no root": (["data=folder"], "data.root is not set: give data.root=VALUE"),
     "missing folder": (["data=folder", "data.root=/nowhere"], "data.root=/nowhere: no such folder"),
     "missing manifest": (["data=csv", "data.manifest=/nowhere.csv"], "data.manifest=/nowhere.csv: No such file"),
@@ -193,6 +200,74 @@ def test_a_signal_leaves_a_killed_run_with_what_was_measured(
     assert status[0] == "KILLED"
     assert "val/accuracy" in status[1]
     assert not (tmp_path / "summary.json").exists()
+
+
+def test_ctrl_c_in_the_first_moment_is_quiet(thaw: Command, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "src.train"], env={**os.environ, "PYTHONPATH": str(PROJECT)}, cwd=tmp_path,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(0.4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert err == "thaw: stopped by SIGINT\n"
+
+
+@pytest.fixture(scope="module")
+def quick(composed: Compose, tiny: tuple[str, ...]) -> TrialConfig:
+    return composed(*tiny, "epochs=1", "runtime.progress=false")
+
+
+def test_a_folder_used_before_holds_the_new_trial_alone(quick: TrialConfig, tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").write_text("old")
+    (tmp_path / "summary.json").write_text("{}")
+    first, second = run_trial(quick, tmp_path), run_trial(quick, tmp_path)
+    assert summary_of(tmp_path)["run_id"] == second["run_id"] != first["run_id"]
+    assert "old.png" not in {path.name for path in (tmp_path / "figures").iterdir()}
+    assert second["trial_key"] == first["trial_key"]
+    assert [second[name] for name in sorted(NUMBERS - {"time/total"})] == [
+        first[name] for name in sorted(NUMBERS - {"time/total"})
+    ]
+
+
+def test_a_failed_trial_leaves_no_earlier_summary(quick: TrialConfig, tmp_path: Path, composed: Compose) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    too_deep = quick.schedule["training"].model_copy(update={"unfrozen": 99})
+    with pytest.raises(ThawError, match="lenet5 has 6 layers"):
+        run_trial(quick.model_copy(update={"schedule": {"training": too_deep}}), tmp_path)
+    assert not (tmp_path / "summary.json").exists()
+
+
+class _Unprintable(io.TextIOBase):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_output_that_cannot_be_written_does_not_undo_a_finished_trial(
+    quick: TrialConfig, tmp_path: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", _Unprintable())
+    with pytest.raises(OSError, match="No space left"):
+        run_trial(quick, tmp_path)
+    assert mlflow.MlflowClient(store_uri).get_run(summary_of(tmp_path)["run_id"]).info.status == "FINISHED"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small disk")
+def test_a_store_on_a_full_disk_is_told_in_a_line(quick: TrialConfig, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(disk)], check=False).returncode:
+        pytest.skip("this machine does not let tests mount a small disk")
+    try:
+        tracking = quick.tracking.model_copy(update={"uri": f"sqlite:///{disk}/mlflow.db"})
+        with pytest.raises(ThawError, match="disk is full") as refusal:
+            run_trial(quick.model_copy(update={"tracking": tracking}), tmp_path / "output")
+        assert len(str(refusal.value)) < 400
+        assert not list(disk.glob("*.db*"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_one_bad_job_of_a_sweep_lets_the_others_run(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:

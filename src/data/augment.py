@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from src.config import AugmentConfig
 
+AS_THEY_ARE = AugmentConfig(flip=False, rotation=0, zoom=0, crop=0, shift=0, brightness=0, views=1)
+
 
 def view_number(config: AugmentConfig, epoch: int) -> int:
     """Which view of every image epoch `epoch` (0, 1, …) shows: a new one each epoch, or `config.views` in turn."""
@@ -47,5 +49,5 @@ def view_parameters(
 
 def _uniform(seed: int, digest: int, view: int) -> NDArray[np.float64]:
     """Nine numbers in [-1, 1) that follow from the arguments alone (a counter-based generator: Salmon et al. 2011)."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, digest], counter=[0, 0, 0, view]))
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, digest], np.uint64), counter=view))
     return generator.uniform(-1, 1, 9)

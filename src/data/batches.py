@@ -45,6 +45,9 @@ def training_batches(
         indices = images(step)
         view = view_number(augment, int(step) // per_epoch)
         side = dataset.pixels.shape[1]
+        if augment.is_identity:
+            none = np.zeros(0, np.float32)
+            return dataset.pixels[indices], dataset.labels[indices], none, none
         transforms, light = view_parameters(augment, side, seed, dataset.digests[indices], view)
         return dataset.pixels[indices], dataset.labels[indices], transforms, light
 

@@ -15,7 +15,7 @@ from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.split import Splits, split_samples
 from src.data.trees_listing import list_trees
-from src.errors import ThawError, one_line
+from src.errors import ThawError, one_line, printable
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Dataset:
         class_names: sorted; the same numbers in every split.
         fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
         warnings: a line each, for the user.
+        skipped: a line for each file that is no image.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Dataset:
     splits: Splits
     fingerprint: str
     warnings: tuple[str, ...]
+    skipped: tuple[str, ...]
 
     def counts(self, split: Split) -> NDArray[np.int64]:
         """Images of each class in `split`, int64 [classes]."""
@@ -54,7 +56,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     Raises:
         ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
     """
-    listing = _list(config)
+    listing = _list(config, side)
     store = store_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = _unreadable_warnings(config, listing, store)
@@ -63,19 +65,29 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     warnings += _absent_class_warnings(class_names, labels, splits)
     fingerprint = _fingerprint(class_names, labels, store, splits)
     names = tuple(sample.name for sample in listing.samples)
+    skipped = tuple(f"{printable(listing.samples[i].name)}: {why}" for i, why in store.unreadable.items())
     return Dataset(
-        listing.source, store.pixels, labels, store.digests, names, class_names, splits, fingerprint, tuple(warnings)
+        listing.source,
+        store.pixels,
+        labels,
+        store.digests,
+        names,
+        class_names,
+        splits,
+        fingerprint,
+        tuple(warnings),
+        skipped,
     )
 
 
-def _list(config: DataConfig) -> Listing:
+def _list(config: DataConfig, side: int) -> Listing:
     match config:
         case FolderData():
             return list_folder(config)
         case CsvData():
             return list_manifest(config)
         case TreesData():
-            return list_trees(config)
+            return list_trees(config, side)
 
 
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore) -> list[str]:
@@ -85,7 +97,7 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore
     more = f", and {len(store.unreadable) - 5} more" if len(store.unreadable) > 5 else ""
     text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {'; '.join(shown)}{more}"
     allowed = 0.0 if isinstance(config, TreesData) else config.max_unreadable
-    if len(store.unreadable) > max(1, allowed * len(listing.samples)):
+    if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
     return [f"skipped: {text}"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.config import FolderData
 from src.data.decode import Resize, read_image
-from src.data.listing import SPLITS, Image, Listing, Sample, Split, file_stamp
+from src.data.listing import SPLIT_NAMES, Image, Listing, Sample, Split, file_stamp
 from src.errors import ThawError
 
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini"}
@@ -19,7 +19,7 @@ def list_folder(config: FolderData) -> Listing:
     Raises:
         ThawError: the folder is missing, empty, or its layout is not one of the two.
     """
-    root = config.root.expanduser()
+    root = config.root
     if not root.is_dir():
         raise ThawError(f"data.root={config.root}: no such folder")
     found = [
@@ -51,14 +51,29 @@ def list_files(source: str, found: list[tuple[Path, Sample]], resize: Resize) ->
 
 
 def _class_folders(root: Path) -> Iterator[tuple[Split | None, str, Path]]:
-    present = [split for split in SPLITS if (root / split).is_dir()]
-    if not present:
+    splits = _split_folders(root)
+    if not splits:
         yield from ((None, folder.name, folder) for folder in _subfolders(root))
         return
-    if "train" not in present:
-        raise ThawError(f"{root} has {present[0]}/ but no train/")
-    for split in present:
-        yield from ((split, folder.name, folder) for folder in _subfolders(root / split))
+    if "train" not in splits:
+        raise ThawError(f"{root} has {next(iter(splits.values())).name}/ but no train/")
+    for split, parent in splits.items():
+        classes = _subfolders(parent)
+        empty = [folder for folder in classes if next(_photos(folder), None) is None]
+        if not classes or (empty and split == "train"):
+            raise ThawError(f"{empty[0] if empty else parent}/ is empty: put photos there, or remove it")
+        yield from ((split, folder.name, folder) for folder in classes)
+
+
+def _split_folders(root: Path) -> dict[Split, Path]:
+    found: dict[Split, Path] = {}
+    for folder in _subfolders(root):
+        split = SPLIT_NAMES.get(folder.name.lower())
+        if split and split in found:
+            raise ThawError(f"{root} has both {found[split].name}/ and {folder.name}/: keep one")
+        if split:
+            found[split] = folder
+    return found
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -66,11 +81,18 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _photos(folder: Path) -> Iterator[Path]:
+    """The files below `folder`, sorted; links are followed, but no folder is entered twice, and pipes are no photos."""
+    entered: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and name.lower() not in _NOT_PHOTOS:
-                yield Path(parent, name)
+        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
+            if path.name.lower() not in _NOT_PHOTOS and path.is_file():
+                yield path
 
 
 def _group(pattern: str | None, path: Path, folder: Path) -> str | None:

@@ -51,7 +51,9 @@ def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, pro
     folder = cache_dir / "images" / _key(listing, side)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        lock = folder.with_suffix(".lock")
+        lock.touch()  # fails at once where a lock would wait for ever
+        with FileLock(lock):
             if not _is_whole(folder, len(listing.samples), side):
                 _fill(folder, listing, side, threads, progress)
         return _open(folder)

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
+    "testing": "test",
+}  # fmt: skip
+"""What people call the splits, in lower case."""
 
 Image = NDArray[np.uint8]
 """Raw RGB, shape (height, width, 3), 0–255."""

@@ -1,14 +1,16 @@
 """Which images train, validate and test: stratified, by seed, and never parting a group."""
 
-from collections import Counter
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.data.listing import SPLITS, Sample, Split
-from src.errors import ThawError
+from src.errors import ThawError, one_line
 
 Indices = NDArray[np.int64]
 
@@ -40,9 +42,11 @@ def split_samples(samples: Sequence[Sample], *, validation: float, test: float, 
     if pool.size:
         parts["test"], pool = _take(samples, pool, test, seed, "test")
         parts["train"] = pool
+    if not parts["train"].size:
+        raise ThawError("no photo to train on: the train split is empty")
     if not parts["val"].size:
         rate = validation / (1 - test) if not np.any(given) else validation
-        parts["val"], parts["train"] = _take(samples, parts["train"], rate, seed + 1, "validation")
+        parts["val"], parts["train"] = _take(samples, parts["train"], rate, (seed + 1) % 2**32, "validation")
     _check_groups(samples, parts)
     parts["train"] = _thin(samples, parts["train"], fraction, seed)
     return Splits(**{split: np.sort(indices).astype(np.int64) for split, indices in parts.items()})
@@ -54,39 +58,46 @@ def _take(samples: Sequence[Sample], pool: Indices, rate: float, seed: int, spli
         return pool[:0], pool
     if rate == 0:
         raise ThawError("no validation photos: give a val split, or data.validation above 0")
-    if any(samples[i].group is not None for i in pool):
-        return _take_groups(samples, pool, rate, seed)
-    return _take_images(samples, pool, rate, seed, split)
+    grouped = any(samples[i].group is not None for i in pool)
+    try:
+        taken, rest = (_take_groups if grouped else _take_images)(samples, pool, rate, seed)
+    except ValueError as error:
+        raise ThawError(_cannot_hold_out(samples, pool, rate, split)) from error
+    if {samples[i].label for i in taken} - {samples[i].label for i in rest}:
+        raise ThawError(_cannot_hold_out(samples, pool, rate, split))
+    return taken, rest
 
 
-def _take_images(
-    samples: Sequence[Sample], pool: Indices, rate: float, seed: int, split: str
-) -> tuple[Indices, Indices]:
+def _cannot_hold_out(samples: Sequence[Sample], pool: Indices, rate: float, split: str) -> str:
+    rarest, count = min(Counter(samples[i].label for i in pool).items(), key=lambda item: item[1])
+    return (
+        f"too few photos (or groups) to hold out a {split} part of {rate:.2g} and train on the rest in every class: "
+        f"class {one_line(rarest, 60)!r} has {count}; add photos, change data.{split}, or give the splits yourself"
+    )
+
+
+def _take_images(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
     from sklearn.model_selection import train_test_split
 
     labels = [samples[i].label for i in pool]
-    rarest, count = min(Counter(labels).items(), key=lambda item: item[1])
-    if count < 2 or round(rate * pool.size) < len(set(labels)):
-        raise ThawError(
-            f"too few photos to hold out a {split} part of {rate:.2g} in every class: class {rarest!r} has {count}; "
-            f"add photos, raise data.{split}, or give the splits yourself"
-        )
     rest, taken = train_test_split(pool, test_size=rate, random_state=seed, stratify=labels)
     return taken, rest
 
 
 def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
-    """As near to `rate` as whole groups allow: one fold of 1 / rate."""
+    """As near to `rate` as whole groups allow: the nearest n of up to ten folds."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [samples[i].label for i in pool]
     groups = [f"group {samples[i].group}" if samples[i].group is not None else f"image {i}" for i in pool]
-    folds = max(2, round(1 / rate))
-    if len(set(groups)) < folds:
-        raise ThawError(f"{len(set(groups))} groups cannot be split into parts of {rate:.2g}: too few")
+    part = Fraction(rate).limit_denominator(10)
+    folds, wanted = max(2, part.denominator), max(1, part.numerator)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    rest, taken = next(iter(splitter.split(pool, labels, groups)))
-    return pool[taken], pool[rest]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes rarer than there are folds: what comes of it is checked
+        held_out = [fold for _, fold in splitter.split(pool, labels, groups)]
+    taken = np.concatenate(held_out[:wanted])
+    return pool[taken], np.delete(pool, taken)
 
 
 def _check_groups(samples: Sequence[Sample], parts: dict[Split, Indices]) -> None:
@@ -103,8 +114,8 @@ def _thin(samples: Sequence[Sample], train: Indices, fraction: float, seed: int)
     if fraction == 1:
         return train
     order = np.random.default_rng(seed).permutation(np.sort(train))
-    kept: list[Indices] = []
-    for label in sorted({samples[i].label for i in train}):
-        mine = np.array([i for i in order if samples[i].label == label])
-        kept.append(mine[: max(1, round(fraction * mine.size))])
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for i in order:
+        by_label[samples[i].label].append(i)
+    kept = [mine[: max(1, round(fraction * len(mine)))] for mine in by_label.values()]
     return np.concatenate(kept)

@@ -2,14 +2,21 @@
 
 from src.config import TreesData
 from src.data.listing import Image, Listing, Sample, Split
-from src.data.trees import SPECIES, draw_tree
+from src.data.trees import MAX_SIZE, MIN_SIZE, SPECIES, draw_tree
+from src.errors import ThawError
 
 DRAWING_VERSION = 1
 """Raise it when the same seed would draw other pixels."""
 
 
-def list_trees(config: TreesData) -> Listing:
-    """The trees that `config` asks for: the same species, split and number always show the same tree."""
+def list_trees(config: TreesData, side: int) -> Listing:
+    """The trees that `config` asks for: the same species, split and number always show the same tree.
+
+    Raises:
+        ThawError: trees are not drawn at `side` px.
+    """
+    if not MIN_SIZE <= side <= MAX_SIZE:
+        raise ThawError(f"image_size={side}: trees are drawn at {MIN_SIZE} to {MAX_SIZE} px")
     drawn = [
         (species, 1_000_000 * part + index, Sample(f"{split}/{SPECIES[species].name}/{index:05}", label, split))
         for part, (split, count) in enumerate(_counts(config).items())

@@ -25,12 +25,10 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
     """`spec` with `weights`, from raw RGB float32 [batch, side, side, 3] in 0–255 to its last feature map.
 
     Raises:
-        ThawError: `side` too small, weights that do not fit, or that cannot be downloaded.
+        ThawError: weights that do not fit, or that cannot be downloaded.
     """
-    if side < spec.least_size:
-        raise ThawError(f"image_size={side}: {spec.name} needs {spec.least_size} px or more")
     images = keras.Input((side, side, 3), name="image")
-    source = "imagenet" if weights.name == "imagenet" and not _has_sized_weights(spec) else None
+    source = "imagenet" if weights.name == "imagenet" and not spec.weight_sizes else None
     model = _construct(spec, weights, source, input_tensor=preprocess(images, spec.preprocessing))
     if weights.name == "imagenet" and source is None:
         native = (weights.image_size, weights.image_size, 3)
@@ -79,11 +77,6 @@ def describe_layers(backbone: Sequence[layers.Layer]) -> tuple[LayerInfo, ...]:
     )
 
 
-def _has_sized_weights(spec: BackboneSpec) -> bool:
-    """MobileNet's ImageNet weights come in several native sizes, and Keras would pick them by the input's."""
-    return spec.class_name in {"MobileNet", "MobileNetV2"}
-
-
 def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **where: Any) -> keras.Model:
     function = LeNet5 if spec.class_name == "LeNet5" else getattr(keras.applications, spec.class_name)
     width = {"alpha": weights.alpha} if spec.has_width else {}
@@ -102,7 +95,7 @@ def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **whe
 def _no_download(spec: BackboneSpec, error: Exception) -> str:
     return (
         f"ImageNet weights of {spec.name} cannot be downloaded ({one_line(error, 160)}): copy them to "
-        "~/.keras/models from a machine that can, or use weights=file weights.path=FILE"
+        "~/.keras/models from a machine that can"
     )
 
 
@@ -122,7 +115,7 @@ def _load_file(model: keras.Model, weights: WeightSet) -> None:
                 model.set_weights(keras.saving.load_model(weights.path, compile=False).get_weights())
             else:
                 model.load_weights(str(weights.path))
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # h5py and Keras complain of damaged files in every way
         reason = one_line(str(error).split("\n\nList of")[0], 300)
         raise ThawError(
             f"weights.path={weights.path} does not fit {model.name} of width {weights.alpha:g} "

@@ -19,6 +19,7 @@ class BackboneSpec:
         least_size: side below which its strides leave nothing, px.
         has_width: whether it takes a width multiplier `alpha`.
         pretrained: whether ImageNet weights exist.
+        weight_sizes: native sides of its ImageNet weights where there are several, px; Keras would pick by the input's.
     """
 
     class_name: str
@@ -27,17 +28,23 @@ class BackboneSpec:
     least_size: int = 32
     has_width: bool = False
     pretrained: bool = True
+    weight_sizes: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
         """The name used in configurations: the class's, in lower case."""
         return self.class_name.lower()
 
+    def check_side(self, side: int) -> None:
+        """Raise ThawError if images of `side` px are too small for its strides."""
+        if side < self.least_size:
+            raise ThawError(f"image_size={side}: {self.name} needs {self.least_size} px or more")
+
 
 _SPECS = (
     BackboneSpec("LeNet5", "zero_to_one", image_size=32, pretrained=False),
-    BackboneSpec("MobileNet", "minus_one_to_one", has_width=True),
-    BackboneSpec("MobileNetV2", "minus_one_to_one", has_width=True),
+    BackboneSpec("MobileNet", "minus_one_to_one", has_width=True, weight_sizes=(128, 160, 192, 224)),
+    BackboneSpec("MobileNetV2", "minus_one_to_one", has_width=True, weight_sizes=(96, 128, 160, 192, 224)),
     BackboneSpec("MobileNetV3Small", "inside", has_width=True),
     BackboneSpec("MobileNetV3Large", "inside", has_width=True),
     *(BackboneSpec(f"ResNet{depth}", "caffe") for depth in (50, 101, 152)),

@@ -52,22 +52,30 @@ def stock(layer: layers.Layer) -> layers.Layer:
 def adapt_statistics(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:
     """Take every BatchNormalization's statistics from `batches` of images (AdaBN: Li et al. 2016, arXiv:1603.04779).
 
-    One pass in training mode; each layer's mean and variance become the averages over the batches, weighted by their
-    sizes. Gamma, beta and all other variables stay.
+    One pass in which each layer normalises by its batch, while Dropout rests. A layer's new mean and variance are those
+    of all images together (the variance within batches and that between their means). All other variables stay.
     """
-    source = keras.models.clone_model(model, clone_function=stock)
+    source = keras.models.clone_model(model, clone_function=_measuring)
     source.set_weights(model.get_weights())
-    targets = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
-    meters = [source.get_layer(layer.name) for layer in targets]
+    meters = [layer for layer in source.layers if isinstance(layer, layers.BatchNormalization)]
     for layer in source.layers:
         layer.trainable = layer in meters
-    seen = 0
+    sizes, means, variances = [], [], []
     for images in batches:
-        count = int(images.shape[0])
-        seen += count
-        for meter in meters:
-            meter.momentum = 1 - count / seen  # a running mean: eager, so that each call reads it
         source(images, training=True)
-    for meter, target in zip(meters, targets, strict=True):
-        target.moving_mean.assign(np.asarray(meter.moving_mean))
-        target.moving_variance.assign(np.asarray(meter.moving_variance))
+        sizes.append(int(images.shape[0]))
+        means.append([np.array(meter.moving_mean, np.float64) for meter in meters])
+        variances.append([np.array(meter.moving_variance, np.float64) for meter in meters])
+    for k, meter in enumerate(meters):
+        mean = np.average([batch[k] for batch in means], axis=0, weights=sizes)
+        spread = [variance[k] + (batch[k] - mean) ** 2 for variance, batch in zip(variances, means, strict=True)]
+        target = model.get_layer(meter.name)
+        target.moving_mean.assign(mean)
+        target.moving_variance.assign(np.average(spread, axis=0, weights=sizes))
+
+
+def _measuring(layer: layers.Layer) -> layers.Layer:
+    """A new layer like `layer`; a BatchNormalization keeps just the last batch's statistics."""
+    if isinstance(layer, layers.BatchNormalization):
+        return layers.BatchNormalization.from_config(layer.get_config() | {"momentum": 0.0})
+    return type(layer).from_config(layer.get_config())

@@ -44,6 +44,9 @@ def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
         raise ThawError(f"weights.alpha={config.alpha}: {backbone.name} has no width multiplier; leave it null")
     alpha = config.alpha or 1.0
     size = config.image_size or backbone.image_size
+    if config.name == "imagenet" and backbone.weight_sizes and size not in backbone.weight_sizes:
+        known = ", ".join(map(str, backbone.weight_sizes))
+        raise ThawError(f"weights.image_size={size}: {backbone.name}'s ImageNet weights were made for {known} px")
     return WeightSet(config.name, config.path, alpha, size, _digest(config, backbone, alpha, size))
 
 
@@ -59,7 +62,8 @@ def _formula(backbone: BackboneSpec) -> WeightSet:
 
 def _digest(config: WeightsConfig, backbone: BackboneSpec, alpha: float, image_size: int) -> str:
     if config.path is None:
-        return f"{config.name}/{backbone.class_name}/{alpha:g}/{image_size}"
+        native = f"/{image_size}" if config.name == "imagenet" and backbone.weight_sizes else ""
+        return f"{config.name}/{backbone.class_name}/{alpha:g}{native}"
     return "sha256:" + _file_digest(config.path)
 
 

@@ -1,5 +1,6 @@
 """A trial's figures: learning curves, confusion matrix, worst mistakes. Drawn without a display."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def draw_curves(phases: Sequence[PhaseResult], path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         _curve(axes, phases, name)
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def draw_confusion(predictions: Predictions, class_names: Sequence[str], path: Path) -> None:
@@ -40,7 +41,7 @@ def draw_confusion(predictions: Predictions, class_names: Sequence[str], path: P
                 column, row, str(matrix[row, column]), ha="center", va="center", size=7, color="w" if light else "k"
             )
     axes.set(xlabel="predicted", ylabel="true", title="Validation")
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def draw_mistakes(predictions: Predictions, dataset: Dataset, path: Path, count: int = 12) -> None:
@@ -55,7 +56,7 @@ def draw_mistakes(predictions: Predictions, dataset: Dataset, path: Path, count:
     for axes, position in zip(grid, worst, strict=False):
         axes.imshow(dataset.pixels[predictions.indices[position]])
         axes.set_title(_caption(predictions, dataset.class_names, int(position)), size=8, parse_math=False)
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def _curve(axes: Axes, phases: Sequence[PhaseResult], name: str) -> None:
@@ -87,6 +88,12 @@ def _caption(predictions: Predictions, class_names: Sequence[str], position: int
     true, guess = predictions.labels[position], predictions.predicted[position]
     confidence = predictions.probabilities[position, guess]
     return f"{_short(class_names[true])}\nread as {_short(class_names[guess])}, {confidence:.0%}"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a class may be called by an emoji that no font has
+        figure.savefig(path)
 
 
 def _short(name: str) -> str:

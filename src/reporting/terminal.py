@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from src.errors import one_line
+from src.errors import one_line, printable
 
 _PERCENT_OF_A_LINE = 25
 
@@ -41,7 +41,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """A line on what goes on."""
         if self._shown:
-            self._notes.print(Text(one_line(text, 1000)))
+            self._notes.print(Text(printable(text)))
 
     def warn(self, text: str) -> None:
         """A line that is shown in any case."""
@@ -64,28 +64,32 @@ class Terminal:
             self._told = percent - percent % _PERCENT_OF_A_LINE
             self.note(f"{self._title}: {done} of {total}")
 
-    def result(self, numbers: Mapping[str, float], places: Mapping[str, str]) -> None:
+    def result(self, numbers: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """The short table: accuracies, gaps, times, and where the run is."""
         table = Table(show_header=False, box=None, pad_edge=False)
         for label, cells in _rows(numbers):
             table.add_row(label, cells)
         for label, place in places.items():
-            table.add_row(label, Text(place, overflow="fold"))
+            table.add_row(label, Text(printable(place), overflow="fold"))
         self._out.print(table)
 
 
-def _rows(numbers: Mapping[str, float]) -> list[tuple[str, str]]:
-    accuracy = [f"{split} {numbers[f'{split}/accuracy']:.3f}" for split in _SPLITS if f"{split}/accuracy" in numbers]
+_SHOWN = {
+    "fit": "best/fit_accuracy",
+    "train": "best/train_accuracy",
+    "val": "best/val_accuracy",
+    "test": "test/accuracy",
+}
+
+
+def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    accuracy = [f"{split} {numbers[name]:.3f}" for split, name in _SHOWN.items() if name in numbers]
     mode, generalization = numbers["gap/mode"], numbers["gap/generalization"]
-    gaps = f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"
-    times = [f"{name.removeprefix('time/')} {value:.1f}" for name, value in numbers.items() if name.startswith("time/")]
+    times = {name.rsplit("/", 1)[-1]: value for name, value in numbers.items() if name.startswith("time/")}
     return [
         ("accuracy", "   ".join(accuracy)),
-        ("gap", gaps),
+        ("gap", f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"),
         ("best epoch", f"{int(numbers['best/epoch'])} (counted over all phases, from 0)"),
         ("trained", f"{int(numbers['trainable_parameters']):,} parameters"),
-        ("seconds", "   ".join(times)),
+        ("seconds", "   ".join(f"{name} {value:.1f}" for name, value in times.items())),
     ]
-
-
-_SPLITS = ("fit", "train", "val", "test")

@@ -31,11 +31,19 @@ def trial_key(trial: TrialConfig, side: int, dataset: Dataset, weights: WeightSe
     """The key of `trial`, 32 hexadecimal digits."""
     own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
     own["backbone"] = trial.backbone.lower()
-    own["schedule"] = [phase | {"unfrozen": depths[name].canonical} for name, phase in own["schedule"].items()]
+    own["schedule"] = [_phase(phase, depths[name].canonical) for name, phase in own["schedule"].items()]
     if trial.augment.is_identity:
         own["augment"] = None
+    if trial.batchnorm != "adapted" and not any(depth.canonical for depth in depths.values()):
+        own["batchnorm"] = None  # the policies differ only where the backbone trains
     facts: dict[str, Any] = {
         "version": SEMANTICS_VERSION, "config": own, "side": side, "data": dataset.fingerprint,
         "weights": weights.digest, "width": weights.alpha,
     }  # fmt: skip
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _phase(phase: dict[str, Any], canonical: int) -> dict[str, Any]:
+    """A phase without the spelling of its depth and without what is switched off."""
+    idle = {"no_deeper_than"} | ({"plateau_factor"} if phase["plateau_patience"] is None else set())
+    return {name: value for name, value in phase.items() if name not in idle} | {"unfrozen": canonical}

@@ -13,7 +13,6 @@ from mlflow import pyfunc
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-FOLDER = "model"
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas")
 
 
@@ -28,7 +27,7 @@ def save_model(model: keras.Model, folder: Path, run_id: str, class_names: tuple
     (data / "keras_module.txt").write_text("keras", "utf-8")
     requirements = [f"{package}=={version(package)}" for package in _REQUIREMENTS]
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", "utf-8")
-    description = Model(artifact_path=FOLDER, run_id=run_id, signature=_signature(model))
+    description = Model(artifact_path="model", run_id=run_id, signature=_signature(model))
     description.metadata = {"class_names": list(class_names)}
     description.add_flavor(
         "keras", data="data", keras_version=keras.__version__, keras_backend=keras.backend.backend(),

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from src.config import TrialConfig
 from src.data.dataset import Dataset
 from src.errors import Interrupted, ThawError, one_line
+from src.tracking.store import store_reason
 
 _LONGEST_PARAMETER = 500
 
@@ -31,12 +32,12 @@ class Run:
 
     def describe(self, trial: TrialConfig, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the resolved configuration as parameters, the data as the run's input, and `tags`."""
-        parameters = [Param(key, value[:_LONGEST_PARAMETER]) for key, value in flatten(trial.model_dump(mode="json"))]
+        parameters = [Param(key, _encodable(value)[:_LONGEST_PARAMETER]) for key, value in flatten(public(trial))]
         self.client.log_batch(self.run_id, params=parameters, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
-            source=json.dumps({"uri": dataset.source}),
+            source=json.dumps({"uri": _encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
         self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
@@ -52,7 +53,7 @@ class Run:
 
     def text(self, text: str, name: str) -> None:
         """Keep `text` as the artifact `name`."""
-        self.client.log_text(self.run_id, text, name)
+        self.client.log_text(self.run_id, _encodable(text), name)
 
     def files(self, folder: Path, under: str | None = None) -> None:
         """Keep all files of `folder` as artifacts."""
@@ -66,25 +67,27 @@ class Run:
 @contextlib.contextmanager
 def started_run(client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int) -> Iterator[Run]:
     """A run that reads FINISHED, FAILED (with the error's text) or KILLED when the block is left, however it is."""
-    created = client.create_run(experiment_id, start_time=started_ms, run_name=name)
+    try:
+        created = client.create_run(experiment_id, started_ms, run_name=name)
+    except MlflowException as error:
+        raise ThawError(f"MLflow takes no new run: {store_reason(error)}") from error
     run = Run(client, experiment_id, created.info.run_id)
     try:
         yield run
+        run.end("FINISHED")
     except (Interrupted, KeyboardInterrupt) as stop:
         with contextlib.suppress(MlflowException, OSError):
-            run.tags({"error": one_line(stop)})
             run.end("KILLED")
+            run.tags({"error": one_line(stop)})
         raise
     except BaseException as error:
         with contextlib.suppress(MlflowException, OSError):  # the error itself must be told, not the store's
-            run.tags({"error": one_line(error, 2000)})
             run.end("FAILED")
+            run.tags({"error": one_line(error, 2000)})
             run.text(traceback.format_exc(), "traceback.txt")
         if isinstance(error, MlflowException):
-            raise ThawError(f"MLflow stopped taking results: {one_line(error, 300)}") from error
+            raise ThawError(f"MLflow stopped taking results: {store_reason(error)}") from error
         raise
-    else:
-        run.end("FINISHED")
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -100,6 +103,16 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
 
 
+def _encodable(text: str) -> str:
+    """`text` without the surrogates that stand for undecodable bytes in file names."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def as_yaml(trial: TrialConfig) -> str:
     """The full resolved configuration, as a file that Hydra reads."""
-    return yaml.safe_dump(trial.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(public(trial), sort_keys=False, allow_unicode=True))
+
+
+def public(trial: TrialConfig) -> dict[str, Any]:
+    """The configuration as plain containers, without the store's place: it may hold a password."""
+    return trial.model_dump(mode="json", exclude={"tracking": {"uri"}})

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +19,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 for noisy in ("mlflow", "alembic"):
-    logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what fails is raised, and told once
 
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -38,10 +39,10 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 def how_to_compare(uri: str, project: Path) -> str:
     """What a user types or opens to see the store at `uri` in MLflow's UI."""
     if uri.startswith("http"):
-        return _without_password(uri, uri)
+        return _without_password(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
         return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
-    return _without_password(f"mlflow ui --backend-store-uri '{uri}'", uri)
+    return _without_password(f"mlflow ui --backend-store-uri '{uri}'")
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
@@ -56,9 +57,16 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
             _create_database(uri, project)
         client = mlflow.MlflowClient(uri)
         return client, _experiment(client, config.experiment, uri, project)
-    except (MlflowException, OSError) as error:
-        reason = getattr(error, "strerror", None) or one_line(error, 300)
-        raise ThawError(_without_password(f"MLflow at {uri}: {reason}; set tracking.uri=", uri)) from error
+    except ThawError:
+        raise
+    except Exception as error:  # drivers, parsers and servers fail in their own ways: this store is not to be had
+        raise ThawError(f"MLflow at {_without_password(uri)}: {store_reason(error)}; set tracking.uri=") from error
+
+
+def store_reason(error: BaseException) -> str:
+    """Why a store failed, in one line, without the SQL and without a password."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return one_line(_without_password(re.split(r"\[SQL:|\(Background", text)[0]), 300)
 
 
 def _create_database(uri: str, project: Path) -> None:
@@ -69,13 +77,19 @@ def _create_database(uri: str, project: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    lock = path.with_name(f".{path.name}.lock")
+    lock.touch()  # fails at once where a lock would wait for ever
+    with FileLock(lock):
         if path.exists():
             return
         unfinished = path.with_name(path.name + ".unfinished")
         unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
-        SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
-        unfinished.rename(path)
+        try:
+            SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
+            unfinished.rename(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def _database_file(uri: str) -> Path:
@@ -93,6 +107,8 @@ def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path)
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
         raise ThawError(f"MLflow experiment {name!r} was deleted: restore it, or set tracking.experiment=")
+    if found is not None and not found.experiment_id:
+        raise ThawError(f"what answers at {_without_password(uri)} is no MLflow server; set tracking.uri=")
     if found is not None:
         return str(found.experiment_id)
     served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
@@ -111,6 +127,5 @@ def _folder_name(experiment: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in experiment)[:120]
 
 
-def _without_password(text: str, uri: str) -> str:
-    password = urlsplit(uri).password
-    return text.replace(password, "…") if password else text
+def _without_password(text: str) -> str:
+    return re.sub(r"://([^:/@\s]+):[^@/\s]+@", r"://\1:…@", text)

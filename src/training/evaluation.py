@@ -1,4 +1,4 @@
-"""What the kept weights say of each validation photo, and what they are worth on the test split."""
+"""What the kept weights say of each validation photo."""
 
 from dataclasses import dataclass
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ def fit_phase(
     _compile(network, trial, leg)
     count = dataset.splits["train"].size
     reporter = _Reporter(leg, count, trial.batch_size, observer)
-    at_end = _AtEnd(lambda: _train_metrics(model, dataset, trial.batch_size))
+    at_end = _AtEnd(lambda: evaluate(model, dataset, "train", trial.batch_size))
     best = keras.callbacks.EarlyStopping(
         monitor=trial.monitor, mode=_mode(trial), patience=leg.config.patience or leg.config.epochs,
         restore_best_weights=True,
@@ -106,14 +107,20 @@ def fit_phase(
         steps_per_epoch=steps(count, trial.batch_size),
         validation_data=evaluation_batches(dataset, "val", trial.batch_size),
         class_weight=class_weights(dataset, trial),
-        callbacks=[at_end, best, *_callbacks(trial, leg, checkpoints), reporter],
+        callbacks=[
+            _EpochSeeds(trial.seed, leg.first_epoch),
+            at_end,
+            best,
+            *_callbacks(trial, leg, checkpoints),
+            reporter,
+        ],
         shuffle=False,  # the batches bring their own order
         verbose=0,
     )
     best_epoch = leg.first_epoch + int(best.best_epoch)
     train = {reporter.records[-1].epoch: at_end.metrics}
     if best_epoch not in train:
-        train[best_epoch] = _train_metrics(model, dataset, trial.batch_size)
+        train[best_epoch] = evaluate(model, dataset, "train", trial.batch_size)
     return PhaseResult(leg.name, leg.depth, tuple(reporter.records), best_epoch, train)
 
 
@@ -142,7 +149,7 @@ def _compile(network: Network, trial: TrialConfig, leg: Leg) -> None:
         optimizer=make_optimizer(trial.optimizer, leg.config.learning_rate),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=trial.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=trial.runtime.jit_compile,
+        jit_compile=False,  # XLA refuses deterministic operations, and steps slower on a CPU
     )
     network.check(leg.depth)
 
@@ -166,14 +173,24 @@ def _mode(trial: TrialConfig) -> str:
     return "max" if trial.monitor == "val_accuracy" else "min"
 
 
-def _train_metrics(model: keras.Model, dataset: Dataset, batch_size: int) -> dict[str, float]:
-    return evaluate(model, dataset, "train", batch_size)
-
-
 def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch_size: int) -> dict[str, float]:
     """`split`/loss and `split`/accuracy of the compiled `model` in inference mode."""
     values = model.evaluate(evaluation_batches(dataset, split, batch_size), verbose=0, return_dict=True)
     return {f"{split}/{name}": float(value) for name, value in values.items()}
+
+
+class _EpochSeeds(keras.callbacks.Callback):  # type: ignore[misc]
+    """Lets what Dropout drops follow from seed, layer and epoch, not from how many steps came before."""
+
+    def __init__(self, seed: int, first_epoch: int) -> None:
+        super().__init__()
+        self.seed, self.first_epoch = seed, first_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                text = f"{self.seed} {layer.name} {self.first_epoch + epoch}"
+                layer.seed_generator.state.assign([zlib.crc32(text.encode()), 0])
 
 
 class _AtEnd(keras.callbacks.Callback):  # type: ignore[misc]

@@ -28,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _quiet():
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # a sweep retraces on purpose
     tf.config.experimental.enable_op_determinism()
     GPUS = tf.config.list_physical_devices("GPU")
     for gpu in GPUS:

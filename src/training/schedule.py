@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.config import TrialConfig
+from src.config import PhaseConfig, TrialConfig
 from src.data.dataset import Dataset
 from src.errors import ThawError
 from src.models.depth import Depth, resolve_depth
@@ -30,15 +30,24 @@ class Outcome:
         return self.phases[-1]
 
     def summary(self) -> dict[str, float]:
-        """The numbers at the best epoch, the gap in its two parts among them (accuracies, 0–1)."""
-        best = self.last.best
-        numbers = {name: value for name, value in best.metrics.items() if "/" in name}
-        numbers |= self.last.train[best.epoch]
-        return numbers | {
-            "best/val_accuracy": numbers["val/accuracy"],
+        """What the run's metrics are worth at the end, by their names in MLflow.
+
+        fit/*, val/* and train/* are the last epoch's, as MLflow shows them; best/* and gap/* are of the weights kept.
+        Accuracies and gaps in 0–1.
+        """
+        best, last = self.last.best, self.last.epochs[-1]
+        kept = best.metrics | self.last.train[best.epoch]
+        fit, train, val = (kept[f"{split}/accuracy"] for split in ("fit", "train", "val"))
+        return {
+            **last.metrics,
+            **self.last.train[last.epoch],
+            **{f"best/{name.replace('/', '_')}": value for name, value in kept.items() if "/" in name},
             "best/epoch": float(best.epoch),
-            "gap/mode": numbers["fit/accuracy"] - numbers["train/accuracy"],
-            "gap/generalization": numbers["train/accuracy"] - numbers["val/accuracy"],
+            "gap/mode": fit - train,
+            "gap/generalization": train - val,
+            "depth/layers": float(self.last.depth.unfrozen),
+            "depth/canonical": float(self.last.depth.canonical),
+            "depth/parameters": float(self.last.depth.parameters),
         }
 
 
@@ -48,9 +57,16 @@ def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -
     Raises:
         ThawError: a depth that the backbone does not have; in whichever phase.
     """
-    return {
-        name: resolve_depth(phase.unfrozen, table, trial.batchnorm, backbone) for name, phase in trial.schedule.items()
-    }
+
+    def resolve(asked: int | str) -> Depth:
+        return resolve_depth(asked, table, trial.batchnorm, backbone)
+
+    def cut(phase: PhaseConfig) -> Depth:
+        depth = resolve(phase.unfrozen)
+        limit = depth if phase.no_deeper_than is None else resolve(phase.no_deeper_than)
+        return min(depth, limit, key=lambda each: each.canonical)
+
+    return {name: cut(phase) for name, phase in trial.schedule.items()}
 
 
 def run_schedule(

@@ -1,5 +1,6 @@
 """From folders and manifests to aligned labels, a fingerprint, and one clear line for what is wrong."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,26 @@ def test_a_folder_of_classes_is_split(load: Load, tmp_path: Path) -> None:
     make_photos(tmp_path / "p", {"": 10})
     dataset = load("data=folder", f"data.root={tmp_path / 'p'}")
     assert [dataset.splits[s].size for s in ("train", "val", "test")] == [18, 6, 6]  # type: ignore[index]
+
+
+def test_splits_are_known_by_what_people_call_them(load: Load, tmp_path: Path) -> None:
+    make_photos(tmp_path / "p", {"Train": 6, "Validation": 3})
+    dataset = load("data=folder", f"data.root={tmp_path / 'p'}")
+    assert (dataset.splits.train.size, dataset.splits.val.size) == (18, 9)
+
+
+def test_pipes_loops_and_links_do_not_hold_it_up(load: Load, tmp_path: Path) -> None:
+    root = make_photos(tmp_path / "p", {"train": 6, "val": 3})
+    os.mkfifo(root / "train" / "ash" / "pipe.jpg")
+    (root / "train" / "ash" / "loop").symlink_to(root / "train" / "ash")
+    assert load("data=folder", f"data.root={root}").splits.train.size == 18
+
+
+def test_no_tolerance_means_none(load: Load, tmp_path: Path) -> None:
+    root = make_photos(tmp_path / "p", {"train": 20, "val": 3})
+    (root / "train" / "ash" / "broken.jpg").write_bytes(b"no image")
+    with pytest.raises(ThawError, match="1 of 70 files are no image"):
+        load("data=folder", f"data.root={root}", "data.max_unreadable=0")
 
 
 def test_classes_are_aligned_by_name_not_position(load: Load, tmp_path: Path) -> None:
@@ -96,8 +117,11 @@ def test_a_manifest_names_labels_that_no_folder_has(load: Load, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no column label or path"),
-        ("path,class\na,b\n", "no column label"),
+        ("", "must name path,label.* it says nothing"),
+        ("path,class\na,b\n", "it says path,class"),
+        ("path;label\na;b\n", "it says path;label"),
+        ("path,label,label\na,b,c\n", "it says path,label,label"),
+        ("path,label,split\nash/ash_00.png,ash,val\n", "the train split is empty"),
         ("path,label\n", "no rows"),
         ("path,label\nash/none.png,ash\n", "line 2: no such file 'ash/none.png'"),
         ("path,label\n,ash\n", "line 2: no path"),
@@ -129,6 +153,20 @@ def _stranger(root: Path) -> None:
     save_photo(root / "val" / "zelkova\x1b[31m" / "1.png", (1, 1, 1), 0)
 
 
+def _empty_class(root: Path) -> None:
+    make_photos(root, {"train": 5, "val": 2})
+    (root / "train" / "zelkova").mkdir()
+
+
+def _empty_val(root: Path) -> None:
+    make_photos(root, {"train": 5})
+    (root / "val").mkdir()
+
+
+def _two_vals(root: Path) -> None:
+    make_photos(root, {"train": 5, "val": 2, "validation": 2})
+
+
 def _many_broken(root: Path) -> None:
     make_photos(root, {"train": 5, "val": 2})
     for i in range(4):
@@ -143,6 +181,9 @@ def _many_broken(root: Path) -> None:
         (_one_class, "one class only (ash)"),
         (_val_only, "has val/ but no train/"),
         (_stranger, r"val has classes that train lacks: zelkova\x1b[31m"),
+        (_empty_class, "train/zelkova/ is empty"),
+        (_empty_val, "val/ is empty"),
+        (_two_vals, "has both val/ and validation/"),
         (_many_broken, "4 of 25 files are no image: train/ash/notes0.txt"),
     ],
 )

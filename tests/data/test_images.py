@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.composition import PROJECT
 from src.data.images import ImageStore, store_images
 from src.data.listing import Image, Listing, Sample, UnreadableImageError
 from src.errors import ThawError
+from src.project import PROJECT
 
 
 def _listing(count: int, read: Callable[[int, int], Image] | None = None, stamp: str = "a") -> Listing:

@@ -86,8 +86,14 @@ def test_fractions_nest_keep_every_class_and_leave_val_alone() -> None:
         (_samples({"a": 20, "b": 20}), {"validation": 0}, "no validation photos"),
         ([Sample("1", "a", "train", "g"), Sample("2", "b", "val", "g")], {}, "group 'g' is in both"),
         ([Sample(str(i), "ab"[i % 2], None, "one") for i in range(20)], {}, "too few"),
+        (_samples({"a": 12, "b": 12}), {"validation": 0.45, "test": 0.5}, "too few photos"),
+        ([Sample("1", "a", "val"), Sample("2", "b", "test")], {}, "no photo to train on"),
     ],
 )
 def test_what_cannot_be_split_is_told(samples: list[Sample], changes: dict[str, float], says: str) -> None:
     with pytest.raises(ThawError, match=says):
         _split(samples, **changes)
+
+
+def test_the_largest_seed_is_as_good_as_any() -> None:
+    assert _split(_samples({"a": 40, "b": 40}), seed=2**32 - 1).val.size == 16

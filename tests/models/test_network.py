@@ -205,6 +205,23 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path, backbone: str, alpha: 
     assert len(str(refusal.value)) < 700
 
 
+def test_damaged_weight_files_are_told(tmp_path: Path) -> None:
+    source = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    path = tmp_path / "w.weights.h5"
+    source.save_weights(path)
+    whole = bytearray(path.read_bytes())
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        damaged = whole.copy()
+        for place in generator.integers(0, 60_000, 40):
+            damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            build_backbone(find_backbone("mobilenetv2"), WeightSet("file", path, 0.35, 32, "x"), 32)
+        except ThawError as refusal:
+            assert "does not fit" in str(refusal)
+
+
 def test_imagenet_weights_are_read_from_keras_cache_at_their_native_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,6 @@ def predictions(right: bool) -> Predictions:
     return Predictions(np.arange(40), labels, probabilities)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("right", [False, True], ids=["mistakes", "no mistake"])
 def test_confusion_and_mistakes(tmp_path: Path, right: bool) -> None:
     dataset: Any = SimpleNamespace(pixels=np.zeros((40, 32, 32, 3), np.uint8), class_names=NAMES)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from src.composition import PROJECT
 from src.config import TrackingConfig
 from src.errors import ThawError
+from src.project import PROJECT
 from src.tracking.store import open_store, sqlite_uri, tracking_uri
 
 
