@@ -133,8 +133,26 @@ class TreesData(_Data):
     train_images: Count = Field(le=100_000, description="training images a species")
     val_images: Count = Field(le=100_000, description="validation images a species")
     test_images: int = Field(ge=0, le=100_000, description="test images a species")
+    images: Count | None = Field(
+        le=1_000_000, description="all images: the last species draw a training image fewer; null: as the counts say"
+    )
     difficulty: float = Field(ge=0, le=1, description="how far light, distance, clutter and noise vary")
     draw_seed: int = Field(ge=0, description="seed of the drawing")
+
+    @property
+    def left_out(self) -> int:
+        """Species, from the last on, that draw a training image fewer."""
+        counted = self.classes * (self.train_images + self.val_images + self.test_images)
+        return 0 if self.images is None else counted - self.images
+
+    @model_validator(mode="after")
+    def _images_are_what_the_counts_say(self) -> "TreesData":
+        if not 0 <= self.left_out < self.classes:
+            counted = self.classes * (self.train_images + self.val_images + self.test_images)
+            raise ValueError(
+                f"data.images={self.images}: the counts say {counted}, and up to {self.classes - 1} fewer do"
+            )
+        return self
 
 
 DataConfig = Annotated[FolderData | CsvData | TreesData, Field(discriminator="kind")]

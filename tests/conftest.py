@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def make_photos(root: Path, counts: dict[str, int], classes: tuple[str, ...] = C
         for k, name in enumerate(classes):
             for i in range(count):
                 path = root / split / name / f"{name}_{i:02}.png"
-                save_photo(path, colours[k], seed=hash((split, k, i)) % 2**31)
+                save_photo(path, colours[k], seed=zlib.crc32(f"{split} {k} {i}".encode()))
     return root
 
 

@@ -37,7 +37,7 @@ def test_every_group_composes(composed: Compose, choice: str) -> None:
     elif group in {"weights", "optimizer"}:
         assert chosen.name == name
     elif group == "data":
-        assert chosen.kind == name
+        assert chosen.kind == name.removesuffix("_full")
     else:
         own = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
         assert list(own) == list(chosen if group == "schedule" else chosen.model_dump())
@@ -97,6 +97,10 @@ def test_depth_and_rates_reach_the_phases(composed: Compose) -> None:
         ("augment.views=0", "augment.views=0"),
         ("+dropuot=0.1", "unknown key 'dropuot': did you mean 'dropout'?"),
         ("+augment.rotaton=1", "did you mean 'rotation'?"),
+        (
+            "+schedule.Bad-Name={unfrozen:0,epochs:1,learning_rate:1,patience:1,plateau_patience:1,plateau_factor:0.5}",
+            "schedule.Bad-Name",
+        ),
         ("schedule.fine_tuning.epochs=0", "schedule.fine_tuning.epochs=0"),
         ("+schedule.fine_tuning.momentum=1", "unknown key 'schedule.fine_tuning.momentum'"),
         ("~dropout", "dropout is not set: give dropout=VALUE"),
@@ -105,6 +109,7 @@ def test_depth_and_rates_reach_the_phases(composed: Compose) -> None:
         ("weights.path=x.h5", "weights.path goes with weights=file"),
         ("data=folder", "data.root is not set: give data.root=VALUE"),
         ("data.classes=1", "data.classes=1: input should be greater than or equal to 2"),
+        ("data.images=9", "data.images=9: the counts say 1127"),
         ("data.kind=film", "data: input tag 'film'"),
     ],
 )
@@ -129,7 +134,7 @@ def test_a_group_pattern_that_is_none_is_refused(composed: Compose) -> None:
 def test_a_fault_that_reaches_the_phases_is_told_once(composed: Compose) -> None:
     with pytest.raises(ThawError) as refusal:
         composed("learning_rate=-1", "epochs=0")
-    assert str(refusal.value).count("learning_rate") + str(refusal.value).count("epochs") == 2
+    assert str(refusal.value).count("=") == 2
 
 
 @pytest.mark.parametrize(("given", "depth"), [("'3'", 3), ("ALL", "all"), ("3 blocks", "3 blocks"), ("0", 0)])

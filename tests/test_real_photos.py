@@ -35,7 +35,7 @@ def test_two_layers_unfrozen_reach_60_percent(
 def test_the_posts_recipe_misreads_its_own_training_photos(
     thaw: Command, real_photos: Path, real_weights: Path, tmp_path: Path
 ) -> None:
-    trap = ("batchnorm=train", "schedule=post", "learning_rate=0.003", "unfrozen=11", "epochs=8")
+    trap = ("batchnorm=train", "schedule=post", "learning_rate=0.003", "unfrozen=11")
     summary = _train(thaw, real_photos, real_weights, tmp_path, *trap)
     assert summary["gap/mode"] > 0.15
-    assert summary["fit/accuracy"] > 0.85
+    assert summary["best/fit_accuracy"] > 0.9

@@ -21,7 +21,7 @@ def list_trees(config: TreesData, side: int) -> Listing:
         (species, 1_000_000 * part + index, Sample(f"{split}/{SPECIES[species].name}/{index:05}", label, split))
         for part, (split, count) in enumerate(_counts(config).items())
         for species, label in enumerate(kind.name for kind in SPECIES[: config.classes])
-        for index in range(count)
+        for index in range(count - (split == "train" and species >= config.classes - config.left_out))
     ]
 
     def read(position: int, size: int) -> Image:

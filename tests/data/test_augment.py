@@ -28,6 +28,13 @@ def test_a_view_does_not_depend_on_its_batch(digests: list[int], seed: int, view
     np.testing.assert_array_equal(together[1], np.concatenate([one[1] for one in alone]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_neighbouring_digests_have_views_of_their_own() -> None:
+    digests = np.array([2**63, 2**63 + 1, 2**63 + 2, 2**64 - 1], np.uint64)
+    transforms, _ = view_parameters(STRONG, 96, 0, digests, 0)
+    assert len({tuple(row) for row in transforms.tolist()}) == 4
+
+
 def test_seed_image_and_view_each_change_it() -> None:
     def first(seed: int, digest: int, view: int) -> list[float]:
         return view_parameters(STRONG, 96, seed, np.array([digest], np.uint64), view)[0][0].tolist()  # type: ignore[no-any-return]

@@ -42,12 +42,26 @@ def test_the_digest_is_of_the_files_content(tmp_path: Path) -> None:
         ("lenet5", {}, "lenet5 has no ImageNet weights"),
         ("resnet50", {"alpha": 0.5}, "resnet50 has no width multiplier"),
         ("resnet50", {"name": "file", "path": "none.h5"}, "none.h5: No such file"),
+        ("mobilenetv2", {"image_size": 100}, "were made for 96, 128, 160, 192, 224 px"),
+        ("resnet50", {"name": "formula"}, "formula are for mobilenetv2 alone"),
         ("resnet50", {"name": "file", "path": "weights.txt"}, "expected a file that ends in"),
     ],
 )
 def test_what_a_backbone_cannot_have(backbone: str, changes: dict[str, object], says: str) -> None:
     with pytest.raises(ThawError, match=says):
         weight_set(_config(**changes), find_backbone(backbone))
+
+
+def test_the_embedded_weights_say_their_own_width_and_size() -> None:
+    weights = weight_set(_config(name="formula"), find_backbone("mobilenetv2"))
+    assert (weights.alpha, weights.image_size) == (0.35, 96)
+    assert len(weights.digest) == len("sha256:") + 64
+
+
+def test_too_small_images_are_told() -> None:
+    find_backbone("xception").check_side(71)
+    with pytest.raises(ThawError, match="xception needs 71 px or more"):
+        find_backbone("xception").check_side(70)
 
 
 def test_an_unknown_backbone_is_told_with_a_hint() -> None:

@@ -5,7 +5,8 @@ import pytest
 from src.reporting.terminal import Terminal
 
 NUMBERS = {
-    "fit/accuracy": 0.9, "train/accuracy": 0.95, "val/accuracy": 0.5, "test/accuracy": 0.45, "gap/mode": -0.05,
+    "best/fit_accuracy": 0.9, "best/train_accuracy": 0.95, "best/val_accuracy": 0.5,
+    "test/accuracy": 0.45, "gap/mode": -0.05,
     "gap/generalization": 0.45, "best/epoch": 7.0, "trainable_parameters": 12345.0,
     "time/data": 1.25, "time/total": 60.0,
 }  # fmt: skip

@@ -82,6 +82,8 @@ def test_experiment_names_are_text(store_uri: str, tmp_path: Path) -> None:
         "sqlite:////proc/nowhere/mlflow.db",
         "file:./mlruns",
         "x://y",
+        "postgresql://u:secret@127.0.0.1:9/db",
+        "http://[::1",
     ],
 )
 def test_a_store_that_cannot_be_had_is_told_in_a_line(uri: str, tmp_path: Path) -> None:
