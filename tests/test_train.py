@@ -25,7 +25,8 @@ from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
 NUMBERS = {
     "fit/loss", "fit/accuracy", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "test/loss",
-    "test/accuracy", "best/fit_accuracy", "best/train_accuracy", "best/val_accuracy", "best/val_loss", "best/epoch", "gap/mode",
+    "test/accuracy", "best/fit_accuracy", "best/train_accuracy", "best/val_accuracy", "best/val_loss", "best/epoch",
+    "gap/mode",
     "gap/generalization", "depth/canonical", "depth/parameters", "trainable_parameters", "time/total",
 }  # fmt: skip
 
