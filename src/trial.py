@@ -110,6 +110,7 @@ def _inputs(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Inputs:
     terminal.bar(f"reading images at {side} px")
     with clock.part("data"):
         dataset = load_dataset(trial.data, side, trial.runtime.cache_dir, threads, terminal.count)
+    terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
     for warning in dataset.warnings:
         terminal.warn(warning)
     return Inputs(trial, spec, weights, side, dataset)

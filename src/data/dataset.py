@@ -45,6 +45,11 @@ class Dataset:
     warnings: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    def describe(self) -> str:
+        """One line for people: where from, how many classes and images in each split."""
+        sizes = ", ".join(f"{self.splits[split].size} {split}" for split in SPLITS)
+        return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
+
     def counts(self, split: Split) -> NDArray[np.int64]:
         """Images of each class in `split`, int64 [classes]."""
         return np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
