@@ -10,6 +10,7 @@ from typing import Protocol
 
 import keras
 import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
 
 from src.config import OptimizerConfig, PhaseConfig, TrialConfig
 from src.data.batches import evaluation_batches, steps, training_batches
@@ -128,8 +129,9 @@ def class_weights(dataset: Dataset, trial: TrialConfig) -> dict[int, float] | No
     """scikit-learn's `balanced`: images / (classes · images of the class); None where classes weigh alike."""
     if trial.class_weights is None:
         return None
-    counts = dataset.counts("train")
-    return {k: float(counts.sum() / (counts.size * count)) for k, count in enumerate(counts)}
+    classes = np.arange(len(dataset.class_names))
+    weights = compute_class_weight("balanced", classes=classes, y=dataset.labels[dataset.splits.train])
+    return {k: float(weight) for k, weight in enumerate(weights)}
 
 
 def make_optimizer(config: OptimizerConfig, learning_rate: float) -> keras.optimizers.Optimizer:

@@ -175,6 +175,7 @@ def test_balanced_weights_are_scikit_learns(composed: Compose, tiny: tuple[str, 
     weights = class_weights(dataset, trial)
     assert weights is not None
     assert list(weights.values()) == pytest.approx(list(expected))
+    assert list(weights.values()) == pytest.approx([14 / (3 * 2), 14 / (3 * 6), 14 / (3 * 6)])
     assert class_weights(dataset, trial.model_copy(update={"class_weights": None})) is None
 
 
