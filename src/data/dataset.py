@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from src.config import CsvData, DataConfig, FolderData, TreesData
 from src.data.folder import list_folder
 from src.data.images import ImageStore, Progress, store_images
-from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.listing import SPLITS, Listing, Sample
 from src.data.manifest import list_manifest
 from src.data.split import Splits, split_samples
 from src.data.trees_listing import list_trees
@@ -49,10 +49,6 @@ class Dataset:
         """One line for people: where from, how many classes and images in each split."""
         sizes = ", ".join(f"{self.splits[split].size} {split}" for split in SPLITS)
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
-
-    def counts(self, split: Split) -> NDArray[np.int64]:
-        """Images of each class in `split`, int64 [classes]."""
-        return np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
 
 
 def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> Dataset:
