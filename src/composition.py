@@ -11,10 +11,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -26,11 +27,20 @@ from src.models.catalog import CATALOG
 from src.project import PROJECT
 from src.signals import raise_interrupted
 
+if TYPE_CHECKING:
+    from src.tracking.study import Membership
+    from src.trial import Result
+
 CONF = PROJECT / "conf"
 
 
 def prepare() -> None:
     """Make what `conf/` refers to known to Hydra: the project's folder, and every class of keras.applications."""
+    known = Plugins.instance()  # before ours are imported: Hydra's scan makes the classes that they build on anew
+    from hydra_plugins.thaw import PLUGINS
+
+    for plugin in PLUGINS:
+        known.register(plugin)
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT / path), replace=True)
     named_in_conf = {path.stem for path in (CONF / "backbone").glob("*.yaml")}
     for spec in CATALOG.values():
@@ -61,22 +71,36 @@ def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Tell an error of `task` as it happens, with the job's overrides: a sweep's other jobs go on."""
+def membership() -> "Membership | None":
+    """The study that the running job belongs to, if its sweep left one."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        return None
+    from src.search.axes import label
+    from src.tracking.study import Membership
+
+    return Membership.load(Path(hydra.sweep.dir).absolute(), label(hydra.overrides.task))
+
+
+def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]:
+    """Run `task` as a command of its own, or as a sweep's job: that leaves its outcome for the sweep to tell."""
 
     @functools.wraps(task)
-    def told(composed: DictConfig) -> float:
-        try:
-            return task(composed)
-        except ThawError as error:
-            if HydraConfig.get().mode == RunMode.RUN:
-                _leave(f"thaw: {explain(error)}", 1)
-            overrides = one_line(" ".join(HydraConfig.get().overrides.task))
-            print(f"thaw: {overrides}: {explain(error)}", file=sys.stderr, flush=True)
-            error.told = True
-            raise
+    def run(composed: DictConfig) -> float:
+        hydra = HydraConfig.get()
+        if hydra.mode == RunMode.RUN:
+            return float(task(composed).summary["best/val_accuracy"])
+        from src.search.jobs import leave_outcome
 
-    return told
+        return leave_outcome(
+            lambda: task(composed),
+            Path(hydra.sweep.dir).absolute(),
+            int(hydra.job.num),
+            fail_fast=bool(composed.fail_fast),
+            explain=explain,
+        )
+
+    return run
 
 
 def run_entry(main: Callable[[], Any]) -> NoReturn:

@@ -214,6 +214,10 @@ class RuntimeConfig(Section):
     """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
 
     cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
+    work_dir: Place = Field(
+        description="folder of locks and of phases under way or done; deleting it while nothing runs costs time alone"
+    )
+    phases_max_gb: float = Field(ge=0, description="what phases kept there may hold; the least recently used go first")
     threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
 
@@ -245,6 +249,11 @@ class TrialConfig(Section):
     label_smoothing: Fraction = Field(description="part of the target spread over all classes")
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    study: str | None = Field(
+        min_length=1, max_length=200, description="name that a sweep's trials are found under; null: what it varies"
+    )
+    force: bool = Field(description="train anew what is already known")
+    fail_fast: bool = Field(description="a sweep stops at its first failure")
 
 
 def parse(composed: Mapping[str, Any]) -> TrialConfig:

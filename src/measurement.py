@@ -1,9 +1,9 @@
 """What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
 
 import csv
-import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,17 @@ from src.job import Job
 from src.models.network import Network, build_network
 from src.models.normalization import adapt_statistics
 from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes
-from src.tracking.key import trial_key
+from src.tracking.key import phase_key
 from src.tracking.model import save_model
+from src.tracking.summary import summary_text
 from src.tracking.surroundings import machine_tags
 from src.training import runtime
 from src.training.evaluation import Predictions, predict_validation
-from src.training.phase import EpochRecord, Leg, PhaseResult, evaluate
-from src.training.schedule import Outcome, plan_depths, run_schedule
+from src.training.feed import Feed
+from src.training.memory import PhaseMemory
+from src.training.phase import evaluate
+from src.training.records import EpochRecord, Leg, PhaseResult
+from src.training.schedule import Outcome, run_schedule
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,6 @@ class Measured:
     summary: dict[str, Any]
     notes: tuple[str, ...]
 
-    def text(self) -> str:
-        """The summary as summary.json holds it; a number that is none (a diverged loss) is null."""
-        return json.dumps(_without_nan(self.summary), indent=1, allow_nan=False) + "\n"
-
 
 def measure(job: Job) -> Measured:
     """Train and measure `job`, and leave all in its run and its output folder but the summary's file.
@@ -42,37 +42,34 @@ def measure(job: Job) -> Measured:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    trial, clock = job.inputs.trial, job.clock
+    plan, trial, clock = job.plan, job.plan.trial, job.clock
+    with clock.part("tracking"):
+        job.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         network = _network(job)
-        depths = plan_depths(trial, network.table, job.inputs.spec.name)
-    key = trial_key(trial, job.inputs.side, job.inputs.dataset, job.inputs.weights, depths)
-    with clock.part("tracking"):
-        described = {f"depth.{name}": depth.describe(len(network.table)) for name, depth in depths.items()}
-        job.run.tags({"trial_key": key} | described | machine_tags(runtime.device_name()))
-    outcome = run_schedule(
-        network, job.inputs.dataset, trial, depths, job.output / "checkpoints", _Watcher(job, len(network.table))
-    )
+    feed = Feed(plan.dataset, trial)
+    keys = [phase_key(plan, index) for index in range(len(plan.depths))]
+    outcome = run_schedule(network, feed, plan.depths, keys, _memory(job), _Watcher(job))
     with clock.part("evaluation"):
-        numbers = _numbers(job, network, outcome)
-        predictions = predict_validation(network.model, job.inputs.dataset, trial.batch_size)
+        numbers = _numbers(feed, network, outcome)
+        predictions = predict_validation(network.model, feed)
     with clock.part("figures"):
-        _draw(job.output / "figures", outcome, predictions, job.inputs.dataset)
+        _draw(job.output / "figures", outcome, predictions, plan.dataset)
         job.run.files(job.output / "figures", "figures")
     if trial.tracking.save_model:
         with clock.part("model"):
             _save_model(job, network)
-    measured = Measured(_summary(job, key, numbers | clock.metrics(), outcome), _notes(outcome))
-    job.run.text(measured.text(), "summary.json")
+    measured = Measured(_summary(job, numbers | clock.metrics(), outcome), _notes(outcome))
+    job.run.text(summary_text(measured.summary), "summary.json")
     return measured
 
 
 def _network(job: Job) -> Network:
-    trial, dataset = job.inputs.trial, job.inputs.dataset
+    trial, dataset = job.plan.trial, job.plan.dataset
     network = build_network(
-        job.inputs.spec,
-        job.inputs.weights,
-        side=job.inputs.side,
+        job.plan.spec,
+        job.plan.weights,
+        side=job.plan.side,
         classes=len(dataset.class_names),
         dropout=trial.dropout,
         batchnorm=trial.batchnorm,
@@ -84,16 +81,30 @@ def _network(job: Job) -> Network:
     return network
 
 
+def _memory(job: Job) -> PhaseMemory:
+    settings = job.plan.trial.runtime
+    return PhaseMemory(settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn)
+
+
 class _Watcher:
     """Tells the terminal and the run what the schedule does."""
 
-    def __init__(self, job: Job, layers: int) -> None:
-        self.job, self.layers = job, layers
+    def __init__(self, job: Job) -> None:
+        self.job = job
 
     def phase_begins(self, leg: Leg) -> None:
         self.leg, self.began = leg, time.perf_counter()
-        self.job.terminal.note(f"phase {leg.name}: {leg.depth.describe(self.layers)}")
+        self.job.terminal.note(f"phase {leg.name}: {leg.depth.describe(len(self.job.plan.table))}")
         self.job.terminal.bar(self._place(leg.first_epoch), lines=False)
+
+    def waits(self) -> None:
+        self.job.terminal.note(f"phase {self.leg.name}: another process trains the same; waiting for its result")
+
+    def recalled(self, records: Sequence[EpochRecord]) -> None:
+        if records:
+            self.job.run.history({record.epoch: record.metrics for record in records})
+            self.job.terminal.note(f"{self.leg.name}: {len(records)} epochs are known from an earlier trial")
+            self.job.terminal.bar(self._place(records[-1].epoch + 1), lines=False)
 
     def batch(self, images: int, of: int) -> None:
         self.job.terminal.count(images, of)
@@ -104,8 +115,7 @@ class _Watcher:
         self.job.terminal.bar(self._place(record.epoch + 1), lines=False)
 
     def phase_ends(self, result: PhaseResult) -> None:
-        for epoch, values in result.train.items():
-            self.job.run.metrics(values, epoch)
+        self.job.run.history(result.train)
         self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began)
 
     def _place(self, epoch: int) -> str:
@@ -121,12 +131,11 @@ def _epoch_line(record: EpochRecord) -> str:
     )
 
 
-def _numbers(job: Job, network: Network, outcome: Outcome) -> dict[str, float]:
+def _numbers(feed: Feed, network: Network, outcome: Outcome) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    dataset = job.inputs.dataset
     numbers = outcome.summary() | {"trainable_parameters": float(network.trainable_parameters())}
-    if dataset.splits.test.size:
-        numbers |= evaluate(network.model, dataset, "test", job.inputs.trial.batch_size)
+    if feed.dataset.splits.test.size:
+        numbers |= evaluate(network.model, feed, "test")
     return numbers
 
 
@@ -143,31 +152,23 @@ def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dat
 
 
 def _save_model(job: Job, network: Network) -> None:
-    save_model(network.portable(), job.output / "model", job.run.run_id, job.inputs.dataset.class_names)
+    save_model(network.portable(), job.output / "model", job.run.run_id, job.plan.dataset.class_names)
     job.run.files(job.output / "model", "model")
 
 
-def _summary(job: Job, key: str, numbers: dict[str, float], outcome: Outcome) -> dict[str, Any]:
+def _summary(job: Job, numbers: dict[str, float], outcome: Outcome) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
     per_epoch = outcome.last.epochs[-1]
     already = {*per_epoch.metrics, *outcome.last.train[per_epoch.epoch]}
     job.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
         "run_id": job.run.run_id,
-        "trial_key": key,
+        "trial_key": job.key,
         "status": "FINISHED",
-        "data_fingerprint": job.inputs.dataset.fingerprint,
+        "data_fingerprint": job.plan.dataset.fingerprint,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

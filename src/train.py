@@ -5,20 +5,25 @@ from src.signals import leave_at_once
 if __name__ == "__main__":
     leave_at_once()  # the imports below take a second, and Ctrl-C may come within it
 
+from typing import TYPE_CHECKING
+
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 
-from src.composition import CONF, job, output_dir, prepare, run_entry, trial_config
+from src.composition import CONF, job, membership, output_dir, prepare, run_entry, trial_config
+
+if TYPE_CHECKING:
+    from src.trial import Result
 
 
 @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
 @job
-def train(composed: DictConfig) -> float:
-    """Train the composed trial; return the number that a sweeper optimises, best/val_accuracy (0–1)."""
+def train(composed: DictConfig) -> "Result":
+    """Answer or train the composed trial; what a sweeper optimises is best/val_accuracy (0–1)."""
     trial = trial_config(composed)
     from src.trial import run_trial
 
-    return float(run_trial(trial, output_dir())["best/val_accuracy"])
+    return run_trial(trial, output_dir(), membership())
 
 
 if __name__ == "__main__":

@@ -1,58 +1,122 @@
-"""One trial, from its checked configuration to the run that remembers it.
+"""One trial, from its checked configuration to the run that remembers it: answered if it is known, else trained.
 
-What does not need TensorFlow comes first: a bad name, a missing folder or a silent server is told in a second.
+What does not need TensorFlow comes first: a bad name, a missing folder or a silent server is told in a second, and so
+is the answer to a trial that was trained before, under whatever spelling.
 """
 
-import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
+
 from src.clock import Clock
 from src.config import TrialConfig
-from src.data.dataset import load_dataset
 from src.errors import ThawError, one_line
-from src.job import Inputs, Job
-from src.models.catalog import find_backbone
-from src.models.weights import weight_set
+from src.files import write_whole
+from src.job import Job
+from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
+from src.tracking.key import trial_key
+from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
 from src.tracking.store import how_to_compare, open_store, tracking_uri
+from src.tracking.study import Membership
+from src.tracking.summary import summary_text
 from src.tracking.surroundings import git_tags, package_versions
+from src.tracking.workplace import Workplace
 
 
-def run_trial(trial: TrialConfig, output: Path) -> dict[str, Any]:
-    """Train, measure and remember one trial; return its summary, as in summary.json of `output` and of the run.
+@dataclass(frozen=True)
+class Result:
+    """What a trial came to: its summary by the names in MLflow, and whether it was known already."""
+
+    summary: dict[str, Any]
+    answered: bool
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a trial is run with."""
+
+    client: mlflow.MlflowClient
+    experiment: str
+    workplace: Workplace
+    member: Membership | None
+    output: Path
+    terminal: Terminal
+    clock: Clock
+    began_ms: int
+
+
+def run_trial(trial: TrialConfig, output: Path, member: Membership | None = None) -> Result:
+    """Answer the trial from the run that finished it, or train, measure and remember it.
+
+    Its summary is left as summary.json in `output`, and in the run. `member`: the study that the trial belongs to.
 
     Raises:
         ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
     """
-    clock, began = Clock(), int(time.time() * 1000)
-    with Terminal(trial.runtime.progress) as terminal:
-        inputs = _inputs(trial, terminal, clock)
+    clock, began_ms = Clock(), int(time.time() * 1000)
+    with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
+        plan = make_plan(trial, terminal, clock)
         _claim(output)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
-        with started_run(client, experiment, _run_name(trial), began) as run:
-            with clock.part("tracking"):
-                _describe(inputs, run)
-            with clock.part("tensorflow"):
-                from src.training import runtime  # first: it starts TensorFlow quietly and deterministically
+            workplace = Workplace(trial.runtime.work_dir)
+        around = _Surroundings(client, experiment, workplace, member, output, terminal, clock, began_ms)
+        result = _answered_or_trained(plan, around)
+        write_whole(output / "summary.json", summary_text(result.summary))
+        terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
+    return result
 
-                runtime.set_threads(trial.runtime)
-                from src.measurement import measure
-            measured = measure(Job(inputs, run, output, terminal, clock))
-    _write(output / "summary.json", measured.text())
+
+def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
+    key, memory = trial_key(plan), TrialMemory(around.client)
+    answer = _answer(plan, key, memory, around)
+    if answer:
+        return answer
+    name = _run_name(plan.trial)
+    with around.workplace.claim(key, lambda: around.terminal.note(f"{name}: another process is at it; waiting")):
+        memory.close_dead(around.workplace, mine=key)
+        return _answer(plan, key, memory, around) or Result(_train(plan, key, around), answered=False)
+
+
+def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
+    found = None if plan.trial.force else memory.finished(key)
+    if found is None:
+        return None
+    if around.member:
+        around.member.take_in(around.client, found)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
+    around.terminal.note(
+        f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
+    )
+    return Result(memory.summary(found), answered=True)
+
+
+def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
+    tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id} | (around.member.tags() if around.member else {})
+    name, clock = _run_name(plan.trial), around.clock
+    with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
+        with clock.part("tracking"):
+            _describe(plan, run)
+        with clock.part("tensorflow"):
+            from src.training import runtime  # first: it starts TensorFlow quietly and deterministically
+
+            runtime.set_threads(plan.trial.runtime)
+            from src.measurement import measure
+        measured = measure(Job(plan, key, run, around.output, around.terminal, clock))
     for note in measured.notes:
-        terminal.note(note)
-    terminal.result(measured.summary, _places(trial, run.run_id, output))
+        around.terminal.note(note)
     return measured.summary
 
 
 _MARKER = ".thaw-trial"
-_LEFT_BY_TRIALS = ("figures", "model", "checkpoints")
+_LEFT_BY_TRIALS = ("figures", "model")
 
 
 def _claim(output: Path) -> None:
@@ -71,26 +135,20 @@ def _claim(output: Path) -> None:
         shutil.rmtree(output / name)
 
 
-def _describe(inputs: Inputs, run: Run) -> None:
+def _describe(plan: Plan, run: Run) -> None:
     """Log all that is known of the trial before TensorFlow starts."""
-    dataset = inputs.dataset
+    dataset = plan.dataset
     tags = {
         "data_fingerprint": dataset.fingerprint,
-        "weights_digest": inputs.weights.digest,
-        "image_side": str(inputs.side),
+        "weights_digest": plan.weights.digest,
+        "image_side": str(plan.side),
     }
-    run.describe(inputs.trial, dataset, tags | git_tags(PROJECT))
-    run.text(as_yaml(inputs.trial), "config.yaml")
+    depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
+    run.describe(plan.trial, dataset, tags | depths | git_tags(PROJECT))
+    run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
         run.text("\n".join((*dataset.warnings, *dataset.skipped)) + "\n", "warnings.txt")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write all of `text` or nothing."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)
 
 
 def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
@@ -99,21 +157,6 @@ def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
         "files": str(output),
         "compare": how_to_compare(tracking_uri(trial.tracking, PROJECT), PROJECT),
     }
-
-
-def _inputs(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Inputs:
-    spec = find_backbone(trial.backbone)
-    weights = weight_set(trial.weights, spec)
-    side = trial.image_size or weights.image_size
-    spec.check_side(side)
-    threads = trial.runtime.threads or os.cpu_count() or 1
-    terminal.bar(f"reading images at {side} px")
-    with clock.part("data"):
-        dataset = load_dataset(trial.data, side, trial.runtime.cache_dir, threads, terminal.count)
-    terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
-    for warning in dataset.warnings:
-        terminal.warn(warning)
-    return Inputs(trial, spec, weights, side, dataset)
 
 
 def _run_name(trial: TrialConfig) -> str:

@@ -68,7 +68,7 @@ def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def tiny(photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """Overrides of a trial that takes a second or two: LeNet-5 on the tiny photos at 32 px."""
+    """Overrides of a trial that takes a second or two, whatever was trained before: LeNet-5 on tiny photos at 32 px."""
     cache = tmp_path_factory.mktemp("cache")
     return (
         "backbone=lenet5",
@@ -81,6 +81,8 @@ def tiny(photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory)
         f"runtime.cache_dir={cache}",
         f"tracking.uri={store_uri}",
         "tracking.save_model=false",
+        f"runtime.work_dir={tmp_path_factory.mktemp('work')}",
+        "force=true",
     )
 
 

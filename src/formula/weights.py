@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from src.files import write_whole
+
 if TYPE_CHECKING:
     import keras
 
@@ -24,9 +26,8 @@ def save_formula_weights(backbone: "keras.Model", file: Path) -> None:
     """Write the backbone's variables, in their order, as float16 arrays of an .npz, and its digest beside it."""
     buffer = io.BytesIO()
     np.savez(buffer, *[variable.numpy().astype(np.float16) for variable in backbone.weights])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    _replace(file, buffer.getvalue())
-    _replace(digest_file(file), hashlib.sha256(buffer.getvalue()).hexdigest().encode() + b"\n")
+    write_whole(file, buffer.getvalue())
+    write_whole(digest_file(file), hashlib.sha256(buffer.getvalue()).hexdigest().encode() + b"\n")
 
 
 def load_formula_weights(backbone: "keras.Model", file: Path = WEIGHTS) -> None:
@@ -39,12 +40,6 @@ def load_formula_weights(backbone: "keras.Model", file: Path = WEIGHTS) -> None:
     if [array.shape for array in arrays] != expected:
         raise ValueError(f"{file.name} does not fit {backbone.name}: it is for MobileNetV2, width 0.35, without top")
     backbone.set_weights([array.astype(np.float32) for array in arrays])
-
-
-def _replace(file: Path, content: bytes) -> None:
-    partial = file.with_name(file.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(file)
 
 
 def _checked(file: Path) -> bytes:

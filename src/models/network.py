@@ -1,10 +1,13 @@
 """The network that trains: raw image, backbone, head; and the control over which of its variables train."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from src.models.backbone import backbone_layers, build_backbone, describe_layers
 from src.models.catalog import BackboneSpec
@@ -48,6 +51,24 @@ class Network:
         trains = {str(variable.path) for variable in self.model.trainable_variables}
         planned = head | set(depth.variables)
         assert trains == planned, f"planned {sorted(planned - trains)}, surplus {sorted(trains - planned)}"
+
+    def changed(self, depth: Depth) -> dict[str, NDArray[np.float32]]:
+        """Copies of the variables that training at `depth` may change, by path: from the first layer that trains on."""
+        return {str(variable.path): np.array(variable.numpy()) for variable in self._changing(depth)}
+
+    def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
+        """Set the variables that :meth:`changed` gave to what it gave.
+
+        Raises:
+            KeyError: `values` lack one.
+        """
+        for variable in self._changing(depth):
+            variable.assign(values[str(variable.path)])
+
+    def _changing(self, depth: Depth) -> list[keras.Variable]:
+        backbone = backbone_layers(self.model)
+        layers_from_first = [*backbone[len(backbone) - depth.canonical :], self.model.get_layer("head_dense")]
+        return [variable for layer in layers_from_first for variable in layer.weights]
 
     def trainable_parameters(self) -> int:
         """Values that train as the network stands, the head's among them."""

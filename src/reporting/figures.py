@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from src.data.dataset import Dataset
 from src.errors import one_line
 from src.training.evaluation import Predictions
-from src.training.phase import PhaseResult
+from src.training.records import PhaseResult
 
 _LONGEST_NAME = 18
 _FIT, _VAL, _TRAIN = "#888888", "#0b6e4f", "#c8553d"

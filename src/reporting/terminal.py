@@ -14,29 +14,46 @@ from src.errors import one_line, printable
 _PERCENT_OF_A_LINE = 25
 
 
-class Terminal:
-    """Progress and notes go to standard error, the result to standard output. A context manager."""
+_LENT: list[Progress] = []
 
-    def __init__(self, progress: bool) -> None:
+
+def lend_bars(bars: Progress | None) -> None:
+    """Let the trials of a sweep in this process draw below the sweep's own bar; None: no longer."""
+    _LENT[:] = [bars] if bars else []
+
+
+class Terminal:
+    """Progress and notes go to standard error, the result to standard output. A context manager.
+
+    A trial within a sweep leaves notes and result to the sweep, and shows a bar only if it lends one.
+    """
+
+    def __init__(self, progress: bool, *, in_sweep: bool = False) -> None:
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
         self._out = Console(highlight=False)
-        self._shown = progress
-        self._bars = Progress(
+        self._in_sweep = in_sweep
+        self._shown = progress and not in_sweep
+        self._lent = _LENT[0] if in_sweep and _LENT else None
+        self._bars = self._lent or Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=self._notes, transient=True, disable=not (progress and self._notes.is_terminal),
+            console=self._notes, transient=True, disable=not (self._shown and self._notes.is_terminal),
         )  # fmt: skip
         self._bar: TaskID | None = None
         self._title = ""
         self._told = 0
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        if self._lent is None:
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._lent is None:
+            self._bars.stop()
+        elif self._bar is not None:
+            self._bars.remove_task(self._bar)
 
     def note(self, text: str) -> None:
         """A line on what goes on."""
@@ -66,6 +83,8 @@ class Terminal:
 
     def result(self, numbers: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """The short table: accuracies, gaps, times, and where the run is."""
+        if self._in_sweep:
+            return
         table = Table(show_header=False, box=None, pad_edge=False)
         for label, cells in _rows(numbers):
             table.add_row(label, cells)

@@ -1,13 +1,11 @@
-"""A trial's key: a hash of everything that can change its numbers, and of nothing that cannot."""
+"""The key of a trial and of each of its phases: a hash of what can change its numbers, and of nothing else."""
 
 import hashlib
 import json
+from importlib.metadata import version
 from typing import Any
 
-from src.config import TrialConfig
-from src.data.dataset import Dataset
-from src.models.depth import Depth
-from src.models.weights import WeightSet
+from src.plan import Plan
 
 SEMANTICS_VERSION = 1
 """Raise it when the same configuration would train to other numbers."""
@@ -24,26 +22,43 @@ COVERED_ELSEWHERE = {
 }
 """Keys that enter in another form, so that two spellings of one trial are one trial."""
 
-CANNOT_CHANGE_NUMBERS = {"tracking", "runtime"}
+CANNOT_CHANGE_NUMBERS = {"tracking", "runtime", "study", "force", "fail_fast"}
 
 
-def trial_key(trial: TrialConfig, side: int, dataset: Dataset, weights: WeightSet, depths: dict[str, Depth]) -> str:
-    """The key of `trial`, 32 hexadecimal digits."""
+def trial_key(plan: Plan) -> str:
+    """The key of the whole trial, 32 hexadecimal digits."""
+    return _digest(_facts(plan, len(plan.depths)))
+
+
+def phase_key(plan: Plan, index: int) -> str:
+    """The key of phase `index`: what it trains on from which weights, but not how many epochs it may go on."""
+    facts = _facts(plan, index + 1)
+    del facts["config"]["schedule"][index]["epochs"]
+    return _digest(facts | {"phase": index})
+
+
+def _facts(plan: Plan, phases: int) -> dict[str, Any]:
+    """All that the first `phases` phases follow from."""
+    trial, depths = plan.trial, list(plan.depths.values())[:phases]
     own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
-    own["backbone"] = trial.backbone.lower()
-    own["schedule"] = [_phase(phase, depths[name].canonical) for name, phase in own["schedule"].items()]
+    own["backbone"] = plan.spec.name
+    schedule = zip(own["schedule"].items(), depths, strict=False)
+    own["schedule"] = [_phase(phase, depth.canonical) for (_, phase), depth in schedule]
     if trial.augment.is_identity:
         own["augment"] = None
-    if trial.batchnorm != "adapted" and not any(depth.canonical for depth in depths.values()):
+    if trial.batchnorm != "adapted" and not any(depth.canonical for depth in depths):
         own["batchnorm"] = None  # the policies differ only where the backbone trains
-    facts: dict[str, Any] = {
-        "version": SEMANTICS_VERSION, "config": own, "side": side, "data": dataset.fingerprint,
-        "weights": weights.digest, "width": weights.alpha,
+    return {
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
+        "data": plan.dataset.fingerprint, "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip
-    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _phase(phase: dict[str, Any], canonical: int) -> dict[str, Any]:
     """A phase without the spelling of its depth and without what is switched off."""
     idle = {"no_deeper_than"} | ({"plateau_factor"} if phase["plateau_patience"] is None else set())
     return {name: value for name, value in phase.items() if name not in idle} | {"unfrozen": canonical}
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()

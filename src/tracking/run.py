@@ -20,6 +20,8 @@ from src.errors import Interrupted, ThawError, one_line
 from src.tracking.store import store_reason
 
 _LONGEST_PARAMETER = 500
+_MOST_METRICS = 1000
+"""A call: MLflow's limit."""
 
 
 class Run:
@@ -47,6 +49,13 @@ class Run:
         now = int(time.time() * 1000)
         self.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in values.items()])
 
+    def history(self, epochs: Mapping[int, Mapping[str, float]]) -> None:
+        """Log the metrics of several epochs in as few calls as the store takes."""
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step) for step, values in epochs.items() for name, value in values.items()]
+        for first in range(0, len(metrics), _MOST_METRICS):
+            self.client.log_batch(self.run_id, metrics[first : first + _MOST_METRICS])
+
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags` in one call."""
         self.client.log_batch(self.run_id, tags=[RunTag(name, value[:5000]) for name, value in tags.items()])
@@ -65,10 +74,12 @@ class Run:
 
 
 @contextlib.contextmanager
-def started_run(client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int) -> Iterator[Run]:
-    """A run that reads FINISHED, FAILED (with the error's text) or KILLED when the block is left, however it is."""
+def started_run(
+    client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str]
+) -> Iterator[Run]:
+    """A run, born with `tags`, that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
     try:
-        created = client.create_run(experiment_id, started_ms, run_name=name)
+        created = client.create_run(experiment_id, started_ms, dict(tags), name)
     except MlflowException as error:
         raise ThawError(f"MLflow takes no new run: {store_reason(error)}") from error
     run = Run(client, experiment_id, created.info.run_id)

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
-from src.data.batches import evaluation_batches
-from src.data.dataset import Dataset
 from src.data.split import Indices
+from src.training.feed import Feed
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ def _row(values: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def predict_validation(model: keras.Model, dataset: Dataset, batch_size: int) -> Predictions:
+def predict_validation(model: keras.Model, feed: Feed) -> Predictions:
     """The probabilities of every validation photo under `model`, in inference mode."""
-    probabilities = model.predict(evaluation_batches(dataset, "val", batch_size), verbose=0)
-    indices = dataset.splits["val"]
-    return Predictions(indices, dataset.labels[indices], np.asarray(probabilities, np.float32))
+    probabilities = model.predict(feed.evaluation("val"), verbose=0)
+    indices = feed.dataset.splits["val"]
+    return Predictions(indices, feed.dataset.labels[indices], np.asarray(probabilities, np.float32))

@@ -3,70 +3,21 @@
 import math
 import time
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from src.config import OptimizerConfig, PhaseConfig, TrialConfig
-from src.data.batches import evaluation_batches, steps, training_batches
+from src.config import OptimizerConfig, TrialConfig
 from src.data.dataset import Dataset
 from src.data.listing import Split
-from src.models.depth import Depth
 from src.models.network import Network
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch left.
-
-    Attributes:
-        epoch: counted from 0 over all phases of the trial.
-        phase: position of its phase in the schedule, from 0.
-        metrics: by the names in MLflow: fit/* is the running value in training mode, val/* in inference mode.
-        seconds: wall time, validation included.
-    """
-
-    epoch: int
-    phase: int
-    metrics: dict[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class PhaseResult:
-    """What one phase left.
-
-    Attributes:
-        best_epoch: the epoch, counted over all phases, whose weights the network now has.
-        train: train/loss and train/accuracy in inference mode by epoch: the last one's, and the best one's.
-    """
-
-    name: str
-    depth: Depth
-    epochs: tuple[EpochRecord, ...]
-    best_epoch: int
-    train: dict[int, dict[str, float]]
-
-    @property
-    def best(self) -> EpochRecord:
-        """The best epoch's record."""
-        return next(record for record in self.epochs if record.epoch == self.best_epoch)
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A phase's place in its trial."""
-
-    name: str
-    config: PhaseConfig
-    depth: Depth
-    index: int
-    first_epoch: int
+from src.training.feed import Feed
+from src.training.memory import Arrays, PhaseMemory, PhaseState
+from src.training.records import EpochRecord, Leg, PhaseResult
 
 
 class Observer(Protocol):
@@ -74,6 +25,12 @@ class Observer(Protocol):
 
     def phase_begins(self, leg: Leg) -> None:
         """A phase is about to train."""
+
+    def waits(self) -> None:
+        """Another process trains the same phase; this one goes on when that has ended."""
+
+    def recalled(self, records: Sequence[EpochRecord]) -> None:
+        """These epochs were trained before."""
 
     def batch(self, images: int, of: int) -> None:
         """So many images of the epoch are done."""
@@ -85,44 +42,60 @@ class Observer(Protocol):
         """The network has the weights of the phase's best epoch."""
 
 
-def fit_phase(
-    network: Network, dataset: Dataset, trial: TrialConfig, leg: Leg, checkpoints: Path, observer: Observer
-) -> PhaseResult:
-    """Train `network` by `leg`; afterwards it has the weights of the phase's best epoch.
+def fit_phase(network: Network, feed: Feed, leg: Leg, memory: PhaseMemory, observer: Observer) -> PhaseResult:
+    """Train `network` by `leg` as far as `memory` does not know it; it then has the weights of the best epoch.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
     """
-    model = network.model
-    _compile(network, trial, leg)
-    count = dataset.splits["train"].size
-    reporter = _Reporter(leg, count, trial.batch_size, observer)
-    at_end = _AtEnd(lambda: evaluate(model, dataset, "train", trial.batch_size))
-    best = keras.callbacks.EarlyStopping(
-        monitor=trial.monitor, mode=_mode(trial), patience=leg.config.patience or leg.config.epochs,
-        restore_best_weights=True,
-    )  # fmt: skip
+    with memory.alone_with(leg.key, observer.waits):
+        known = None if feed.trial.force else memory.load(leg.key)
+        if known and not known.leads_to(leg.config.epochs):
+            known = None
+        observer.recalled(known.epochs if known else ())
+        _compile(network, feed.trial, leg)
+        if known and known.is_result_of(leg.config.epochs):
+            network.restore(leg.depth, known.best)
+            return _result(leg, known, recalled=len(known.epochs))
+        state = _train(network, feed, leg, known, memory, observer)
+        memory.save(leg.key, state)
+    return _result(leg, state, recalled=len(known.epochs) if known else 0)
+
+
+def _train(
+    network: Network, feed: Feed, leg: Leg, known: PhaseState | None, memory: PhaseMemory, observer: Observer
+) -> PhaseState:
+    """Train from `known` (None: from the network's weights) to the phase's end; the network keeps the best weights."""
+    trial, model = feed.trial, network.model
+    done = len(known.epochs) if known else 0
+    counting = {"best": _early_stopping(trial, leg), **_plateau(trial, leg)}
+    at_end = _AtEnd(lambda: evaluate(model, feed, "train"))
+    reporter = _Reporter(leg, feed.images, trial.batch_size, observer)
+    keeper = _Keeper(network, leg, known, counting, reporter.records, lambda state: memory.save(leg.key, state))
     model.fit(
-        training_batches(dataset, trial.augment, trial.batch_size, trial.seed, leg.first_epoch, leg.config.epochs),
-        epochs=leg.config.epochs,
-        steps_per_epoch=steps(count, trial.batch_size),
-        validation_data=evaluation_batches(dataset, "val", trial.batch_size),
-        class_weight=class_weights(dataset, trial),
-        callbacks=[
-            _EpochSeeds(trial.seed, leg.first_epoch),
-            at_end,
-            best,
-            *_callbacks(trial, leg, checkpoints),
-            reporter,
-        ],
+        feed.training(leg.first_epoch + done, leg.config.epochs - done),
+        initial_epoch=done,
+        epochs=done if known and known.stopped else leg.config.epochs,
+        steps_per_epoch=feed.steps,
+        validation_data=feed.evaluation("val"),
+        class_weight=class_weights(feed.dataset, trial),
+        callbacks=[_EpochSeeds(trial.seed, leg.first_epoch), at_end, *counting.values(), reporter, keeper],
         shuffle=False,  # the batches bring their own order
         verbose=0,
     )
-    best_epoch = leg.first_epoch + int(best.best_epoch)
-    train = {reporter.records[-1].epoch: at_end.metrics}
+    train = {keeper.state.epochs[-1].epoch: at_end.metrics}
+    best_epoch = _best_epoch(leg, keeper.state)
     if best_epoch not in train:
-        train[best_epoch] = evaluate(model, dataset, "train", trial.batch_size)
-    return PhaseResult(leg.name, leg.depth, tuple(reporter.records), best_epoch, train)
+        train[best_epoch] = evaluate(model, feed, "train")
+    return replace(keeper.state, train=train)
+
+
+def _result(leg: Leg, state: PhaseState, recalled: int) -> PhaseResult:
+    return PhaseResult(leg.name, leg.depth, state.epochs, _best_epoch(leg, state), state.train, recalled)
+
+
+def _best_epoch(leg: Leg, state: PhaseState) -> int:
+    return leg.first_epoch + int(state.counters["best"]["best_epoch"])
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> dict[int, float] | None:
@@ -156,28 +129,30 @@ def _compile(network: Network, trial: TrialConfig, leg: Leg) -> None:
     network.check(leg.depth)
 
 
-def _callbacks(trial: TrialConfig, leg: Leg, checkpoints: Path) -> list[keras.callbacks.Callback]:
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    saved = keras.callbacks.ModelCheckpoint(
-        checkpoints / f"{leg.index}.weights.h5", monitor=trial.monitor, mode=_mode(trial), save_best_only=True,
-        save_weights_only=True,
+def _early_stopping(trial: TrialConfig, leg: Leg) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        monitor=trial.monitor, mode=_mode(trial), patience=leg.config.patience or leg.config.epochs,
+        restore_best_weights=True,
     )  # fmt: skip
+
+
+def _plateau(trial: TrialConfig, leg: Leg) -> dict[str, keras.callbacks.Callback]:
     if leg.config.plateau_patience is None:
-        return [saved]
+        return {}
     slower = keras.callbacks.ReduceLROnPlateau(
         monitor=trial.monitor, mode=_mode(trial), factor=leg.config.plateau_factor,
         patience=leg.config.plateau_patience,
     )  # fmt: skip
-    return [saved, slower]
+    return {"plateau": slower}
 
 
 def _mode(trial: TrialConfig) -> str:
     return "max" if trial.monitor == "val_accuracy" else "min"
 
 
-def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch_size: int) -> dict[str, float]:
+def evaluate(model: keras.Model, feed: Feed, split: Split) -> dict[str, float]:
     """`split`/loss and `split`/accuracy of the compiled `model` in inference mode."""
-    values = model.evaluate(evaluation_batches(dataset, split, batch_size), verbose=0, return_dict=True)
+    values = model.evaluate(feed.evaluation(split), verbose=0, return_dict=True)
     return {f"{split}/{name}": float(value) for name, value in values.items()}
 
 
@@ -236,3 +211,64 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         self.observer.epoch(record)
         if not math.isfinite(record.metrics["fit/loss"]):
             self.model.stop_training = True
+
+
+_COUNTERS = {"best": ("best", "best_epoch", "wait"), "plateau": ("best", "wait", "cooldown_counter")}
+"""What Keras' callbacks go on from, by the names of their attributes."""
+
+
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Takes the phase up where `known` left it, and has its state kept after each epoch; must come last."""
+
+    def __init__(
+        self,
+        network: Network,
+        leg: Leg,
+        known: PhaseState | None,
+        counting: dict[str, keras.callbacks.Callback],
+        records: list[EpochRecord],
+        keep: Callable[[PhaseState], None],
+    ) -> None:
+        super().__init__()
+        self.network, self.leg, self.counting, self.records, self.keep = network, leg, counting, records, keep
+        self.known = known
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self.known:
+            self._take_up(self.known)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.state = PhaseState(
+            epochs=tuple(self.records),
+            stopped=bool(self.model.stop_training),
+            counters={name: _counters(name, callback) for name, callback in self.counting.items()},
+            train={},
+            last=self.network.changed(self.leg.depth),
+            best=self._best(),
+            optimizer={str(k): np.array(variable.numpy()) for k, variable in enumerate(self.model.optimizer.variables)},
+        )
+        self.keep(self.state)
+
+    def _best(self) -> Arrays:
+        weights = zip(self.model.weights, self.counting["best"].best_weights, strict=True)
+        changing = set(self.network.changed(self.leg.depth))
+        return {variable.path: value for variable, value in weights if variable.path in changing}
+
+    def _take_up(self, known: PhaseState) -> None:
+        self.state = known
+        self.records[:] = known.epochs
+        self.network.restore(self.leg.depth, known.best)
+        best_weights = self.model.get_weights()
+        self.network.restore(self.leg.depth, known.last)
+        for k, variable in enumerate(self.model.optimizer.variables):
+            variable.assign(known.optimizer[str(k)])
+        for name, callback in self.counting.items():
+            for attribute, value in known.counters[name].items():
+                setattr(callback, attribute, value)
+        self.counting["best"].best_weights = best_weights
+
+
+def _counters(name: str, callback: keras.callbacks.Callback) -> dict[str, Any]:
+    values = {attribute: getattr(callback, attribute) for attribute in _COUNTERS[name]}
+    return {attribute: value.item() if isinstance(value, np.generic) else value for attribute, value in values.items()}

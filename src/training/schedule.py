@@ -3,15 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from src.config import PhaseConfig, TrialConfig
-from src.data.dataset import Dataset
 from src.errors import ThawError
-from src.models.depth import Depth, resolve_depth
-from src.models.layers import LayerInfo
+from src.models.depth import Depth
 from src.models.network import Network
-from src.training.phase import Leg, Observer, PhaseResult, fit_phase
+from src.training.feed import Feed
+from src.training.memory import PhaseMemory
+from src.training.phase import Observer, fit_phase
+from src.training.records import Leg, PhaseResult
 
 
 @dataclass(frozen=True)
@@ -51,43 +50,20 @@ class Outcome:
         }
 
 
-def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -> dict[str, Depth]:
-    """Each phase's depth, by phase.
-
-    Raises:
-        ThawError: a depth that the backbone does not have; in whichever phase.
-    """
-
-    def resolve(asked: int | str) -> Depth:
-        return resolve_depth(asked, table, trial.batchnorm, backbone)
-
-    def cut(phase: PhaseConfig) -> Depth:
-        depth = resolve(phase.unfrozen)
-        limit = depth if phase.no_deeper_than is None else resolve(phase.no_deeper_than)
-        return min(depth, limit, key=lambda each: each.canonical)
-
-    return {name: cut(phase) for name, phase in trial.schedule.items()}
-
-
 def run_schedule(
-    network: Network,
-    dataset: Dataset,
-    trial: TrialConfig,
-    depths: dict[str, Depth],
-    checkpoints: Path,
-    observer: Observer,
+    network: Network, feed: Feed, depths: dict[str, Depth], keys: Sequence[str], memory: PhaseMemory, observer: Observer
 ) -> Outcome:
-    """Train `network` by the trial's schedule.
+    """Train `network` by the trial's schedule; `keys` are its phases'.
 
     Raises:
         ThawError: the loss of the first epoch is no number: nothing worth keeping came of it.
     """
     results: list[PhaseResult] = []
     first_epoch = 0
-    for index, (name, config) in enumerate(trial.schedule.items()):
-        leg = Leg(name, config, depths[name], index, first_epoch)
+    for index, ((name, config), key) in enumerate(zip(feed.trial.schedule.items(), keys, strict=True)):
+        leg = Leg(name, config, depths[name], index, first_epoch, key)
         observer.phase_begins(leg)
-        result = fit_phase(network, dataset, trial, leg, checkpoints, observer)
+        result = fit_phase(network, feed, leg, memory, observer)
         if not math.isfinite(result.best.metrics["val/loss"]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "

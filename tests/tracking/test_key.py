@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from src.config import TrialConfig
+from src.models.catalog import find_backbone
 from src.models.depth import resolve_depth
 from src.models.weights import WeightSet
-from src.tracking.key import CANNOT_CHANGE_NUMBERS, COVERED_ELSEWHERE, trial_key
+from src.plan import Plan
+from src.tracking.key import CANNOT_CHANGE_NUMBERS, COVERED_ELSEWHERE, phase_key, trial_key
 from tests.conftest import Compose
 from tests.models.test_depth import TABLE
 
@@ -17,9 +19,13 @@ WEIGHTS = WeightSet("random", None, 1.0, 96, "random")
 
 
 def key(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: WeightSet = WEIGHTS) -> str:
+    return trial_key(plan(trial, side, fingerprint, weights))
+
+
+def plan(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: WeightSet = WEIGHTS) -> Plan:
     depths = {name: resolve_depth(p.unfrozen, TABLE, trial.batchnorm, "net") for name, p in trial.schedule.items()}
     dataset: Any = SimpleNamespace(fingerprint=fingerprint)
-    return trial_key(trial, side, dataset, weights, depths)
+    return Plan(trial, find_backbone(trial.backbone), weights, side, dataset, tuple(TABLE), depths)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,8 @@ def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override
     [
         "tracking.uri=http://elsewhere", "tracking.experiment=other", "tracking.run_name=x",
         "tracking.save_model=false",
-        "runtime.cache_dir=/elsewhere", "runtime.threads=7", "runtime.progress=false", "unfrozen=1 block",
+        "runtime.cache_dir=/elsewhere", "runtime.threads=7", "runtime.progress=false", "runtime.work_dir=/elsewhere",
+        "runtime.phases_max_gb=1", "study=x", "force=true", "fail_fast=true", "unfrozen=1 block",
         "unfrozen=block_2",
         "augment.views=3", "weights.path=null",
     ],
@@ -93,3 +100,19 @@ def test_what_is_switched_off_stays_out(composed: Compose) -> None:
 def test_a_key_is_the_same_in_every_process(composed: Compose) -> None:
     assert key(composed("seed=5", "schedule=post")) == key(composed("schedule=post", "seed=5"))
     assert len(key(composed())) == 32
+
+
+def test_a_phase_is_named_by_what_it_starts_from_and_not_by_its_length(composed: Compose) -> None:
+    def keys(*overrides: str) -> list[str]:
+        return [phase_key(plan(composed(*overrides)), index) for index in (0, 1)]
+
+    head, tail = keys("unfrozen=5")
+    assert keys("unfrozen=5", "fine_tune_epochs=99") == [head, tail]
+    for same_head in ("unfrozen=2", "fine_tune_learning_rate=1e-5", "schedule.fine_tuning.patience=9"):
+        assert keys("unfrozen=5", same_head)[0] == head
+        assert keys("unfrozen=5", same_head)[1] != tail
+    longer_head, after_it = keys("unfrozen=5", "epochs=3")
+    assert longer_head == head
+    assert after_it != tail
+    for other in ("seed=1", "dropout=0.3", "augment=light"):
+        assert not {head, tail} & set(keys("unfrozen=5", other))

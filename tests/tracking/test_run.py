@@ -36,7 +36,7 @@ def test_a_run_reads_how_it_ended(
     ids = []
 
     def attempt() -> None:
-        with started_run(client, experiment, "name", 1) as run:
+        with started_run(client, experiment, "name", 1, {}) as run:
             ids.append(run.run_id)
             run.metrics({"val/accuracy": 0.5}, 3)
             if error is not None:
@@ -69,7 +69,7 @@ def test_an_epoch_is_one_call(store: tuple[mlflow.MlflowClient, str], monkeypatc
     client, experiment = store
     calls: list[str] = []
     original: Callable[..., object] = client.log_batch
-    with started_run(client, experiment, "name", 1) as run:
+    with started_run(client, experiment, "name", 1, {}) as run:
         monkeypatch.setattr(client, "log_batch", lambda *a, **k: (calls.append("batch"), original(*a, **k)))
         run.metrics({f"m{i}": float(i) for i in range(8)}, 0)
     assert calls == ["batch"]

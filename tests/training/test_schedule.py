@@ -1,5 +1,6 @@
 """Phases on a real network: what is kept, what is measured, and that the same trial gives the same numbers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,23 @@ import numpy as np
 import pytest
 
 from src.config import TrialConfig
-from src.data.dataset import Dataset, load_dataset
+from src.data.dataset import load_dataset
 from src.errors import ThawError
 from src.models.catalog import find_backbone
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5
 from src.models.network import Network, build_network
+from src.models.tables import layer_table
 from src.models.weights import weight_set
+from src.plan import Plan
+from src.tracking.key import phase_key
 from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
-from src.training.phase import (
-    EpochRecord,
-    Leg,
-    PhaseResult,
-    class_weights,
-    evaluate,
-    fit_phase,
-    make_optimizer,
-)
-from src.training.schedule import Outcome, plan_depths, run_schedule
+from src.training.feed import Feed
+from src.training.memory import PhaseMemory
+from src.training.phase import class_weights, evaluate, fit_phase, make_optimizer
+from src.training.plan import plan_depths
+from src.training.records import EpochRecord, Leg, PhaseResult
+from src.training.schedule import Outcome, run_schedule
 from tests.conftest import Compose, make_photos
 
 
@@ -38,6 +38,12 @@ class Diary:
     def phase_begins(self, leg: Leg) -> None:
         self.told.append(("begins", leg.name, leg.first_epoch))
 
+    def waits(self) -> None:
+        self.told.append(("waits",))
+
+    def recalled(self, records: Sequence[EpochRecord]) -> None:
+        self.told += [("recalled", record.epoch) for record in records]
+
     def batch(self, images: int, of: int) -> None:
         self.last_batch = (images, of)
 
@@ -48,16 +54,21 @@ class Diary:
         self.told.append(("ends", result.name, result.best_epoch))
 
 
-def run(trial: TrialConfig, folder: Path) -> tuple[Outcome, Network, Dataset, Diary]:
+def run(trial: TrialConfig, folder: Path, diary: "Diary | None" = None) -> tuple[Outcome, Network, Feed, Diary]:
     dataset = load_dataset(trial.data, 32, trial.runtime.cache_dir, 2, lambda *_: None)
     spec = find_backbone(trial.backbone)
+    weights = weight_set(trial.weights, spec)
+    table = layer_table(spec, weights, 32, trial.runtime.cache_dir)
+    plan = Plan(trial, spec, weights, 32, dataset, table, plan_depths(trial, table, spec.name))
     network = build_network(
-        spec, weight_set(trial.weights, spec), side=32, classes=len(dataset.class_names), dropout=trial.dropout,
+        spec, weights, side=32, classes=len(dataset.class_names), dropout=trial.dropout,
         batchnorm=trial.batchnorm, seed=trial.seed,
     )  # fmt: skip
-    diary = Diary()
-    depths = plan_depths(trial, network.table, spec.name)
-    return run_schedule(network, dataset, trial, depths, folder, diary), network, dataset, diary
+    diary = diary or Diary()
+    keys = [phase_key(plan, index) for index in range(len(plan.depths))]
+    memory = PhaseMemory(folder / "phases", 1.0, diary.told.append)
+    feed = Feed(dataset, trial)
+    return run_schedule(network, feed, plan.depths, keys, memory, diary), network, feed, diary
 
 
 def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -70,19 +81,18 @@ def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[s
     assert diary.last_batch == (24, 24)
     assert [record.metrics["phase"] for p in outcome.phases for record in p.epochs] == [0, 0, 1, 1, 1]
     assert [record.metrics["learning_rate"] for record in outcome.phases[0].epochs] == [pytest.approx(1e-3)] * 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.weights.h5", "1.weights.h5"]
 
 
 def test_the_best_epoch_of_the_last_phase_is_kept(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=4", "fine_tune_learning_rate=0.01")
-    outcome, network, dataset, _ = run(trial, tmp_path)
+    outcome, network, feed, _ = run(trial, tmp_path)
     last = outcome.phases[-1]
     best = max(last.epochs, key=lambda record: (record.metrics["val/accuracy"], -record.epoch))
     assert last.best_epoch == best.epoch
-    kept = evaluate(network.model, dataset, "val", trial.batch_size)
+    kept = evaluate(network.model, feed, "val")
     assert kept == pytest.approx({name: best.metrics[name] for name in kept})
     summary = outcome.summary()
-    train = evaluate(network.model, dataset, "train", trial.batch_size)["train/accuracy"]
+    train = evaluate(network.model, feed, "train")["train/accuracy"]
     assert summary["best/val_accuracy"] == best.metrics["val/accuracy"]
     assert summary["best/train_accuracy"] == train
     assert summary["gap/mode"] == summary["best/fit_accuracy"] - train
@@ -98,7 +108,7 @@ def test_train_is_measured_at_the_end_and_at_the_best(composed: Compose, tiny: t
 
 def test_the_same_trial_twice_is_the_same_bit_for_bit(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     trial = composed(*tiny, "augment=strong", "dropout=0.5", "class_weights=balanced", "label_smoothing=0.1")
-    first, second = (run(trial, tmp_path)[0] for _ in range(2))
+    first, second = (run(trial, tmp_path / name)[0] for name in ("first", "second"))
     assert [r.metrics for p in first.phases for r in p.epochs] == [r.metrics for p in second.phases for r in p.epochs]
     assert first.summary() == second.summary()
     other, _, _, _ = run(trial.model_copy(update={"seed": 1}), tmp_path)
@@ -109,12 +119,11 @@ def test_a_phase_can_be_trained_alone_from_the_weights_before_it(
     composed: Compose, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     trial = composed(*tiny, "schedule=two_phase", "dropout=0.5", "augment=strong")
-    whole, _, dataset, _ = run(trial, tmp_path)
-    _, network, _, _ = run(
-        trial.model_copy(update={"schedule": {"one": trial.schedule["feature_extraction"]}}), tmp_path
-    )
-    leg = Leg("alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch)
-    alone = fit_phase(network, dataset, trial, leg, tmp_path, Diary())
+    whole, _, feed, _ = run(trial, tmp_path / "whole")
+    one_phase = trial.model_copy(update={"schedule": {"one": trial.schedule["feature_extraction"]}})
+    _, network, _, _ = run(one_phase, tmp_path / "first")
+    leg = Leg("alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch, "key")
+    alone = fit_phase(network, feed, leg, PhaseMemory(tmp_path / "alone", 1.0, print), Diary())
     assert [r.metrics for r in alone.epochs] == [r.metrics for r in whole.last.epochs]
 
 

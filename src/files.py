@@ -1,0 +1,61 @@
+"""Files that are whole or not there."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
+
+    Several processes may do so at once: the last one's content stays, never a mixture.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write all of `content` to `path` or nothing; see :func:`replacing`."""
+    with replacing(path) as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
+
+
+def prune(folder: Path, pattern: str, most_bytes: float) -> None:
+    """Remove the files of `folder` that were used least recently, until those left hold `most_bytes` at the most.
+
+    What `pattern` matches counts; unfinished files of processes that died are removed once they are a day old.
+    """
+    found = sorted((path for path in folder.glob(pattern)), key=_last_use, reverse=True)
+    kept = 0
+    for path in found:
+        kept += _size(path)
+        if kept > most_bytes:
+            path.unlink(missing_ok=True)
+    for path in folder.glob(".*.unfinished"):
+        if _last_use(path) < time.time() - 86_400:
+            path.unlink(missing_ok=True)
+
+
+def _last_use(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,65 @@
+"""Thaw's plugins under the name where Hydra looks for them, `hydra_plugins.thaw`. Thin: every start imports them."""
+
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from src.project import PROJECT
+
+
+class StudiesSearchPath(SearchPathPlugin):
+    """Lets ``-cn NAME`` find sweeps/NAME.yaml."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Look in sweeps/ after conf/."""
+        search_path.append("thaw", f"file://{PROJECT / 'sweeps'}")
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's grid, run as a study; see :mod:`src.search.grid`."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run every combination."""
+        from src.search.grid import sweep_grid
+
+        return sweep_grid(self, arguments)
+
+
+class KerasTunerSweeper(Sweeper):
+    """KerasTuner's oracles over Hydra's override syntax, run as a study; see :mod:`src.search.tuner`."""
+
+    def __init__(self, params: dict[str, str] | None, **settings: Any) -> None:
+        self.params, self.settings = params or {}, settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remember what the search runs with."""
+        launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+        self.runs_with = (config, hydra_context, launcher)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the search to its end."""
+        from src.search.tuner import SearchSettings, sweep_search
+
+        settings = SearchSettings.read(self.settings)
+        sweep_search(settings, self.params, *self.runs_with, arguments)
+
+
+PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper)
+"""Registered by hand: Hydra's scan does not see into packages that are installed as editable."""
+
+_SWEEPERS: dict[str, dict[str, Any]] = {
+    "grid": {"_target_": f"{__name__}.GridSweeper", "max_batch_size": None, "params": None},
+    "keras_tuner": {
+        "_target_": f"{__name__}.KerasTunerSweeper", "oracle": "bayesian", "max_trials": None, "batch_size": 1,
+        "seed": 0, "max_epochs": None, "factor": 3, "params": None,
+    },
+}  # fmt: skip
+for name, node in _SWEEPERS.items():
+    ConfigStore.instance().store(group="hydra/sweeper", name=name, node=node, provider="thaw")

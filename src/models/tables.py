@@ -1,0 +1,46 @@
+"""A backbone's layer table, kept as a small file: planning a trial then needs no TensorFlow."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from src.files import write_whole
+from src.models.catalog import BackboneSpec
+from src.models.layers import LayerInfo
+from src.models.weights import WeightSet
+
+
+def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Path) -> tuple[LayerInfo, ...]:
+    """The backbone's layers as Keras lists them; where no trial has left them in `cache_dir`, by building it once.
+
+    Raises:
+        ThawError: see :func:`src.models.backbone.build_backbone`.
+    """
+    # Keras' ImageNet EfficientNets have a layer more than others, and its versions may list layers differently.
+    name = f"{spec.name}-{weights.name}-{weights.alpha:g}-keras-{version('keras')}.json"
+    path = cache_dir / "layers" / name
+    try:
+        return _read(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError, KeyError):
+        table = _build(spec, weights, side)
+    write_whole(path, json.dumps([[layer.name, layer.variables, layer.is_batchnorm] for layer in table]))
+    return table
+
+
+def _read(text: str) -> tuple[LayerInfo, ...]:
+    rows: Sequence[tuple[str, list[tuple[str, int]], bool]] = json.loads(text)
+    return tuple(
+        LayerInfo(name, tuple((path, int(size)) for path, size in variables), bool(is_batchnorm))
+        for name, variables, is_batchnorm in rows
+    )
+
+
+def _build(spec: BackboneSpec, weights: WeightSet, side: int) -> tuple[LayerInfo, ...]:
+    from src.training import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly and deterministically
+    import keras
+
+    from src.models.backbone import backbone_layers, build_backbone, describe_layers
+
+    keras.utils.clear_session()
+    return describe_layers(backbone_layers(build_backbone(spec, weights, side)))

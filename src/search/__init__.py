@@ -1,0 +1,1 @@
+"""Many trials: grids and searches as Hydra sweepers, and the study that they make."""

@@ -1,0 +1,100 @@
+"""A sweep's overrides: in which order they vary, and what they are called."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from src.tracking.key import CANNOT_CHANGE_NUMBERS
+
+_OUTERMOST_FIRST = (
+    ("backbone", "weights", "data", "image_size"),
+    ("augment",),
+    ("batchnorm", "seed", "schedule", "batch_size", "optimizer", "monitor", "class_weights", "label_smoothing"),
+    ("dropout", "learning_rate", "epochs"),
+)
+"""Keys by how much frozen work trials with different values cannot share: all of it, the features, the head."""
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a sweep was asked for: overrides by key, in an order in which neighbours in their product share most.
+
+    Attributes:
+        overrides: of the command line and, where that does not name them, of `hydra.sweeper.params`.
+    """
+
+    overrides: tuple[Override, ...]
+
+    @classmethod
+    def read(cls, loader: ConfigLoader, params: Mapping[str, Any], arguments: Sequence[str]) -> Self:
+        """Parse them.
+
+        Raises:
+            HydraException: what Hydra cannot read.
+        """
+        parser = OverridesParser.create(config_loader=loader)
+        given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
+        by_key = {each.get_key_element(): each for each in given}
+        return cls(tuple(sorted(by_key.values(), key=_rank)))
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """What varies, over what."""
+        return {each.get_key_element(): _values(each) for each in self.overrides if each.is_sweep_override()}
+
+    @property
+    def fixed(self) -> list[str]:
+        """The overrides that do not vary but change numbers."""
+        still = [each for each in self.overrides if not each.is_sweep_override()]
+        return [str(each.input_line) for each in still if changes_numbers(each.get_key_element())]
+
+    @property
+    def name(self) -> str:
+        """What a study without a name of its own is called: what it varies and what it fixes."""
+        lines = [str(each.input_line) for each in self.overrides if changes_numbers(each.get_key_element())]
+        name = " ".join(lines) or "one trial"
+        if len(name) <= _LONGEST_NAME:
+            return name
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+        return f"{name[: _LONGEST_NAME - 10]}… {digest}"
+
+
+def changes_numbers(key: str) -> bool:
+    """Whether the key `key` may change what a trial measures."""
+    return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
+
+
+def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
+    """A job's overrides as text: those of `varied` keys, or all that can change its numbers.
+
+    >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
+    ('unfrozen=2 seed=0', 'unfrozen=2')
+    """
+    shown = [line for line in job if changes_numbers(_key(line)) and (varied is None or _key(line) in varied)]
+    return " ".join(shown) or "the defaults"
+
+
+def _key(line: str) -> str:
+    return line.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _section(key: str) -> str:
+    return key.lstrip("+~").partition(".")[0].partition("/")[0].partition("@")[0]
+
+
+def _values(override: Override) -> str:
+    return str(override.input_line).partition("=")[2]
+
+
+def _rank(override: Override) -> int:
+    section = _section(override.get_key_element())
+    if override.get_key_element().startswith("schedule.fine_tuning"):
+        return len(_OUTERMOST_FIRST)
+    return next((rank for rank, keys in enumerate(_OUTERMOST_FIRST) if section in keys), len(_OUTERMOST_FIRST))

@@ -1,0 +1,157 @@
+"""What a sweep says as it goes: a line for each trial, a bar over all, and a table at the end."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from src.errors import one_line, printable
+from src.reporting.terminal import lend_bars
+from src.search.jobs import Outcome
+
+_MOST_ROWS = 40
+
+
+@dataclass
+class Tally:
+    """What is known of a sweep's trials so far. `total` is None where nobody knows how many there will be."""
+
+    total: int | None
+    labels: dict[int, str] = field(default_factory=dict)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, outcome: Outcome) -> None:
+        """One trial has ended."""
+        self.outcomes[outcome.number] = outcome
+
+    def counts(self) -> Counter[str]:
+        """Trials by how they ended."""
+        return Counter(outcome.status for outcome in self.outcomes.values())
+
+    def best(self) -> Outcome | None:
+        """The outcome with the highest score."""
+        scored = [outcome for outcome in self.outcomes.values() if outcome.score is not None]
+        return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
+
+    def seconds_left(self) -> float | None:
+        """What the trials left will take if they go on like those that were trained; None before one was."""
+        trained = self.counts()["finished"] + self.counts()["failed"]
+        if not trained or self.total is None:
+            return None
+        return (time.monotonic() - self.began) / trained * (self.total - len(self.outcomes))
+
+    def line(self) -> str:
+        """The state of the sweep in one line."""
+        done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
+        of = f" of {self.total}" if self.total is not None else ""
+        parts = [f"{done}{of} trials done"]
+        parts += [f"{counts[status]} {status}" for status in ("answered", "failed", "skipped") if counts[status]]
+        parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
+        parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
+        parts += [f"about {_duration(left)} left"] if left else []
+        return ", ".join(parts)
+
+
+class Board:
+    """Shows a sweep's tally: lines and a bar on standard error, the table on standard output. A context manager."""
+
+    def __init__(self, tally: Tally, name: str, progress: bool) -> None:
+        self.tally, self.name, self.shown = tally, name, progress
+        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars = Progress(
+            BarColumn(), TextColumn("{task.description}", markup=False), console=self._notes, transient=True,
+            disable=not (progress and self._notes.is_terminal),
+        )  # fmt: skip
+        self._bar = self._bars.add_task("", total=tally.total)
+
+    def __enter__(self) -> Self:
+        self.note(f"study {self.name}")
+        self._bars.start()
+        self._move()
+        lend_bars(self._bars)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lend_bars(None)
+        self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """A line on what goes on."""
+        if self.shown:
+            self._notes.print(Text(printable(text)))
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tell that one trial has ended; a failure in any case."""
+        self.tally.add(outcome)
+        line = Text(printable(f"{_place(self.tally)}  {self.tally.labels[outcome.number]}: {_ending(outcome)}"))
+        if outcome.status == "failed":
+            self._notes.print(line, style="red")
+        elif self.shown:
+            self._notes.print(line)
+        self._move()
+
+    def result(self, places: dict[str, str]) -> None:
+        """All trials (or, of many, the failures and the best), the counts, and where to look."""
+        out = Console(highlight=False)
+        out.print(_table(self.tally))
+        out.print(Text(printable(self.tally.line())))
+        for label, place in places.items():
+            out.print(Text(printable(f"{label:<8} {place}"), overflow="fold"))
+
+    def _move(self) -> None:
+        self._bars.update(self._bar, completed=len(self.tally.outcomes), description=self.tally.line())
+
+
+def _place(tally: Tally) -> str:
+    return f"{len(tally.outcomes)}/{tally.total}" if tally.total is not None else f"{len(tally.outcomes)}"
+
+
+def _ending(outcome: Outcome) -> str:
+    match outcome.status:
+        case "finished":
+            return f"val {outcome.score:.3f}, {_duration(outcome.seconds)}"
+        case "answered":
+            return f"val {outcome.score:.3f}, answered by run {outcome.run_id[:8]}"
+        case "failed":
+            return f"FAILED: {one_line(outcome.error)}"
+        case "killed" | "skipped":
+            return outcome.status
+
+
+def _table(tally: Tally) -> Table:
+    table = Table("trial", "status", "val", "seconds", box=None, pad_edge=False)
+    for outcome in _rows(tally):
+        score = "" if outcome.score is None else f"{outcome.score:.3f}"
+        status = Text(outcome.status if not outcome.error else f"failed: {one_line(outcome.error, 300)}")
+        label = Text(printable(tally.labels[outcome.number]), overflow="fold")
+        table.add_row(label, status, score, f"{outcome.seconds:.1f}")
+    return table
+
+
+def _rows(tally: Tally) -> Sequence[Outcome]:
+    """All outcomes in the jobs' order; of many, the failures and the best ones."""
+    outcomes = sorted(tally.outcomes.values(), key=lambda outcome: outcome.number)
+    if len(outcomes) <= _MOST_ROWS:
+        return outcomes
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    best = sorted((each for each in outcomes if each.score is not None), key=lambda each: -(each.score or 0.0))
+    return best[:10] + failed
+
+
+def _duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> _duration(4.2), _duration(90), _duration(7500)
+    ('4 s', '90 s', '125 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

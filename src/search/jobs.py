@@ -1,0 +1,96 @@
+"""One job of a sweep, on whichever process or machine a launcher runs it, and the outcome that it leaves for the sweep.
+
+A sweep and its jobs meet in the sweep's folder alone: every launcher shares that.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from src.errors import ThawError
+from src.files import write_whole
+from src.trial import Result
+
+Status = Literal["finished", "answered", "failed", "killed", "skipped"]
+_STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        number: of the job within its sweep.
+        score: best/val_accuracy, 0–1; None where there is none.
+        seconds: wall time.
+        error: one line; "" where all went well.
+    """
+
+    number: int
+    status: Status
+    run_id: str
+    score: float | None
+    seconds: float
+    error: str
+
+    def save(self, folder: Path) -> None:
+        """Leave it in a sweep's folder."""
+        write_whole(_file(folder, self.number), json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path, number: int) -> Self | None:
+        """The outcome of job `number`, or None while there is none."""
+        try:
+            return cls(**json.loads(_file(folder, number).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+class SkippedError(ThawError):
+    """A job that did not begin, because another one had failed."""
+
+
+def leave_outcome(
+    run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool, explain: Callable[[Exception], str]
+) -> float:
+    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
+
+    Raises:
+        SkippedError: `fail_fast`, and an earlier job failed.
+        Exception: whatever `run` raises; `explain` puts it into a line.
+    """
+    began = time.perf_counter()
+
+    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "") -> None:
+        Outcome(number, status, run_id, score, time.perf_counter() - began, error).save(folder)
+
+    if (folder / _STOP).exists():
+        leave("skipped")
+        raise SkippedError("skipped: an earlier trial failed")
+    try:
+        result = run()
+    except Exception as error:
+        if fail_fast:
+            (folder / _STOP).touch()
+        leave("failed", error=explain(error))
+        raise
+    except BaseException:
+        leave("killed")
+        raise
+    score = float(result.summary["best/val_accuracy"])
+    leave("answered" if result.answered else "finished", result.summary["run_id"], score)
+    return score
+
+
+def forget_outcomes(folder: Path) -> None:
+    """Remove what an earlier sweep left in `folder`, before jobs begin."""
+    (folder / _STOP).unlink(missing_ok=True)
+    for left in (folder / "outcomes").glob("*.json"):
+        left.unlink(missing_ok=True)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / "outcomes" / f"{number}.json"

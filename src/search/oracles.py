@@ -1,0 +1,234 @@
+"""KerasTuner's oracles behind ask and tell, so that a search can be replayed: it keeps no state but seed and scores.
+
+KerasTuner starts TensorFlow, so it is imported by the first :class:`Search` rather than with this module.
+"""
+
+import importlib
+import math
+import random
+import shutil
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from src.errors import ThawError
+from src.search.space import Choices, Integers, Reals, Space
+
+Kind = Literal["random", "bayesian", "hyperband"]
+
+OBJECTIVE = "val_accuracy"
+EPOCHS_KEY = "fine_tune_epochs"
+
+if TYPE_CHECKING:
+    _Oracle = Any
+else:
+    _Oracle = object  # the mixins below come before one of KerasTuner's oracles, once that is imported
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that a search asks for.
+
+    Attributes:
+        number: of the trial within the search, from 0.
+        overrides: Hydra's, the fixed ones first.
+        epochs: of fine-tuning, as hyperband rations them; None where the search leaves them alone.
+        trial: KerasTuner's own.
+    """
+
+    number: int
+    overrides: list[str]
+    epochs: int | None
+    trial: Any
+
+
+class Search:
+    """A search under way. Made alike and told the same scores, it asks for the same trials in the same order.
+
+    Every trial is to be told of before the next are asked for. A search that was cut off is taken up again by asking
+    from the start, in batches of the same sizes, and telling what is known.
+    """
+
+    def __init__(
+        self, kind: Kind, space: Space, *, seed: int, max_trials: int | None, max_epochs: int, factor: int, folder: Path
+    ) -> None:
+        """Make it ready to be asked.
+
+        Args:
+            kind: how it proposes.
+            space: where.
+            seed: 0 or more; searches with different seeds have nothing in common.
+            max_trials: how many trials it may ask for in all; None: until the space or hyperband ends.
+            max_epochs: hyperband's most epochs of fine-tuning.
+            factor: hyperband keeps one of so many trials, and trains it so many times longer.
+            folder: where KerasTuner keeps its files, saved after every trial; those of an earlier search are removed.
+
+        Raises:
+            ThawError: a number out of its range, or a search without an end.
+        """
+        _check_bounds(seed=(seed, 0), max_trials=(max_trials, 1), max_epochs=(max_epochs, 1), factor=(factor, 2))
+        if kind != "hyperband" and max_trials is None and space.size is None:
+            raise ThawError(f"{kind}: an interval never ends; give max_trials=N, or choices alone")
+        self._rations = kind == "hyperband"
+        self._space = _without_epochs(space) if self._rations else space
+        self._oracle = _make_oracle(kind, self._space, {"max_epochs": max_epochs, "factor": factor}, seed)
+        self._oracle.max_trials = max_trials
+        self._oracle.max_consecutive_failed_trials = None
+        self._oracle.verbose = 0
+        _clear(folder)
+        self._oracle._set_project_dir(folder.parent, folder.name)
+
+    def ask(self, count: int) -> list[Proposal]:
+        """Up to `count` trials that may run side by side; none once the search is over."""
+        proposals: list[Proposal] = []
+        while len(proposals) < count:
+            number = len(self._oracle.trials)
+            with warnings.catch_warnings(action="ignore"):  # it fits a model to a handful of points
+                trial = self._oracle.create_trial(f"worker {number}")  # a busy worker would get its trial again
+            if trial.status != "RUNNING":
+                break
+            proposals.append(self._proposal(number, trial))
+        return proposals
+
+    def tell(self, proposal: Proposal, score: float | None) -> None:
+        """A trial has ended with `score` (the more the better); None or not a finite number: it failed."""
+        trial, failed = proposal.trial, score is None or not math.isfinite(score)
+        with warnings.catch_warnings(action="ignore"):
+            if not failed:
+                self._oracle.update_trial(trial.trial_id, {OBJECTIVE: score})
+            trial.status = "FAILED" if failed else "COMPLETED"
+            self._oracle.end_trial(trial)
+
+    @property
+    def pruned(self) -> int:
+        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        trials = {name: trial.hyperparameters.values for name, trial in self._oracle.trials.items()}
+        promoted = {values.get("tuner/trial_id") for values in trials.values()}
+        last = [name for name in trials.keys() - promoted if self._oracle.trials[name].status == "COMPLETED"]
+        return sum(self._rations and trials[name]["tuner/epochs"] < self._oracle.max_epochs for name in last)
+
+    def _proposal(self, number: int, trial: Any) -> Proposal:
+        values = trial.hyperparameters.values
+        overrides = self._space.overrides(values)
+        if not self._rations:
+            return Proposal(number, overrides, None, trial)
+        epochs = int(values["tuner/epochs"])
+        return Proposal(number, [*overrides, f"{EPOCHS_KEY}={epochs}"], epochs, trial)
+
+
+class _Exhaustive(_Oracle):  # type: ignore[misc]
+    """Finds every point of a finite space; KerasTuner alone takes 20 repeats in a row for its end."""
+
+    space: Space
+
+    def _random_values(self) -> dict[str, Any] | None:
+        values: dict[str, Any] | None = super()._random_values()
+        if values is not None:
+            return self.space.nearest(values)
+        if self.space.size is None:
+            return None
+        left = [point for point in self.space.points() if not self._duplicate(point)]
+        return random.Random(self._seed_state).choice(left) if left else None  # noqa: S311
+
+
+class _Fresh(_Exhaustive):
+    """Draws at random where the model would have a point tried again."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        response: dict[str, Any] = super().populate_space(trial_id)
+        repeated = response["values"] is not None and self._duplicate(response["values"])
+        return self._random_populate_space() if repeated else response
+
+    def _vector_to_values(self, vector: Any) -> dict[str, Any]:
+        """KerasTuner's end of an integer on a log scale is one too far."""
+        return self.space.nearest(super()._vector_to_values(vector))
+
+
+class _Halving(_Exhaustive):
+    """Promotes from what there is where the space is too small for a round, or trials failed."""
+
+    _exhausted = False
+
+    def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
+        """KerasTuner's waits, or stops, without a look at what could be promoted."""
+        response: dict[str, Any] = super()._random_trial(trial_id, bracket)
+        if response["status"] == "RUNNING":
+            return response
+        self._exhausted = True
+        return self.populate_space(trial_id)  # type: ignore[no-any-return]
+
+    def _get_size(self, bracket_num: int, round_num: int) -> int:
+        """A round's trials as planned, and those that failed in the rounds before it.
+
+        KerasTuner promotes while more trials wait than two sizes in a row differ by. A failed trial is one that need
+        not be thrown out any more.
+        """
+        rounds = next(each["rounds"] for each in self._brackets if each["bracket_num"] == bracket_num)
+        planned: int = len(rounds[0]) if self._exhausted else super()._get_size(bracket_num, 0)
+        all_failed = 0
+        for trials in rounds[:round_num]:
+            failed = sum(self.trials[each["id"]].status == "FAILED" for each in trials)
+            planned = min(math.ceil(planned / self.factor), planned - failed)
+            all_failed += failed
+        return planned + all_failed
+
+
+def _make_oracle(kind: Kind, space: Space, rations: dict[str, int], seed: int) -> Any:
+    importlib.import_module("src.training.runtime")  # KerasTuner would start TensorFlow loudly
+    from keras_tuner import Objective, oracles
+
+    bases, options = {
+        "random": ((_Exhaustive, oracles.RandomSearchOracle), {}),
+        "bayesian": ((_Fresh, oracles.BayesianOptimizationOracle), {}),
+        "hyperband": ((_Halving, oracles.HyperbandOracle), rations),
+    }[kind]
+    return type(kind, bases, {"space": space})(
+        objective=Objective(OBJECTIVE, "max"), hyperparameters=_hyperparameters(space), seed=_spread(seed), **options
+    )
+
+
+def _hyperparameters(space: Space) -> Any:
+    from keras_tuner import HyperParameters
+
+    parameters = HyperParameters()
+    for each in space.dimensions:
+        match each:
+            case Reals():
+                parameters.Float(each.key, each.start, each.end, sampling=_sampling(each))
+            case Integers():
+                parameters.Int(each.key, each.start, each.end, sampling=_sampling(each))
+            case Choices():
+                parameters.Choice(each.key, list(each.values))
+    return parameters
+
+
+def _sampling(dimension: Reals | Integers) -> str:
+    return "log" if dimension.log else "linear"
+
+
+def _spread(seed: int) -> int:
+    """KerasTuner counts up from its seed, so neighbours would draw the same numbers; and 0 is no seed to it."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
+
+
+def _without_epochs(space: Space) -> Space:
+    """`space` with the epochs of fine-tuning left to hyperband."""
+    if any(each.key == EPOCHS_KEY for each in space.dimensions):
+        raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
+    return replace(space, fixed=tuple(each for each in space.fixed if not each.startswith(f"{EPOCHS_KEY}=")))
+
+
+def _check_bounds(**bounds: tuple[int | None, int]) -> None:
+    for name, (value, least) in bounds.items():
+        if value is not None and value < least:
+            raise ThawError(f"{name}={value}: {least} or more")
+
+
+def _clear(folder: Path) -> None:
+    """Remove KerasTuner's files, and nothing else, from `folder`."""
+    for trial in folder.glob("trial_*/"):
+        shutil.rmtree(trial)
+    (folder / "oracle.json").unlink(missing_ok=True)

@@ -1,0 +1,210 @@
+"""What a search may vary: Hydra's overrides read as dimensions, and a point of the space written as overrides again."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep, Sweep, Transformer
+
+from src.errors import ThawError, one_line
+
+_MOST_CHOICES = 10_000
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Every number from `start` to `end`; with `log`, each order of magnitude is as likely as another."""
+
+    key: str
+    start: float
+    end: float
+    log: bool = False
+
+    @property
+    def values(self) -> None:
+        """They cannot be listed."""
+
+    def nearest(self, value: float) -> float:
+        """`value` with six significant digits, which is all that people read and machines agree on, within the ends."""
+        return min(max(float(f"{value:.6g}"), self.start), self.end)
+
+    def text(self, value: float) -> str:
+        """`value` as Hydra reads it, exactly."""
+        return repr(float(value))
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Every integer from `start` to `end`, both included; with `log`, small ones are likelier."""
+
+    key: str
+    start: int
+    end: int
+    log: bool = False
+
+    @property
+    def values(self) -> range:
+        """All of them."""
+        return range(self.start, self.end + 1)
+
+    def nearest(self, value: int) -> int:
+        """`value` as a plain integer within the ends."""
+        return min(max(int(value), self.start), self.end)
+
+    def text(self, value: int) -> str:
+        """`value` as Hydra reads it."""
+        return str(int(value))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some values: numbers in ascending order, or else text in the order given.
+
+    Attributes:
+        values: all int, all float, or all str; no two alike.
+        texts: the same values as Hydra reads them.
+    """
+
+    key: str
+    values: tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def nearest(self, value: Any) -> Any:
+        """`value` itself."""
+        return value
+
+    def text(self, value: Any) -> str:
+        """`value` as Hydra reads it: quoted and escaped where it has to be."""
+        return self.texts[self.values.index(value)]
+
+
+Dimension = Reals | Integers | Choices
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search varies, and what it leaves alone.
+
+    Attributes:
+        fixed: the overrides that are no sweeps, as given.
+        dimensions: one for each key that varies; at least one.
+    """
+
+    fixed: tuple[str, ...]
+    dimensions: tuple[Dimension, ...]
+
+    @classmethod
+    def of(cls, overrides: Iterable[Override]) -> Self:
+        """The space of `overrides` as Hydra's parser gives them. Of two for one key the later counts.
+
+        Raises:
+            ThawError: a sweep that has no values or cannot be read, or no sweep at all.
+        """
+        last = {each.get_key_element(): each for each in overrides}.values()
+        fixed = tuple(str(each.input_line) for each in last if not each.is_sweep_override())
+        dimensions = tuple(_dimension(each) for each in last if each.is_sweep_override())
+        if not dimensions:
+            raise ThawError("nothing to search: give KEY=interval(a,b) or KEY=a,b")
+        return cls(fixed, dimensions)
+
+    @property
+    def size(self) -> int | None:
+        """How many points there are; None where a dimension is continuous."""
+        sizes = [len(each.values) for each in self.dimensions if each.values is not None]
+        return math.prod(sizes) if len(sizes) == len(self.dimensions) else None
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every point of a finite space, by key; the last key varies fastest."""
+        keys = [each.key for each in self.dimensions]
+        for values in itertools.product(*(each.values or () for each in self.dimensions)):
+            yield dict(zip(keys, values, strict=True))
+
+    def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The point at `values`, which an oracle has found by calculation, or next to them."""
+        return {each.key: each.nearest(values[each.key]) for each in self.dimensions}
+
+    def overrides(self, values: Mapping[str, Any]) -> list[str]:
+        """A point as Hydra's overrides, the fixed ones first; keys that are no dimension's are passed over."""
+        return [*self.fixed, *(f"{each.key}={each.text(values[each.key])}" for each in self.dimensions)]
+
+
+def _interval(start: int | float, end: int | float) -> IntervalSweep:
+    """Hydra's own makes floats of both, and what the user wrote is lost."""
+    return IntervalSweep(start=start, end=end)
+
+
+def _read(override: Override) -> Any:
+    """What `override` sweeps over, with the ends of intervals as they were written."""
+    functions = create_functions()
+    functions.functions["interval"] = _interval
+    return OverridesParser(functions).parse_override(str(override.input_line)).value()
+
+
+def _dimension(override: Override) -> Dimension:
+    sweep = _read(override)
+    tags: set[str] = sweep.tags if isinstance(sweep, Sweep) else set()
+    if isinstance(sweep, IntervalSweep) and tags <= {"log"}:
+        return _numbers(override, sweep)
+    if tags:
+        raise _error(override, f"nothing is known of the tag {min(tags)!r}; known: tag(log, interval(a,b))")
+    return _choices(override, _elements(override, sweep))
+
+
+def _numbers(override: Override, sweep: IntervalSweep) -> Reals | Integers:
+    start, end, log = sweep.start, sweep.end, "log" in sweep.tags
+    assert start is not None
+    assert end is not None
+    if not math.isfinite(end - start):
+        raise _error(override, "the ends have to be finite numbers")
+    if start >= end:
+        raise _error(override, "the start has to be below the end")
+    if log and start <= 0:
+        raise _error(override, "a log scale starts above 0")
+    if isinstance(start, int) and isinstance(end, int):
+        return Integers(override.get_key_element(), start, end, log)
+    return Reals(override.get_key_element(), float(start), float(end), log)
+
+
+def _elements(override: Override, sweep: Any) -> Sequence[Any]:
+    """The values that a choice, a range or a glob stands for, in the order written whatever it says of shuffling."""
+    try:
+        if isinstance(sweep, Glob):
+            elements: Iterable[Any] = override.sweep_iterator()
+        else:
+            elements = sweep.range() if isinstance(sweep, RangeSweep) else sweep.list
+        listed = list(itertools.islice(elements, _MOST_CHOICES + 1))
+    except Exception as error:  # Hydra's range() and glob() raise what comes
+        raise _error(override, one_line(error)) from error
+    if not listed:
+        raise _error(override, "there is no value in it")
+    if len(listed) > _MOST_CHOICES:
+        raise _error(override, f"more than {_MOST_CHOICES} values; give KEY=interval(a,b)")
+    if any(isinstance(each, Sweep | Glob) for each in listed):
+        raise _error(override, "a sweep within a sweep; give one interval, one range or single values")
+    return listed
+
+
+def _choices(override: Override, elements: Sequence[Any]) -> Choices:
+    key, texts = override.get_key_element(), [Transformer.str(each) for each in elements]
+    kind = _number_type(elements)
+    if kind is not None:
+        numbers = dict(sorted((kind(each), text) for each, text in zip(elements, texts, strict=True)))
+        return Choices(key, tuple(numbers), tuple(numbers.values()))
+    plain = [each.text if isinstance(each, QuotedString) else each for each in elements]
+    words = tuple({repr(value): text for value, text in zip(plain, texts, strict=True)}.values())
+    return Choices(key, words, words)
+
+
+def _number_type(elements: Sequence[Any]) -> type[int] | type[float] | None:
+    """What holds all of `elements`; None where some are no finite numbers."""
+    types = {type(each) for each in elements}
+    if types == {int}:
+        return int
+    return float if types <= {int, float} and all(math.isfinite(each) for each in elements) else None
+
+
+def _error(override: Override, what: str) -> ThawError:
+    return ThawError(f"{one_line(override.input_line, 200)}: {what}")

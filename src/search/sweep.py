@@ -1,0 +1,165 @@
+"""A sweep under way: its study in MLflow, its jobs by whichever launcher, and what is said of them."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from src.config import RuntimeConfig, TrackingConfig
+from src.errors import ThawError, one_line
+from src.project import PROJECT
+from src.search.axes import Axes, label
+from src.search.board import Board, Tally
+from src.search.jobs import Outcome, forget_outcomes
+from src.tracking.memory import WORKPLACE_TAG, TrialMemory
+from src.tracking.store import how_to_compare, open_store, tracking_uri
+from src.tracking.study import Study, study_key
+from src.tracking.workplace import Workplace
+
+_POLL_SECONDS = 0.2
+
+
+class TrialsFailedError(ThawError):
+    """Some trials of a sweep failed. Each was told as it happened."""
+
+    told = True
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a sweep needs of the configuration that its jobs share."""
+
+    tracking: TrackingConfig
+    runtime: RuntimeConfig
+    name: str
+    folder: Path
+
+    @classmethod
+    def read(cls, config: DictConfig, name: str) -> Self:
+        plain = {name: OmegaConf.to_container(config[name], resolve=True) for name in ("tracking", "runtime")}
+        return cls(
+            TrackingConfig.model_validate(plain["tracking"]),
+            RuntimeConfig.model_validate(plain["runtime"]),
+            str(config.study or name),
+            Path(str(config.hydra.sweep.dir)).absolute(),
+        )
+
+
+class Sweep:
+    """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
+
+    def __init__(self, launcher: Launcher, folder: Path, varied: Sequence[str], board: Board) -> None:
+        self.launcher, self.folder, self.varied, self.board = launcher, folder, varied, board
+        self.pruned = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failure ended it, as `fail_fast` has it."""
+        return bool(self.board.tally.counts()["skipped"])
+
+    def launch(self, jobs: Sequence[Sequence[str]]) -> list[Outcome]:
+        """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order."""
+        tally = self.board.tally
+        first = len(tally.labels)
+        numbers = range(first, first + len(jobs))
+        tally.labels |= {number: label(job, self.varied) for number, job in zip(numbers, jobs, strict=True)}
+        with _Watcher(self.folder, numbers, self.board):
+            returns = self.launcher.launch(jobs, initial_job_idx=first)
+        for number, returned in zip(numbers, returns, strict=True):
+            if number not in tally.outcomes:
+                self.board.ended(_from_return(number, returned))
+        return [tally.outcomes[number] for number in numbers]
+
+
+@contextlib.contextmanager
+def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, total: int | None) -> Iterator[Sweep]:
+    """A sweep over `axes` of `total` trials (None: nobody knows), as a study that is closed however it ends.
+
+    The study's name is the configuration's, else `name`.
+
+    Raises:
+        TrialsFailedError: on leaving, where trials failed; the others are done and kept.
+        ThawError: the store cannot be had.
+    """
+    settings = _Settings.read(config, name)
+    board = Board(Tally(total), settings.name, settings.runtime.progress)
+    client, experiment = open_store(settings.tracking, PROJECT)
+    workplace = Workplace(settings.runtime.work_dir)
+    with workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")):
+        TrialMemory(client).close_dead(workplace)
+        study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
+        study.describe(axes.varied, axes.fixed)
+        forget_outcomes(settings.folder)
+        study.membership().save(settings.folder)
+        OmegaConf.save(config, settings.folder / "multirun.yaml")
+        sweep = Sweep(launcher, settings.folder, list(axes.varied), board)
+        try:
+            with board:
+                yield sweep
+        finally:
+            _close(study, sweep, sys.exception())
+        board.result(_places(settings, study))
+    failed = board.tally.counts()["failed"]
+    if failed:
+        raise TrialsFailedError(f"{failed} trials failed")
+
+
+def _close(study: Study, sweep: Sweep, error: BaseException | None) -> None:
+    """Leave the counts, the table and the status in the study."""
+    counts = sweep.board.tally.counts()
+    killed = error is not None and not isinstance(error, Exception)
+    status = "KILLED" if killed else "FAILED" if error or counts["failed"] else "FINISHED"
+    numbers = {each: counts[each] for each in ("finished", "answered", "failed", "killed")}
+    study.close(status, numbers | {"pruned": sweep.pruned})
+
+
+def _places(settings: _Settings, study: Study) -> dict[str, str]:
+    return {
+        "study": f"{one_line(settings.name)}, run {study.run_id} in experiment {settings.tracking.experiment}",
+        "files": str(settings.folder),
+        "compare": how_to_compare(tracking_uri(settings.tracking, PROJECT), PROJECT),
+    }
+
+
+class _Watcher:
+    """Tells the board of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
+
+    def __init__(self, folder: Path, numbers: Sequence[int], board: Board) -> None:
+        self.folder, self.board = folder, board
+        self.waiting = list(numbers)
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self.over.wait(_POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        for number in list(self.waiting):
+            outcome = Outcome.load(self.folder, number)
+            if outcome:
+                self.waiting.remove(number)
+                self.board.ended(outcome)
+
+
+def _from_return(number: int, returned: JobReturn) -> Outcome:
+    """The outcome of a job that left none: its launcher keeps files elsewhere, or it did not come to run."""
+    value: Any = returned._return_value
+    if returned.status == JobStatus.COMPLETED:
+        return Outcome(number, "finished", "", float(value), 0.0, "")
+    return Outcome(number, "failed", "", None, 0.0, one_line(value))

@@ -1,0 +1,161 @@
+"""A study: one parent run, its trials as children, and trials of other studies that it takes in.
+
+Membership is a tag on the trial's run, `study.DIGEST`, whose text is the trial's overrides, a line for each spelling;
+DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So a study
+can be told from the store alone, whatever became of the process that swept it.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import mlflow
+from mlflow.entities import Run as FoundRun
+from mlflow.entities import RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from src.files import write_whole
+
+STUDY_KEY_TAG, STUDY_NAME_TAG = "study_key", "study"
+_MEMBERSHIP_FILE = "study.json"
+_LONGEST_TAG = 5000
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A trial's place in a study: the study's parent run, and how the study spells the trial."""
+
+    study_key: str
+    parent_run_id: str
+    overrides: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The tag's name."""
+        return f"study.{self.study_key}"
+
+    def tags(self) -> dict[str, str]:
+        """What makes a new run the study's own."""
+        return {MLFLOW_PARENT_RUN_ID: self.parent_run_id, self.tag: self.overrides}
+
+    def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
+        """Make a run that answered one of the study's trials, whosever it is, a member."""
+        spellings = [line for line in run.data.tags.get(self.tag, "").split("\n") if line]
+        if self.overrides not in spellings:
+            client.set_tag(run.info.run_id, self.tag, "\n".join([*spellings, self.overrides])[:_LONGEST_TAG])
+
+    def save(self, folder: Path) -> None:
+        """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
+        write_whole(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path, overrides: str) -> Self | None:
+        """The membership of the job with `overrides`; None where no study was left."""
+        try:
+            return cls(**json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8")) | {"overrides": overrides})
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def study_key(name: str) -> str:
+    """What a study is found by: a digest of its name."""
+    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
+
+
+class Study:
+    """The parent run of a study in a store."""
+
+    def __init__(self, client: mlflow.MlflowClient, run_id: str, key: str) -> None:
+        self.client, self.run_id, self.key = client, run_id, key
+
+    @classmethod
+    def open(cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> Self:
+        """The study called `name` in an experiment, made where it was missing; it reads RUNNING from here on."""
+        key = study_key(name)
+        query = f"tags.{STUDY_KEY_TAG} = '{key}'"
+        found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
+        if found:
+            client.update_run(found[0].info.run_id, "RUNNING")
+            return cls(client, found[0].info.run_id, key)
+        born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: name[:_LONGEST_TAG], **tags}
+        created = client.create_run(experiment_id, tags=born, run_name=name[:250])
+        return cls(client, created.info.run_id, key)
+
+    def describe(self, varied: Mapping[str, str], fixed: Sequence[str]) -> None:
+        """Log what the study varies, over what, and what it fixes; a later sweep of it may add to that."""
+        text = "".join(f"{key}: {values}\n" for key, values in varied.items()) + "".join(f"{line}\n" for line in fixed)
+        tags = [RunTag(f"varies.{key}"[:250], values[:_LONGEST_TAG]) for key, values in varied.items()]
+        self.client.log_batch(self.run_id, tags=tags)
+        self.client.log_text(self.run_id, text.encode("utf-8", "backslashreplace").decode(), "study.txt")
+
+    def membership(self) -> Membership:
+        """What the study's jobs need to know of it."""
+        return Membership(self.key, self.run_id)
+
+    def members(self) -> list[FoundRun]:
+        """Every run of the study's trials, its own and those taken in, oldest first."""
+        experiments = [found.experiment_id for found in self.client.search_experiments()]
+        query, runs, token = f"tags.`study.{self.key}` != ''", [], None
+        while True:
+            page = self.client.search_runs(
+                experiments, query, max_results=500, order_by=["start_time ASC"], page_token=token
+            )
+            runs += list(page)
+            token = page.token
+            if not token:
+                return runs
+
+    def close(self, status: str, counts: Mapping[str, int]) -> None:
+        """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED."""
+        trials = one_each(self.members(), self.key)
+        best = max((run for run in trials if run.info.status == "FINISHED"), key=_objective, default=None)
+        numbers = {f"trials/{name}": float(count) for name, count in counts.items()}
+        if best is not None:
+            numbers["best/val_accuracy"] = best.data.metrics["best/val_accuracy"]
+            self.client.log_batch(self.run_id, tags=[RunTag("best_run_id", best.info.run_id)])
+        for name, value in numbers.items():
+            self.client.log_metric(self.run_id, name, value)
+        self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
+        self.client.set_terminated(self.run_id, status)
+
+
+def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
+    """One run for each trial: the first that finished, else the last that did not."""
+    chosen: dict[str, FoundRun] = {}
+    for run in runs:
+        name = run.data.tags.get("trial_key") or run.data.tags[f"study.{key}"]
+        if name not in chosen or chosen[name].info.status != "FINISHED":
+            chosen[name] = run
+    return list(chosen.values())
+
+
+def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
+    """A row for each trial: its overrides, how it ended, where it was trained, parameters and metrics."""
+    rows = [_row(run, key, parent_run_id) for run in runs]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
+    own = run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent_run_id
+    return {
+        "overrides": " | ".join(run.data.tags[f"study.{key}"].split("\n")),
+        "status": run.info.status,
+        "trained_by": "this study" if own else "another",
+        "run_id": run.info.run_id,
+        **dict(sorted(run.data.params.items())),
+        **dict(sorted(run.data.metrics.items())),
+    }
+
+
+def _objective(run: FoundRun) -> float:
+    return float(run.data.metrics.get("best/val_accuracy", float("-inf")))

@@ -1,0 +1,145 @@
+"""Phases under way or done, on disk: a killed trial goes on from its last epoch, and trials share what they share.
+
+A phase is kept under its key, which names what it trains from which weights but not how long. So the head that many
+depths start from is trained once, and a phase asked to go on longer continues. What a killed process left unfinished,
+and what a disk has damaged, is not trusted but trained anew.
+"""
+
+import contextlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from src.errors import one_line
+from src.files import prune, replacing
+from src.training.records import EpochRecord
+
+Arrays = dict[str, NDArray[Any]]
+LAYOUT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """A phase after its last epoch so far.
+
+    Attributes:
+        epochs: the records of all its epochs.
+        stopped: whether it ended by itself: patience, or a loss that is no number.
+        counters: the numbers that Keras' callbacks go on from, by callback.
+        train: what was measured at its end, by epoch; empty while it is under way.
+        last: the variables that the phase changes, by path, after the last epoch.
+        best: the same after the best epoch.
+        optimizer: the optimizer's variables, in its order, by number.
+    """
+
+    epochs: tuple[EpochRecord, ...]
+    stopped: bool
+    counters: dict[str, dict[str, float | int]]
+    train: dict[int, dict[str, float]]
+    last: Arrays
+    best: Arrays
+    optimizer: Arrays
+
+    def is_result_of(self, epochs: int) -> bool:
+        """Whether nothing is left to do for a phase of `epochs` epochs at the most."""
+        return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
+
+    def leads_to(self, epochs: int) -> bool:
+        """Whether a phase of `epochs` epochs at the most comes by here."""
+        return self.stopped or len(self.epochs) <= epochs
+
+
+class PhaseMemory:
+    """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written."""
+
+    def __init__(self, folder: Path, max_gb: float, warn: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.max_bytes = max_gb * 1e9
+        self.warn = warn
+        self.works = max_gb > 0
+
+    @contextlib.contextmanager
+    def alone_with(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
+        """One process at a time may train the phase `key`; `waits` is told when another one does."""
+        if not self._prepared():
+            yield
+            return
+        lock = FileLock(self.folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waits()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def load(self, key: str) -> PhaseState | None:
+        """What is known of the phase, or None."""
+        path = self._path(key)
+        try:
+            state = _read(path)
+            os.utime(path)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+        return state
+
+    def save(self, key: str, state: PhaseState) -> None:
+        """Keep `state` in place of what was known of the phase."""
+        if not self.works:
+            return
+        try:
+            with replacing(self._path(key)) as file:
+                np.savez(file, allow_pickle=False, **_arrays(state))
+            prune(self.folder, "*.npz", self.max_bytes)
+        except OSError as error:
+            self.works = False
+            self.warn(f"phases cannot be kept in {self.folder}: {one_line(error.strerror or error)}; going on without")
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+    def _prepared(self) -> bool:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return False
+        return self.works and os.access(self.folder, os.W_OK)
+
+
+def _arrays(state: PhaseState) -> Arrays:
+    facts = {
+        "version": LAYOUT_VERSION, "epochs": [asdict(record) for record in state.epochs], "stopped": state.stopped,
+        "counters": state.counters, "train": list(state.train.items()),
+    }  # fmt: skip
+    groups = {"last": state.last, "best": state.best, "optimizer": state.optimizer}
+    named = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), **named}
+
+
+def _read(path: Path) -> PhaseState:
+    with np.load(path, allow_pickle=False) as stored:
+        facts = json.loads(stored["facts"].tobytes())
+        if facts["version"] != LAYOUT_VERSION:
+            raise ValueError(f"{path}: written by another version")
+        groups: dict[str, Arrays] = {"last": {}, "best": {}, "optimizer": {}}
+        for name in stored.files:
+            group, _, variable = name.partition(":")
+            if group in groups:
+                groups[group][variable] = stored[name]
+    return PhaseState(
+        tuple(EpochRecord(**record) for record in facts["epochs"]),
+        facts["stopped"],
+        facts["counters"],
+        {int(epoch): values for epoch, values in facts["train"]},
+        **groups,
+    )

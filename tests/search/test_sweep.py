@@ -1,0 +1,191 @@
+"""Sweeps, as users run them: answered, failing alone, stopped at the first failure, on several processes, searched."""
+
+import csv
+import io
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from tests.conftest import Command
+
+TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('sweeps') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def sweep(thaw: Command, tiny: tuple[str, ...], uri: str, tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """A sweep of tiny trials in a store of this module's own."""
+    folder = tmp_path_factory.mktemp("sweep")
+
+    def run(*arguments: str, **environment: Any) -> subprocess.CompletedProcess[str]:
+        places = (f"tracking.uri={uri}", f"hydra.sweep.dir={folder}")
+        return thaw("src.train", "-m", *tiny, *TINY, *places, *arguments, **environment)
+
+    return run
+
+
+def runs(uri: str, query: str = "") -> list[Any]:
+    client = mlflow.MlflowClient(uri)
+    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+
+
+def study(uri: str, name: str) -> Any:
+    (found,) = [run for run in runs(uri) if run.data.tags.get("study") == name]
+    return found
+
+
+def trials_of(uri: str, name: str) -> list[dict[str, str]]:
+    client = mlflow.MlflowClient(uri)
+    text = Path(client.download_artifacts(study(uri, name).info.run_id, "trials.csv")).read_text()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+GRID = ("unfrozen=0,1,2,all", "dropout=0.2,0.5", "seed=0,1", "study=grid")
+
+
+@pytest.fixture(scope="module")
+def twice(sweep: Command) -> tuple[subprocess.CompletedProcess[str], subprocess.CompletedProcess[str], float]:
+    first = sweep(*GRID)
+    began = time.perf_counter()
+    second = sweep(*GRID)
+    return first, second, time.perf_counter() - began
+
+
+@pytest.mark.slow
+def test_a_sweep_twice_trains_once(twice: Any, uri: str) -> None:
+    first, second, seconds = twice
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert re.search(r"16 of 16 trials done, 4 answered", first.stdout)  # LeNet's layers -2 and -1 train alike
+    assert re.search(r"16 of 16 trials done, 16 answered", second.stdout)
+    assert seconds < 30
+    finished = runs(uri, "attributes.status = 'FINISHED' and tags.trial_key != ''")
+    assert len(finished) == len({run.data.tags["trial_key"] for run in finished}) == 12
+
+
+@pytest.mark.slow
+def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
+    parent = study(uri, "grid")
+    children = runs(uri, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    assert len(children) == 12
+    assert parent.info.status == "FINISHED"
+    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
+    assert counts == {"finished": 0, "answered": 16, "failed": 0, "killed": 0}
+    assert parent.data.metrics["best/val_accuracy"] == max(run.data.metrics["best/val_accuracy"] for run in children)
+    rows = trials_of(uri, "grid")
+    assert len(rows) == 12
+    assert sum(" | " in row["overrides"] for row in rows) == 4
+    assert {"params", "unfrozen", "seed", "dropout", "best/val_accuracy", "gap/mode"} - set(rows[0]) == {"params"}
+
+
+def test_another_study_takes_in_what_is_known(twice: Any, sweep: Command, uri: str) -> None:
+    done = sweep("unfrozen=0,all", "dropout=0.2", "study=second")
+    assert "2 of 2 trials done, 2 answered" in done.stdout
+    assert [row["trained_by"] for row in trials_of(uri, "second")] == ["another", "another"]
+    assert len(trials_of(uri, "grid")) == 12
+
+
+def test_an_answered_sweep_needs_no_tensorflow(twice: Any, sweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    (tmp_path / "keras.py").write_text("raise SystemExit('Keras was imported')")
+    from src.project import PROJECT
+
+    done = sweep(*GRID, PYTHONPATH=f"{tmp_path}:{PROJECT}")
+    assert done.returncode == 0, done.stderr
+    assert "16 answered" in done.stdout
+
+
+def test_a_failing_trial_stays_alone(sweep: Command, uri: str) -> None:
+    done = sweep("unfrozen=0,99,all", "seed=7", "study=failing")
+    assert done.returncode == 1
+    assert "3 of 3 trials done, 1 failed" in done.stdout
+    told = [line for line in done.stderr.splitlines() if "FAILED" in line]
+    assert len(told) == 1
+    assert "unfrozen=99: FAILED: unfrozen=99: lenet5 has 6 layers" in told[0]
+    assert re.search(r"unfrozen=99\s+failed: unfrozen=99: lenet5 has", done.stdout)
+    assert study(uri, "failing").info.status == "FAILED"
+    assert "Traceback" not in done.stderr
+    assert "Error executing job" not in done.stderr
+
+
+def test_fail_fast_stops(sweep: Command, uri: str) -> None:
+    done = sweep("unfrozen=99,0,1", "seed=8", "study=fast", "fail_fast=true")
+    assert done.returncode == 1
+    assert "3 of 3 trials done, 1 failed, 2 skipped" in done.stdout
+    assert study(uri, "fast").data.metrics["trials/finished"] == 0
+
+
+def test_where_no_trial_can_be_composed_nothing_begins(sweep: Command, uri: str) -> None:
+    before = len(runs(uri))
+    done = sweep("unfrozen=0,2", "dropout=1.5", "study=never")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == ["thaw: dropout=1.5: input should be less than 1 (part of the pooled features "
+                                        "dropped before the dense layer)"]  # fmt: skip
+    assert len(runs(uri)) == before
+
+
+@pytest.mark.slow
+def test_several_processes_share_the_head_and_lose_nothing(sweep: Command, uri: str) -> None:
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "runtime.threads=1")
+    done = sweep(*launcher, "unfrozen=0,1,2,all", "seed=11", "study=parallel")
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 trials done" in done.stdout
+    finished = [row for row in trials_of(uri, "parallel") if row["status"] == "FINISHED"]
+    assert len(finished) == 3
+    alone = sweep("unfrozen=all", "seed=11", "force=true", "runtime.threads=1", "study=alone")
+    assert alone.returncode == 0, alone.stderr
+    values = {row["best/val_loss"] for row in finished + trials_of(uri, "alone") if row["unfrozen"] == "all"}
+    assert len(values) == 1
+
+
+SEARCH = ("hydra/sweeper=keras_tuner", "dropout=interval(0.1,0.6)", "unfrozen=0,all", "seed=21")
+
+
+@pytest.mark.slow
+def test_a_search_comes_to_its_total_however_often_it_is_run(sweep: Command, uri: str) -> None:
+    oracle = ("hydra.sweeper.oracle=random", "study=search")
+    assert "3 of 3 trials done" in sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=3").stdout
+    more = sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=5")
+    assert "5 of 5 trials done, 3 answered" in more.stdout, more.stderr
+    assert "5 of 5 trials done, 5 answered" in sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=5").stdout
+    assert len(trials_of(uri, "search")) == 5
+
+
+@pytest.mark.slow
+def test_hyperband_promotes_and_continues(sweep: Command, uri: str) -> None:
+    oracle = ("hydra.sweeper.oracle=hyperband", "hydra.sweeper.max_epochs=4", "hydra.sweeper.factor=2")
+    done = sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=7", "study=rungs")
+    assert done.returncode == 0, done.stderr
+    rows = trials_of(uri, "rungs")
+    by_dropout: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        by_dropout.setdefault((row["dropout"], row["unfrozen"]), []).append(int(row["fine_tune_epochs"]))
+    promoted = [epochs for epochs in by_dropout.values() if len(epochs) > 1]
+    assert promoted
+    assert all(epochs == sorted(epochs) for epochs in promoted)
+    assert study(uri, "rungs").data.metrics["trials/pruned"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["hydra.sweeper.oracle=grid", "dropout=0.1,0.2"], "oracle=grid: known: random, bayesian, hyperband"),
+        (["hydra.sweeper.max_trials=0", "dropout=0.1,0.2"], "hydra.sweeper.max_trials=0"),
+        (["dropout=0.1"], "nothing to search"),
+        (["dropout=interval(0.6,0.1)"], "dropout"),
+        (["hydra.sweeper.oracle=hyperband", "schedule=post", "dropout=0.1,0.2"], "schedule=two_phase?"),
+    ],
+)  # fmt: skip
+def test_a_bad_search_gets_a_line(sweep: Command, arguments: list[str], says: str) -> None:
+    done = sweep("hydra/sweeper=keras_tuner", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,49 @@
+"""Files that are whole or not there."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from src.files import prune, replacing, write_whole
+
+
+def test_what_is_written_replaces_what_was(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    write_whole(path, "one")
+    write_whole(path, b"two")
+    assert path.read_text() == "two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_leaves_what_was(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_whole(path, "one")
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.write("half of it is no bytes")  # type: ignore[arg-type]
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_surrogates_of_file_names_are_written_escaped(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file.txt", "caf\udce9")
+    assert (tmp_path / "file.txt").read_text() == "caf\\udce9"
+
+
+def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
+    for age, name in enumerate("abcd"):
+        (tmp_path / f"{name}.npz").write_bytes(bytes(10))
+        os.utime(tmp_path / f"{name}.npz", (0, time.time() - age * 60))
+    (tmp_path / "other.txt").write_bytes(bytes(1000))
+    prune(tmp_path, "*.npz", 25)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz", "other.txt"]
+
+
+def test_what_dead_processes_left_unfinished_goes_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old", 90_000), ("new", 60)):
+        path = tmp_path / f".{name}.unfinished"
+        path.touch()
+        os.utime(path, (0, time.time() - age))
+    prune(tmp_path, "*.npz", 25)
+    assert [path.name for path in tmp_path.iterdir()] == [".new.unfinished"]

@@ -1,0 +1,90 @@
+"""Studies in the store: found by any name, joined by runs of others, and told in a table of one row a trial."""
+
+import csv
+import io
+
+import mlflow
+import pytest
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from src.tracking.memory import KEY_TAG
+from src.tracking.study import Membership, Study, as_csv, one_each
+
+
+@pytest.fixture
+def client(store_uri: str) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(store_uri)
+
+
+@pytest.fixture
+def experiment(client: mlflow.MlflowClient) -> str:
+    found = client.get_experiment_by_name("studies")
+    return str(found.experiment_id if found else client.create_experiment("studies"))
+
+
+NAMES = ["unfreezing", 'it\'s "quoted"', "a,b=c 🌲 <b>", "x" * 200, "back`tick", "%_like"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_is_found_by_its_name(client: mlflow.MlflowClient, experiment: str, name: str) -> None:
+    first = Study.open(client, experiment, name, {})
+    first.close("FINISHED", {"finished": 0})
+    again = Study.open(client, experiment, name, {})
+    assert again.run_id == first.run_id
+    run = client.get_run(again.run_id)
+    assert (run.info.status, run.data.tags["study"]) == ("RUNNING", name)
+    assert Study.open(client, experiment, f"{name} other", {}).run_id != first.run_id
+
+
+def add_trial(
+    client: mlflow.MlflowClient, experiment: str, member: Membership, key: str, status: str, value: float
+) -> str:
+    run_id: str = client.create_run(experiment, tags={KEY_TAG: key, **member.tags()}).info.run_id
+    client.log_param(run_id, "unfrozen", key)
+    client.log_metric(run_id, "best/val_accuracy", value)
+    client.set_terminated(run_id, status)
+    return run_id
+
+
+def test_own_trials_and_those_of_others_are_members(client: mlflow.MlflowClient, experiment: str) -> None:
+    study, other = (Study.open(client, experiment, name, {}) for name in ("members", "others"))
+    own = add_trial(client, experiment, study_member(study, "unfrozen=2"), "2", "FINISHED", 0.4)
+    foreign = add_trial(client, experiment, study_member(other, "unfrozen=11"), "11", "FINISHED", 0.6)
+    for spelling in ("unfrozen=11", "unfrozen=block_16", "unfrozen=11"):
+        study_member(study, spelling).take_in(client, client.get_run(foreign))
+    assert [run.info.run_id for run in study.members()] == [own, foreign]
+    assert [run.info.run_id for run in other.members()] == [foreign]
+    assert client.get_run(foreign).data.tags[MLFLOW_PARENT_RUN_ID] == other.run_id
+    rows = list(csv.DictReader(io.StringIO(as_csv(study.members(), study.key, study.run_id))))
+    assert [row["overrides"] for row in rows] == ["unfrozen=2", "unfrozen=11 | unfrozen=block_16"]
+    assert [row["trained_by"] for row in rows] == ["this study", "another"]
+    assert [float(row["best/val_accuracy"]) for row in rows] == [0.4, 0.6]
+
+
+def study_member(study: Study, overrides: str) -> Membership:
+    member = study.membership()
+    return Membership(member.study_key, member.parent_run_id, overrides)
+
+
+def test_a_trial_is_one_row_however_often_it_was_tried(client: mlflow.MlflowClient, experiment: str) -> None:
+    study = Study.open(client, experiment, "tries", {})
+    for key, status in (("a", "KILLED"), ("a", "FINISHED"), ("a", "FAILED"), ("b", "KILLED"), ("b", "FAILED")):
+        add_trial(client, experiment, study_member(study, key), key, status, 0.1)
+    chosen = one_each(study.members(), study.key)
+    assert [(run.data.tags[KEY_TAG], run.info.status) for run in chosen] == [("a", "FINISHED"), ("b", "FAILED")]
+
+
+def test_a_closed_study_holds_counts_best_and_table(client: mlflow.MlflowClient, experiment: str) -> None:
+    study = Study.open(client, experiment, "closed", {})
+    add_trial(client, experiment, study_member(study, "unfrozen=2"), "2", "FINISHED", 0.4)
+    best = add_trial(client, experiment, study_member(study, "unfrozen=11"), "11", "FINISHED", 0.6)
+    add_trial(client, experiment, study_member(study, "unfrozen=20"), "20", "FAILED", 0.9)
+    study.describe({"unfrozen": "2,11,20"}, ["data=trees"])
+    study.close("FAILED", {"finished": 2, "answered": 0, "failed": 1, "killed": 0, "pruned": 0})
+    run = client.get_run(study.run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.metrics["best/val_accuracy"] == 0.6
+    assert run.data.metrics["trials/failed"] == 1
+    assert run.data.tags["best_run_id"] == best
+    assert run.data.tags["varies.unfrozen"] == "2,11,20"
+    assert {artifact.path for artifact in client.list_artifacts(study.run_id)} == {"study.txt", "trials.csv"}

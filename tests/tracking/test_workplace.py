@@ -1,0 +1,73 @@
+"""Claims: one at a time, free once a process has ended in whatever way, and told apart by workplace."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from src.errors import ThawError
+from src.project import PROJECT
+from src.tracking.workplace import Workplace
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from src.tracking.workplace import Workplace
+with Workplace(Path(sys.argv[1])).claim("key", lambda: None):
+    print("claimed", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_claim_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
+    workplace = Workplace(tmp_path)
+    assert workplace.is_free("key")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "claimed\n"
+        assert not workplace.is_free("key")
+        assert workplace.is_free("other")
+        holder.send_signal(signal.SIGKILL)
+    assert workplace.is_free("key")
+
+
+def test_a_second_claim_waits_and_says_so(tmp_path: Path) -> None:
+    told, order = threading.Event(), []
+
+    def second() -> None:
+        with Workplace(tmp_path).claim("key", told.set):
+            order.append("second")
+
+    with Workplace(tmp_path).claim("key", pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_a_workplace_keeps_its_id(tmp_path: Path) -> None:
+    assert Workplace(tmp_path / "a").id == Workplace(tmp_path / "a").id != Workplace(tmp_path / "b").id
+
+
+def test_an_error_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), Workplace(tmp_path).claim("key", pytest.fail):
+        raise RuntimeError
+    assert Workplace(tmp_path).is_free("key")
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ThawError, match=r"runtime\.work_dir="):
+        Workplace(tmp_path / "file")
+    if os.geteuid():
+        tmp_path.chmod(0o500)
+        with pytest.raises(ThawError, match="Permission"):
+            Workplace(tmp_path / "new")

@@ -1,0 +1,209 @@
+"""Phases on disk: taken up where they were left, to the same numbers; never trusted when damaged."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.config import TrialConfig
+from src.errors import Interrupted
+from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
+from src.training.memory import PhaseMemory, PhaseState
+from src.training.records import EpochRecord
+from src.training.schedule import Outcome
+from tests.conftest import Compose
+from tests.training.test_schedule import Diary, run
+
+STATE = PhaseState(
+    epochs=(EpochRecord(3, 1, {"val/accuracy": 0.1 + 0.2, "fit/loss": float("nan")}, 1.5),),
+    stopped=False,
+    counters={"best": {"best": 0.1 + 0.2, "best_epoch": 0, "wait": 0}},
+    train={3: {"train/accuracy": 0.5}},
+    last={"dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    best={"dense/kernel": np.ones((2, 3), np.float32)},
+    optimizer={"0": np.array(7), "1": np.array(1e-3, np.float32)},
+)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> PhaseMemory:
+    return PhaseMemory(tmp_path / "phases", 1.0, pytest.fail)
+
+
+def test_a_state_comes_back_as_it_was(memory: PhaseMemory) -> None:
+    memory.save("key", STATE)
+    known = memory.load("key")
+    assert known is not None
+    for name in ("last", "best", "optimizer"):
+        ours, theirs = getattr(STATE, name), getattr(known, name)
+        assert ours.keys() == theirs.keys()
+        for variable, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[variable], strict=True)
+    assert repr(replace(known, last={}, best={}, optimizer={})) == repr(replace(STATE, last={}, best={}, optimizer={}))
+    assert memory.load("other") is None
+
+
+def test_what_is_damaged_is_not_known(memory: PhaseMemory) -> None:
+    memory.save("key", STATE)
+    path = memory.folder / "key.npz"
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for cut in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        assert memory.load("key") is None
+    array = whole.index(STATE.last["dense/kernel"].tobytes())
+    damaged = bytearray(whole)
+    damaged[array + int(generator.integers(24))] ^= 1
+    path.write_bytes(bytes(damaged))
+    assert memory.load("key") is None
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / "phases").write_text("no folder")
+    memory = PhaseMemory(tmp_path / "phases", 1.0, told.append)
+    with memory.alone_with("key", pytest.fail):
+        memory.save("key", STATE)
+        memory.save("key", STATE)
+    assert len(told) == 1
+    assert "phases cannot be kept" in told[0]
+
+
+def test_nothing_is_kept_in_no_space(tmp_path: Path) -> None:
+    memory = PhaseMemory(tmp_path / "phases", 0.0, pytest.fail)
+    memory.save("key", STATE)
+    assert memory.load("key") is None
+
+
+def test_one_at_a_time_trains_a_phase(memory: PhaseMemory) -> None:
+    told, order, entered = threading.Event(), [], threading.Event()
+
+    def second() -> None:
+        other = PhaseMemory(memory.folder, 1.0, pytest.fail)
+        with other.alone_with("key", told.set):
+            order.append("second")
+
+    with memory.alone_with("key", pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(10)
+        order.append("first")
+        entered.set()
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+class Killed(Diary):
+    """Ends the training after so many epochs, as a signal would."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.left = epochs
+
+    def epoch(self, record: EpochRecord) -> None:
+        super().epoch(record)
+        self.left -= 1
+        if self.left < 0:
+            raise Interrupted(15)
+
+
+def histories(outcome: Outcome) -> list[Any]:
+    return [(p.name, p.best_epoch, p.train, [(r.epoch, r.metrics) for r in p.epochs]) for p in outcome.phases]
+
+
+@pytest.fixture(scope="module")
+def demanding(composed: Compose, tiny: tuple[str, ...]) -> TrialConfig:
+    """Everything that has a state: BatchNorm's statistics, Dropout, views, a falling rate, patience."""
+    return composed(
+        *tiny, "force=false", "backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "unfrozen=block_16",
+        "batchnorm=train", "dropout=0.5", "augment=strong", "epochs=2", "fine_tune_epochs=4", "learning_rate=0.01",
+        "fine_tune_learning_rate=0.05", "schedule.fine_tuning.plateau_patience=1", "batch_size=8",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(demanding: TrialConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
+    outcome, network, _, _ = run(demanding, tmp_path_factory.mktemp("unbroken"))
+    return histories(outcome), network.model.get_weights()
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 5])
+def test_a_killed_trial_goes_on_to_the_same_numbers(
+    demanding: TrialConfig, unbroken: tuple[list[Any], list[Any]], tmp_path: Path, after: int
+) -> None:
+    with pytest.raises(Interrupted):
+        run(demanding, tmp_path, Killed(after))
+    outcome, network, _, diary = run(demanding, tmp_path)
+    assert histories(outcome) == unbroken[0]
+    for ours, theirs in zip(network.model.get_weights(), unbroken[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert trained(diary) == 6 - after  # the epoch that was cut off is trained again
+
+
+def test_a_known_phase_is_not_trained_again(
+    demanding: TrialConfig, unbroken: tuple[list[Any], list[Any]], tmp_path: Path
+) -> None:
+    run(demanding, tmp_path)
+    outcome, network, _, diary = run(demanding, tmp_path)
+    assert histories(outcome) == unbroken[0]
+    assert trained(diary) == 0
+    assert [phase.recalled for phase in outcome.phases] == [2, 4]
+    for ours, theirs in zip(network.model.get_weights(), unbroken[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def small(composed: Compose, tiny: tuple[str, ...]) -> TrialConfig:
+    overrides = ("force=false", "schedule=two_phase", "unfrozen=1", "dropout=0.5", "epochs=2", "fine_tune_epochs=4")
+    return composed(*tiny, *overrides)
+
+
+def longer(trial: TrialConfig, epochs: int) -> TrialConfig:
+    return with_fine_tuning(trial, epochs=epochs)
+
+
+def with_fine_tuning(trial: TrialConfig, **settings: Any) -> TrialConfig:
+    phase = trial.schedule["fine_tuning"].model_copy(update=settings)
+    return trial.model_copy(update={"schedule": {**trial.schedule, "fine_tuning": phase}})
+
+
+def trained(diary: Diary) -> int:
+    return len([told for told in diary.told if told[0] == "epoch"])
+
+
+def test_a_phase_that_is_to_go_on_longer_continues(small: TrialConfig, tmp_path: Path) -> None:
+    at_once = histories(run(small, tmp_path / "at once")[0])
+    run(longer(small, 1), tmp_path)
+    outcome, _, _, diary = run(small, tmp_path)
+    assert histories(outcome) == at_once
+    assert trained(diary) == 3
+
+
+def test_a_shorter_phase_is_trained_by_itself(small: TrialConfig, tmp_path: Path) -> None:
+    alone = histories(run(longer(small, 2), tmp_path / "alone")[0])
+    run(small, tmp_path)
+    assert histories(run(longer(small, 2), tmp_path)[0]) == alone
+
+
+def test_force_trains_what_is_known(small: TrialConfig, tmp_path: Path) -> None:
+    run(small, tmp_path)
+    assert trained(run(small.model_copy(update={"force": True}), tmp_path)[3]) == 6
+
+
+def test_depths_share_the_head(small: TrialConfig, tmp_path: Path) -> None:
+    run(small, tmp_path)
+    outcome, _, _, _ = run(with_fine_tuning(small, unfrozen="all"), tmp_path)
+    assert [phase.recalled for phase in outcome.phases] == [2, 0]
+
+
+def test_a_phase_that_ended_by_itself_is_done_however_long_it_may_be(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    stuck = ("force=false", "learning_rate=1e-9", "schedule.training.patience=2")
+    run(composed(*tiny, *stuck, "epochs=20"), tmp_path)
+    outcome, _, _, diary = run(composed(*tiny, *stuck, "epochs=30"), tmp_path)
+    assert len(outcome.last.epochs) == 3
+    assert trained(diary) == 0
