@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from src.trial import Result
 
 CONF = PROJECT / "conf"
+_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def prepare() -> None:
@@ -89,7 +90,7 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.RUN:
-            return float(task(composed).summary["best/val_accuracy"])
+            return _alone(lambda: task(composed))
         from src.search.jobs import leave_outcome
 
         return leave_outcome(
@@ -103,12 +104,21 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
     return run
 
 
+def _alone(task: "Callable[[], Result]") -> float:
+    """Run a trial that is no sweep's; Hydra would put a line of its own before the error's."""
+    try:
+        return float(task().summary["best/val_accuracy"])
+    except Exception as error:
+        if _WANTS_TRACEBACK or not _is_mendable(error):
+            raise
+        _leave(f"thaw: {explain(error)}", 1)
+
+
 def run_entry(main: Callable[[], Any]) -> NoReturn:
     """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
 
     0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
     """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -119,7 +129,7 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
     except Interrupted as stop:
         _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
     except Exception as error:
-        if wants_traceback or not _is_mendable(error):
+        if _WANTS_TRACEBACK or not _is_mendable(error):
             raise
         _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
     sys.exit(0)

@@ -62,8 +62,8 @@ def run_trial(trial: TrialConfig, output: Path, member: Membership | None = None
     """
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
-        plan = make_plan(trial, terminal, clock)
         _claim(output)
+        plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
             workplace = Workplace(trial.runtime.work_dir)

@@ -5,6 +5,7 @@ A sweep and its jobs meet in the sweep's folder alone: every launcher shares tha
 
 import json
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Outcome:
         score: best/val_accuracy, 0–1; None where there is none.
         seconds: wall time.
         error: one line; "" where all went well.
+        trace: the error's traceback where no run of its own holds it.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Outcome:
     score: float | None
     seconds: float
     error: str
+    trace: str = ""
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder."""
@@ -64,8 +67,8 @@ def leave_outcome(
     """
     began = time.perf_counter()
 
-    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "") -> None:
-        Outcome(number, status, run_id, score, time.perf_counter() - began, error).save(folder)
+    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", trace: str = "") -> None:
+        Outcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")
@@ -75,7 +78,7 @@ def leave_outcome(
     except Exception as error:
         if fail_fast:
             (folder / _STOP).touch()
-        leave("failed", error=explain(error))
+        leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=traceback.format_exc())
         raise
     except BaseException:
         leave("killed")

@@ -55,8 +55,8 @@ class _Settings:
 class Sweep:
     """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
 
-    def __init__(self, launcher: Launcher, folder: Path, varied: Sequence[str], board: Board) -> None:
-        self.launcher, self.folder, self.varied, self.board = launcher, folder, varied, board
+    def __init__(self, launcher: Launcher, study: Study, folder: Path, varied: Sequence[str], board: Board) -> None:
+        self.launcher, self.study, self.folder, self.varied, self.board = launcher, study, folder, varied, board
         self.pruned = 0
 
     @property
@@ -75,7 +75,11 @@ class Sweep:
         for number, returned in zip(numbers, returns, strict=True):
             if number not in tally.outcomes:
                 self.board.ended(_from_return(number, returned))
-        return [tally.outcomes[number] for number in numbers]
+        outcomes = [tally.outcomes[number] for number in numbers]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.status == "failed" and not outcome.run_id:
+                self.study.add_failed(label(job), outcome.error, outcome.trace)
+        return outcomes
 
 
 @contextlib.contextmanager
@@ -99,7 +103,7 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
         forget_outcomes(settings.folder)
         study.membership().save(settings.folder)
         OmegaConf.save(config, settings.folder / "multirun.yaml")
-        sweep = Sweep(launcher, settings.folder, list(axes.varied), board)
+        sweep = Sweep(launcher, study, settings.folder, list(axes.varied), board)
         try:
             with board:
                 yield sweep

@@ -96,6 +96,7 @@ def started_run(
             run.end("FAILED")
             run.tags({"error": one_line(error, 2000)})
             run.text(traceback.format_exc(), "traceback.txt")
+        error.run_id = run.run_id  # type: ignore[attr-defined]
         if isinstance(error, MlflowException):
             raise ThawError(f"MLflow stopped taking results: {store_reason(error)}") from error
         raise

@@ -70,8 +70,8 @@ def study_key(name: str) -> str:
 class Study:
     """The parent run of a study in a store."""
 
-    def __init__(self, client: mlflow.MlflowClient, run_id: str, key: str) -> None:
-        self.client, self.run_id, self.key = client, run_id, key
+    def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str, key: str) -> None:
+        self.client, self.experiment_id, self.run_id, self.key = client, experiment_id, run_id, key
 
     @classmethod
     def open(cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> Self:
@@ -81,10 +81,10 @@ class Study:
         found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
         if found:
             client.update_run(found[0].info.run_id, "RUNNING")
-            return cls(client, found[0].info.run_id, key)
+            return cls(client, experiment_id, found[0].info.run_id, key)
         born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: name[:_LONGEST_TAG], **tags}
         created = client.create_run(experiment_id, tags=born, run_name=name[:250])
-        return cls(client, created.info.run_id, key)
+        return cls(client, experiment_id, created.info.run_id, key)
 
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str]) -> None:
         """Log what the study varies, over what, and what it fixes; a later sweep of it may add to that."""
@@ -92,6 +92,14 @@ class Study:
         tags = [RunTag(f"varies.{key}"[:250], values[:_LONGEST_TAG]) for key, values in varied.items()]
         self.client.log_batch(self.run_id, tags=tags)
         self.client.log_text(self.run_id, text.encode("utf-8", "backslashreplace").decode(), "study.txt")
+
+    def add_failed(self, overrides: str, error: str, trace: str) -> None:
+        """A trial that failed before it had a run of its own."""
+        own = Membership(self.key, self.run_id, overrides[:_LONGEST_TAG])
+        tags = own.tags() | {"error": error[:_LONGEST_TAG]}
+        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=overrides[:250]).info.run_id
+        self.client.log_text(run_id, trace or error, "traceback.txt")
+        self.client.set_terminated(run_id, "FAILED")
 
     def membership(self) -> Membership:
         """What the study's jobs need to know of it."""

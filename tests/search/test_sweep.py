@@ -111,7 +111,13 @@ def test_a_failing_trial_stays_alone(sweep: Command, uri: str) -> None:
     assert len(told) == 1
     assert "unfrozen=99: FAILED: unfrozen=99: lenet5 has 6 layers" in told[0]
     assert re.search(r"unfrozen=99\s+failed: unfrozen=99: lenet5 has", done.stdout)
-    assert study(uri, "failing").info.status == "FAILED"
+    parent = study(uri, "failing")
+    assert parent.info.status == "FAILED"
+    (failed,) = runs(uri, f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.status = 'FAILED'")
+    assert "lenet5 has 6 layers" in failed.data.tags["error"]
+    client = mlflow.MlflowClient(uri)
+    assert "Traceback" in Path(client.download_artifacts(failed.info.run_id, "traceback.txt")).read_text()
+    assert [row["status"] for row in trials_of(uri, "failing")] == ["FINISHED", "FINISHED", "FAILED"]
     assert "Traceback" not in done.stderr
     assert "Error executing job" not in done.stderr
 

@@ -1,0 +1,105 @@
+"""A real sweep, killed at random moments and run again until it is done, comes to what an unkilled one comes to."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from src.project import PROJECT
+
+KILLS = 20
+TRIAL = (
+    "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
+    "augment=light", "epochs=3", "fine_tune_epochs=3", "study=killed", "tracking.save_model=false", "runtime.progress=false",
+)  # fmt: skip
+GRID = ("unfrozen=0,2,all", "seed=0,1,2")
+SEARCH = ("hydra/sweeper=keras_tuner", "hydra.sweeper.max_trials=5", "learning_rate=tag(log,interval(1e-4,1e-1))")
+
+
+def command(overrides: tuple[str, ...], photos: Path, folder: Path) -> list[str]:
+    places = (
+        f"data.root={photos}", f"tracking.uri=sqlite:///{folder}/mlflow.db", f"runtime.work_dir={folder}/work",
+        f"runtime.cache_dir={folder}/cache", f"hydra.sweep.dir={folder}/sweep",
+    )  # fmt: skip
+    return [sys.executable, "-m", "src.train", *TRIAL, *overrides, *places]
+
+
+def run_for(seconds: float | None, overrides: tuple[str, ...], photos: Path, folder: Path) -> int | None:
+    """Run the sweep, killed with all its processes after `seconds`; its exit status, None where it was killed."""
+    with subprocess.Popen(
+        command(overrides, photos, folder), cwd=folder, env={**os.environ, "PYTHONPATH": str(PROJECT)}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            _, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return None
+    assert process.returncode == 0, errors
+    return process.returncode
+
+
+def runs(folder: Path) -> list[Any]:
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], max_results=5000))
+
+
+def numbers(found: list[Any]) -> dict[str, dict[str, float]]:
+    """What was measured, by trial key; a trial that finished twice fails here."""
+    finished = [run for run in found if run.info.status == "FINISHED" and "trial_key" in run.data.tags]
+    assert max(Counter(run.data.tags["trial_key"] for run in finished).values()) == 1
+    return {
+        run.data.tags["trial_key"]: {k: v for k, v in run.data.metrics.items() if not k.startswith("time/")}
+        for run in finished
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_twenty_kills_change_nothing(photos: Path, tmp_path: Path) -> None:
+    unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
+    for folder in (unkilled, killed):
+        folder.mkdir()
+    began = time.time()
+    assert run_for(None, GRID, photos, unkilled) == 0
+    first_phase = min(path.stat().st_mtime for path in (unkilled / "work" / "phases").glob("*.npz")) - began
+    a_phase = (time.time() - began - first_phase) / 11  # of 12: three heads, and nine depths upon them
+    moments = random.Random(0)
+    survived = [run_for(moments.uniform(0, first_phase + 2 * a_phase), GRID, photos, killed) for _ in range(KILLS)]
+    assert survived.count(None) > KILLS // 2
+    assert run_for(None, GRID, photos, killed) == 0
+    found = runs(killed)
+    expected = numbers(runs(unkilled))
+    assert len(expected) == 9
+    assert numbers(found) == expected
+    assert {run.info.status for run in found} <= {"FINISHED", "KILLED"}
+    (parent,) = [run for run in found if run.data.tags.get("study") == "killed"]
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["trials/answered"] > 0, "no trial came through between the kills"
+    children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert {run.data.tags["trial_key"] for run in children} == set(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_killed_search_is_the_same_search(photos: Path, tmp_path: Path) -> None:
+    unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
+    for folder in (unkilled, killed):
+        folder.mkdir()
+    began = time.time()
+    assert run_for(None, SEARCH, photos, unkilled) == 0
+    whole = time.time() - began
+    for part in (0.4, 0.6, 0.8):
+        run_for(part * whole, SEARCH, photos, killed)
+    assert run_for(None, SEARCH, photos, killed) == 0
+    expected = numbers(runs(unkilled))
+    assert len(expected) == 5
+    assert numbers(runs(killed)) == expected

@@ -1,0 +1,62 @@
+"""Every study in sweeps/: composed, its header true to its name, its trials in order."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from src.composition import CONF, prepare, trial_config
+from src.project import PROJECT
+from src.search.axes import Axes
+from tests.conftest import Command
+
+STUDIES = sorted((PROJECT / "sweeps").glob("*.yaml"))
+EXPECTED = {
+    "unfreezing", "learning_rates", "regularization", "backbones", "data_size", "pretrained_or_not", "posts_recipe",
+}  # fmt: skip
+
+
+def test_all_are_there() -> None:
+    assert {path.stem for path in STUDIES} == EXPECTED
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_says_how_it_is_run_and_what_it_asks(path: Path) -> None:
+    header = [line for line in path.read_text().split("defaults:")[0].splitlines() if line]
+    assert header[0].startswith(f"# python -m src.train -cn {path.stem}")
+    assert any("?" in line for line in header)
+    assert any(line.startswith(("# Expected:", "# Not measured")) for line in header)
+    assert all(line.startswith("#") for line in header)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_trial_of_a_study_is_in_order(path: Path) -> None:
+    prepare()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = compose(path.stem, return_hydra_config=True)
+        assert whole.hydra.mode.name == "MULTIRUN"
+        assert whole.study == path.stem
+        params = OmegaConf.to_container(whole.hydra.sweeper.params)
+        assert isinstance(params, dict)
+        axes = Axes.read(None, {str(key): value for key, value in params.items()}, ())  # type: ignore[arg-type]
+        assert set(axes.varied) >= {"seed"}
+        choices = [list(each.sweep_string_iterator()) for each in axes.overrides if each.is_sweep_override()]
+        keys = list(axes.varied)
+        for values in itertools.product(*choices):
+            job = [f"{key}={value}" for key, value in zip(keys, values, strict=True)]
+            trial_config(compose(path.stem, job + axes.fixed))
+
+
+@pytest.mark.slow
+def test_a_study_runs_from_its_name_alone(thaw: Command, photos: Path, tmp_path: Path) -> None:
+    tiny = (
+        "data=folder", f"data.root={photos}", "image_size=32", "weights=random", "weights.alpha=0.35", "seed=0",
+        "schedule.fine_tuning.epochs=1", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", "tracking.save_model=false",
+        f"runtime.cache_dir={tmp_path}", f"runtime.work_dir={tmp_path}", f"hydra.sweep.dir={tmp_path}/sweep",
+    )  # fmt: skip
+    done = thaw("src.train", "-cn", "posts_recipe", *tiny, "unfrozen=0,2")
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 trials done" in done.stdout
+    assert "study    posts_recipe" in done.stdout
