@@ -18,7 +18,8 @@ from src.project import PROJECT
 KILLS = 20
 TRIAL = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
-    "augment=light", "epochs=3", "fine_tune_epochs=3", "study=killed", "tracking.save_model=false", "runtime.progress=false",
+    "augment=light", "epochs=3", "fine_tune_epochs=3", "study=killed", "tracking.save_model=false",
+    "runtime.progress=false",
 )  # fmt: skip
 GRID = ("unfrozen=0,2,all", "seed=0,1,2")
 SEARCH = ("hydra/sweeper=keras_tuner", "hydra.sweeper.max_trials=5", "learning_rate=tag(log,interval(1e-4,1e-1))")
@@ -35,8 +36,8 @@ def command(overrides: tuple[str, ...], photos: Path, folder: Path) -> list[str]
 def run_for(seconds: float | None, overrides: tuple[str, ...], photos: Path, folder: Path) -> int | None:
     """Run the sweep, killed with all its processes after `seconds`; its exit status, None where it was killed."""
     with subprocess.Popen(
-        command(overrides, photos, folder), cwd=folder, env={**os.environ, "PYTHONPATH": str(PROJECT)}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        command(overrides, photos, folder), cwd=folder, env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
             _, errors = process.communicate(timeout=seconds)

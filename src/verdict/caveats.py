@@ -1,0 +1,46 @@
+"""What limits a verdict."""
+
+from src.verdict.facet import Facet
+from src.verdict.intervals import wilson_interval
+from src.verdict.wording import percent, points
+
+
+def caveats(facet: Facet) -> tuple[str, ...]:
+    """What limits the verdict on `facet`, a sentence each."""
+    return (*_unpaired(facet), *_unequal(facet), *_unsteady(facet), *_photos(facet))
+
+
+def _unpaired(facet: Facet) -> tuple[str, ...]:
+    if facet.comparison.design.paired or facet.reduction.pooled or not facet.comparison.testable:
+        return ()
+    return ("The depths share too few seeds to be compared seed by seed: what a seed does counts as noise.",)
+
+
+def _unequal(facet: Facet) -> tuple[str, ...]:
+    if len(set(facet.counts)) == 1:
+        return ()
+    each = ", ".join(f"{depth} layers {count}" for depth, count in zip(facet.depths, facet.counts, strict=True))
+    return (f"Depths have unequal numbers of trials: {each}.",)
+
+
+def _unsteady(facet: Facet) -> tuple[str, ...]:
+    comparison = facet.comparison
+    if not comparison.unsteady:
+        return ()
+    return (
+        f"Seeds scatter far more at {facet.name(*comparison.unsteady)} (deviation {points(comparison.own_deviation)}) "
+        f"than elsewhere ({points(comparison.deviation)}), so that pairs with it are judged by its own.",
+    )
+
+
+def _photos(facet: Facet) -> tuple[str, ...]:
+    counts = {trial.val_images for trial in facet.reduction.trials}
+    count = counts.pop() if len(counts) == 1 else None
+    mean = facet.mean(facet.comparison.named)
+    if not count or not 0 <= mean <= 1:
+        return ()
+    interval = wilson_interval(mean, count)
+    return (
+        f"Intervals are over seeds, on the same {count:,} validation photos; on as many other photos {percent(mean)} "
+        f"could as well have been {percent(interval.low or 0)} to {percent(interval.high or 0)}.",
+    )

@@ -1,0 +1,101 @@
+"""What the verdict knows of a trial, and how trials are told apart."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+VALIDATION = "best/val_accuracy"
+_APART = ("backbone", "batchnorm", "schedule", "weights", "data")
+
+Factor = str | float | int
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One run, as MLflow remembers it.
+
+    Attributes:
+        status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
+        overrides: what was typed, as one text.
+        factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
+        depth: canonical depth, layers from the end.
+        layers: the number of layers that was asked for.
+        block: name of the first block that trains; empty where none does.
+        parameters: how many of the backbone's train.
+        metrics: by the names in MLflow; accuracies and gaps in 0–1.
+        history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
+        val_images: photos that val/accuracy is a share of; None where unknown.
+        test_images: photos that test/accuracy is a share of; None where unknown.
+    """
+
+    run_id: str
+    status: str
+    overrides: str
+    factors: Mapping[str, Factor]
+    depth: int
+    layers: int
+    block: str
+    parameters: int
+    seed: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    val_images: int | None = None
+    test_images: int | None = None
+
+    def metric(self, name: str) -> float | None:
+        """The metric, or None where it is missing or no number."""
+        value = self.metrics.get(name)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    def factor(self, name: str) -> Factor:
+        """The hyperparameter's value; empty text where the run does not know it."""
+        return self.factors.get(name, "")
+
+
+def measured(records: Iterable[TrialRecord], metric: str = VALIDATION) -> list[TrialRecord]:
+    """The finished trials that have `metric`; the last of those that are the same trial run again."""
+    whole = [record for record in records if record.status == "FINISHED" and record.metric(metric) is not None]
+    return list({(_identity(record), record.depth, record.seed): record for record in whole}.values())
+
+
+def varying(records: Sequence[TrialRecord]) -> list[str]:
+    """The hyperparameters that differ between `records`, sorted by name."""
+    names = sorted({name for record in records for name in record.factors})
+    return [name for name in names if len({str(record.factor(name)) for record in records}) > 1]
+
+
+def configuration(record: TrialRecord, names: Iterable[str]) -> str:
+    """The values of the hyperparameters `names`, as they would be typed.
+
+    >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, 2, "", 0, 0)
+    >>> configuration(record, ["batchnorm", "dropout"])
+    'batchnorm=train dropout=0.2'
+    """
+    return " ".join(f"{name}={record.factor(name)}" for name in names)
+
+
+def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    """Trials by what is never reduced: backbone, batchnorm, schedule, weights and data, where those vary.
+
+    Depths mean other layers in another backbone, and accuracies on other data are no rivals; BatchNorm's mode and the
+    schedule are what a study usually asks about.
+    """
+    names = [name for name in varying(records) if _is_apart(name)]
+    found: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        found.setdefault(configuration(record, names), []).append(record)
+    return found
+
+
+def tuned(records: Sequence[TrialRecord]) -> list[str]:
+    """The varying hyperparameters that a verdict reduces: all but those that make facets."""
+    return [name for name in varying(records) if not _is_apart(name)]
+
+
+def _is_apart(name: str) -> bool:
+    section, _, below = name.partition(".")
+    return section in _APART and not (section == "schedule" and below)
+
+
+def _identity(record: TrialRecord) -> str:
+    return configuration(record, sorted(record.factors))

@@ -1,0 +1,131 @@
+"""Other hyperparameters taken out of a study, so that depth alone is left.
+
+Two ways were weighed. *The best configuration overall* leaves contrasts of depths untouched by luck, but asks what no
+one wants to know: a rate that suits ten layers is forced upon a hundred. *The best configuration at each depth* asks
+the right question, and is fair where every depth had the same number of chances: then luck lifts all depths alike, and
+false claims get rarer, not more frequent (the largest of several means scatters less than one of them). So the best at
+each depth is taken, among the configurations that were trained at **every** depth. Where there are none, as in a random
+search, nothing is picked: the other hyperparameters count as noise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from src.verdict.design import Observation
+from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
+
+Groups = dict[str, dict[int, list[TrialRecord]]]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """One facet's trials, reduced to depth and seed.
+
+    Attributes:
+        trials: those that the comparison rests on.
+        observations: their depths, seeds and values, in the same order.
+        picked: the winning configuration of each depth; empty where nothing was picked.
+        candidates: every mean that a winner was picked from, all depths together, 0–1.
+        text: what was reduced and how, for the page; empty where nothing else varied.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    observations: tuple[Observation, ...]
+    picked: Mapping[int, str] = field(default_factory=dict)
+    candidates: tuple[float, ...] = ()
+    text: str = ""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the other hyperparameters count as noise."""
+        return bool(self.text) and not self.picked
+
+
+def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> Reduction:
+    """Take the varying hyperparameters out of one facet's measured `trials`."""
+    names = tuned(trials)
+    groups = _group(trials, names)
+    if not names:
+        return _reduction(_flat(groups), groups, metric)
+    fair = _fair(groups, {trial.depth for trial in trials})
+    return _pick(fair, groups, names, metric) if fair else _pool(trials, names, metric)
+
+
+def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Reduction:
+    depths = sorted(next(iter(fair.values())))
+    picked = {depth: max(fair, key=lambda name: _mean(fair[name][depth], metric)) for depth in depths}
+    trials = [trial for depth in depths for trial in fair[picked[depth]][depth]]
+    told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
+    text = f"{', '.join(names)} also varied: " + (
+        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told}). "
+        "Every depth had the same chances, so luck favours none; each winner's own mean flatters."
+        if len(fair) > 1
+        else f"the depths stand with the one configuration that all share ({next(iter(fair))})."
+    )
+    left = len(groups) - len(fair)
+    if left:
+        text += f" {left} more had not been trained at every depth with as many seeds, and {_was(left)} left out."
+    return _reduction(trials, fair, metric, picked, text)
+
+
+def _pool(trials: Sequence[TrialRecord], names: Sequence[str], metric: str) -> Reduction:
+    text = (
+        f"{', '.join(names)} also varied, and no configuration was trained at every depth: the depths are compared "
+        "over all of them, and what they do counts as noise."
+    )
+    ordered = sorted(trials, key=lambda trial: (trial.depth, trial.seed))
+    observations = [Observation(trial.depth, place, _value(trial, metric)) for place, trial in enumerate(ordered)]
+    by_depth = _group(ordered, [])[""]
+    means = tuple(_mean(group, metric) for group in by_depth.values())
+    return Reduction(tuple(ordered), tuple(observations), {}, means, text)
+
+
+def _fair(groups: Groups, depths: set[int]) -> Groups:
+    """The configurations trained at every depth; of those, the ones with half the seeds of the most repeated or more.
+
+    A mean of one seed is luckier than one of five: let in, it would win.
+    """
+    complete = {name: by_depth for name, by_depth in groups.items() if set(by_depth) == depths}
+    most = max((_seeds(by_depth) for by_depth in complete.values()), default=0)
+    return {name: by_depth for name, by_depth in complete.items() if 2 * _seeds(by_depth) >= most}
+
+
+def _reduction(
+    trials: Sequence[TrialRecord],
+    fair: Groups,
+    metric: str,
+    picked: Mapping[int, str] | None = None,
+    text: str = "",
+) -> Reduction:
+    observations = tuple(Observation(trial.depth, trial.seed, _value(trial, metric)) for trial in trials)
+    candidates = tuple(_mean(group, metric) for by_depth in fair.values() for group in by_depth.values())
+    return Reduction(tuple(trials), observations, picked or {}, candidates, text)
+
+
+def _group(trials: Sequence[TrialRecord], names: Sequence[str]) -> Groups:
+    groups: Groups = {}
+    for trial in sorted(trials, key=lambda each: (each.depth, each.seed)):
+        groups.setdefault(configuration(trial, names), {}).setdefault(trial.depth, []).append(trial)
+    return groups
+
+
+def _flat(groups: Groups) -> list[TrialRecord]:
+    return [trial for by_depth in groups.values() for group in by_depth.values() for trial in group]
+
+
+def _seeds(by_depth: Mapping[int, Sequence[TrialRecord]]) -> int:
+    return min(len(group) for group in by_depth.values())
+
+
+def _mean(trials: Sequence[TrialRecord], metric: str) -> float:
+    return float(np.mean([_value(trial, metric) for trial in trials]))
+
+
+def _value(trial: TrialRecord, metric: str) -> float:
+    return trial.metrics[metric]
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -1,0 +1,103 @@
+"""The rules of the diagnosis, as a table: what is measured, from which size on it counts, what is said and tried.
+
+The sources are for what a rule means. The limits are Thaw's own, set so that what a few seeds or a hundred validation
+photos do by chance stays below them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from src.verdict import signs
+from src.verdict.signs import Evidence, Numbers
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sign of trouble.
+
+    Attributes:
+        measure: the evidence to the numbers that `text` and `remedy` speak of, with "size" among them; None where the
+            rule does not apply, or numbers are missing.
+        limit: the rule fires where size ≥ limit.
+        text: a template of what is said.
+        figure: which figure shows it.
+        remedy: a template of the override that tests the remedy.
+        source: where it is from.
+    """
+
+    name: str
+    measure: Callable[[Evidence], Numbers | None]
+    limit: float
+    text: str
+    figure: str
+    remedy: str
+    source: str
+
+
+RULES = (
+    Rule(
+        "overfitting", signs.overfitting, 0.15,
+        "Overfitting: {train} on the training photos and {val} on validation, both in inference mode, {gap} apart.",
+        "curves", "{remedy}",
+        "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
+    ),
+    Rule(
+        "underfitting", signs.underfitting, 0.2,
+        "Underfitting: of the training photos themselves only {train} are read right, so that no other photo can be "
+        "expected to fare better. See whether it could learn them with everything unfrozen.",
+        "curves", "unfrozen=all",
+        "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
+    ),
+    Rule(
+        "BatchNorm mismatch", signs.batchnorm_mismatch, 0.05,
+        "BatchNorm mismatch: the same training photos are read {fit} in training mode and {train} in inference, {gap} "
+        "apart. BatchNorm trains with its batches' statistics, and its moving ones lag behind.",
+        "gaps", "batchnorm=inference",
+        "Ioffe 2017, arXiv:1702.03275; Keras' guide to transfer learning",
+    ),
+    Rule(
+        "rate too high: diverges", signs.divergence, 1.5,
+        "Rate too high: in phase {phase} fit/loss went from {least} up to {last}, at a rate of {rate}.",
+        "curves", "{key}={other}",
+        "Bengio 2012, arXiv:1206.5533, sec. 3.1.1: a third of a rate that diverges",
+    ),
+    Rule(
+        "rate too high: oscillates", signs.oscillation, 0.4,
+        "Rate too high: in phase {phase} fit/loss rose at {rises} of {steps} epochs, at a rate of {rate}.",
+        "curves", "{key}={other}",
+        "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
+    ),
+    Rule(
+        "rate too low", signs.slowness, 0.7,
+        "Rate too low: over the {epochs} epochs of the last phase fit/loss fell at every one, but from {first} to "
+        "{last} only, with {train} on the training photos, at a rate of {rate}.",
+        "curves", "{key}={other}",
+        "Smith 2017, arXiv:1506.01186, sec. 3.3",
+    ),
+    Rule(
+        "fine-tuning undoes", signs.undoing, 0.02,
+        "The last phase undoes what came before: validation was {before} at the best before it and {after} at the best "
+        "in it, {fall} less, at a rate of {rate}.",
+        "curves", "{key}={other}",
+        "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
+    ),
+    Rule(
+        "ended too soon", signs.ended_too_soon, 1.0,
+        "Ended too soon: epoch {done} of the last phase's {count} was the best, so it was still getting better.",
+        "curves", "{epochs}",
+        "Prechelt 1998, Early Stopping, But When?",
+    ),
+    Rule(
+        "class imbalance", signs.imbalance, 3.0,
+        "Class imbalance: {most} has {many} training photos and {least} {fewest}, {ratio} to 1.",
+        "confusion", "class_weights=balanced",
+        "Buda, Maki and Mazurowski 2018, arXiv:1710.05381",
+    ),
+    Rule(
+        "leakage", signs.leakage, 1.0,
+        "Leakage suspected: {pairs} near-equal pairs lie across splits, with {photos} photos of validation or test, "
+        "such as {example}. Group them by data.group_pattern, or give a manifest with a group column.",
+        "duplicates", "",
+        "Barz and Denzler 2020, arXiv:1902.00423",
+    ),
+)  # fmt: skip

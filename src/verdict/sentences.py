@@ -1,0 +1,71 @@
+"""The verdict in one sentence, with its numbers."""
+
+from src.verdict.facet import Facet
+from src.verdict.wording import percent, points, probability, seeds, spoken
+
+
+def sentence_of_one_depth(facet: Facet) -> str:
+    """One depth alone was trained."""
+    return (
+        f"Only {facet.name(0)} trained: validation accuracy {percent(facet.mean(0))} over {seeds(facet.counts)}, and "
+        "nothing to compare it with."
+    )
+
+
+def sentence_of_one_seed(facet: Facet) -> str:
+    """No depth was repeated."""
+    best = facet.comparison.best
+    lowest = min(facet.mean(place) for place in range(len(facet.depths)))
+    return (
+        f"No depth was trained with a second seed, so luck cannot be told from depth: {facet.name(best)} had the "
+        f"highest of {len(facet.depths)} validation accuracies, {percent(facet.mean(best))}, and the lowest was "
+        f"{percent(lowest)}."
+    )
+
+
+def sentence_of_tie(facet: Facet) -> str:
+    """No difference could be shown."""
+    named = facet.comparison.named
+    return (
+        f"No difference between {facet.name(*range(len(facet.depths)))} could be shown with {seeds(facet.counts)} "
+        f"(clearest: {_versus(facet, *facet.comparison.clearest)}); until one is, the one-standard-error rule names "
+        f"{facet.with_block(named)}, {percent(facet.mean(named))}, {_rule(facet)}."
+    )
+
+
+def sentence_of_shown(facet: Facet) -> str:
+    """A difference was shown."""
+    named = facet.comparison.named
+    return (
+        f"Unfreeze {facet.with_block(named)}: validation accuracy {percent(facet.mean(named))} over "
+        f"{seeds(facet.counts)}, {_rule(facet)}; {_claim(facet)}."
+    )
+
+
+def _claim(facet: Facet) -> str:
+    """What was shown: the named depth over others, where it was; otherwise the clearest pair."""
+    named = facet.comparison.named
+    worse = [place for place in range(len(facet.depths)) if facet.comparison.shown(named, place)]
+    if not worse:
+        return f"shown is {_versus(facet, *facet.comparison.clearest)}"
+    closest = max(worse, key=facet.mean)
+    text = f"shown to be better than {facet.name(*worse)} ({_versus(facet, named, closest)})"
+    return f"{text}, not told apart from {facet.name(*facet.unresolved)}" if facet.unresolved else text
+
+
+def _rule(facet: Facet) -> str:
+    """Why the one-standard-error rule names what it names."""
+    named, best = facet.comparison.named, facet.comparison.best
+    if named == best == 0:
+        return "the best mean, at the least depth tried"
+    error = points(facet.comparison.standard_error)
+    if named == best:
+        return f"the best mean, and no lesser depth within one standard error ({error}) of it"
+    found = f"{facet.name(best)}, {percent(facet.mean(best))}"
+    return f"the least depth within one standard error ({error}) of the best mean ({found})"
+
+
+def _versus(facet: Facet, better: int, worse: int) -> str:
+    p = facet.comparison.p(better, worse)
+    gap = spoken(facet.comparison.difference(better, worse))
+    return f"{facet.depths[better]} over {facet.depths[worse]} {gap}, adjusted {probability(1.0 if p is None else p)}"

@@ -1,0 +1,214 @@
+"""Signs of trouble, measured: the evidence on a trial to the numbers that a rule speaks of.
+
+Each returns a mapping with "size", which the rule holds against its limit, and the other numbers of the rule's text and
+remedy; None where the sign does not apply, or numbers are missing.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from src.verdict.records import TrialRecord
+from src.verdict.wording import percent, points
+
+Numbers = Mapping[str, float | str]
+_Phase = Sequence[Mapping[str, float]]
+
+_LEAST_EPOCHS = 4
+_RISE = 0.02
+_NO_LOSS = 0.1  # nats: below that, a loss may double and mean nothing
+_HIGH_TRAIN = 0.9
+_MODE_GAP = 0.05
+
+
+class Duplicate(NamedTuple):
+    """Two near-equal photos and the splits they are in."""
+
+    first: str
+    first_split: str
+    second: str
+    second_split: str
+
+
+class Evidence(NamedTuple):
+    """What a rule may look at: a trial, the training photos by class, and near-equal photos."""
+
+    trial: TrialRecord
+    class_counts: Mapping[str, int]
+    duplicates: Sequence[Duplicate]
+
+
+def overfitting(evidence: Evidence) -> Numbers | None:
+    """Train − val in inference mode."""
+    gap, train, val = _metrics(evidence, "gap/generalization", "best/train_accuracy", "best/val_accuracy")
+    if gap is None or train is None or val is None:
+        return None
+    tried = {"light": "augment=strong", "strong": "dropout=0.5"}
+    remedy = tried.get(str(evidence.trial.factor("augment")), "augment=light")
+    return {"size": gap, "gap": points(gap), "train": percent(train), "val": percent(val), "remedy": remedy}
+
+
+def underfitting(evidence: Evidence) -> Numbers | None:
+    """The part of the training photos themselves that is misread."""
+    train, mode = _metrics(evidence, "best/train_accuracy", "gap/mode")
+    if train is None or _is_mode_gap(evidence.trial, mode):
+        return None
+    return {"size": 1 - train, "train": percent(train)}
+
+
+def batchnorm_mismatch(evidence: Evidence) -> Numbers | None:
+    """Fit − train where BatchNorm uses its batches' statistics in training."""
+    gap, fit, train = _metrics(evidence, "gap/mode", "best/fit_accuracy", "best/train_accuracy")
+    if gap is None or fit is None or train is None or evidence.trial.factor("batchnorm") != "train":
+        return None
+    return {"size": gap, "gap": points(gap), "fit": percent(fit), "train": percent(train)}
+
+
+def divergence(evidence: Evidence) -> Numbers | None:
+    """The last fit/loss of a phase over its least; infinite where it is no number."""
+    return _worst(_divergence(phase) for phase in _phases(evidence.trial))
+
+
+def oscillation(evidence: Evidence) -> Numbers | None:
+    """The part of a phase's steps from epoch to epoch at which fit/loss clearly rises."""
+    return _worst(_oscillation(phase) for phase in _phases(evidence.trial))
+
+
+def slowness(evidence: Evidence) -> Numbers | None:
+    """The part of fit/loss that the last phase left, where it fell at every epoch and the network is not done."""
+    (train,) = _metrics(evidence, "best/train_accuracy")
+    phases = _phases(evidence.trial)
+    losses = _series(phases[-1], "fit/loss") if phases else []
+    if train is None or train >= _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
+        return None
+    if not all(after < before for before, after in pairwise(losses)):
+        return None
+    return {
+        "size": losses[-1] / losses[0], "first": _short(losses[0]), "last": _short(losses[-1]),
+        "epochs": len(losses), "train": percent(train), **_rate(phases[-1], 3),
+    }  # fmt: skip
+
+
+def undoing(evidence: Evidence) -> Numbers | None:
+    """The best val/accuracy before the last phase minus the best in it."""
+    if evidence.trial.status != "FINISHED":
+        return None
+    *earlier, last = _phases(evidence.trial) or [[]]
+    before = [value for phase in earlier for value in _series(phase, "val/accuracy")]
+    after = _series(last, "val/accuracy")
+    if not before or not after:
+        return None
+    return {
+        "size": max(before) - max(after), "fall": points(max(before) - max(after)), "before": percent(max(before)),
+        "after": percent(max(after)), **_rate(last, 1 / 10),
+    }  # fmt: skip
+
+
+def ended_too_soon(evidence: Evidence) -> Numbers | None:
+    """How far the last phase was when it was best: 1 at its last epoch."""
+    trial, phases = evidence.trial, _phases(evidence.trial)
+    best = trial.metric("best/epoch")
+    epochs = _series(phases[-1], "epoch") if phases else []
+    if trial.status != "FINISHED" or best is None or not epochs:
+        return None
+    done, count = best - epochs[0] + 1, len(phases[-1])
+    return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}
+
+
+def imbalance(evidence: Evidence) -> Numbers | None:
+    """Photos of the largest class for each of the smallest, where the loss does not weigh classes."""
+    counts = {name: count for name, count in evidence.class_counts.items() if count > 0}
+    if len(counts) < 2 or evidence.trial.factor("class_weights") == "balanced":
+        return None
+    least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
+    ratio = counts[most] / counts[least]
+    return {
+        "size": ratio, "ratio": f"{ratio:.1f}", "least": least, "most": most, "fewest": counts[least],
+        "many": counts[most],
+    }  # fmt: skip
+
+
+def leakage(evidence: Evidence) -> Numbers | None:
+    """How many near-equal pairs lie across splits."""
+    crossing = [pair for pair in evidence.duplicates if pair.first_split != pair.second_split]
+    if not crossing:
+        return None
+    photos = {
+        photo
+        for pair in crossing
+        for photo, split in ((pair.first, pair.first_split), (pair.second, pair.second_split))
+        if split != "train"
+    }
+    example = f"{crossing[0].first} and {crossing[0].second}"
+    return {"size": len(crossing), "pairs": len(crossing), "photos": len(photos), "example": example}
+
+
+def _divergence(phase: _Phase) -> Numbers | None:
+    losses = [epoch["fit/loss"] for epoch in phase if "fit/loss" in epoch]
+    finite = _series(phase, "fit/loss")
+    if not losses:
+        return None
+    diverged = len(finite) < len(losses)
+    least = min(finite, default=math.nan)
+    size = math.inf if diverged else losses[-1] / max(least, _NO_LOSS)
+    last = "no number" if diverged else _short(losses[-1])
+    return {"size": size, "least": _short(least), "last": last, **_rate(phase, 1 / 3)}
+
+
+def _oscillation(phase: _Phase) -> Numbers | None:
+    losses = _series(phase, "fit/loss")
+    steps = len(losses) - 1
+    if steps < _LEAST_EPOCHS:
+        return None
+    rises = sum(after - before > _RISE * max(before, _NO_LOSS) for before, after in pairwise(losses))
+    return {"size": rises / steps, "rises": rises, "steps": steps, **_rate(phase, 1 / 3)}
+
+
+def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
+    return max((numbers for numbers in found if numbers), key=lambda numbers: float(numbers["size"]), default=None)
+
+
+def _is_mode_gap(trial: TrialRecord, mode: float | None) -> bool:
+    """Whether train is low for BatchNorm's mode alone, with the network fitting well in training mode."""
+    return trial.factor("batchnorm") == "train" and mode is not None and mode >= _MODE_GAP
+
+
+def _phases(trial: TrialRecord) -> list[_Phase]:
+    """The history by phase, in order."""
+    found: dict[int, list[Mapping[str, float]]] = {}
+    for epoch in trial.history:
+        found.setdefault(_phase(epoch), []).append(epoch)
+    return list(found.values())
+
+
+def _phase(epoch: Mapping[str, float]) -> int:
+    number = epoch.get("phase", 0.0)
+    return int(number) if math.isfinite(number) else 0
+
+
+def _series(phase: _Phase, name: str) -> list[float]:
+    """A metric's finite values, in the epochs' order."""
+    return [epoch[name] for epoch in phase if math.isfinite(epoch.get(name, math.nan))]
+
+
+def _rate(phase: _Phase, factor: float) -> dict[str, float | str]:
+    """The phase's number, its first rate, and the override that multiplies the rate by `factor`."""
+    index = _phase(phase[0])
+    rate = next(iter(_series(phase, "learning_rate")), math.nan)
+    key = "fine_tune_learning_rate" if index else "learning_rate"
+    return {"phase": index + 1, "rate": f"{rate:.2g}", "key": key, "other": f"{rate * factor:.2g}"}
+
+
+def _epochs_key(trial: TrialRecord) -> str:
+    if trial.factor("schedule") == "post":
+        return "schedule.fine_tuning.epochs"
+    return "fine_tune_epochs" if len(_phases(trial)) > 1 else "epochs"
+
+
+def _metrics(evidence: Evidence, *names: str) -> tuple[float | None, ...]:
+    return tuple(evidence.trial.metric(name) for name in names)
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}"

@@ -1,0 +1,160 @@
+"""The verdict: how many layers to unfreeze, how sure that is, and what would settle the rest.
+
+Two questions are kept apart. *Which depth?* is answered by the one-standard-error rule. *Is there any difference?* is
+answered by a test of all pairs, and a difference that it does not show is never spoken of as one.
+
+Simulated (20,000 studies; 2 to 6 depths, 2 to 5 seeds): where one depth, the deepest, is better by three standard
+errors of a difference of two means, the rule names it in 95–99 % of studies. The test shows that difference less often
+(18 % at 2 depths and 2 seeds, 62 % at 2 and 5, 77 % at 6 and 5), and no two-sided test of a pair that keeps to 5 % can
+reach 95 % there: with the variance known, the best there is (Neyman and Pearson 1933) has 85 %.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from src.verdict.caveats import caveats
+from src.verdict.comparison import Comparison
+from src.verdict.facet import Facet, make_facet
+from src.verdict.intervals import LEVEL, Interval, t_interval
+from src.verdict.optimism import Optimism, optimism
+from src.verdict.records import VALIDATION, TrialRecord, facets, measured
+from src.verdict.reduction import Reduction
+from src.verdict.sentences import sentence_of_one_depth, sentence_of_one_seed, sentence_of_shown, sentence_of_tie
+from src.verdict.settling import settle_one_depth, settle_one_seed, settle_shown, settle_tie
+
+Kind = Literal["nothing", "one depth", "one seed", "tie", "shown"]
+
+_SPEAK = {
+    "one depth": (sentence_of_one_depth, settle_one_depth),
+    "one seed": (sentence_of_one_seed, settle_one_seed),
+    "tie": (sentence_of_tie, settle_tie),
+    "shown": (sentence_of_shown, settle_shown),
+}
+
+
+@dataclass(frozen=True)
+class DepthRow:
+    """One depth of a study.
+
+    Attributes:
+        depth: canonical, layers from the end.
+        block: the first block that trains; empty where none does.
+        parameters: how many of the backbone's train.
+        accuracy: validation mean and its interval over this depth's seeds alone, 0–1.
+        to_named: this depth's mean minus the named depth's; its interval holds for all pairs of depths at once.
+        p: of that difference, adjusted over all pairs; None where nothing can be tested, and for the named depth.
+    """
+
+    depth: int
+    block: str
+    parameters: int
+    accuracy: Interval
+    to_named: Interval
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a facet of a study comes to.
+
+    Attributes:
+        facet: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
+        kind: nothing measured; one depth; no depth repeated with a second seed; no difference shown; one shown.
+        depth: the depth that is named; None where nothing was measured.
+        sentence: the verdict, with numbers.
+        confidence: highest level, 0–1, at which the interval of the clearest difference excludes none; None where
+            nothing can be tested.
+        words: the same in words.
+        rows: the depths, rising.
+        settle: what would settle what is open, a sentence each.
+        caveats: what limits the verdict, a sentence each.
+        comparison: the depths pair by pair; None where nothing was measured.
+        reduction: what the other hyperparameters were reduced to; None likewise.
+        flattery: of the best validation mean; None where no spread is known.
+    """
+
+    facet: str
+    kind: Kind
+    depth: int | None
+    sentence: str
+    confidence: float | None = None
+    words: str = "no claim"
+    rows: tuple[DepthRow, ...] = ()
+    settle: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    reduction: Reduction | None = None
+    flattery: Optimism | None = None
+
+
+def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
+    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
+    return [_judge_facet(label, trials) for label, trials in facets(records).items()] or [_judge_facet("", [])]
+
+
+def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
+    trials, left_out = measured(records), _left_out(records)
+    if not trials:
+        return Verdict(label, "nothing", None, "No finished trial to judge.", caveats=left_out)
+    facet = make_facet(trials)
+    kind, confidence = _kind(facet.comparison), _confidence(facet.comparison)
+    sentence, settle = _SPEAK[kind]
+    return Verdict(
+        facet=label,
+        kind=kind,
+        depth=facet.depths[facet.comparison.named],
+        sentence=sentence(facet),
+        confidence=confidence,
+        words=_words(confidence),
+        rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
+        settle=settle(facet),
+        caveats=(*left_out, *caveats(facet)),
+        comparison=facet.comparison,
+        reduction=facet.reduction,
+        flattery=optimism(facet.reduction.candidates, facet.comparison.standard_error),
+    )
+
+
+def _kind(comparison: Comparison) -> Literal["one depth", "one seed", "tie", "shown"]:
+    if len(comparison.design.levels) == 1:
+        return "one depth"
+    if not comparison.testable:
+        return "one seed"
+    return "shown" if comparison.shown(*comparison.clearest) else "tie"
+
+
+def _confidence(comparison: Comparison) -> float | None:
+    p = comparison.p(*comparison.clearest) if comparison.testable else None
+    return None if p is None else 1 - p
+
+
+def _words(confidence: float | None) -> str:
+    """The confidence that depth matters, in words; the bounds but the middle one are conventions."""
+    if confidence is None:
+        return "no claim"
+    steps = ((0.99, "well supported"), (LEVEL, "supported"), (0.8, "hinted at, not shown"))
+    return next((words for least, words in steps if confidence >= least), "not supported")
+
+
+def _row(facet: Facet, place: int) -> DepthRow:
+    comparison, trials = facet.comparison, facet.trials(place)
+    return DepthRow(
+        depth=facet.depths[place],
+        block=trials[0].block,
+        parameters=trials[0].parameters,
+        accuracy=t_interval([trial.metrics[VALIDATION] for trial in trials]),
+        to_named=comparison.difference(place, comparison.named),
+        p=comparison.p(place, comparison.named),
+    )
+
+
+def _left_out(records: Sequence[TrialRecord]) -> tuple[str, ...]:
+    """Trials that have no part in the verdict, by reason."""
+    reasons = Counter(record.status for record in records if record.status != "FINISHED")
+    lacking = sum(record.status == "FINISHED" and record.metric(VALIDATION) is None for record in records)
+    if lacking:
+        reasons[f"without {VALIDATION}"] = lacking
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return (f"Left out, of {len(records)} trial{'s' * (len(records) != 1)}: {told}.",) if told else ()

@@ -1,0 +1,85 @@
+"""Numbers as a verdict speaks them."""
+
+from collections.abc import Sequence
+
+from src.verdict.intervals import LEVEL, Interval
+
+_SHOWN_SEEDS = 5
+
+
+def percent(share: float) -> str:
+    """An accuracy.
+
+    >>> percent(0.8125)
+    '81.2 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def points(difference: float, *, signed: bool = False) -> str:
+    """A difference of accuracies, in percentage points.
+
+    >>> points(0.0412), points(-0.02, signed=True)
+    ('4.1 points', '−2.0 points')
+    """
+    return f"{_number(difference, signed=signed)} points"
+
+
+def spoken(difference: Interval) -> str:
+    """A difference with its interval.
+
+    >>> spoken(Interval(0.04, -0.01, 0.09, 3))
+    '+4.0 points, 95 % interval −1.0 to +9.0'
+    """
+    text = points(difference.estimate, signed=True)
+    if difference.low is None or difference.high is None:
+        return text
+    ends = f"{_number(difference.low, signed=True)} to {_number(difference.high, signed=True)}"
+    return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
+
+
+def probability(p: float) -> str:
+    """A p-value.
+
+    >>> probability(0.0312), probability(0.00001)
+    ('p = 0.031', 'p < 0.001')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def layers(depths: Sequence[int]) -> str:
+    """Depths by name.
+
+    >>> layers([2]), layers([1]), layers([0, 2, 11])
+    ('2 layers', '1 layer', '0, 2 and 11 layers')
+    """
+    if len(depths) == 1:
+        return f"{depths[0]} layer{'s' * (depths[0] != 1)}"
+    return f"{', '.join(str(depth) for depth in depths[:-1])} and {depths[-1]} layers"
+
+
+def seeds(counts: Sequence[int]) -> str:
+    """How many seeds the depths have.
+
+    >>> seeds([3, 3]), seeds([2, 3]), seeds([1])
+    ('3 seeds', '2 to 3 seeds', '1 seed')
+    """
+    low, high = min(counts), max(counts)
+    return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
+
+
+def more_trials(depths: Sequence[int], first: int, count: int) -> str:
+    """The overrides that train `depths` with `count` seeds from `first` on.
+
+    >>> more_trials([0, 11], 3, 2), more_trials([0], 3, 20)
+    ('-m unfrozen=0,11 seed=3,4', "-m unfrozen=0 'seed=range(3,23)'")
+    """
+    many = f"'seed=range({first},{first + count})'"
+    few = "seed=" + ",".join(str(first + k) for k in range(count))
+    return f"-m unfrozen={','.join(map(str, depths))} {few if count <= _SHOWN_SEEDS else many}"
+
+
+def _number(share: float, *, signed: bool) -> str:
+    rounded = round(100 * share, 1) + 0.0  # no minus before a zero
+    text = f"{rounded:+.1f}" if signed else f"{rounded:.1f}"
+    return text.replace("-", "−")

@@ -1,0 +1,1 @@
+"""Statistics and rules of the verdict: closed forms, simulated studies, sentences."""

@@ -1,0 +1,220 @@
+"""Each rule fired and not fired, and what is made of missing numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.verdict.diagnosis import Finding, diagnose
+from src.verdict.records import TrialRecord
+from src.verdict.rules import RULES
+from src.verdict.signs import Duplicate
+from tests.verdict.studies import trial
+
+History = list[dict[str, float]]
+
+
+def measured(train: float, val: float, fit: float | None = None, **more: Any) -> TrialRecord:
+    fit = train if fit is None else fit
+    metrics = {
+        "best/train_accuracy": train, "best/val_accuracy": val, "best/fit_accuracy": fit,
+        "gap/mode": fit - train, "gap/generalization": train - val,
+    }  # fmt: skip
+    return replace(trial(**more), metrics=metrics)
+
+
+def history(*phases: Sequence[float], of: str = "fit/loss", rate: float = 0.003) -> History:
+    rows = [(phase, value) for phase, values in enumerate(phases) for value in values]
+    return [
+        {"epoch": float(k), "phase": float(phase), of: value, "learning_rate": rate * 0.1**phase}
+        for k, (phase, value) in enumerate(rows)
+    ]
+
+
+def ending(best: int, *phases: int, **more: Any) -> TrialRecord:
+    epochs = history(*([0.5] * count for count in phases), of="val/accuracy")
+    return replace(trial(history=epochs, **more), metrics={"best/epoch": float(best)})
+
+
+def slow(train: float, *losses: float) -> TrialRecord:
+    return replace(measured(train, train), history=history([3.0, 2.0, 1.5], losses))
+
+
+def found(name: str, *records: TrialRecord, **more: Any) -> Finding | None:
+    return next((finding for finding in diagnose(records, **more) if finding.name == name), None)
+
+
+FALLING = [2.0, 1.2, 0.8, 0.6, 0.5]
+
+FIRED: list[tuple[str, TrialRecord, str, str]] = [
+    (
+        "overfitting", measured(0.98, 0.58), "augment=light",
+        "Overfitting: 98.0 % on the training photos and 58.0 % on validation, both in inference mode, 40.0 points "
+        "apart.",
+    ),
+    (
+        "overfitting", measured(0.98, 0.58, factors={"augment": "light"}), "augment=strong", "Overfitting: 98.0 %",
+    ),
+    (
+        "overfitting", measured(0.98, 0.58, factors={"augment": "strong"}), "dropout=0.5", "Overfitting: 98.0 %",
+    ),
+    (
+        "underfitting", measured(0.63, 0.60), "unfrozen=all",
+        "Underfitting: of the training photos themselves only 63.0 % are read right",
+    ),
+    (
+        "BatchNorm mismatch", measured(0.60, 0.28, 1.0, factors={"batchnorm": "train"}), "batchnorm=inference",
+        "BatchNorm mismatch: the same training photos are read 100.0 % in training mode and 60.0 % in inference, 40.0 "
+        "points apart.",
+    ),
+    (
+        "rate too high: diverges", trial(history=history([2.0, 1.0, 1.9])), "learning_rate=0.001",
+        "Rate too high: in phase 1 fit/loss went from 1 up to 1.9, at a rate of 0.003.",
+    ),
+    (
+        "rate too high: diverges", trial(history=history(FALLING, [0.5, math.nan]), status="FAILED", val=None),
+        "fine_tune_learning_rate=0.0001",
+        "Rate too high: in phase 2 fit/loss went from 0.5 up to no number, at a rate of 0.0003.",
+    ),
+    (
+        "rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7, 1.4, 1.6, 1.3])), "learning_rate=0.001",
+        "Rate too high: in phase 1 fit/loss rose at 2 of 5 epochs, at a rate of 0.003.",
+    ),
+    (
+        "rate too low", slow(0.6, 1.50, 1.45, 1.40, 1.36), "fine_tune_learning_rate=0.0009",
+        "Rate too low: over the 4 epochs of the last phase fit/loss fell at every one, but from 1.5 to 1.36 only, with "
+        "60.0 % on the training photos, at a rate of 0.0003.",
+    ),
+    (
+        "fine-tuning undoes", trial(history=history([0.5, 0.6, 0.58], [0.4, 0.52], of="val/accuracy")),
+        "fine_tune_learning_rate=3e-05",
+        "The last phase undoes what came before: validation was 60.0 % at the best before it and 52.0 % at the best in "
+        "it, 8.0 points less, at a rate of 0.0003.",
+    ),
+    (
+        "ended too soon", ending(7, 3, 5), "fine_tune_epochs=10",
+        "Ended too soon: epoch 5 of the last phase's 5 was the best, so it was still getting better.",
+    ),
+    ("ended too soon", ending(4, 5), "epochs=10", "Ended too soon: epoch 5"),
+    (
+        "ended too soon", ending(4, 5, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=10",
+        "Ended too soon",
+    ),
+]  # fmt: skip
+
+NOT_FIRED: list[tuple[str, TrialRecord]] = [
+    ("overfitting", measured(0.80, 0.70)),
+    ("underfitting", measured(0.85, 0.60)),
+    ("underfitting", measured(0.60, 0.28, 1.0, factors={"batchnorm": "train"})),  # it does learn, in training mode
+    ("BatchNorm mismatch", measured(0.98, 0.90, 1.0, factors={"batchnorm": "train"})),
+    ("BatchNorm mismatch", measured(0.60, 0.28, 1.0, factors={"batchnorm": "inference"})),
+    (
+        "BatchNorm mismatch",
+        measured(0.98, 0.90, 0.7, factors={"batchnorm": "train"}),
+    ),  # Dropout's gap has the other sign
+    ("rate too high: diverges", trial(history=history(FALLING, [0.7, 0.6]))),
+    ("rate too high: diverges", trial(history=history([0.5, 0.01, 0.05]))),  # next to no loss at all
+    ("rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7, 1.4, 1.3, 1.2]))),
+    ("rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7]))),  # too few epochs
+    ("rate too low", slow(0.6, 1.5, 1.2, 0.9, 0.7)),
+    ("rate too low", slow(0.95, 1.50, 1.45, 1.40, 1.36)),
+    ("rate too low", slow(0.6, 1.50, 1.45, 1.46, 1.36)),
+    ("rate too low", slow(0.6, 1.50, 1.45)),
+    ("fine-tuning undoes", trial(history=history([0.5, 0.6], [0.4, 0.59], of="val/accuracy"))),
+    ("fine-tuning undoes", trial(history=history([0.6, 0.5], of="val/accuracy"))),
+    ("fine-tuning undoes", trial(history=history([0.6], [0.2], of="val/accuracy"), status="RUNNING")),
+    ("ended too soon", ending(6, 3, 5)),
+    ("ended too soon", ending(7, 3, 5, status="KILLED")),
+]
+
+
+@pytest.mark.parametrize(("name", "record", "override", "text"), FIRED)
+def test_fired(name: str, record: TrialRecord, override: str, text: str) -> None:
+    finding = found(name, record)
+    assert finding is not None
+    assert finding.text.startswith(text)
+    assert finding.override == override
+    assert finding.run_ids == (record.run_id,)
+    assert finding.source
+
+
+@pytest.mark.parametrize(("name", "record"), NOT_FIRED)
+def test_not_fired(name: str, record: TrialRecord) -> None:
+    assert found(name, record) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "factors", "fires"),
+    [
+        ({"oak": 90, "elm": 30}, {}, True),
+        ({"oak": 89, "elm": 30}, {}, False),
+        ({"oak": 90, "elm": 30}, {"class_weights": "balanced"}, False),
+        ({"oak": 90}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_imbalance(counts: dict[str, int], factors: dict[str, str], fires: bool) -> None:
+    finding = found("class imbalance", trial(factors=factors), class_counts=counts)
+    assert (finding is not None) == fires
+    if finding:
+        assert finding.text == "Class imbalance: oak has 90 training photos and elm 30, 3.0 to 1."
+        assert finding.override == "class_weights=balanced"
+
+
+def test_leakage() -> None:
+    pairs = [
+        Duplicate("a.jpg", "train", "b.jpg", "val"), Duplicate("c.jpg", "train", "b.jpg", "val"),
+        Duplicate("d.jpg", "val", "e.jpg", "test"), Duplicate("f.jpg", "train", "g.jpg", "train"),
+    ]  # fmt: skip
+    finding = found("leakage", trial(), duplicates=pairs)
+    assert finding is not None
+    assert "3 near-equal pairs lie across splits, with 3 photos of validation or test" in finding.text
+    assert "such as a.jpg and b.jpg" in finding.text
+    assert found("leakage", trial(), duplicates=pairs[3:]) is None
+    assert found("leakage", trial()) is None
+
+
+def test_the_worst_of_many_trials_speaks_for_them() -> None:
+    records = [measured(0.9, 0.7, depth=2), measured(0.98, 0.5, depth=11, seed=1), measured(0.9, 0.85, depth=0)]
+    finding = found("overfitting", *records)
+    assert finding is not None
+    assert finding.run_ids == ("11-1", "2-0")
+    assert finding.text.endswith(" apart. In 2 of 3 trials; the numbers are of 11 layers, seed 1.")
+
+
+def test_a_good_trial_has_no_finding() -> None:
+    good = replace(measured(0.97, 0.93), history=history(FALLING, [0.5, 0.4, 0.35]))
+    assert diagnose([good]) == []
+    assert diagnose([]) == []
+
+
+def test_every_rule_is_tested_both_ways() -> None:
+    both = {row[0] for row in FIRED} & {row[0] for row in NOT_FIRED} | {"class imbalance", "leakage"}
+    assert both == {rule.name for rule in RULES}
+
+
+names = ["epoch", "phase", "fit/loss", "val/accuracy", "learning_rate"]
+numbers = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1), st.integers(0, 3).map(float))
+metrics = [
+    "best/train_accuracy", "best/val_accuracy", "best/fit_accuracy", "gap/mode", "gap/generalization", "best/epoch",
+]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(metrics), numbers),
+    st.lists(st.dictionaries(st.sampled_from(names), numbers), max_size=8),
+    st.sampled_from(["FINISHED", "FAILED", "RUNNING"]),
+    st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 5)),
+)
+def test_whatever_is_missing_nothing_breaks(
+    values: Mapping[str, float], epochs: History, status: str, counts: Mapping[str, int]
+) -> None:
+    record = replace(trial(status=status, factors={"batchnorm": "train"}, history=epochs), metrics=values)
+    for finding in diagnose([record, trial()], counts):
+        assert finding.text
+        assert finding.size >= next(rule.limit for rule in RULES if rule.name == finding.name)

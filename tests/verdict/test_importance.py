@@ -1,0 +1,123 @@
+"""Shares of variance: closed forms, unbalanced trials, coverage."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.verdict.importance import Importance, Share, importance
+from src.verdict.records import TrialRecord
+from tests.verdict.studies import grid, trial
+
+
+def shares(found: Importance | None) -> dict[str, Share]:
+    assert found is not None
+    return {each.factor: each for each in found.shares}
+
+
+def study(rng: np.random.Generator, *, scale: float = 1.0, lost: int = 0) -> list[TrialRecord]:
+    """4 depths × 2 dropouts × 3 seeds; noise of deviation 1, depth's effect −scale … scale, dropout's half of it."""
+    records = [
+        trial(depth, seed, scale * (depth * 2 / 3 - 1 + dropout) + float(rng.standard_normal()), {"dropout": dropout})
+        for depth, dropout, seed in itertools.product(range(4), (-0.5, 0.5), range(3))
+    ]
+    return [records[k] for k in sorted(rng.permutation(len(records))[lost:])]
+
+
+def test_a_grid_is_the_textbooks_analysis_of_variance() -> None:
+    rows = {0: [0.50, 0.54, 0.52], 2: [0.60, 0.63, 0.66], 11: [0.71, 0.70, 0.75]}
+    values = np.asarray(list(rows.values()))
+    deviation = values - values.mean()
+    total = (deviation**2).sum()
+    depth = 3 * (values.mean(1) - values.mean()) ** 2
+    seed = 3 * (values.mean(0) - values.mean()) ** 2
+    noise = (total - depth.sum() - seed.sum()) / 4
+    found = importance(grid(rows))
+    assert found is not None
+    assert shares(found)["depth"].share == pytest.approx((depth.sum() - 2 * noise) / total)
+    assert shares(found)["seed"].share == pytest.approx((seed.sum() - 2 * noise) / total)
+    assert found.together == pytest.approx(0, abs=1e-9)
+    assert found.rest + sum(each.share for each in found.shares) == pytest.approx(1)
+
+
+def test_nothing_but_one_factor() -> None:
+    found = shares(importance(grid({0: [0.5, 0.5, 0.5], 2: [0.7, 0.7, 0.7]})))
+    assert found["depth"].share == pytest.approx(1)
+    assert found["depth"].low is None  # no noise to know it by
+
+
+def test_factors_that_vary_as_one_are_one() -> None:
+    records = [
+        *grid({0: [0.5, 0.6], 2: [0.6, 0.7]}, factors={"backbone": "a", "image_size": 96}),
+        *grid({0: [0.7, 0.8], 2: [0.8, 0.95]}, factors={"backbone": "b", "image_size": 224}),
+    ]
+    found = shares(importance(records))
+    assert set(found) == {"backbone = image_size", "depth", "seed"}
+    assert found["backbone = image_size"].levels == 2
+
+
+def test_what_two_factors_explain_together_is_given_to_neither() -> None:
+    rng = np.random.default_rng(0)
+    cells = [(0, 0.2, 5), (2, 0.5, 5), (0, 0.5, 1), (2, 0.2, 1)]  # dropout goes with depth in ten trials of twelve
+    records = [
+        trial(depth, seed, 0.5 + 0.1 * depth + 0.001 * float(rng.standard_normal()), {"dropout": dropout})
+        for depth, dropout, count in cells
+        for seed in range(count)
+    ]
+    found = importance(records)
+    assert found is not None
+    assert found.together > 0.2
+    assert shares(found)["dropout"].share < 0.1
+
+
+def test_a_number_that_hardly_repeats_enters_by_rank() -> None:
+    rng = np.random.default_rng(1)
+    rates = 10 ** rng.uniform(-5, -1, 20)
+    records = [trial(2, 0, float(np.log10(rate)) / 10 + 1, {"learning_rate": float(rate)}) for rate in rates]
+    found = shares(importance(records))
+    assert found["learning_rate"].share > 0.9
+    assert found["learning_rate"].levels == 20
+
+
+@pytest.mark.parametrize("records", [[], [trial()], grid({2: [0.5, 0.6]}), grid({0: [0.5, 0.5], 2: [0.5, 0.5]})])
+def test_where_there_is_nothing_to_share(records: list[TrialRecord]) -> None:
+    assert importance(records) is None
+
+
+def test_a_saturated_study_has_shares_without_intervals() -> None:
+    rows = ((0, 0.2, 0.5), (2, 0.2, 0.6), (2, 0.5, 0.7))
+    found = shares(importance([trial(depth, 0, val, {"dropout": dropout}) for depth, dropout, val in rows]))
+    assert found["depth"].low is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [0, 3])
+@pytest.mark.parametrize("scale", [0.0, 0.7, 2.0])
+def test_intervals_cover_and_estimates_are_right_on_average(scale: float, lost: int) -> None:
+    rng = np.random.default_rng([int(10 * scale), lost])
+    true = {"depth": 5 / 9 * scale**2, "dropout": scale**2 / 4, "seed": 0.0}
+    total = sum(true.values()) + 1
+    found = [shares(importance(study(rng, scale=scale, lost=lost))) for _ in range(400)]
+    for factor, variance in true.items():
+        share = variance / total
+        inside = [each[factor].low <= share + 1e-12 and share <= each[factor].high for each in found]  # type: ignore[operator]
+        assert np.mean(inside) >= 0.92
+        assert np.mean([each[factor].share for each in found]) == pytest.approx(share, abs=0.06)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([0.1, 0.5]), st.floats(0, 1)), max_size=12)
+)
+def test_whatever_the_trials_shares_are_shares(rows: list[tuple[int, int, float, float]]) -> None:
+    found = importance([trial(depth, seed, val, {"dropout": dropout}) for depth, seed, dropout, val in rows])
+    if found is None:
+        return
+    assert 0 <= found.together <= 1 + 1e-9
+    assert 0 <= found.rest <= 1
+    for each in found.shares:
+        assert 0 <= each.share <= 1 + 1e-9
+        if each.low is not None and each.high is not None:
+            assert 0 <= each.low <= each.share <= each.high <= 1

@@ -1,0 +1,41 @@
+"""How trials are told apart."""
+
+import math
+
+from src.verdict.records import Factor, facets, measured, tuned, varying
+from tests.verdict.studies import trial
+
+
+def test_only_finished_trials_with_a_number_are_measured() -> None:
+    whole = trial(2, 0, 0.5)
+    others = [
+        trial(2, 1, 0.5, status="FAILED"),
+        trial(2, 2, 0.5, status="RUNNING"),
+        trial(2, 3, None),
+        trial(2, 4, math.nan),
+    ]
+    assert measured([whole, *others]) == [whole]
+
+
+def test_the_last_of_trials_run_again_counts() -> None:
+    again = trial(2, 0, 0.6, run_id="again")
+    assert measured([trial(2, 0, 0.5), again]) == [again]
+    assert len(measured([trial(2, 0, 0.5, {"dropout": 0.2}), trial(2, 0, 0.5, {"dropout": 0.5})])) == 2
+
+
+def test_what_varies_is_a_facet_or_tuned() -> None:
+    one: dict[str, Factor] = {"batchnorm": "train", "schedule": "post", "data.fraction": 1.0, "dropout": 0.2}
+    other: dict[str, Factor] = {"batchnorm": "frozen", "schedule": "two_phase", "data.fraction": 0.5, "dropout": 0.5}
+    one["schedule.fine_tuning.epochs"] = 5
+    records = [trial(factors=one), trial(factors=other)]
+    assert varying(records) == ["batchnorm", "data.fraction", "dropout", "schedule", "schedule.fine_tuning.epochs"]
+    assert tuned(records) == ["dropout", "schedule.fine_tuning.epochs"]
+    assert list(facets(records)) == [
+        "batchnorm=train data.fraction=1.0 schedule=post",
+        "batchnorm=frozen data.fraction=0.5 schedule=two_phase",
+    ]
+
+
+def test_nothing_varies_nothing_is_apart() -> None:
+    assert list(facets([trial(2), trial(11)])) == [""]
+    assert facets([]) == {}

@@ -1,0 +1,69 @@
+"""Other hyperparameters taken out: who wins, who may compete, and that luck makes no difference of depths."""
+
+import math
+
+import numpy as np
+import pytest
+
+from src.verdict.records import TrialRecord
+from src.verdict.reduction import reduce_to_depth
+from tests.verdict.studies import cells, claims, design_of, grid
+
+LOW, HIGH = {"dropout": 0.2}, {"dropout": 0.5}
+
+
+def values(records: list[TrialRecord]) -> list[float]:
+    return [seen.value for seen in reduce_to_depth(records).observations]
+
+
+def test_nothing_varies() -> None:
+    found = reduce_to_depth(grid({2: [0.6, 0.7], 0: [0.5, 0.4]}))
+    assert [tuple(seen) for seen in found.observations] == [(0, 0, 0.5), (0, 1, 0.4), (2, 0, 0.6), (2, 1, 0.7)]
+    assert (found.text, found.picked, found.pooled) == ("", {}, False)
+    assert found.candidates == pytest.approx((0.45, 0.65))
+
+
+def test_each_depth_stands_with_its_best() -> None:
+    records = [*grid({0: [0.5, 0.5], 2: [0.8, 0.7]}, factors=LOW), *grid({0: [0.6, 0.7], 2: [0.6, 0.6]}, factors=HIGH)]
+    found = reduce_to_depth(records)
+    assert found.picked == {0: "dropout=0.5", 2: "dropout=0.2"}
+    assert [seen.value for seen in found.observations] == [0.6, 0.7, 0.8, 0.7]
+    assert sorted(found.candidates) == pytest.approx([0.5, 0.6, 0.65, 0.75])
+    assert "its best of 2 configurations" in found.text
+    assert "0 layers: dropout=0.5; 2 layers: dropout=0.2" in found.text
+
+
+def test_a_configuration_that_lacks_a_depth_does_not_compete() -> None:
+    records = [*grid({0: [0.5, 0.5], 2: [0.6, 0.6]}, factors=LOW), *grid({2: [0.9, 0.9]}, factors=HIGH)]
+    found = reduce_to_depth(records)
+    assert [seen.value for seen in found.observations] == [0.5, 0.5, 0.6, 0.6]
+    assert "the one configuration that all share (dropout=0.2)" in found.text
+    assert "1 more had not been trained at every depth" in found.text
+
+
+def test_a_lucky_single_seed_does_not_compete_with_five() -> None:
+    many = grid({0: [0.5] * 5, 2: [0.6] * 5}, factors=LOW)
+    assert len(values([*many, *grid({0: [0.9], 2: [0.9]}, factors=HIGH)])) == 10
+    assert len(values([*many, *grid({0: [0.9] * 3, 2: [0.9] * 3}, factors=HIGH)])) == 6
+
+
+def test_without_a_common_configuration_the_rest_is_noise() -> None:
+    records = [*grid({0: [0.5, 0.6]}, factors=LOW), *grid({2: [0.7, 0.9]}, factors=HIGH)]
+    found = reduce_to_depth(records)
+    assert found.pooled
+    assert [seen.value for seen in found.observations] == [0.5, 0.6, 0.7, 0.9]
+    assert len({seen.seed for seen in found.observations}) == 4
+    assert "counts as noise" in found.text
+
+
+@pytest.mark.parametrize(("depths", "seeds", "configurations"), [(2, 3, 4), (4, 3, 2), (6, 2, 8), (3, 5, 4), (2, 2, 3)])
+@pytest.mark.parametrize("effect", [0.0, 1.0])
+def test_picking_at_each_depth_claims_no_more(depths: int, seeds: int, configurations: int, effect: float) -> None:
+    """All depths equal; configurations alike, or not. The array's arithmetic is reduce_to_depth's."""
+    rng = np.random.default_rng([depths, seeds, configurations])
+    shape = (6000, depths, configurations, seeds)
+    values = rng.standard_normal(shape) + rng.standard_normal((6000, 1, 1, seeds))
+    values += effect * rng.standard_normal((1, 1, configurations, 1))
+    best = values.mean(axis=3).argmax(axis=2)[:, :, None, None]
+    picked = np.take_along_axis(values, best, axis=2)[:, :, 0].reshape(6000, -1)
+    assert claims(design_of(cells(depths, seeds)), picked).any((1, 2)).mean() <= 0.05 + 3.5 * math.sqrt(0.0475 / 6000)

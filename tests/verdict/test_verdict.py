@@ -1,0 +1,228 @@
+"""Verdicts: the sentences, what they rest on, and what is said where there is little to say."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.verdict.records import TrialRecord
+from src.verdict.verdict import Kind, Verdict, judge
+from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
+
+WINNER = {0: (0.60, 0.61, 0.60), 2: (0.61, 0.61, 0.62), 11: (0.70, 0.71, 0.71)}
+TIE = {0: (0.573, 0.580, 0.570), 2: (0.579, 0.586, 0.570), 20: (0.575, 0.591, 0.580)}
+
+
+def only(records: Sequence[TrialRecord]) -> Verdict:
+    (verdict,) = judge(records)
+    return verdict
+
+
+TABLE: list[tuple[str, list[TrialRecord], Kind, int | None, str]] = [
+    (
+        "a clear winner", grid(WINNER), "shown", 11,
+        "Unfreeze 11 layers (from block_11): validation accuracy 70.7 % over 3 seeds, the best mean, and no lesser "
+        "depth within one standard error (0.3 points) of it; shown to be better than 0 and 2 layers (11 over 2 +9.3 "
+        "points, 95 % interval +7.8 to +10.9, adjusted p < 0.001).",
+    ),
+    (
+        "deeper is no better", grid({2: (0.70, 0.71, 0.72), 11: (0.705, 0.71, 0.721), 0: (0.60, 0.61, 0.60)}),
+        "shown", 2,
+        "Unfreeze 2 layers (from block_2): validation accuracy 71.0 % over 3 seeds, the least depth within one "
+        "standard error (0.4 points) of the best mean (11 layers, 71.2 %); shown to be better than 0 layers (2 over 0 "
+        "+10.7 points, 95 % interval +8.7 to +12.6, adjusted p < 0.001), not told apart from 11 layers.",
+    ),
+    (
+        "a tie", grid(TIE), "tie", 20,
+        "No difference between 0, 2 and 20 layers could be shown with 3 seeds (clearest: 20 over 0 +0.8 points, 95 % "
+        "interval −0.3 to +1.9, adjusted p = 0.140); until one is, the one-standard-error rule names 20 layers (from "
+        "block_20), 58.2 %, the best mean, and no lesser depth within one standard error (0.2 points) of it.",
+    ),
+    (
+        "nothing moves", grid({0: (0.5, 0.625), 2: (0.5, 0.625)}), "tie", 0,
+        "No difference between 0 and 2 layers could be shown with 2 seeds (clearest: 2 over 0 +0.0 points, 95 % "
+        "interval +0.0 to +0.0, adjusted p = 1.000); until one is, the one-standard-error rule names 0 layers, 56.2 %, "
+        "the best mean, at the least depth tried.",
+    ),
+    (
+        "one seed", grid({0: (0.5,), 2: (0.6,), 11: (0.55,)}), "one seed", 2,
+        "No depth was trained with a second seed, so luck cannot be told from depth: 2 layers had the highest of 3 "
+        "validation accuracies, 60.0 %, and the lowest was 50.0 %.",
+    ),
+    (
+        "one depth", grid({2: (0.5, 0.6)}), "one depth", 2,
+        "Only 2 layers trained: validation accuracy 55.0 % over 2 seeds, and nothing to compare it with.",
+    ),
+    (
+        "one trial", [trial(1, 0, 0.5)], "one depth", 1,
+        "Only 1 layer trained: validation accuracy 50.0 % over 1 seed, and nothing to compare it with.",
+    ),
+    (
+        "a missing cell", grid({0: WINNER[0], 2: WINNER[2], 11: (0.70, 0.723)}), "shown", 11,
+        "Unfreeze 11 layers (from block_11): validation accuracy 71.2 % over 2 to 3 seeds, the best mean, and no "
+        "lesser depth within one standard error (0.6 points) of it; shown to be better than 0 and 2 layers (11 over 2 "
+        "+9.9 points, 95 % interval +6.6 to +13.2, adjusted p = 0.002).",
+    ),
+    ("all failed", [trial(status="FAILED", val=None)], "nothing", None, "No finished trial to judge."),
+    ("no trial", [], "nothing", None, "No finished trial to judge."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("records", "kind", "depth", "sentence"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+def test_sentences(records: list[TrialRecord], kind: Kind, depth: int | None, sentence: str) -> None:
+    verdict = only(records)
+    assert (verdict.kind, verdict.depth) == (kind, depth)
+    assert verdict.sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("records", "words", "low", "high"),
+    [
+        (grid(WINNER), "well supported", 0.99, 1.0),
+        (grid({0: (0.60, 0.61), 2: (0.70, 0.72)}), "supported", 0.95, 0.99),
+        (grid({0: (0.60, 0.61), 2: (0.64, 0.66)}), "hinted at, not shown", 0.8, 0.95),
+        (grid({0: (0.60, 0.61), 2: (0.61, 0.61)}), "not supported", 0.0, 0.8),
+    ],
+)
+def test_confidence_in_words_and_number(records: list[TrialRecord], words: str, low: float, high: float) -> None:
+    verdict = only(records)
+    assert verdict.words == words
+    assert verdict.confidence is not None
+    assert low <= verdict.confidence <= high
+
+
+@pytest.mark.parametrize("records", [grid({0: (0.5,), 2: (0.6,)}), grid({2: (0.5, 0.6)}), []])
+def test_no_confidence_where_nothing_is_tested(records: list[TrialRecord]) -> None:
+    assert (only(records).confidence, only(records).words) == (None, "no claim")
+
+
+def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
+    rows = only(grid(WINNER)).rows
+    assert [row.depth for row in rows] == [0, 2, 11]
+    assert [row.accuracy.count for row in rows] == [3, 3, 3]
+    assert rows[0].to_named.estimate == pytest.approx(-0.10333, abs=1e-4)
+    assert (rows[0].to_named.high or 0) < 0
+    assert [row.p is None for row in rows] == [False, False, True]
+    assert (rows[2].block, rows[2].parameters) == ("block_11", 1100)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        (grid({2: (0.5, 0.6)}), ["Other depths, with three seeds or more: -m unfrozen=0,2,4 seed=0,1,2"]),
+        (grid({0: (0.5,), 2: (0.6,)}), ["Two more seeds a depth: -m unfrozen=0,2 seed=1,2"]),
+        (
+            grid(WINNER),
+            [
+                "Nothing was tried between 2 and 11 layers: unfrozen=6",
+                "The deepest tried is named, so try deeper: unfrozen=22",
+            ],
+        ),
+        (grid({2: (0.80, 0.81, 0.80), 3: (0.5, 0.51, 0.5)}), ["The least tried is named, so try less: unfrozen=0"]),
+        (
+            grid({0: (0.60, 0.61), 2: (0.64, 0.66)}),
+            [
+                "Differences above 10.9 points are excluded (95 %). So many seeds show a true difference of 8.2 points "
+                "in 80 % of studies.",
+                "To show 4.5 points between 0 and 2 layers takes 3 seeds a depth at least (80 % power): "
+                "-m unfrozen=0,2 seed=2",
+            ],
+        ),
+        (
+            grid({0: (0.60, 0.61), 2: (0.61, 0.60)}),
+            [
+                "Differences above 12.7 points are excluded (95 %). So many seeds show a true difference of 16.3 "
+                "points in 80 % of studies.",
+                "To show 0.0 points between 0 and 2 layers would take more than 200 seeds: take these depths as equal.",
+            ],
+        ),
+    ],
+)
+def test_what_would_settle_it(records: list[TrialRecord], expected: list[str]) -> None:
+    assert list(only(records).settle) == expected
+
+
+def test_a_shown_depth_asks_for_seeds_where_rivals_are_left() -> None:
+    verdict = only(grid(WINNER | {12: (0.718, 0.721, 0.717)}))
+    assert verdict.kind == "shown"
+    assert "between 11 and 12 layers" in verdict.settle[0]
+    assert "-m unfrozen=11,12 " in verdict.settle[0]
+
+
+def test_facets_are_judged_apart() -> None:
+    records = [*grid(WINNER, factors={"batchnorm": "train"}), *grid(TIE, factors={"batchnorm": "frozen"})]
+    found = {verdict.facet: verdict.kind for verdict in judge(records)}
+    assert found == {"batchnorm=train": "shown", "batchnorm=frozen": "tie"}
+
+
+def test_other_hyperparameters_are_reduced_and_told() -> None:
+    records = [*grid(WINNER, factors={"dropout": 0.2}), *grid(TIE | {11: (0.5, 0.5, 0.5)}, factors={"dropout": 0.5})]
+    verdict = only([record for record in records if record.depth != 20])
+    assert verdict.reduction is not None
+    assert "dropout also varied" in verdict.reduction.text
+    assert verdict.depth == 11
+    assert verdict.flattery is not None
+    assert verdict.flattery.choices == 6
+
+
+CAVEATS = [
+    ([*grid(WINNER), trial(11, 3, None, status="RUNNING"), trial(11, 4, None), trial(2, 3, status="FAILED")],
+     "Left out, of 12 trials: 1 FAILED, 1 RUNNING, 1 without best/val_accuracy."),
+    (grid({0: WINNER[0], 2: WINNER[2], 11: WINNER[11][:2]}),
+     "Depths have unequal numbers of trials: 0 layers 3, 2 layers 3, 11 layers 2."),
+    ([trial(d, 10 * d + s, v) for d, row in WINNER.items() for s, v in enumerate(row)],
+     "The depths share too few seeds to be compared seed by seed: what a seed does counts as noise."),
+    (grid(WINNER | {12: (0.71, 0.70, 0.715), 56: (0.1, 0.5, 0.3)}),
+     "Seeds scatter far more at 56 layers (deviation 17.8 points) than elsewhere (0.6 points), so that pairs with it "
+     "are judged by its own."),
+    (grid(WINNER, val_images=480),
+     "Intervals are over seeds, on the same 480 validation photos; on as many other photos 70.7 % could as well have "
+     "been 66.4 % to 74.6 %."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("records", "caveat"), CAVEATS)
+def test_caveats(records: list[TrialRecord], caveat: str) -> None:
+    assert caveat in only(records).caveats
+
+
+def test_a_whole_study_has_none() -> None:
+    assert only(grid(WINNER)).caveats == ()
+
+
+@pytest.mark.parametrize("depths", [2, 4])
+def test_judge_says_what_the_simulated_arithmetic_says(depths: int) -> None:
+    pairs, rng = cells(depths, 3), np.random.default_rng(depths)
+    values = 0.6 + 0.01 * draw(pairs, 40, rng, truth=[0.0] * (depths - 1) + [4.0])
+    shown, places = claims(design_of(pairs), values).any((1, 2)), named(design_of(pairs), values)
+    for row, expected, place in zip(values, shown, places, strict=True):
+        records = [trial(depth, seed, float(value)) for (depth, seed), value in zip(pairs, row, strict=True)]
+        verdict = only(records)
+        if verdict.comparison is not None and not verdict.comparison.unsteady:
+            assert (verdict.kind == "shown", verdict.depth) == (expected, place)
+
+
+trials = st.builds(
+    trial,
+    depth=st.integers(0, 3),
+    seed=st.integers(0, 3),
+    val=st.one_of(st.none(), st.floats(0, 1), st.just(math.nan)),
+    factors=st.dictionaries(st.sampled_from(["dropout", "batchnorm"]), st.sampled_from(["a", "b"])),
+    status=st.sampled_from(["FINISHED", "FINISHED", "FINISHED", "FAILED", "RUNNING"]),
+    val_images=st.sampled_from([None, 0, 50, 400]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(trials, max_size=16))
+def test_whatever_the_trials_there_is_a_verdict(records: list[TrialRecord]) -> None:
+    for verdict in judge(records):
+        assert verdict.sentence.endswith(".")
+        assert "nan" not in " ".join([verdict.sentence, *verdict.settle, *verdict.caveats]).replace("nan_", "")
+        assert (verdict.depth is None) == (verdict.kind == "nothing")
+        assert (verdict.confidence is None) == (verdict.kind not in {"tie", "shown"})
