@@ -6,6 +6,7 @@ import functools
 import io
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -81,6 +82,18 @@ def membership() -> "Membership | None":
     from src.tracking.study import Membership
 
     return Membership.load(Path(hydra.sweep.dir).absolute(), label(hydra.overrides.task))
+
+
+def origin() -> dict[str, str]:
+    """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
+    hydra = HydraConfig.get()
+    own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    from src.search.axes import changes_numbers
+
+    overrides = [line for line in hydra.overrides.task if changes_numbers(line)]
+    chosen = {group: str(choice) for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    command = shlex.join(["python", "-m", "src.train", *own, *overrides])
+    return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
 
 
 def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 
-from src.composition import CONF, job, membership, output_dir, prepare, run_entry, trial_config
+from src.composition import CONF, job, membership, origin, output_dir, prepare, run_entry, trial_config
 
 if TYPE_CHECKING:
     from src.trial import Result
@@ -23,7 +23,7 @@ def train(composed: DictConfig) -> "Result":
     trial = trial_config(composed)
     from src.trial import run_trial
 
-    return run_trial(trial, output_dir(), membership())
+    return run_trial(trial, output_dir(), membership(), origin())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ is the answer to a trial that was trained before, under whatever spelling.
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import mlflow
 
 from src.clock import Clock
 from src.config import TrialConfig
+from src.data.listing import SPLITS
 from src.errors import ThawError, one_line
 from src.files import write_whole
 from src.job import Job
@@ -46,16 +48,20 @@ class _Surroundings:
     experiment: str
     workplace: Workplace
     member: Membership | None
+    origin: Mapping[str, str]
     output: Path
     terminal: Terminal
     clock: Clock
     began_ms: int
 
 
-def run_trial(trial: TrialConfig, output: Path, member: Membership | None = None) -> Result:
+def run_trial(
+    trial: TrialConfig, output: Path, member: Membership | None = None, origin: Mapping[str, str] | None = None
+) -> Result:
     """Answer the trial from the run that finished it, or train, measure and remember it.
 
     Its summary is left as summary.json in `output`, and in the run. `member`: the study that the trial belongs to.
+    `origin`: tags that say where the configuration came from.
 
     Raises:
         ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
@@ -67,7 +73,7 @@ def run_trial(trial: TrialConfig, output: Path, member: Membership | None = None
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
             workplace = Workplace(trial.runtime.work_dir)
-        around = _Surroundings(client, experiment, workplace, member, output, terminal, clock, began_ms)
+        around = _Surroundings(client, experiment, workplace, member, origin or {}, output, terminal, clock, began_ms)
         result = _answered_or_trained(plan, around)
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
@@ -99,7 +105,8 @@ def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) ->
 
 
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
-    tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id} | (around.member.tags() if around.member else {})
+    belongs = around.member.tags() if around.member else {}
+    tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id, **belongs, **around.origin}
     name, clock = _run_name(plan.trial), around.clock
     with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
         with clock.part("tracking"):
@@ -142,9 +149,11 @@ def _describe(plan: Plan, run: Run) -> None:
         "data_fingerprint": dataset.fingerprint,
         "weights_digest": plan.weights.digest,
         "image_side": str(plan.side),
+        "block": next(iter(list(plan.depths.values())[-1].blocks), ""),
     }
+    photos = {f"photos.{split}": str(dataset.splits[split].size) for split in SPLITS}
     depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
-    run.describe(plan.trial, dataset, tags | depths | git_tags(PROJECT))
+    run.describe(plan.trial, dataset, tags | photos | depths | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:

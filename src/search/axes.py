@@ -1,6 +1,8 @@
 """A sweep's overrides: in which order they vary, and what they are called."""
 
 import hashlib
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -67,7 +69,7 @@ class Axes:
 
 
 def changes_numbers(key: str) -> bool:
-    """Whether the key `key` may change what a trial measures."""
+    """Whether the key `key`, or an override of it, may change what a trial measures."""
     return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
 
 
@@ -78,7 +80,7 @@ def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     ('unfrozen=2 seed=0', 'unfrozen=2')
     """
     shown = [line for line in job if changes_numbers(_key(line)) and (varied is None or _key(line) in varied)]
-    return " ".join(shown) or "the defaults"
+    return shlex.join(shown) or "the defaults"
 
 
 def _key(line: str) -> str:
@@ -86,7 +88,7 @@ def _key(line: str) -> str:
 
 
 def _section(key: str) -> str:
-    return key.lstrip("+~").partition(".")[0].partition("/")[0].partition("@")[0]
+    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
 
 
 def _values(override: Override) -> str:

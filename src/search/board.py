@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -100,11 +100,13 @@ class Board:
             self._notes.print(line)
         self._move()
 
-    def result(self, places: dict[str, str]) -> None:
-        """All trials (or, of many, the failures and the best), the counts, and where to look."""
+    def result(self, places: Mapping[str, str], verdict: Sequence[str]) -> None:
+        """All trials (or, of many, the failures and the best), the counts, the verdict, and where to look."""
         out = Console(highlight=False)
         out.print(_table(self.tally))
         out.print(Text(printable(self.tally.line())))
+        for text in verdict:
+            out.print(Text(one_line(text, 2000)))
         for label, place in places.items():
             out.print(Text(printable(f"{label:<8} {place}"), overflow="fold"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import mlflow
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
 from src.project import PROJECT
+from src.reporting.study import make_report
 from src.search.axes import Axes, label
 from src.search.board import Board, Tally
 from src.search.jobs import Outcome, forget_outcomes
@@ -109,7 +111,7 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
                 yield sweep
         finally:
             _close(study, sweep, sys.exception())
-        board.result(_places(settings, study))
+        board.result(_places(settings, study), _report(client, study, settings))
     failed = board.tally.counts()["failed"]
     if failed:
         raise TrialsFailedError(f"{failed} trials failed")
@@ -122,6 +124,14 @@ def _close(study: Study, sweep: Sweep, error: BaseException | None) -> None:
     status = "KILLED" if killed else "FAILED" if error or counts["failed"] else "FINISHED"
     numbers = {each: counts[each] for each in ("finished", "answered", "failed", "killed")}
     study.close(status, numbers | {"pruned": sweep.pruned})
+
+
+def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
+    """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
+    folder = settings.folder / "report"
+    report = make_report(client, study, settings.name, folder)
+    client.log_artifacts(study.run_id, str(folder), "report")
+    return [*report.lines(), f"page: {folder / 'report.html'}"]
 
 
 def _places(settings: _Settings, study: Study) -> dict[str, str]:

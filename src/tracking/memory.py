@@ -28,18 +28,22 @@ class TrialMemory:
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
         """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
-        epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in _PER_EPOCH:
-            for metric in self.client.get_metric_history(run.info.run_id, name):
-                epochs[metric.step][name] = metric.value
         return {
             "run_id": run.info.run_id,
             "trial_key": run.data.tags[KEY_TAG],
             "status": run.info.status,
             "data_fingerprint": run.data.tags.get("data_fingerprint"),
             **run.data.metrics,
-            "history": [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())],
+            "history": self.history(run.info.run_id),
         }
+
+    def history(self, run_id: str) -> list[dict[str, float]]:
+        """What each epoch of a run left, in their order."""
+        epochs: dict[int, dict[str, float]] = defaultdict(dict)
+        for name in _PER_EPOCH:
+            for metric in self.client.get_metric_history(run_id, name):
+                epochs[metric.step][name] = metric.value
+        return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
 
     def close_dead(self, workplace: Workplace, mine: str = "") -> int:
         """Mark as KILLED what reads RUNNING though its process, once of this workplace, is gone; return how many.

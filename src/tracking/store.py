@@ -63,6 +63,23 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
         raise ThawError(f"MLflow at {_without_password(uri)}: {store_reason(error)}; set tracking.uri=") from error
 
 
+def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
+    """A client of a store to read from: `uri`, else MLFLOW_TRACKING_URI, else the project's own. Nothing is made.
+
+    Raises:
+        ThawError: there is none, or it does not answer.
+    """
+    place = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    if urlsplit(place).scheme == "sqlite" and not _database_file(place).exists():
+        raise ThawError(f"{_without_password(place)}: no such store; train first, or give --tracking-uri")
+    try:
+        client = mlflow.MlflowClient(place)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise ThawError(f"MLflow at {_without_password(place)}: {store_reason(error)}; give --tracking-uri") from error
+    return client
+
+
 def store_reason(error: BaseException) -> str:
     """Why a store failed, in one line, without the SQL and without a password."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)

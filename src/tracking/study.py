@@ -86,6 +86,14 @@ class Study:
         created = client.create_run(experiment_id, tags=born, run_name=name[:250])
         return cls(client, experiment_id, created.info.run_id, key)
 
+    @classmethod
+    def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
+        """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        query = f"tags.{STUDY_KEY_TAG} = '{study_key(name)}'"
+        found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
+        return cls(client, found[0].info.experiment_id, found[0].info.run_id, study_key(name)) if found else None
+
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str]) -> None:
         """Log what the study varies, over what, and what it fixes; a later sweep of it may add to that."""
         text = "".join(f"{key}: {values}\n" for key, values in varied.items()) + "".join(f"{line}\n" for line in fixed)
@@ -130,6 +138,13 @@ class Study:
             self.client.log_metric(self.run_id, name, value)
         self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
         self.client.set_terminated(self.run_id, status)
+
+
+def study_names(client: mlflow.MlflowClient) -> list[str]:
+    """The studies that a store knows, sorted."""
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.{STUDY_KEY_TAG} != ''", max_results=1000)
+    return sorted({run.data.tags.get(STUDY_NAME_TAG, "") for run in found})
 
 
 def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:

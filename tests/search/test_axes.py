@@ -49,7 +49,7 @@ def test_long_names_stay_apart() -> None:
     [
         ("unfrozen", True), ("data.root", True), ("+experiment", True), ("tracking.uri", False), ("tracking", False),
         ("runtime.threads", False), ("study", False), ("++force", False), ("hydra/launcher", False),
-        ("hydra.job", False),
+        ("hydra.job", False), ("seed=3", True), ("study=x.y/z", False),
     ],
 )  # fmt: skip
 def test_which_keys_change_numbers(key: str, changes: bool) -> None:
@@ -61,6 +61,7 @@ def test_labels() -> None:
     assert label(job) == "backbone=lenet5 +x=1 unfrozen=2"
     assert label(job, ["unfrozen"]) == "unfrozen=2"
     assert label([]) == "the defaults"
+    assert label(["unfrozen=1 block", "seed=0"]) == "'unfrozen=1 block' seed=0"
 
 
 def test_hydra_parses_what_a_name_is_made_of() -> None:

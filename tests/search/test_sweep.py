@@ -80,6 +80,9 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
     counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
     assert counts == {"finished": 0, "answered": 16, "failed": 0, "killed": 0}
     assert parent.data.metrics["best/val_accuracy"] == max(run.data.metrics["best/val_accuracy"] for run in children)
+    kept = {artifact.path for artifact in mlflow.MlflowClient(uri).list_artifacts(parent.info.run_id, "report")}
+    assert {"report/report.html", "report/verdict.json", "report/tradeoff.png"} <= kept
+    assert "page: " in twice[1].stdout
     rows = trials_of(uri, "grid")
     assert len(rows) == 12
     assert sum(" | " in row["overrides"] for row in rows) == 4
