@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from src.errors import one_line
 from src.reporting.figures import save_figure
@@ -37,6 +38,7 @@ def _panel(axes: Axes, verdict: Verdict, metric: str) -> None:
     for boundary in _boundaries(trials):
         axes.axvline(boundary - 0.5, color="#888888", ls=":", lw=1)
     axes.set(title=metric, xlabel="epoch", ylim=(0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=7, frameon=False)
 
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from src.tracking.workplace import Workplace
 
-KEY_TAG, WORKPLACE_TAG = "trial_key", "workplace"
+KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG = "trial_key", "study_key", "workplace"
 _PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", "val/accuracy", "learning_rate", "phase")
 
 
@@ -51,7 +51,7 @@ class TrialMemory:
         `mine` is the key that the caller has claimed: any other run of it is dead.
         """
         running = self._search(f"tags.{WORKPLACE_TAG} = '{workplace.id}' and attributes.status = 'RUNNING'", 1000)
-        keys = {run.info.run_id: run.data.tags.get(KEY_TAG, "") for run in running}
+        keys = {run.info.run_id: run.data.tags.get(KEY_TAG) or run.data.tags.get(STUDY_KEY_TAG) for run in running}
         dead = [run_id for run_id, key in keys.items() if key and (key == mine or workplace.is_free(key))]
         for run_id in dead:
             with contextlib.suppress(MlflowException):  # another process may close it at the same time

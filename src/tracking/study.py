@@ -20,8 +20,9 @@ from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.files import write_whole
+from src.tracking.memory import STUDY_KEY_TAG
 
-STUDY_KEY_TAG, STUDY_NAME_TAG = "study_key", "study"
+STUDY_NAME_TAG = "study"
 _MEMBERSHIP_FILE = "study.json"
 _LONGEST_TAG = 5000
 

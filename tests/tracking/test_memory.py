@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
+from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.workplace import Workplace
 
 
@@ -61,8 +61,15 @@ def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient
         name: add_run(client, "dead", "RUNNING", **{KEY_TAG: name, WORKPLACE_TAG: place.id})
         for name, place in (("dead", here), ("alive", here), ("mine", here), ("elsewhere", there))
     }
+    runs["dead study"] = add_run(client, "dead", "RUNNING", **{STUDY_KEY_TAG: "study", WORKPLACE_TAG: here.id})
     with here.claim("alive", pytest.fail), here.claim("mine", pytest.fail):
-        assert TrialMemory(client).close_dead(here, mine="mine") == 2
+        assert TrialMemory(client).close_dead(here, mine="mine") == 3
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
-    assert status == {"dead": "KILLED", "alive": "RUNNING", "mine": "KILLED", "elsewhere": "RUNNING"}
+    assert status == {
+        "dead": "KILLED",
+        "alive": "RUNNING",
+        "mine": "KILLED",
+        "elsewhere": "RUNNING",
+        "dead study": "KILLED",
+    }
     assert "process ended" in client.get_run(runs["dead"]).data.tags["error"]
