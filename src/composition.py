@@ -152,15 +152,16 @@ def explain(error: Exception) -> str:
     """What went wrong, in one line, for every error that is the user's to mend."""
     if isinstance(error, ThawError):
         return one_line(error, 2000)
-    if isinstance(error.__cause__, OmegaConfBaseException):
-        return _omegaconf_line(error.__cause__)
-    if isinstance(error, OmegaConfBaseException):
-        return _omegaconf_line(error)
+    for each in (error.__cause__, error):
+        if isinstance(each, OmegaConfBaseException):
+            return _omegaconf_line(each)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
     if isinstance(error, OverrideParseException):
         return one_line(f"cannot read {error.override!r}: put its value in quotes, as in \"data.root='~/my photos'\"")
-    return _hydra_line(str(error))
+    if isinstance(error, HydraException) or _raised_in_hydra(error):
+        return _hydra_line(str(error))
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 _SURROUNDINGS = {

@@ -16,6 +16,7 @@ from src.models.network import Network, build_network
 from src.models.normalization import adapt_statistics
 from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes
 from src.tracking.key import phase_key
+from src.tracking.memory import MODEL_TAG
 from src.tracking.model import save_model
 from src.tracking.summary import summary_text
 from src.tracking.surroundings import machine_tags
@@ -52,6 +53,7 @@ def measure(job: Job) -> Measured:
     outcome = run_schedule(network, feed, plan.depths, keys, _memory(job), _Watcher(job))
     with clock.part("evaluation"):
         numbers = _numbers(feed, network, outcome)
+        job.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
         predictions = predict_validation(network.model, feed)
     with clock.part("figures"):
         _draw(job.output / "figures", outcome, predictions, plan.dataset)
@@ -59,6 +61,7 @@ def measure(job: Job) -> Measured:
     if trial.tracking.save_model:
         with clock.part("model"):
             _save_model(job, network)
+            job.run.tags({MODEL_TAG: "kept"})
     measured = Measured(_summary(job, numbers | clock.metrics(), outcome), _notes(outcome))
     job.run.text(summary_text(measured.summary), "summary.json")
     return measured
@@ -83,7 +86,7 @@ def _network(job: Job) -> Network:
 
 def _memory(job: Job) -> PhaseMemory:
     settings = job.plan.trial.runtime
-    return PhaseMemory(settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn)
+    return PhaseMemory(settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn, runtime.device_name())
 
 
 class _Watcher:

@@ -68,7 +68,7 @@ def run_trial(
     """
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
-        _claim(output)
+        _check_output(output)
         plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
@@ -92,7 +92,7 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
 
 
 def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
-    found = None if plan.trial.force else memory.finished(key)
+    found = None if plan.trial.force else memory.finished(key, with_model=plan.trial.tracking.save_model)
     if found is None:
         return None
     if around.member:
@@ -108,6 +108,7 @@ def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
     belongs = around.member.tags() if around.member else {}
     tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id, **belongs, **around.origin}
     name, clock = _run_name(plan.trial), around.clock
+    _clear(around.output)
     with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
         with clock.part("tracking"):
             _describe(plan, run)
@@ -126,11 +127,11 @@ _MARKER = ".thaw-trial"
 _LEFT_BY_TRIALS = ("figures", "model")
 
 
-def _claim(output: Path) -> None:
-    """Make `output` a trial's own folder, without what an earlier trial left in it.
+def _check_output(output: Path) -> None:
+    """Make `output` a trial's own folder, without an earlier trial's summary.
 
     Raises:
-        ThawError: it holds folders of those names that no trial made.
+        ThawError: it holds folders with a trial's names that no trial made.
     """
     output.mkdir(parents=True, exist_ok=True)
     found = [name for name in _LEFT_BY_TRIALS if (output / name).exists()]
@@ -138,8 +139,12 @@ def _claim(output: Path) -> None:
         raise ThawError(f"hydra.run.dir={output}: holds {found[0]}/ that no trial made; choose another folder")
     (output / _MARKER).touch()
     (output / "summary.json").unlink(missing_ok=True)
-    for name in found:
-        shutil.rmtree(output / name)
+
+
+def _clear(output: Path) -> None:
+    """Remove what an earlier trial left in `output`."""
+    for name in _LEFT_BY_TRIALS:
+        shutil.rmtree(output / name, ignore_errors=True)
 
 
 def _describe(plan: Plan, run: Run) -> None:

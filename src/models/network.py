@@ -56,6 +56,10 @@ class Network:
         """Copies of the variables that training at `depth` may change, by path: from the first layer that trains on."""
         return {str(variable.path): np.array(variable.numpy()) for variable in self._changing(depth)}
 
+    def changing_paths(self, depth: Depth) -> set[str]:
+        """The paths that :meth:`changed` gives."""
+        return {str(variable.path) for variable in self._changing(depth)}
+
     def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the variables that :meth:`changed` gave to what it gave.
 

@@ -10,6 +10,9 @@ from src.models.catalog import BackboneSpec
 from src.models.layers import LayerInfo
 from src.models.weights import WeightSet
 
+LAYOUT_VERSION = 1
+"""Raise it when the same backbone would be described otherwise."""
+
 
 def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Path) -> tuple[LayerInfo, ...]:
     """The backbone's layers as Keras lists them; where no trial has left them in `cache_dir`, by building it once.
@@ -18,7 +21,7 @@ def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Pa
         ThawError: see :func:`src.models.backbone.build_backbone`.
     """
     # Keras' ImageNet EfficientNets have a layer more than others, and its versions may list layers differently.
-    name = f"{spec.name}-{weights.name}-{weights.alpha:g}-keras-{version('keras')}.json"
+    name = f"{LAYOUT_VERSION}-{spec.name}-{weights.name}-{weights.alpha:g}-keras-{version('keras')}.json"
     path = cache_dir / "layers" / name
     try:
         return _read(path.read_text("utf-8"))
@@ -30,6 +33,8 @@ def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Pa
 
 def _read(text: str) -> tuple[LayerInfo, ...]:
     rows: Sequence[tuple[str, list[tuple[str, int]], bool]] = json.loads(text)
+    if not rows:
+        raise ValueError("no layers")
     return tuple(
         LayerInfo(name, tuple((path, int(size)) for path, size in variables), bool(is_batchnorm))
         for name, variables, is_batchnorm in rows

@@ -43,29 +43,34 @@ class Axes:
         """
         parser = OverridesParser.create(config_loader=loader)
         given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
-        by_key = {each.get_key_element(): each for each in given}
+        by_key = {plain_key(each): each for each in given}
         return cls(tuple(sorted(by_key.values(), key=_rank)))
 
     @property
     def varied(self) -> dict[str, str]:
         """What varies, over what."""
-        return {each.get_key_element(): _values(each) for each in self.overrides if each.is_sweep_override()}
+        return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
 
     @property
     def fixed(self) -> list[str]:
         """The overrides that do not vary but change numbers."""
         still = [each for each in self.overrides if not each.is_sweep_override()]
-        return [str(each.input_line) for each in still if changes_numbers(each.get_key_element())]
+        return [str(each.input_line) for each in still if changes_numbers(plain_key(each))]
 
     @property
     def name(self) -> str:
         """What a study without a name of its own is called: what it varies and what it fixes."""
-        lines = [str(each.input_line) for each in self.overrides if changes_numbers(each.get_key_element())]
+        lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
         name = " ".join(lines) or "one trial"
         if len(name) <= _LONGEST_NAME:
             return name
         digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
         return f"{name[: _LONGEST_NAME - 10]}… {digest}"
+
+
+def plain_key(override: Override) -> str:
+    """The key that an override sets, without what says how: `+`, `++`, `~`, a package."""
+    return _key(str(override.input_line))
 
 
 def changes_numbers(key: str) -> bool:
@@ -96,7 +101,7 @@ def _values(override: Override) -> str:
 
 
 def _rank(override: Override) -> int:
-    section = _section(override.get_key_element())
-    if override.get_key_element().startswith("schedule.fine_tuning"):
+    section = _section(plain_key(override))
+    if plain_key(override).startswith("schedule.fine_tuning"):
         return len(_OUTERMOST_FIRST)
     return next((rank for rank, keys in enumerate(_OUTERMOST_FIRST) if section in keys), len(_OUTERMOST_FIRST))

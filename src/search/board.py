@@ -100,11 +100,16 @@ class Board:
             self._notes.print(line)
         self._move()
 
-    def result(self, places: Mapping[str, str], verdict: Sequence[str]) -> None:
-        """All trials (or, of many, the failures and the best), the counts, the verdict, and where to look."""
+    def table(self) -> None:
+        """All trials (or, of many, the failures and the best), and the counts."""
         out = Console(highlight=False)
-        out.print(_table(self.tally))
+        if self.tally.outcomes:
+            out.print(_table(self.tally))
         out.print(Text(printable(self.tally.line())))
+
+    def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
+        """The verdict, and where to look."""
+        out = Console(highlight=False)
         for text in verdict:
             out.print(Text(one_line(text, 2000)))
         for label, place in places.items():

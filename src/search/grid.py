@@ -3,7 +3,7 @@
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from src.search.axes import Axes
-from src.search.checks import check_jobs
+from src.search.checks import uncomposable
 from src.search.sweep import open_sweep
 
 
@@ -19,9 +19,9 @@ def sweep_grid(sweeper: BasicSweeper, arguments: list[str]) -> None:
     loader = sweeper.hydra_context.config_loader
     axes = Axes.read(loader, sweeper.params, arguments)
     batches = sweeper.split_arguments(list(axes.overrides), sweeper.max_batch_size)
-    check_jobs(loader, sweeper.config, [job for batch in batches for job in batch])
+    broken = uncomposable(loader, sweeper.config, [job for batch in batches for job in batch])
     with open_sweep(sweeper.config, sweeper.launcher, axes, axes.name, sum(map(len, batches))) as sweep:
         for batch in batches:
-            sweep.launch(batch)
+            sweep.launch(batch, broken)
             if sweep.stopped:
                 break

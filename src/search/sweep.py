@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
+from src.composition import explain
 from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
 from src.project import PROJECT
@@ -59,6 +60,7 @@ class Sweep:
 
     def __init__(self, launcher: Launcher, study: Study, folder: Path, varied: Sequence[str], board: Board) -> None:
         self.launcher, self.study, self.folder, self.varied, self.board = launcher, study, folder, varied, board
+        self.full: dict[int, str] = {}
         self.pruned = 0
 
     @property
@@ -66,22 +68,33 @@ class Sweep:
         """Whether a failure ended it, as `fail_fast` has it."""
         return bool(self.board.tally.counts()["skipped"])
 
-    def launch(self, jobs: Sequence[Sequence[str]]) -> list[Outcome]:
-        """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order."""
+    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[Outcome]:
+        """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
+
+        `broken`: errors of jobs that cannot be composed, by number within the sweep; those are not launched.
+        """
         tally = self.board.tally
         first = len(tally.labels)
         numbers = range(first, first + len(jobs))
         tally.labels |= {number: label(job, self.varied) for number, job in zip(numbers, jobs, strict=True)}
-        with _Watcher(self.folder, numbers, self.board):
-            returns = self.launcher.launch(jobs, initial_job_idx=first)
-        for number, returned in zip(numbers, returns, strict=True):
-            if number not in tally.outcomes:
-                self.board.ended(_from_return(number, returned))
-        outcomes = [tally.outcomes[number] for number in numbers]
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            if outcome.status == "failed" and not outcome.run_id:
-                self.study.add_failed(label(job), outcome.error, outcome.trace)
-        return outcomes
+        self.full |= {number: label(job) for number, job in zip(numbers, jobs, strict=True)}
+        for number in numbers:
+            if broken and number in broken:
+                self.ended(Outcome(number, "failed", "", None, 0.0, explain(broken[number])))
+        whole = [number for number in numbers if number not in tally.outcomes]
+        for run in _consecutive(whole):
+            with _Watcher(self.folder, run, self.ended):
+                returns = self.launcher.launch([jobs[number - first] for number in run], initial_job_idx=run[0])
+            for number, returned in zip(run, returns, strict=True):
+                if number not in tally.outcomes:
+                    self.ended(_from_return(number, returned))
+        return [tally.outcomes[number] for number in numbers]
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
+        self.board.ended(outcome)
+        if outcome.status == "failed" and not outcome.run_id:
+            self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
 
 
 @contextlib.contextmanager
@@ -101,20 +114,47 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
     with workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")):
         TrialMemory(client).close_dead(workplace)
         study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
-        study.describe(axes.varied, axes.fixed)
-        forget_outcomes(settings.folder)
-        study.membership().save(settings.folder)
-        OmegaConf.save(config, settings.folder / "multirun.yaml")
         sweep = Sweep(launcher, study, settings.folder, list(axes.varied), board)
         try:
+            _prepare(settings, config, study, axes)
             with board:
                 yield sweep
         finally:
+            TrialMemory(client).close_dead(workplace)  # of other processes that ended with this one
             _close(study, sweep, sys.exception())
-        board.result(_places(settings, study), _report(client, study, settings))
+            board.table()
+        board.result(_report(client, study, settings), _places(settings, study))
     failed = board.tally.counts()["failed"]
     if failed:
         raise TrialsFailedError(f"{failed} trials failed")
+
+
+def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes) -> None:
+    """Leave in the sweep's folder what its jobs look for, and in the study what it is."""
+    forget_outcomes(settings.folder)
+    study.membership().save(settings.folder)
+    OmegaConf.save(config, settings.folder / "multirun.yaml")
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    own = {
+        key: value for key, value in plain.items() if key not in {"hydra", "tracking"}
+    }  # its uri may hold a password
+    study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(own))
+
+
+def _consecutive(numbers: Sequence[int]) -> list[list[int]]:
+    """`numbers` in runs without a gap: a launcher counts on from the first.
+
+    >>> _consecutive([0, 1, 4, 5, 6])
+    [[0, 1], [4, 5, 6]]
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
 
 
 def _close(study: Study, sweep: Sweep, error: BaseException | None) -> None:
@@ -143,10 +183,10 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
 
 
 class _Watcher:
-    """Tells the board of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
+    """Tells of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
 
-    def __init__(self, folder: Path, numbers: Sequence[int], board: Board) -> None:
-        self.folder, self.board = folder, board
+    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[Outcome], None]) -> None:
+        self.folder, self.tell = folder, tell
         self.waiting = list(numbers)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -168,7 +208,7 @@ class _Watcher:
             outcome = Outcome.load(self.folder, number)
             if outcome:
                 self.waiting.remove(number)
-                self.board.ended(outcome)
+                self.tell(outcome)
 
 
 def _from_return(number: int, returned: JobReturn) -> Outcome:
@@ -176,4 +216,4 @@ def _from_return(number: int, returned: JobReturn) -> Outcome:
     value: Any = returned._return_value
     if returned.status == JobStatus.COMPLETED:
         return Outcome(number, "finished", "", float(value), 0.0, "")
-    return Outcome(number, "failed", "", None, 0.0, one_line(value))
+    return Outcome(number, "failed", "", None, 0.0, explain(value))

@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ThawError, did_you_mean
 from src.search.axes import Axes
-from src.search.checks import check_jobs
 from src.search.oracles import EPOCHS_KEY, Kind, Search
 from src.search.space import Space
 from src.search.sweep import open_sweep
@@ -74,11 +73,12 @@ def sweep_search(
         ThawError: a space that is none, the store cannot be had, or trials failed.
     """
     axes = Axes.read(context.config_loader, params, arguments)
-    name = f"{settings.oracle} {axes.name}"
-    search, total = _search(settings, Space.of(axes.overrides), config, name)
-    proposals = search.ask(settings.batch_size)
-    check_jobs(context.config_loader, config, [each.overrides for each in proposals])
-    with open_sweep(config, launcher, axes, name, total) as sweep:
+    name = f"{settings.oracle}, seed {settings.seed}: {axes.name}"
+    space = Space.of(axes.overrides)
+    _check(settings, config)
+    with open_sweep(config, launcher, axes, name, _total(settings, space)) as sweep:
+        search = _search(settings, space, config, name)
+        proposals = search.ask(settings.batch_size)
         while proposals:
             outcomes = sweep.launch([each.overrides for each in proposals])
             for proposal, outcome in zip(proposals, outcomes, strict=True):
@@ -87,27 +87,32 @@ def sweep_search(
             proposals = [] if sweep.stopped else search.ask(settings.batch_size)
 
 
-def _search(settings: SearchSettings, space: Space, config: DictConfig, name: str) -> tuple[Search, int | None]:
-    """The search, and how many trials it will come to where that is known."""
-    rations = settings.oracle == "hyperband"
-    if rations:
-        _check_schedule(config)
-    most = settings.max_trials or (None if rations else _DEFAULT_TRIALS)
-    search = Search(
+def _most(settings: SearchSettings) -> int | None:
+    return settings.max_trials or (None if settings.oracle == "hyperband" else _DEFAULT_TRIALS)
+
+
+def _total(settings: SearchSettings, space: Space) -> int | None:
+    """How many trials it will come to, where that is known."""
+    known = [] if settings.oracle == "hyperband" else [number for number in (_most(settings), space.size) if number]
+    return min(known, default=None)
+
+
+def _search(settings: SearchSettings, space: Space, config: DictConfig, name: str) -> Search:
+    return Search(
         settings.oracle,
         space,
         seed=settings.seed,
-        max_trials=most,
+        max_trials=_most(settings),
         max_epochs=settings.max_epochs or int(config.fine_tune_epochs),
         factor=settings.factor,
         folder=_work_dir(config) / "searches" / study_key(str(config.study or name)),
     )
-    known = [] if rations else [number for number in (most, space.size) if number]
-    return search, min(known, default=None)
 
 
-def _check_schedule(config: DictConfig) -> None:
+def _check(settings: SearchSettings, config: DictConfig) -> None:
     """Raise ThawError if the schedule does not ask how many epochs hyperband gave."""
+    if settings.oracle != "hyperband":
+        return
     schedule = str(OmegaConf.to_container(config.schedule, resolve=False))
     if f"${{{EPOCHS_KEY}}}" not in schedule:
         raise ThawError(f"oracle=hyperband rations {EPOCHS_KEY}, which this schedule does not use: schedule=two_phase?")

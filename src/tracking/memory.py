@@ -1,17 +1,15 @@
 """What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
 
-import contextlib
 from collections import defaultdict
 from typing import Any
 
 import mlflow
 from mlflow.entities import Run as FoundRun
 from mlflow.entities import RunTag
-from mlflow.exceptions import MlflowException
 
 from src.tracking.workplace import Workplace
 
-KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG = "trial_key", "study_key", "workplace"
+KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, MODEL_TAG = "trial_key", "study_key", "workplace", "model"
 _PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", "val/accuracy", "learning_rate", "phase")
 
 
@@ -21,9 +19,10 @@ class TrialMemory:
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client
 
-    def finished(self, key: str) -> FoundRun | None:
-        """The run that first finished the trial `key`, if one has."""
-        found = self._search(f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'", 1)
+    def finished(self, key: str, *, with_model: bool) -> FoundRun | None:
+        """The run that finished the trial `key` last, if one has; `with_model`: and kept its model."""
+        model = f" and tags.{MODEL_TAG} = 'kept'" if with_model else ""
+        found = self._search(f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'{model}", 1)
         return found[0] if found else None
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
@@ -50,15 +49,39 @@ class TrialMemory:
 
         `mine` is the key that the caller has claimed: any other run of it is dead.
         """
-        running = self._search(f"tags.{WORKPLACE_TAG} = '{workplace.id}' and attributes.status = 'RUNNING'", 1000)
-        keys = {run.info.run_id: run.data.tags.get(KEY_TAG) or run.data.tags.get(STUDY_KEY_TAG) for run in running}
-        dead = [run_id for run_id, key in keys.items() if key and (key == mine or workplace.is_free(key))]
-        for run_id in dead:
-            with contextlib.suppress(MlflowException):  # another process may close it at the same time
-                self.client.log_batch(run_id, tags=[RunTag("error", "its process ended without a word")])
-                self.client.set_terminated(run_id, "KILLED")
-        return len(dead)
+        query = f"tags.{WORKPLACE_TAG} = '{workplace.id}' and attributes.status = 'RUNNING'"
+        return sum(self._close_if_dead(run, workplace, mine) for run in self._search(query, 1000))
+
+    def _close_if_dead(self, run: FoundRun, workplace: Workplace, mine: str) -> bool:
+        key = run.data.tags.get(KEY_TAG) or run.data.tags.get(STUDY_KEY_TAG)
+        if not key:
+            return False
+        if key == mine:
+            return self._close(run.info.run_id)
+        with workplace.claim_if_free(key) as is_free:
+            return is_free and self._close(run.info.run_id)
+
+    def _close(self, run_id: str) -> bool:
+        """Close a run that nobody works on, unless it was closed since it was listed."""
+        if self.client.get_run(run_id).info.status != "RUNNING":
+            return False
+        self.client.log_batch(run_id, tags=[RunTag("error", "its process ended without a word")])
+        self.client.set_terminated(run_id, "KILLED")
+        return True
 
     def _search(self, query: str, most: int) -> list[FoundRun]:
-        experiments = [found.experiment_id for found in self.client.search_experiments()]
-        return list(self.client.search_runs(experiments, query, max_results=most, order_by=["start_time ASC"]))
+        return list(
+            self.client.search_runs(all_experiments(self.client), query, max_results=most, order_by=["start_time DESC"])
+        )
+
+
+def all_experiments(client: mlflow.MlflowClient) -> list[str]:
+    """The ids of every experiment of a store."""
+    found: list[str] = []
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        found += [each.experiment_id for each in page]
+        token = page.token
+        if not token:
+            return found

@@ -34,12 +34,12 @@ class Run:
 
     def describe(self, trial: TrialConfig, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the resolved configuration as parameters, the data as the run's input, and `tags`."""
-        parameters = [Param(key, _encodable(value)[:_LONGEST_PARAMETER]) for key, value in flatten(public(trial))]
+        parameters = [Param(key, encodable(value)[:_LONGEST_PARAMETER]) for key, value in flatten(public(trial))]
         self.client.log_batch(self.run_id, params=parameters, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
-            source=json.dumps({"uri": _encodable(dataset.source)}),
+            source=json.dumps({"uri": encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
         self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
@@ -62,7 +62,7 @@ class Run:
 
     def text(self, text: str, name: str) -> None:
         """Keep `text` as the artifact `name`."""
-        self.client.log_text(self.run_id, _encodable(text), name)
+        self.client.log_text(self.run_id, encodable(text), name)
 
     def files(self, folder: Path, under: str | None = None) -> None:
         """Keep all files of `folder` as artifacts."""
@@ -92,13 +92,16 @@ def started_run(
             run.tags({"error": one_line(stop)})
         raise
     except BaseException as error:
+        told: BaseException = error
+        if isinstance(error, MlflowException):
+            told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
+        told.run_id = run.run_id  # type: ignore[attr-defined]
         with contextlib.suppress(MlflowException, OSError):  # the error itself must be told, not the store's
             run.end("FAILED")
             run.tags({"error": one_line(error, 2000)})
             run.text(traceback.format_exc(), "traceback.txt")
-        error.run_id = run.run_id  # type: ignore[attr-defined]
-        if isinstance(error, MlflowException):
-            raise ThawError(f"MLflow stopped taking results: {store_reason(error)}") from error
+        if told is not error:
+            raise told from error
         raise
 
 
@@ -115,7 +118,7 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """`text` without the surrogates that stand for undecodable bytes in file names."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

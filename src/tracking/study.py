@@ -9,18 +9,20 @@ import csv
 import hashlib
 import io
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
+from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
-from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.files import write_whole
-from src.tracking.memory import STUDY_KEY_TAG
+from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
+from src.tracking.run import encodable
 
 STUDY_NAME_TAG = "study"
 _MEMBERSHIP_FILE = "study.json"
@@ -46,7 +48,8 @@ class Membership:
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
         """Make a run that answered one of the study's trials, whosever it is, a member."""
-        spellings = [line for line in run.data.tags.get(self.tag, "").split("\n") if line]
+        tags = client.get_run(run.info.run_id).data.tags  # as they are now: another process may just have set it
+        spellings = [line for line in tags.get(self.tag, "").split("\n") if line]
         if self.overrides not in spellings:
             client.set_tag(run.info.run_id, self.tag, "\n".join([*spellings, self.overrides])[:_LONGEST_TAG])
 
@@ -83,31 +86,32 @@ class Study:
         if found:
             client.update_run(found[0].info.run_id, "RUNNING")
             return cls(client, experiment_id, found[0].info.run_id, key)
-        born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: name[:_LONGEST_TAG], **tags}
-        created = client.create_run(experiment_id, tags=born, run_name=name[:250])
+        born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG], **tags}
+        created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
         return cls(client, experiment_id, created.info.run_id, key)
 
     @classmethod
     def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
         """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
-        experiments = [found.experiment_id for found in client.search_experiments()]
+        experiments = all_experiments(client)
         query = f"tags.{STUDY_KEY_TAG} = '{study_key(name)}'"
         found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
         return cls(client, found[0].info.experiment_id, found[0].info.run_id, study_key(name)) if found else None
 
-    def describe(self, varied: Mapping[str, str], fixed: Sequence[str]) -> None:
-        """Log what the study varies, over what, and what it fixes; a later sweep of it may add to that."""
-        text = "".join(f"{key}: {values}\n" for key, values in varied.items()) + "".join(f"{line}\n" for line in fixed)
-        tags = [RunTag(f"varies.{key}"[:250], values[:_LONGEST_TAG]) for key, values in varied.items()]
+    def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
+        """Log what the study's latest sweep varies, over what, what it fixes, and the configuration below (YAML)."""
+        lines = [*(f"{key}={values}" for key, values in varied.items()), *fixed]
+        tags = [RunTag("varies", encodable(" ".join(lines[: len(varied)]))[:_LONGEST_TAG])]
         self.client.log_batch(self.run_id, tags=tags)
-        self.client.log_text(self.run_id, text.encode("utf-8", "backslashreplace").decode(), "study.txt")
+        self.client.log_text(self.run_id, encodable("".join(f"{line}\n" for line in lines)), "study.txt")
+        self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
     def add_failed(self, overrides: str, error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own."""
-        own = Membership(self.key, self.run_id, overrides[:_LONGEST_TAG])
-        tags = own.tags() | {"error": error[:_LONGEST_TAG]}
-        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=overrides[:250]).info.run_id
-        self.client.log_text(run_id, trace or error, "traceback.txt")
+        own = Membership(self.key, self.run_id, encodable(overrides)[:_LONGEST_TAG])
+        tags = own.tags() | {"error": encodable(error)[:_LONGEST_TAG]}
+        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=own.overrides[:250]).info.run_id
+        self.client.log_text(run_id, encodable(trace or error), "traceback.txt")
         self.client.set_terminated(run_id, "FAILED")
 
     def membership(self) -> Membership:
@@ -116,7 +120,7 @@ class Study:
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
-        experiments = [found.experiment_id for found in self.client.search_experiments()]
+        experiments = all_experiments(self.client)
         query, runs, token = f"tags.`study.{self.key}` != ''", [], None
         while True:
             page = self.client.search_runs(
@@ -135,27 +139,35 @@ class Study:
         if best is not None:
             numbers["best/val_accuracy"] = best.data.metrics["best/val_accuracy"]
             self.client.log_batch(self.run_id, tags=[RunTag("best_run_id", best.info.run_id)])
-        for name, value in numbers.items():
-            self.client.log_metric(self.run_id, name, value)
+        now = int(time.time() * 1000)
+        self.client.log_batch(self.run_id, [Metric(name, value, now, 0) for name, value in numbers.items()])
         self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
         self.client.set_terminated(self.run_id, status)
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:
     """The studies that a store knows, sorted."""
-    experiments = [found.experiment_id for found in client.search_experiments()]
+    experiments = all_experiments(client)
     found = client.search_runs(experiments, f"tags.{STUDY_KEY_TAG} != ''", max_results=1000)
     return sorted({run.data.tags.get(STUDY_NAME_TAG, "") for run in found})
 
 
 def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
-    """One run for each trial: the first that finished, else the last that did not."""
+    """One run for each trial: the last that finished, else the last that did not.
+
+    A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
+    """
     chosen: dict[str, FoundRun] = {}
     for run in runs:
-        name = run.data.tags.get("trial_key") or run.data.tags[f"study.{key}"]
-        if name not in chosen or chosen[name].info.status != "FINISHED":
+        name = run.data.tags.get(KEY_TAG) or run.data.tags[f"study.{key}"]
+        if name not in chosen or run.info.status == "FINISHED" or chosen[name].info.status != "FINISHED":
             chosen[name] = run
-    return list(chosen.values())
+    known = {line for run in chosen.values() if KEY_TAG in run.data.tags for line in _spellings(run, key)}
+    return [run for run in chosen.values() if KEY_TAG in run.data.tags or not known & set(_spellings(run, key))]
+
+
+def _spellings(run: FoundRun, key: str) -> list[str]:
+    return str(run.data.tags[f"study.{key}"]).split("\n")
 
 
 def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
@@ -172,7 +184,7 @@ def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
 def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
     own = run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent_run_id
     return {
-        "overrides": " | ".join(run.data.tags[f"study.{key}"].split("\n")),
+        "overrides": " | ".join(_spellings(run, key)),
         "status": run.info.status,
         "trained_by": "this study" if own else "another",
         "run_id": run.info.run_id,

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from src.errors import ThawError, one_line
+from src.files import write_whole
 
 
 class Workplace:
@@ -43,15 +44,19 @@ class Workplace:
         finally:
             lock.release()
 
-    def is_free(self, name: str) -> bool:
-        """Whether nobody works on `name` just now."""
+    @contextlib.contextmanager
+    def claim_if_free(self, name: str) -> Iterator[bool]:
+        """Claim `name` if nobody works on it just now, and say whether that was so."""
         lock = self._lock(name)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            return False
-        lock.release()
-        return True
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def _lock(self, name: str) -> FileLock:
         path = self.folder / name
@@ -62,5 +67,5 @@ class Workplace:
         path = self.folder / "workplace"
         with FileLock(self.folder / "workplace.lock"):
             if not path.exists() or not path.read_text("ascii"):
-                path.write_text(uuid.uuid4().hex, "ascii")
+                write_whole(path, uuid.uuid4().hex)
             return path.read_text("ascii")

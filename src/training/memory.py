@@ -8,7 +8,6 @@ and what a disk has damaged, is not trusted but trained anew.
 import contextlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,16 +53,20 @@ class PhaseState:
 
     def leads_to(self, epochs: int) -> bool:
         """Whether a phase of `epochs` epochs at the most comes by here."""
-        return self.stopped or len(self.epochs) <= epochs
+        return len(self.epochs) <= epochs
 
 
 class PhaseMemory:
-    """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written."""
+    """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written.
 
-    def __init__(self, folder: Path, max_gb: float, warn: Callable[[str], None]) -> None:
+    What another `device` trained is not known: its numbers may differ in the last digits.
+    """
+
+    def __init__(self, folder: Path, max_gb: float, warn: Callable[[str], None], device: str = "") -> None:
         self.folder = folder
         self.max_bytes = max_gb * 1e9
         self.warn = warn
+        self.device = device
         self.works = max_gb > 0
 
     @contextlib.contextmanager
@@ -87,10 +90,11 @@ class PhaseMemory:
         """What is known of the phase, or None."""
         path = self._path(key)
         try:
-            state = _read(path)
-            os.utime(path)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            state = _read(path, self.device)
+        except Exception:  # a damaged archive fails in every way; whatever cannot be read is not known
             return None
+        with contextlib.suppress(OSError):  # it may be another user's
+            os.utime(path)
         return state
 
     def save(self, key: str, state: PhaseState) -> None:
@@ -99,7 +103,7 @@ class PhaseMemory:
             return
         try:
             with replacing(self._path(key)) as file:
-                np.savez(file, allow_pickle=False, **_arrays(state))
+                np.savez(file, allow_pickle=False, **_arrays(state, self.device))
             prune(self.folder, "*.npz", self.max_bytes)
         except OSError as error:
             self.works = False
@@ -116,26 +120,26 @@ class PhaseMemory:
         return self.works and os.access(self.folder, os.W_OK)
 
 
-def _arrays(state: PhaseState) -> Arrays:
-    facts = {
-        "version": LAYOUT_VERSION, "epochs": [asdict(record) for record in state.epochs], "stopped": state.stopped,
-        "counters": state.counters, "train": list(state.train.items()),
-    }  # fmt: skip
+def _arrays(state: PhaseState, device: str) -> Arrays:
     groups = {"last": state.last, "best": state.best, "optimizer": state.optimizer}
     named = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    facts = {
+        "version": LAYOUT_VERSION, "device": device, "names": sorted(named), "stopped": state.stopped,
+        "epochs": [asdict(record) for record in state.epochs],
+        "counters": state.counters, "train": list(state.train.items()),
+    }  # fmt: skip
     return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), **named}
 
 
-def _read(path: Path) -> PhaseState:
+def _read(path: Path, device: str) -> PhaseState:
     with np.load(path, allow_pickle=False) as stored:
         facts = json.loads(stored["facts"].tobytes())
-        if facts["version"] != LAYOUT_VERSION:
-            raise ValueError(f"{path}: written by another version")
+        if (facts["version"], facts["device"]) != (LAYOUT_VERSION, device):
+            raise ValueError(f"{path}: of another version or device")
         groups: dict[str, Arrays] = {"last": {}, "best": {}, "optimizer": {}}
-        for name in stored.files:
+        for name in facts["names"]:
             group, _, variable = name.partition(":")
-            if group in groups:
-                groups[group][variable] = stored[name]
+            groups[group][variable] = stored[name]
     return PhaseState(
         tuple(EpochRecord(**record) for record in facts["epochs"]),
         facts["stopped"],

@@ -252,7 +252,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _best(self) -> Arrays:
         weights = zip(self.model.weights, self.counting["best"].best_weights, strict=True)
-        changing = set(self.network.changed(self.leg.depth))
+        changing = self.network.changing_paths(self.leg.depth)
         return {variable.path: value for variable, value in weights if variable.path in changing}
 
     def _take_up(self, known: PhaseState) -> None:

@@ -29,6 +29,9 @@ def test_the_command_line_replaces_the_studys_own() -> None:
     found = axes("seed=5", "+extra=1", unfrozen="0,2", seed="0,1,2")
     assert found.varied == {"unfrozen": "0,2"}
     assert found.fixed == ["seed=5", "+extra=1"]
+    assert axes("++seed=5", "+schedule.fine_tuning.no_deeper_than=0,2", seed="0,1").varied == {
+        "schedule.fine_tuning.no_deeper_than": "0,2"
+    }
 
 
 def test_a_name_follows_from_what_is_measured_alone() -> None:

@@ -1,11 +1,13 @@
 """Trials remembered: found by key in any experiment, told out of the store's tables, and the dead closed."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 
-from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, TrialMemory
+from src.tracking.memory import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.workplace import Workplace
 
 
@@ -23,21 +25,41 @@ def add_run(client: mlflow.MlflowClient, experiment: str, status: str, **tags: s
     return run_id
 
 
-def test_the_first_finished_run_of_a_key_answers(client: mlflow.MlflowClient) -> None:
+def test_the_last_finished_run_of_a_key_answers(client: mlflow.MlflowClient) -> None:
     memory = TrialMemory(client)
-    assert memory.finished("k1") is None
+    assert memory.finished("k1", with_model=False) is None
     for status in ("FAILED", "KILLED", "RUNNING"):
         add_run(client, "memory", status, **{KEY_TAG: "k1"})
-    assert memory.finished("k1") is None
-    first = add_run(client, "memory", "FINISHED", **{KEY_TAG: "k1"})
-    add_run(client, "memory, too", "FINISHED", **{KEY_TAG: "k1"})
-    found = memory.finished("k1")
+    assert memory.finished("k1", with_model=False) is None
+    first = add_run(client, "memory", "FINISHED", **{KEY_TAG: "k1", MODEL_TAG: "kept"})
+    time.sleep(0.01)  # runs are ordered by the millisecond
+    second = add_run(client, "memory, too", "FINISHED", **{KEY_TAG: "k1"})
+    assert answer(memory, "k1") == second
+    assert answer(memory, "k1", with_model=True) == first
+    client.delete_run(second)
+    assert answer(memory, "k1") == first
+
+
+def answer(memory: TrialMemory, key: str, *, with_model: bool = False) -> str:
+    found = memory.finished(key, with_model=with_model)
     assert found is not None
-    assert found.info.run_id == first
-    client.delete_run(first)
-    found = memory.finished("k1")
-    assert found is not None
-    assert found.info.run_id != first
+    return str(found.info.run_id)
+
+
+def test_a_run_that_ended_since_it_was_listed_stays_as_it_ended(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Workplace(tmp_path)
+    run_id = add_run(client, "dead", "RUNNING", **{KEY_TAG: "ends", WORKPLACE_TAG: here.id})
+    claim_if_free = here.claim_if_free
+
+    def ends_first(name: str) -> Any:
+        client.set_terminated(run_id, "FINISHED")
+        return claim_if_free(name)
+
+    monkeypatch.setattr(here, "claim_if_free", ends_first)
+    assert TrialMemory(client).close_dead(here) == 0
+    assert client.get_run(run_id).info.status == "FINISHED"
 
 
 def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> None:
@@ -47,7 +69,7 @@ def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> Non
     client.log_metric(run_id, "best/val_accuracy", 0.3, step=1)
     client.set_terminated(run_id, "FINISHED")
     memory = TrialMemory(client)
-    found = memory.finished("k2")
+    found = memory.finished("k2", with_model=False)
     assert found is not None
     assert memory.summary(found) == {
         "run_id": run_id, "trial_key": "k2", "status": "FINISHED", "data_fingerprint": "f", "val/accuracy": 0.3,

@@ -22,7 +22,7 @@ def experiment(client: mlflow.MlflowClient) -> str:
     return str(found.experiment_id if found else client.create_experiment("studies"))
 
 
-NAMES = ["unfreezing", 'it\'s "quoted"', "a,b=c 🌲 <b>", "x" * 200, "back`tick", "%_like"]
+NAMES = ["unfreezing", 'it\'s "quoted"', "a,b=c 🌲 <b>", "x" * 200, "back`tick", "%_like", "caf\udce9"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,7 +32,7 @@ def test_a_study_is_found_by_its_name(client: mlflow.MlflowClient, experiment: s
     again = Study.open(client, experiment, name, {})
     assert again.run_id == first.run_id
     run = client.get_run(again.run_id)
-    assert (run.info.status, run.data.tags["study"]) == ("RUNNING", name)
+    assert (run.info.status, run.data.tags["study"]) == ("RUNNING", name.replace("\udce9", "\\udce9"))
     assert Study.open(client, experiment, f"{name} other", {}).run_id != first.run_id
 
 
@@ -74,17 +74,33 @@ def test_a_trial_is_one_row_however_often_it_was_tried(client: mlflow.MlflowClie
     assert [(run.data.tags[KEY_TAG], run.info.status) for run in chosen] == [("a", "FINISHED"), ("b", "FAILED")]
 
 
+def test_a_trial_that_failed_before_it_had_a_key_is_the_one_that_is_spelled_alike(
+    client: mlflow.MlflowClient, experiment: str
+) -> None:
+    study = Study.open(client, experiment, "mended", {})
+    study.add_failed("unfrozen=2", "no such file", "Traceback")
+    study.add_failed("unfrozen=99", "no such depth caf\udce9", "Traceback")
+    assert [run.info.status for run in one_each(study.members(), study.key)] == ["FAILED", "FAILED"]
+    add_trial(client, experiment, study_member(study, "unfrozen=2"), "k", "FINISHED", 0.5)
+    chosen = one_each(study.members(), study.key)
+    assert sorted(run.info.status for run in chosen) == ["FAILED", "FINISHED"]
+
+
 def test_a_closed_study_holds_counts_best_and_table(client: mlflow.MlflowClient, experiment: str) -> None:
     study = Study.open(client, experiment, "closed", {})
     add_trial(client, experiment, study_member(study, "unfrozen=2"), "2", "FINISHED", 0.4)
     best = add_trial(client, experiment, study_member(study, "unfrozen=11"), "11", "FINISHED", 0.6)
     add_trial(client, experiment, study_member(study, "unfrozen=20"), "20", "FAILED", 0.9)
-    study.describe({"unfrozen": "2,11,20"}, ["data=trees"])
+    study.describe({"+unfrozen": "2,11,20"}, ["data=trees"], "seed: 0\n")
     study.close("FAILED", {"finished": 2, "answered": 0, "failed": 1, "killed": 0, "pruned": 0})
     run = client.get_run(study.run_id)
     assert run.info.status == "FAILED"
     assert run.data.metrics["best/val_accuracy"] == 0.6
     assert run.data.metrics["trials/failed"] == 1
     assert run.data.tags["best_run_id"] == best
-    assert run.data.tags["varies.unfrozen"] == "2,11,20"
-    assert {artifact.path for artifact in client.list_artifacts(study.run_id)} == {"study.txt", "trials.csv"}
+    assert run.data.tags["varies"] == "+unfrozen=2,11,20"
+    assert {artifact.path for artifact in client.list_artifacts(study.run_id)} == {
+        "study.txt",
+        "config.yaml",
+        "trials.csv",
+    }

@@ -46,6 +46,12 @@ def test_a_state_comes_back_as_it_was(memory: PhaseMemory) -> None:
     assert memory.load("other") is None
 
 
+def flipped(content: bytes, bit: int) -> bytes:
+    damaged = bytearray(content)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
 def test_what_is_damaged_is_not_known(memory: PhaseMemory) -> None:
     memory.save("key", STATE)
     path = memory.folder / "key.npz"
@@ -55,10 +61,12 @@ def test_what_is_damaged_is_not_known(memory: PhaseMemory) -> None:
         path.write_bytes(whole[:cut])
         assert memory.load("key") is None
     array = whole.index(STATE.last["dense/kernel"].tobytes())
-    damaged = bytearray(whole)
-    damaged[array + int(generator.integers(24))] ^= 1
-    path.write_bytes(bytes(damaged))
+    path.write_bytes(flipped(whole, 8 * array + int(generator.integers(192))))
     assert memory.load("key") is None
+    for bit in generator.integers(8 * len(whole), size=2000):
+        path.write_bytes(flipped(whole, int(bit)))
+        known = memory.load("key")
+        assert known is None or known.last.keys() == STATE.last.keys()
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
@@ -186,6 +194,20 @@ def test_a_shorter_phase_is_trained_by_itself(small: TrialConfig, tmp_path: Path
     alone = histories(run(longer(small, 2), tmp_path / "alone")[0])
     run(small, tmp_path)
     assert histories(run(longer(small, 2), tmp_path)[0]) == alone
+
+
+def test_a_phase_that_stopped_by_itself_is_no_answer_to_a_shorter_one(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    stuck = ("force=false", "learning_rate=1e-9", "schedule.training.patience=2")
+    assert len(run(composed(*tiny, *stuck, "epochs=20"), tmp_path)[0].last.epochs) == 3
+    assert len(run(composed(*tiny, *stuck, "epochs=2"), tmp_path)[0].last.epochs) == 2
+
+
+def test_what_another_device_trained_is_not_known(tmp_path: Path) -> None:
+    PhaseMemory(tmp_path, 1.0, pytest.fail, "CPU").save("key", STATE)
+    assert PhaseMemory(tmp_path, 1.0, pytest.fail, "CPU").load("key") is not None
+    assert PhaseMemory(tmp_path, 1.0, pytest.fail, "GPU").load("key") is None
 
 
 def test_force_trains_what_is_known(small: TrialConfig, tmp_path: Path) -> None:
