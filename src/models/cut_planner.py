@@ -1,0 +1,99 @@
+"""Which cuts to store activations at: bytes read against work repeated, and one store for several depths."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from src.models.cut import Cut, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What work and bytes take; the defaults were measured on two cores (AMD EPYC, TensorFlow 2.21, batches of 32).
+
+    Attributes:
+        macs: multiply-accumulates a second, forward: VGG16 reaches 113 · 10⁹.
+        values: values a second that come out of operations, whatever those compute: memory bounds them. With 2 · 10⁹,
+            MobileNetV2 and V3, ResNet50, EfficientNetB0, DenseNet121 and VGG16 take 0.8 to 1.6 times the estimate.
+        read: bytes a second, gathered by rows from a memory map that mostly lies in the page cache.
+        write: bytes a second.
+    """
+
+    macs: float = 120e9
+    values: float = 2e9
+    read: float = 1e9
+    write: float = 0.5e9
+
+    def work(self, macs: int, values: int) -> float:
+        """Seconds that so much forward work takes."""
+        return macs / self.macs + values / self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One depth that trains on a network.
+
+    Attributes:
+        cuts: those it can train after, from the image's own to the natural one (:func:`src.models.cut.cuts`).
+        passes: how often it takes each image: epochs, times trials.
+    """
+
+    cuts: Sequence[Cut]
+    passes: int
+
+    @property
+    def natural(self) -> Cut:
+        """The last cut: what lies between another and this one is repeated at each pass."""
+        return self.cuts[-1]
+
+
+def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "float32") -> list[Cut | None]:
+    """For each of `uses`, on one network, the cut to store activations at; None where nothing is worth storing.
+
+    The least seconds an image: each stored cut is filled once (the image read, all work before the cut done, its bytes
+    written), and each pass reads those bytes and repeats the work from there to the natural cut. Which of two cuts is
+    better is the same for all depths that both serve, so those that share one lie side by side: it is enough to look at
+    how the depths, in order, fall into groups.
+    """
+    prices = costs or Costs()
+    order = sorted(range(len(uses)), key=lambda k: uses[k].natural.values, reverse=True)
+    best: list[tuple[float, list[Cut | None]]] = [(0.0, [])]
+    for end in range(1, len(order) + 1):
+        plans = []
+        for start in range(end):
+            seconds, cut = _share([uses[k] for k in order[start:end]], prices, kind)
+            plans.append((best[start][0] + seconds, best[start][1] + [cut] * (end - start)))
+        best.append(min(plans, key=lambda plan: plan[0]))
+    chosen = dict(zip(order, best[-1][1], strict=True))
+    return [chosen[k] for k in range(len(uses))]
+
+
+def _share(uses: Sequence[Use], costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
+    """Seconds an image, and the cut, with which all of `uses` do best; the last is the deepest, so its cuts serve all.
+
+    The image itself is stored already, a byte a value: its cut stands for storing nothing.
+    """
+    image, *others = uses[-1].cuts
+    options: list[tuple[float, Cut | None]] = [(_passes(uses, image, image.width, costs), None)]
+    for cut in _narrowing(others):
+        size = cut.image_bytes(kind)
+        filling = image.width / costs.read + costs.work(cut.macs, cut.values) + size / costs.write
+        options.append((filling + _passes(uses, cut, size, costs), cut))
+    return min(options, key=lambda option: option[0])
+
+
+def _passes(uses: Iterable[Use], cut: Cut, size: int, costs: Costs) -> float:
+    """Seconds an image for all passes of `uses` after `cut`, with `size` bytes an image to read."""
+    seconds = 0.0
+    for use in uses:
+        repeated = costs.work(use.natural.macs - cut.macs, use.natural.values - cut.values)
+        seconds += use.passes * (size / costs.read + repeated)
+    return seconds
+
+
+def _narrowing(cuts: Sequence[Cut]) -> list[Cut]:
+    """The cuts that are narrower than every later one, last first: no other can be best."""
+    narrow: list[Cut] = []
+    for cut in reversed(cuts):
+        if not narrow or cut.width < narrow[-1].width:
+            narrow.append(cut)
+    return narrow
