@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString, Transformer
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from src.composition import CONF
 from src.errors import ThawError
 from src.search.space import Choices, Dimension, Integers, Reals, Space
+from tests.conftest import Compose
 
 WRITABLE = st.text(st.characters(codec="utf-8"), max_size=8)
 SINGLE = (
@@ -89,10 +89,9 @@ def test_what_a_sweep_is_read_as(value: str, dimension: Dimension) -> None:
     assert [type(each) for each in found.values or ()] == [type(each) for each in dimension.values or ()]
 
 
-def test_a_glob_stands_for_the_groups_files() -> None:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        (found,) = Space.of(parser.parse_overrides(["augment=glob(*,exclude=none)"])).dimensions
+def test_a_glob_stands_for_the_groups_files(composed: Compose) -> None:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # of the fixture
+    (found,) = Space.of(parser.parse_overrides(["augment=glob(*,exclude=none)"])).dimensions
     assert found.values == tuple(sorted(path.stem for path in CONF.glob("augment/*.yaml") if path.stem != "none"))
 
 

@@ -4,13 +4,13 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
-from src.composition import CONF, prepare, trial_config
+from src.composition import trial_config
 from src.project import PROJECT
 from src.search.axes import Axes
-from tests.conftest import Command
+from tests.conftest import Command, Compose
 
 STUDIES = sorted((PROJECT / "sweeps").glob("*.yaml"))
 EXPECTED = {
@@ -32,21 +32,19 @@ def test_a_study_says_how_it_is_run_and_what_it_asks(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_every_trial_of_a_study_is_in_order(path: Path) -> None:
-    prepare()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose(path.stem, return_hydra_config=True)
-        assert whole.hydra.mode.name == "MULTIRUN"
-        assert whole.study == path.stem
-        params = OmegaConf.to_container(whole.hydra.sweeper.params)
-        assert isinstance(params, dict)
-        axes = Axes.read(None, {str(key): value for key, value in params.items()}, ())  # type: ignore[arg-type]
-        assert set(axes.varied) >= {"seed"}
-        choices = [list(each.sweep_string_iterator()) for each in axes.overrides if each.is_sweep_override()]
-        keys = list(axes.varied)
-        for values in itertools.product(*choices):
-            job = [f"{key}={value}" for key, value in zip(keys, values, strict=True)]
-            trial_config(compose(path.stem, job + axes.fixed))
+def test_every_trial_of_a_study_is_in_order(composed: Compose, path: Path) -> None:
+    whole = compose(path.stem, return_hydra_config=True)  # Hydra was initialised by the fixture
+    assert whole.hydra.mode.name == "MULTIRUN"
+    assert whole.study == path.stem
+    params = OmegaConf.to_container(whole.hydra.sweeper.params)
+    assert isinstance(params, dict)
+    axes = Axes.read(None, {str(key): value for key, value in params.items()}, ())  # type: ignore[arg-type]
+    assert set(axes.varied) >= {"seed"}
+    choices = [list(each.sweep_string_iterator()) for each in axes.overrides if each.is_sweep_override()]
+    keys = list(axes.varied)
+    for values in itertools.product(*choices):
+        job = [f"{key}={value}" for key, value in zip(keys, values, strict=True)]
+        trial_config(compose(path.stem, job + axes.fixed))
 
 
 @pytest.mark.slow
