@@ -165,7 +165,7 @@ class _EpochSeeds(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:  # at 0 Keras gives it no generator
                 text = f"{self.seed} {layer.name} {self.first_epoch + epoch}"
                 layer.seed_generator.state.assign([zlib.crc32(text.encode()), 0])
 

@@ -83,6 +83,11 @@ def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[s
     assert [record.metrics["learning_rate"] for record in outcome.phases[0].epochs] == [pytest.approx(1e-3)] * 2
 
 
+def test_no_dropout_is_a_trial_too(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    outcome, _, _, _ = run(composed(*tiny, "dropout=0"), tmp_path)
+    assert len(outcome.last.epochs) == 2
+
+
 def test_the_best_epoch_of_the_last_phase_is_kept(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=4", "fine_tune_learning_rate=0.01")
     outcome, network, feed, _ = run(trial, tmp_path)
