@@ -1,11 +1,13 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and locks beside them."""
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -29,6 +31,44 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write all of `content` to `path` or nothing; see :func:`replacing`."""
     with replacing(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def alone(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock `path` for the block; `waits` is told, once, when another process has it.
+
+    The system lets go of it when the process ends, however it ends.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    path.touch()  # fails at once where a lock would wait for ever
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waits()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def alone_if_free(path: Path) -> Iterator[bool]:
+    """As :func:`alone` where nobody holds the lock just now, else without it; says whether that was so."""
+    path.touch()
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def prune(folder: Path, pattern: str, most_bytes: float) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from src.data.listing import Image, Listing, UnreadableImageError
 from src.errors import ThawError, one_line
+from src.files import alone
 
 LAYOUT_VERSION = 1
 """Part of every store's key: raise it when the same stamps would give other pixels."""
@@ -51,9 +51,7 @@ def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, pro
     folder = cache_dir / "images" / _key(listing, side)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_suffix(".lock")
-        lock.touch()  # fails at once where a lock would wait for ever
-        with FileLock(lock):
+        with alone(folder.with_suffix(".lock")):
             if not _is_whole(folder, len(listing.samples), side):
                 _fill(folder, listing, side, threads, progress)
         return _open(folder)

@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock
-
 from src.config import TrackingConfig
 from src.errors import ThawError, one_line
+from src.files import alone
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -94,9 +93,7 @@ def _create_database(uri: str, project: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    lock.touch()  # fails at once where a lock would wait for ever
-    with FileLock(lock):
+    with alone(path.with_name(f".{path.name}.lock")):
         if path.exists():
             return
         unfinished = path.with_name(path.name + ".unfinished")

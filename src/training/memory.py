@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from src.errors import one_line
-from src.files import prune, replacing
+from src.files import alone, prune, replacing
 from src.training.records import EpochRecord
 
 Arrays = dict[str, NDArray[Any]]
@@ -75,16 +74,8 @@ class PhaseMemory:
         if not self._prepared():
             yield
             return
-        lock = FileLock(self.folder / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waits()
-            lock.acquire()
-        try:
+        with alone(self.folder / f"{key}.lock", waits):
             yield
-        finally:
-            lock.release()
 
     def load(self, key: str) -> PhaseState | None:
         """What is known of the phase, or None."""
