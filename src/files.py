@@ -71,12 +71,17 @@ def alone_if_free(path: Path) -> Iterator[bool]:
         lock.release()
 
 
+def folder_name(name: str) -> str:
+    """A folder for any name: MLflow takes names of experiments that no file system does, and so do studies."""
+    return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in name)[:120]
+
+
 def prune(folder: Path, pattern: str, most_bytes: float) -> None:
     """Remove the files of `folder` that were used least recently, until those left hold `most_bytes` at the most.
 
     What `pattern` matches counts; unfinished files of processes that died are removed once they are a day old.
     """
-    found = sorted((path for path in folder.glob(pattern)), key=_last_use, reverse=True)
+    found = sorted(folder.glob(pattern), key=_last_use, reverse=True)
     kept = 0
     for path in found:
         kept += _size(path)

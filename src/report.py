@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from src.errors import ThawError, one_line
+from src.files import folder_name
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,7 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for name in options.study:
-            _report(name, options.tracking_uri, options.out if len(options.study) == 1 else options.out / _folder(name))
+            _report(
+                name, options.tracking_uri, options.out if len(options.study) == 1 else options.out / folder_name(name)
+            )
     except ThawError as error:
         print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
         return 1
@@ -38,11 +41,6 @@ def _report(name: str, uri: str | None, out: Path) -> None:
     print(one_line(name))
     for line in report.lines():
         print(one_line(line, 2000))
-    print(f"page: {out / 'report.html'}")
-
-
-def _folder(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:80]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A study's report: what its runs say, judged, drawn and written to a folder."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from src.reporting.study_curves import draw_study_curves
 from src.reporting.tradeoff import draw_tradeoff
 from src.tracking.memory import TrialMemory
 from src.tracking.records import read_records
-from src.tracking.study import Study, as_csv, one_each
+from src.tracking.study import Study, as_csv
 from src.tracking.summary import without_nan
 from src.verdict.diagnosis import Finding, diagnose
 from src.verdict.intervals import wilson_interval
@@ -37,26 +37,28 @@ class Report:
     verdicts: tuple[Verdict, ...]
     findings: tuple[Finding, ...]
     recommended: Recommended | None
+    page: Path
 
     def lines(self) -> list[str]:
-        """The verdict for the terminal."""
+        """The verdict for the terminal, and where its page is."""
         told = [f"{each.facet}: {each.sentence}" if each.facet else each.sentence for each in self.verdicts]
-        if self.recommended is None:
-            return [state_of(self.trials), *told]
-        return [state_of(self.trials), *told, f"train it: {self.recommended.command}", self.recommended.test]
+        train = [f"train it: {self.recommended.command}", self.recommended.test] if self.recommended else []
+        return [state_of(self.trials), *told, *train, f"page: {self.page}"]
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
     """Judge `study` as it stands, and leave report.html, figures, trials.csv and verdict.json in the folder `out`."""
-    trials = read_records(study, TrialMemory(client))
+    runs = study.trials()
+    trials = read_records(runs, study.key, TrialMemory(client))
     verdicts = judge(trials)
-    recommended = _recommend(client, verdicts)
-    report = Report(name, tuple(trials), tuple(verdicts), tuple(diagnose(trials)), recommended)
+    recommended = _recommend({run.info.run_id: run.data.tags for run in runs}, verdicts)
+    page = out / "report.html"
+    report = Report(name, tuple(trials), tuple(verdicts), tuple(diagnose(trials)), recommended, page)
     out.mkdir(parents=True, exist_ok=True)
     pictures = _draw(verdicts, out)
-    write_whole(out / "trials.csv", as_csv(one_each(study.members(), study.key), study.key, study.run_id))
+    write_whole(out / "trials.csv", as_csv(runs, study.key, study.run_id))
     write_whole(out / "verdict.json", json.dumps(without_nan(_as_data(report)), indent=1, default=str) + "\n")
-    write_page(out / "report.html", name, trials, verdicts, report.findings, pictures, recommended)
+    write_page(page, name, trials, verdicts, report.findings, pictures, recommended)
     return report
 
 
@@ -71,18 +73,17 @@ def _draw(verdicts: Sequence[Verdict], out: Path) -> list[Picture]:
     ]
 
 
-def _recommend(client: mlflow.MlflowClient, verdicts: Sequence[Verdict]) -> Recommended | None:
+def _recommend(tags: Mapping[str, Mapping[str, str]], verdicts: Sequence[Verdict]) -> Recommended | None:
     """The least seed of the named depth, in the facet whose named depth has the best validation mean.
 
-    Not the luckiest seed: picking that would be one more choice by validation accuracy.
+    Not the luckiest seed: picking that would be one more choice by validation accuracy. `tags` are the runs', by id.
     """
     named = [(row, verdict) for verdict in verdicts for row in verdict.rows if row.depth == verdict.depth]
     if not named:
         return None
     row, verdict = max(named, key=lambda pair: pair[0].accuracy.estimate)
-    trials = verdict.reduction.trials if verdict.reduction else ()
-    trial = min((trial for trial in trials if trial.depth == row.depth), key=lambda each: each.seed)
-    command = client.get_run(trial.run_id).data.tags.get("command", f"python -m src.train {trial.overrides}")
+    trial = min((trial for trial in verdict.trials if trial.depth == row.depth), key=lambda each: each.seed)
+    command = tags[trial.run_id].get("command", f"python -m src.train {trial.overrides}")
     return Recommended(trial.run_id, command, _test_text(trial), _flattery_text(verdict))
 
 

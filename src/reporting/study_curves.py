@@ -17,9 +17,9 @@ from src.verdict.verdict import Verdict
 
 
 def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Means over seeds of the trials that the verdict rests on; a dotted line where a phase begins."""
-    shown = [verdict for verdict in verdicts if verdict.reduction and verdict.rows] or list(verdicts[:1])
-    figure = Figure(figsize=(9, 3.4 * max(1, len(shown))), layout="constrained")
+    """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins."""
+    shown = [verdict for verdict in verdicts if verdict.rows]
+    figure = Figure(figsize=(9, 3.4 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 2, sharey=True, squeeze=False)
     for row, verdict in zip(grid, shown, strict=True):
         for axes, split in zip(row, ("fit", "val"), strict=True):
@@ -29,13 +29,12 @@ def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
 
 
 def _panel(axes: Axes, verdict: Verdict, metric: str) -> None:
-    trials = verdict.reduction.trials if verdict.reduction else ()
     depths = [row.depth for row in verdict.rows]
     colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.85, max(1, len(depths))))
     for depth, colour in zip(depths, colours, strict=True):
-        curve = _mean_curve([trial for trial in trials if trial.depth == depth], metric)
+        curve = _mean_curve([trial for trial in verdict.trials if trial.depth == depth], metric)
         axes.plot(list(curve), list(curve.values()), color=colour, label=f"{depth} layers", lw=1.4)
-    for boundary in _boundaries(trials):
+    for boundary in _boundaries(verdict.trials):
         axes.axvline(boundary - 0.5, color="#888888", ls=":", lw=1)
     axes.set(title=metric, xlabel="epoch", ylim=(0, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

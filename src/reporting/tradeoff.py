@@ -20,8 +20,8 @@ _LINES = (
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
-    """A panel for each facet: means and 95 % intervals over seeds by depth, and the gap's parts as bands."""
-    shown = [verdict for verdict in verdicts if verdict.reduction and verdict.rows] or list(verdicts[:1])
+    """A panel for each facet that was measured: means and 95 % intervals by depth, and the gap's parts as bands."""
+    shown = [verdict for verdict in verdicts if verdict.rows]
     figure = Figure(figsize=(max(6.0, 5.0 * len(shown)), 4.6), layout="constrained")
     for axes, verdict in zip(figure.subplots(1, len(shown), sharey=True, squeeze=False)[0], shown, strict=True):
         _panel(axes, verdict)
@@ -32,9 +32,8 @@ def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
 
 
 def _panel(axes: Axes, verdict: Verdict) -> None:
-    trials = verdict.reduction.trials if verdict.reduction else ()
     places = range(len(verdict.rows))
-    by_depth = [[trial for trial in trials if trial.depth == row.depth] for row in verdict.rows]
+    by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
     means = [_line(axes, by_depth, *line) for line in _LINES]
     fit, train, val = means
     axes.fill_between(places, fit, train, color=FIT, alpha=0.18, label="gap/mode: fit − train")

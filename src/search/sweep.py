@@ -171,7 +171,7 @@ def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> l
     folder = settings.folder / "report"
     report = make_report(client, study, settings.name, folder)
     client.log_artifacts(study.run_id, str(folder), "report")
-    return [*report.lines(), f"page: {folder / 'report.html'}"]
+    return report.lines()
 
 
 def _places(settings: _Settings, study: Study) -> dict[str, str]:

@@ -5,18 +5,17 @@ from collections.abc import Mapping, Sequence
 from mlflow.entities import Run as FoundRun
 
 from src.tracking.memory import TrialMemory
-from src.tracking.study import Study, one_each
+from src.tracking.study import spellings
 from src.verdict.records import Factor, TrialRecord
 
 _NOT_FACTORS = {"seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast"}
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
 
 
-def read_records(study: Study, memory: TrialMemory) -> list[TrialRecord]:
-    """One record for each trial of `study`, as it stands now."""
-    runs = one_each(study.members(), study.key)
+def read_records(runs: Sequence[FoundRun], key: str, memory: TrialMemory) -> list[TrialRecord]:
+    """The records of `runs`, the trials of the study `key`, in their order."""
     factors = essential([_factors(run.data.params, run.data.tags) for run in runs])
-    return [_record(run, own, study.key, memory) for run, own in zip(runs, factors, strict=True)]
+    return [_record(run, own, key, memory) for run, own in zip(runs, factors, strict=True)]
 
 
 def essential(factors: Sequence[Mapping[str, Factor]]) -> list[dict[str, Factor]]:
@@ -46,7 +45,7 @@ def _record(run: FoundRun, factors: Mapping[str, Factor], key: str, memory: Tria
     return TrialRecord(
         run_id=run.info.run_id,
         status=run.info.status,
-        overrides=tags.get(f"study.{key}", "").split("\n")[0],
+        overrides=spellings(run, key)[0],
         factors=factors,
         depth=int(metrics.get("depth/canonical", 0)),
         layers=int(metrics.get("depth/layers", 0)),

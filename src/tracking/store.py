@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from src.config import TrackingConfig
 from src.errors import ThawError, one_line
-from src.files import alone
+from src.files import alone, folder_name
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -126,7 +126,7 @@ def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path)
     if found is not None:
         return str(found.experiment_id)
     served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
-    root = None if served else f"{_artifact_root(uri, project)}/{_folder_name(name)}"
+    root = None if served else f"{_artifact_root(uri, project)}/{folder_name(name)}"
     try:
         return str(client.create_experiment(name, artifact_location=root))
     except MlflowException:
@@ -134,11 +134,6 @@ def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path)
         if found is None:
             raise
         return str(found.experiment_id)
-
-
-def _folder_name(experiment: str) -> str:
-    """A folder for any experiment's name: MLflow takes names that no file system does."""
-    return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in experiment)[:120]
 
 
 def _without_password(text: str) -> str:

@@ -40,7 +40,7 @@ class Membership:
     @property
     def tag(self) -> str:
         """The tag's name."""
-        return f"study.{self.study_key}"
+        return member_tag(self.study_key)
 
     def tags(self) -> dict[str, str]:
         """What makes a new run the study's own."""
@@ -69,6 +69,11 @@ class Membership:
 def study_key(name: str) -> str:
     """What a study is found by: a digest of its name."""
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
+
+
+def member_tag(key: str) -> str:
+    """The tag by which a run belongs to the study `key`."""
+    return f"study.{key}"
 
 
 class Study:
@@ -121,7 +126,7 @@ class Study:
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
         experiments = all_experiments(self.client)
-        query, runs, token = f"tags.`study.{self.key}` != ''", [], None
+        query, runs, token = f"tags.`{member_tag(self.key)}` != ''", [], None
         while True:
             page = self.client.search_runs(
                 experiments, query, max_results=500, order_by=["start_time ASC"], page_token=token
@@ -131,9 +136,13 @@ class Study:
             if not token:
                 return runs
 
+    def trials(self) -> list[FoundRun]:
+        """One run for each of the study's trials; see :func:`one_each`."""
+        return one_each(self.members(), self.key)
+
     def close(self, status: str, counts: Mapping[str, int]) -> None:
         """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED."""
-        trials = one_each(self.members(), self.key)
+        trials = self.trials()
         best = max((run for run in trials if run.info.status == "FINISHED"), key=_objective, default=None)
         numbers = {f"trials/{name}": float(count) for name, count in counts.items()}
         if best is not None:
@@ -159,15 +168,16 @@ def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
     """
     chosen: dict[str, FoundRun] = {}
     for run in runs:
-        name = run.data.tags.get(KEY_TAG) or run.data.tags[f"study.{key}"]
+        name = run.data.tags.get(KEY_TAG) or run.data.tags[member_tag(key)]
         if name not in chosen or run.info.status == "FINISHED" or chosen[name].info.status != "FINISHED":
             chosen[name] = run
-    known = {line for run in chosen.values() if KEY_TAG in run.data.tags for line in _spellings(run, key)}
-    return [run for run in chosen.values() if KEY_TAG in run.data.tags or not known & set(_spellings(run, key))]
+    known = {line for run in chosen.values() if KEY_TAG in run.data.tags for line in spellings(run, key)}
+    return [run for run in chosen.values() if KEY_TAG in run.data.tags or not known & set(spellings(run, key))]
 
 
-def _spellings(run: FoundRun, key: str) -> list[str]:
-    return str(run.data.tags[f"study.{key}"]).split("\n")
+def spellings(run: FoundRun, key: str) -> list[str]:
+    """How the study `key` spells a run's trial, first as it came to it."""
+    return str(run.data.tags[member_tag(key)]).split("\n")
 
 
 def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
@@ -184,7 +194,7 @@ def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
 def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
     own = run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent_run_id
     return {
-        "overrides": " | ".join(_spellings(run, key)),
+        "overrides": " | ".join(spellings(run, key)),
         "status": run.info.status,
         "trained_by": "this study" if own else "another",
         "run_id": run.info.run_id,

@@ -88,6 +88,11 @@ class Verdict:
     reduction: Reduction | None = None
     flattery: Optimism | None = None
 
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """The trials that it rests on."""
+        return self.reduction.trials if self.reduction else ()
+
 
 def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
     """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
