@@ -58,8 +58,12 @@ class _Settings:
 class Sweep:
     """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
 
-    def __init__(self, launcher: Launcher, study: Study, folder: Path, varied: Sequence[str], board: Board) -> None:
-        self.launcher, self.study, self.folder, self.varied, self.board = launcher, study, folder, varied, board
+    def __init__(
+        self, launcher: Launcher, study: Study, settings: _Settings, varied: Sequence[str], board: Board
+    ) -> None:
+        self.launcher, self.study, self.varied, self.board = launcher, study, varied, board
+        self.folder = settings.folder
+        self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.full: dict[int, str] = {}
         self.pruned = 0
 
@@ -110,17 +114,17 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
     settings = _Settings.read(config, name)
     board = Board(Tally(total), settings.name, settings.runtime.progress)
     client, experiment = open_store(settings.tracking, PROJECT)
-    workplace = Workplace(settings.runtime.work_dir)
+    workplace, memory = Workplace(settings.runtime.work_dir), TrialMemory(client)
     with workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")):
-        TrialMemory(client).close_dead(workplace)
+        memory.close_dead(workplace)
         study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
-        sweep = Sweep(launcher, study, settings.folder, list(axes.varied), board)
+        sweep = Sweep(launcher, study, settings, list(axes.varied), board)
         try:
             _prepare(settings, config, study, axes)
             with board:
                 yield sweep
         finally:
-            TrialMemory(client).close_dead(workplace)  # of other processes that ended with this one
+            memory.close_dead(workplace)  # of other processes that ended with this one
             _close(study, sweep, sys.exception())
             board.table()
         board.result(_report(client, study, settings), _places(settings, study))
@@ -136,9 +140,8 @@ def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes) 
     OmegaConf.save(config, settings.folder / "multirun.yaml")
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
-    own = {
-        key: value for key, value in plain.items() if key not in {"hydra", "tracking"}
-    }  # its uri may hold a password
+    without = {"hydra", "tracking"}  # its uri may hold a password
+    own = {key: value for key, value in plain.items() if key not in without}
     study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(own))
 
 

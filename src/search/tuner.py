@@ -5,7 +5,6 @@ was cut off is taken up by asking from the start: `max_trials` is what it comes 
 """
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self
 
 from hydra.plugins.launcher import Launcher
@@ -17,7 +16,6 @@ from src.search.axes import Axes
 from src.search.oracles import EPOCHS_KEY, Kind, Search
 from src.search.space import Space
 from src.search.sweep import open_sweep
-from src.tracking.study import study_key
 
 _KINDS: tuple[Kind, ...] = ("random", "bayesian", "hyperband")
 _DEFAULT_TRIALS = 20
@@ -77,7 +75,16 @@ def sweep_search(
     space = Space.of(axes.overrides)
     _check(settings, config)
     with open_sweep(config, launcher, axes, name, _total(settings, space)) as sweep:
-        search = _search(settings, space, config, name)
+        most_epochs = settings.max_epochs or int(config.fine_tune_epochs)
+        search = Search(
+            settings.oracle,
+            space,
+            seed=settings.seed,
+            max_trials=_most(settings),
+            max_epochs=most_epochs,
+            factor=settings.factor,
+            folder=sweep.search_folder,
+        )
         proposals = search.ask(settings.batch_size)
         while proposals:
             outcomes = sweep.launch([each.overrides for each in proposals])
@@ -97,18 +104,6 @@ def _total(settings: SearchSettings, space: Space) -> int | None:
     return min(known, default=None)
 
 
-def _search(settings: SearchSettings, space: Space, config: DictConfig, name: str) -> Search:
-    return Search(
-        settings.oracle,
-        space,
-        seed=settings.seed,
-        max_trials=_most(settings),
-        max_epochs=settings.max_epochs or int(config.fine_tune_epochs),
-        factor=settings.factor,
-        folder=_work_dir(config) / "searches" / study_key(str(config.study or name)),
-    )
-
-
 def _check(settings: SearchSettings, config: DictConfig) -> None:
     """Raise ThawError if the schedule does not ask how many epochs hyperband gave."""
     if settings.oracle != "hyperband":
@@ -116,7 +111,3 @@ def _check(settings: SearchSettings, config: DictConfig) -> None:
     schedule = str(OmegaConf.to_container(config.schedule, resolve=False))
     if f"${{{EPOCHS_KEY}}}" not in schedule:
         raise ThawError(f"oracle=hyperband rations {EPOCHS_KEY}, which this schedule does not use: schedule=two_phase?")
-
-
-def _work_dir(config: DictConfig) -> Path:
-    return Path(str(config.runtime.work_dir)).expanduser()

@@ -95,7 +95,8 @@ class PhaseMemory:
         try:
             with replacing(self._path(key)) as file:
                 np.savez(file, allow_pickle=False, **_arrays(state, self.device))
-            prune(self.folder, "*.npz", self.max_bytes)
+            if state.train:  # at a phase's end: during it the same file is replaced
+                prune(self.folder, "*.npz", self.max_bytes)
         except OSError as error:
             self.works = False
             self.warn(f"phases cannot be kept in {self.folder}: {one_line(error.strerror or error)}; going on without")
