@@ -5,80 +5,23 @@ import html
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from mlflow.entities import Metric, Param, RunTag
 
 from src.report import main
 from src.reporting.study import make_report
-from src.tracking.memory import KEY_TAG
 from src.tracking.study import Study
-
-Trials = Iterable[tuple[dict[str, Any], str]]
-Fill = Callable[[str, Trials], Study]
-
-VAL = {0: 0.50, 2: 0.52, 11: 0.60, 20: 0.61}
-
-
-def trial(depth: int, seed: int, **parameters: Any) -> dict[str, Any]:
-    return {"depth": depth, "seed": seed, "val": VAL.get(depth, 0.5) + 0.002 * seed, **parameters}
-
-
-@pytest.fixture
-def fill(store_uri: str) -> Fill:
-    """A study in a real store with runs such as trials leave."""
-    client = mlflow.MlflowClient(store_uri)
-
-    def make(name: str, trials: Trials) -> Study:
-        found = client.get_experiment_by_name("reports")
-        experiment = found.experiment_id if found else client.create_experiment("reports")
-        study = Study.open(client, experiment, name, {})
-        for number, (facts, status) in enumerate(trials):
-            add(client, experiment, study, f"{name} {number}", facts, status)
-        return study
-
-    return make
-
-
-def add(
-    client: mlflow.MlflowClient, experiment: str, study: Study, key: str, facts: dict[str, Any], status: str
-) -> None:
-    own = {name: str(value) for name, value in facts.items() if name not in {"depth", "val", "overrides"}}
-    overrides = facts.get("overrides", f"unfrozen={facts['depth']} seed={facts['seed']}")
-    tags = {
-        KEY_TAG: key,
-        f"study.{study.key}": overrides,
-        "photos.val": "500",
-        "photos.test": "500",
-        "block": "block_16",
-    }
-    run_id = client.create_run(experiment, tags=tags | {"command": f"python -m src.train {overrides}"}).info.run_id
-    metrics = {
-        "best/val_accuracy": facts["val"], "best/train_accuracy": 0.9, "best/fit_accuracy": 0.95,
-        "gap/mode": 0.05, "gap/generalization": 0.9 - facts["val"], "test/accuracy": facts["val"] - 0.01,
-        "depth/canonical": facts["depth"], "depth/layers": facts["depth"], "depth/parameters": 1000 * facts["depth"],
-    }  # fmt: skip
-    done = [Metric(name, value, 1, 1) for name, value in metrics.items()] if status == "FINISHED" else []
-    epochs = [
-        Metric(name, value, 1, step) for step in (0, 1)
-        for name, value in (("fit/accuracy", 0.5 + step / 4), ("val/accuracy", 0.4 + step / 9), ("phase", float(step)))
-    ]  # fmt: skip
-    client.log_batch(run_id, [*done, *epochs], [Param(name, value) for name, value in own.items()], [RunTag("x", "y")])
-    if status != "RUNNING":
-        client.set_terminated(run_id, status)
+from tests.reporting.conftest import Fill
+from tests.reporting.runs import FULL, VAL, trial
 
 
 def report(store_uri: str, study: Study, name: str, out: Path) -> tuple[str, dict[str, Any]]:
     make_report(mlflow.MlflowClient(store_uri), study, name, out)
     return (out / "report.html").read_text(), json.loads((out / "verdict.json").read_text())
-
-
-FULL = [(trial(depth, seed), "FINISHED") for depth in VAL for seed in range(4)]
 
 
 def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Path) -> None:
