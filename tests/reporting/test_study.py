@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from src.report import main
-from src.reporting.study import make_report
+from src.reporting.study import make_joint_report, make_report
 from src.tracking.study import Study
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
@@ -119,14 +119,69 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
     assert "dropout also varied: each depth stands with its best of 2 configurations" in page
 
 
+def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    names = ("half, of <one>", "half of another")
+    seeds = {names[0]: (0, 1), names[1]: (2, 3)}
+    for name in names:
+        fill(name, [(trial(depth, seed, batchnorm="train"), "FINISHED") for depth in VAL for seed in seeds[name]])
+    together = [part for name in names for part in ("--study", name)]
+    assert main([*together, "--tracking-uri", store_uri, "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "verdict.json").read_text())
+    (verdict,) = data["verdicts"]
+    assert [row["accuracy"]["count"] for row in verdict["depths"]] == [4, 4, 4, 4]
+    assert data["study"] == "half, of <one> and half of another"
+    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    assert [row["study"] for row in rows] == [names[0]] * 8 + [names[1]] * 8
+
+
+def test_studies_that_differ_stand_beside_each_other(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    for mode in ("train", "frozen"):
+        fill(f"study of {mode}", [(trial(depth, 0, batchnorm=mode), "FINISHED") for depth in VAL])
+    arguments = ["--study", "study of train", "--study", "study of frozen", "--tracking-uri", store_uri]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "verdict.json").read_text())
+    assert [verdict["facet"] for verdict in data["verdicts"]] == ["batchnorm=train", "batchnorm=frozen"]
+
+
+def test_a_trial_of_both_studies_counts_once(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    one, other = fill("has it", [(trial(2, 0), "FINISHED")]), fill("answered by it", [(trial(11, 0), "FINISHED")])
+    client = mlflow.MlflowClient(store_uri)
+    client.set_tag(one.trials()[0].info.run_id, f"study.{other.key}", "unfrozen=2")
+    report = make_joint_report(client, {"has it": one, "answered by it": other}, tmp_path)
+    assert len(report.trials) == 2
+
+
+def test_what_a_diverged_trial_did_is_found(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    study = fill("diverged", [*FULL, (trial(2, 9, learning_rate=1.0), "FAILED")])
+    client = mlflow.MlflowClient(store_uri)
+    (failed,) = [run for run in study.members() if run.info.status == "FAILED"]
+    client.log_metric(failed.info.run_id, "fit/loss", float("nan"), step=2)
+    client.log_metric(failed.info.run_id, "learning_rate", 1.0, step=0)
+    _, data = report(store_uri, study, "diverged", tmp_path)
+    (finding,) = [each for each in data["findings"] if each["name"] == "rate too high: diverges"]
+    assert "up to no number" in finding["text"]
+    assert finding["figure"] == "signs"
+    assert finding["run_ids"] == [failed.info.run_id]
+
+
+def test_one_seed_is_warned_of_flattery_that_nobody_knows(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    page, data = report(store_uri, fill("flattered", [(trial(d, 0), "FINISHED") for d in VAL]), "x", tmp_path)
+    assert "by how much cannot be told without a second seed" in data["recommended"]["flattery"]
+    assert data["recommended"]["flattery"] in html.unescape(page)
+
+
 @pytest.mark.slow
 def test_five_hundred_trials_in_twenty_seconds(fill: Fill, store_uri: str, tmp_path: Path) -> None:
-    many = [(trial(depth, seed), "FINISHED") for depth in VAL for seed in range(125)]
+    many = [
+        (trial(depth, seed, dropout=dropout, learning_rate=10.0**-rate), "FINISHED")
+        for depth in VAL for seed in range(21) for dropout in (0.2, 0.5) for rate in (2, 3, 4)
+    ][:500]  # fmt: skip
     study = fill("many", many)
     began = time.perf_counter()
-    page, _ = report(store_uri, study, "many", tmp_path)
+    page, data = report(store_uri, study, "many", tmp_path)
     assert time.perf_counter() - began < 20
     assert "500 finished" in page
+    assert {"tradeoff.png", "shares.png", "heat.png", "frontier.png", "curves.png"} <= set(data["figures"])
 
 
 def test_the_command_tells_the_verdict(
