@@ -201,6 +201,16 @@ class PhaseConfig(Section):
     no_deeper_than: Depth | None = Field(default=None, description="a depth that `unfrozen` is cut to; null: none")
 
 
+class FeaturesConfig(Section):
+    """What frozen layers give, computed once for each image and view rather than at each epoch."""
+
+    store: bool = Field(description="keep it in runtime.cache_dir; false: compute it each epoch, to the same numbers")
+    dtype: Literal["float32", "float16"] = Field(
+        description="what it is rounded to: float16 takes half the space and changes numbers"
+    )
+    max_gb: float = Field(ge=0, description="what is kept there may hold; the least recently used goes first")
+
+
 class TrackingConfig(Section):
     """Where MLflow keeps the run. Cannot change a number."""
 
@@ -240,6 +250,7 @@ class TrialConfig(Section):
     seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
     schedule: dict[PhaseName, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
     augment: AugmentConfig
+    features: FeaturesConfig
     image_size: int | None = Field(ge=32, le=1024, description="side, px; null: the weight set's native size")
     epochs: int = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
     fine_tune_epochs: int = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
@@ -297,7 +308,8 @@ def _fields_beside(key: str) -> list[str]:
         return list(TrialConfig.model_fields)
     sections: dict[str, type[BaseModel]] = {
         "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
-        "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
+        "features": FeaturesConfig, "schedule": PhaseConfig, "tracking": TrackingConfig,
+        "runtime": RuntimeConfig,
     }  # fmt: skip
     if section == "data":
         return list(dict.fromkeys(name for kind in (FolderData, CsvData, TreesData) for name in kind.model_fields))

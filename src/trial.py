@@ -17,6 +17,7 @@ from src.clock import Clock
 from src.config import TrialConfig
 from src.data.listing import SPLITS
 from src.errors import ThawError, one_line
+from src.features.placement import Companions
 from src.files import write_whole
 from src.job import Job
 from src.plan import Plan, make_plan
@@ -117,7 +118,8 @@ def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
 
             runtime.set_threads(plan.trial.runtime)
             from src.measurement import measure
-        measured = measure(Job(plan, key, run, around.output, around.terminal, clock))
+        companions = around.member.companions if around.member else Companions()
+        measured = measure(Job(plan, key, run, around.output, around.terminal, clock, companions))
     for note in measured.notes:
         around.terminal.note(note)
     return measured.summary

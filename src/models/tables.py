@@ -43,9 +43,7 @@ def _read(text: str) -> tuple[LayerInfo, ...]:
 
 def _build(spec: BackboneSpec, weights: WeightSet, side: int) -> tuple[LayerInfo, ...]:
     from src.training import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly and deterministically
-    import keras
 
-    from src.models.backbone import backbone_layers, build_backbone, describe_layers
+    from src.models.backbone import backbone_layers, describe_layers, pretrained
 
-    keras.utils.clear_session()
-    return describe_layers(backbone_layers(build_backbone(spec, weights, side)))
+    return describe_layers(backbone_layers(pretrained(spec, weights, side, seed=0)))

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.composition import explain
 from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
+from src.features.placement import Companions
 from src.project import PROJECT
 from src.reporting.study import make_report
 from src.search.axes import Axes, label
@@ -120,7 +121,7 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
         study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
         sweep = Sweep(launcher, study, settings, list(axes.varied), board)
         try:
-            _prepare(settings, config, study, axes)
+            _prepare(settings, config, study, axes, total)
             with board:
                 yield sweep
         finally:
@@ -133,10 +134,10 @@ def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, to
         raise TrialsFailedError(f"{failed} trials failed")
 
 
-def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes) -> None:
+def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, total: int | None) -> None:
     """Leave in the sweep's folder what its jobs look for, and in the study what it is."""
     forget_outcomes(settings.folder)
-    study.membership().save(settings.folder)
+    study.membership(Companions(axes.depths, total or len(axes.depths))).save(settings.folder)
     OmegaConf.save(config, settings.folder / "multirun.yaml")
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)

@@ -11,7 +11,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from src.features.placement import Companions
 from src.files import write_whole
 from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
 from src.tracking.run import encodable
@@ -31,11 +32,12 @@ _LONGEST_TAG = 5000
 
 @dataclass(frozen=True)
 class Membership:
-    """A trial's place in a study: the study's parent run, and how the study spells the trial."""
+    """A trial's place in a study: the study's parent run, how the study spells the trial, and what else it trains."""
 
     study_key: str
     parent_run_id: str
     overrides: str = ""
+    companions: Companions = field(default_factory=Companions)
 
     @property
     def tag(self) -> str:
@@ -61,8 +63,10 @@ class Membership:
     def load(cls, folder: Path, overrides: str) -> Self | None:
         """The membership of the job with `overrides`; None where no study was left."""
         try:
-            return cls(**json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8")) | {"overrides": overrides})
-        except (OSError, ValueError, TypeError):
+            left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
+            companions = Companions(tuple(left["companions"]["depths"]), left["companions"]["trials"])
+            return cls(**left | {"overrides": overrides, "companions": companions})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
 
@@ -119,9 +123,9 @@ class Study:
         self.client.log_text(run_id, encodable(trace or error), "traceback.txt")
         self.client.set_terminated(run_id, "FAILED")
 
-    def membership(self) -> Membership:
+    def membership(self, companions: Companions) -> Membership:
         """What the study's jobs need to know of it."""
-        return Membership(self.key, self.run_id)
+        return Membership(self.key, self.run_id, companions=companions)
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
