@@ -161,7 +161,7 @@ def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dat
 
 
 def _save_model(job: Job, network: Network) -> None:
-    save_model(network.portable(), job.output / "model", job.run.run_id, job.plan.dataset.class_names)
+    save_model(network, job.output / "model", job.run.run_id, job.plan.dataset.class_names)
     job.run.files(job.output / "model", "model")
 
 

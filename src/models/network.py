@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from src.models.archive import KerasArchive
 from src.models.backbone import backbone_layers, describe_layers
 from src.models.cut import Graph, trace
 from src.models.depth import BatchNormPolicy, Depth
@@ -91,16 +93,13 @@ class Network:
         """Values that train as the network stands, the head's among them."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
-    def portable(self) -> keras.Model:
-        """The same function in Keras' own layers, for saving: loads wherever Keras is. Made once, set each time."""
-        model = self._portable
-        model.set_weights(self.model.get_weights())
-        model.get_layer("head_dropout").rate = self.model.get_layer("head_dropout").rate
-        return model
+    def save(self, path: Path) -> None:
+        """Write the model in Keras' own layers to `path`, a `.keras` file that loads wherever Keras is."""
+        self._archive.write(path, self.model)
 
     @cached_property
-    def _portable(self) -> keras.Model:
-        return keras.models.clone_model(self.model, clone_function=stock)
+    def _archive(self) -> KerasArchive:
+        return KerasArchive(keras.models.clone_model(self.model, clone_function=stock))
 
 
 def build_network(plain: keras.Model, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
@@ -113,4 +112,4 @@ def build_network(plain: keras.Model, *, classes: int, batchnorm: BatchNormPolic
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
     kept = TunableDropout(seed=0, name="head_dropout")(pooled)
     scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
-    return Network(keras.Model(backbone.input, scores, name=plain.name), table)
+    return Network(keras.Model(backbone.inputs[0], scores, name=plain.name), table)

@@ -111,7 +111,7 @@ def test_adapting_is_the_same_twice_though_the_network_drops_blocks() -> None:
 
 def test_a_saved_model_is_keras_own_and_the_same_function(tmp_path: Path) -> None:
     net = network("efficientnetb0")
-    net.portable().save(tmp_path / "m.keras")
+    net.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert not any(isinstance(layer, (FixedBatchNormalization, ThawedDropout)) for layer in loaded.layers)
     np.testing.assert_allclose(loaded(IMAGES), net.model(IMAGES), atol=1e-6)
