@@ -15,7 +15,6 @@ import mlflow
 
 from src.clock import Clock
 from src.config import TrialConfig
-from src.data.listing import SPLITS
 from src.errors import ThawError, one_line
 from src.features.placement import Companions
 from src.files import write_whole
@@ -23,6 +22,7 @@ from src.job import Job
 from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
+from src.tracking.facts import data_tags
 from src.tracking.key import trial_key
 from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
@@ -151,16 +151,16 @@ def _clear(output: Path) -> None:
 
 def _describe(plan: Plan, run: Run) -> None:
     """Log all that is known of the trial before TensorFlow starts."""
-    dataset = plan.dataset
+    dataset, depth = plan.dataset, list(plan.depths.values())[-1]
     tags = {
         "data_fingerprint": dataset.fingerprint,
         "weights_digest": plan.weights.digest,
         "image_side": str(plan.side),
-        "block": next(iter(list(plan.depths.values())[-1].blocks), ""),
+        "depth": str(depth.canonical),
+        "block": next(iter(depth.blocks), ""),
     }
-    photos = {f"photos.{split}": str(dataset.splits[split].size) for split in SPLITS}
     depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
-    run.describe(plan.trial, dataset, tags | photos | depths | git_tags(PROJECT))
+    run.describe(plan.trial, dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:

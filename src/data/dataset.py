@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.config import CsvData, DataConfig, FolderData, TreesData
+from src.data.duplicates import NearDuplicates, near_duplicates
 from src.data.folder import list_folder
 from src.data.images import ImageStore, Progress, store_images
-from src.data.listing import SPLITS, Listing, Sample
+from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.split import Splits, split_samples
 from src.data.trees_listing import list_trees
@@ -30,6 +31,7 @@ class Dataset:
         names: what people are shown for each image.
         class_names: sorted; the same numbers in every split.
         fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
+        near_duplicates: near-equal photos across splits.
         warnings: a line each, for the user.
         skipped: a line for each file that is no image.
     """
@@ -42,8 +44,14 @@ class Dataset:
     class_names: tuple[str, ...]
     splits: Splits
     fingerprint: str
+    near_duplicates: NearDuplicates
     warnings: tuple[str, ...]
     skipped: tuple[str, ...]
+
+    def class_counts(self, split: Split) -> dict[str, int]:
+        """How many images of `split` each class has."""
+        counts = np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
+        return dict(zip(self.class_names, counts.tolist(), strict=True))
 
     def describe(self) -> str:
         """One line for people: where from, how many classes and images in each split."""
@@ -66,6 +74,8 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     warnings += _absent_class_warnings(class_names, labels, splits)
     fingerprint = _fingerprint(class_names, labels, store, splits)
     names = tuple(sample.name for sample in listing.samples)
+    near = _near_duplicates(store, splits, names)
+    warnings += _near_duplicate_warnings(near)
     skipped = tuple(f"{printable(listing.samples[i].name)}: {why}" for i, why in store.unreadable.items())
     return Dataset(
         listing.source,
@@ -76,6 +86,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
         class_names,
         splits,
         fingerprint,
+        near,
         tuple(warnings),
         skipped,
     )
@@ -134,6 +145,36 @@ def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64]
             shown = ", ".join(one_line(class_names[k], 60) for k in absent[:5]) + (" …" if len(absent) > 5 else "")
             warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {shown}")
     return warnings
+
+
+def _near_duplicates(store: ImageStore, splits: Splits, names: Sequence[str]) -> NearDuplicates:
+    digest = hashlib.blake2b(digest_size=8)
+    for split in SPLITS:
+        digest.update(f"|{split}|".encode() + splits[split].astype("<i8").tobytes())
+    try:
+        return near_duplicates(store.hashes, splits, names, store.folder / f"near_{digest.hexdigest()}.json")
+    except OSError as error:
+        raise ThawError(f"{store.folder} cannot be written: {error.strerror or error}") from error
+
+
+def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
+    if not near.pairs:
+        return []
+    told = "; ".join(
+        f"{_in_split(pair.first_name, pair.first_split)} and {_in_split(pair.second_name, pair.second_split)}"
+        for pair in near.examples[:3]
+    )
+    more = f"; and {near.pairs - 3} more" if near.pairs > 3 else ""
+    return [
+        f"near-equal photos lie across splits, so that validation or test may flatter: {told}{more}; "
+        "name such groups with data.group_pattern, or in a manifest's group column"
+    ]
+
+
+def _in_split(name: str, split: str) -> str:
+    """A photo's name, and its split where the name does not say it."""
+    shown = one_line(name, 100)
+    return shown if shown.startswith(f"{split}/") else f"{shown} ({split})"
 
 
 def _fingerprint(class_names: Sequence[str], labels: NDArray[np.int64], store: ImageStore, splits: Splits) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from src.data.duplicates import Hashes, perceptual_hash
 from src.data.listing import Image, Listing, UnreadableImageError
 from src.errors import ThawError, one_line
 from src.files import alone
@@ -32,12 +33,16 @@ class ImageStore:
     Attributes:
         pixels: uint8 [images, side, side, 3], memory-mapped; zeros where a file was unreadable.
         digests: uint64 [images], a hash of each image's pixels.
+        hashes: uint64 [images, 4], a hash that near-equal images nearly share.
         unreadable: why, by index, for files that are no image.
+        folder: where it all lies.
     """
 
     pixels: NDArray[np.uint8]
     digests: NDArray[np.uint64]
+    hashes: Hashes
     unreadable: dict[int, str]
+    folder: Path
 
 
 def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress) -> ImageStore:
@@ -69,7 +74,8 @@ def _is_whole(folder: Path, count: int, side: int) -> bool:
         store = _open(folder)
     except (OSError, ValueError, EOFError):
         return False
-    return store.pixels.shape == (count, side, side, 3) and store.digests.shape == (count,)
+    shapes = store.pixels.shape, store.digests.shape, store.hashes.shape
+    return shapes == ((count, side, side, 3), (count,), (count, 4))
 
 
 def _open(folder: Path) -> ImageStore:
@@ -77,7 +83,9 @@ def _open(folder: Path) -> ImageStore:
     return ImageStore(
         np.load(folder / "pixels.npy", mmap_mode="r"),
         np.load(folder / "digests.npy"),
+        np.load(folder / "hashes.npy"),
         {int(index): str(why) for index, why in unreadable.items()},
+        folder,
     )
 
 
@@ -97,7 +105,7 @@ def _fill(folder: Path, listing: Listing, side: int, threads: int, progress: Pro
 def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
     count = len(listing.samples)
     blank = np.zeros((side, side, 3), np.uint8)
-    digests = np.zeros(count, np.uint64)
+    digests, hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)
     unreadable: dict[int, str] = {}
     # Plain writes, not a memory map: on a full disk they raise, where a map would end the process.
     with (folder / "pixels.npy").open("wb") as file:
@@ -108,11 +116,13 @@ def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Pr
                 unreadable[index] = one_line(decoded, 200)
             image = blank if isinstance(decoded, UnreadableImageError) else decoded
             digests[index] = int.from_bytes(hashlib.blake2b(image.tobytes(), digest_size=8).digest(), "little")
+            hashes[index] = perceptual_hash(image)
             file.write(image.tobytes())
             progress(index + 1, count)
         file.flush()
         os.fsync(file.fileno())
     np.save(folder / "digests.npy", digests)
+    np.save(folder / "hashes.npy", hashes)
     (folder / "unreadable.json").write_text(json.dumps(unreadable), "utf-8")
 
 

@@ -1,16 +1,15 @@
 """A trial's figures: learning curves, confusion matrix, worst mistakes. Drawn without a display."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from src.errors import one_line
+from src.reporting.style import FIT, QUIET, TRAIN, VAL, canvas, save_figure, tidy
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
@@ -18,12 +17,13 @@ if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.training.records import PhaseResult
 
 _LONGEST_NAME = 18
-FIT, VAL, TRAIN = "#888888", "#0b6e4f", "#c8553d"
+_MOST_CLASSES = 40
+_PHOTO_DPI = 90  # photos make large files
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
     """Accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = canvas(3.4)
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         _curve(axes, phases, name)
     save_figure(figure, path)
@@ -33,7 +33,7 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
     side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = canvas(side, side)
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Greens")
     _name_classes(axes, class_names)
@@ -43,14 +43,15 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
             axes.text(
                 column, row, str(matrix[row, column]), ha="center", va="center", size=7, color="w" if light else "k"
             )
-    axes.set(xlabel="predicted", ylabel="true", title="Validation")
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.tick_params(length=0)
     save_figure(figure, path)
 
 
 def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, count: int = 12) -> None:
     """The validation photos that were misread with most confidence."""
     worst = predictions.worst(count)
-    figure = Figure(figsize=(9, 2.5 * max(1, -(-worst.size // 4))), layout="constrained")
+    figure = canvas(2.5 * max(1, -(-worst.size // 4)), dpi=_PHOTO_DPI)
     if not worst.size:
         figure.text(0.5, 0.5, "No mistake on the validation photos", ha="center", va="center")
     grid = np.ravel(figure.subplots(max(1, -(-worst.size // 4)), 4))
@@ -59,6 +60,43 @@ def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, co
     for axes, position in zip(grid, worst, strict=False):
         axes.imshow(dataset.pixels[predictions.indices[position]])
         axes.set_title(_caption(predictions, dataset.class_names, int(position)), size=8, parse_math=False)
+    save_figure(figure, path)
+
+
+def draw_classes(predictions: "Predictions", dataset: "Dataset", path: Path) -> None:
+    """Training photos of each class, and the share of its validation photos that is read right; rarest first."""
+    counts, matrix = dataset.class_counts("train"), predictions.confusion()
+    order = sorted(range(len(dataset.class_names)), key=lambda k: counts[dataset.class_names[k]])
+    if len(order) > _MOST_CLASSES:
+        order = order[: _MOST_CLASSES // 2] + order[-_MOST_CLASSES // 2 :]
+    figure = canvas(1.0 + 0.19 * len(order))
+    left, right = figure.subplots(1, 2, sharey=True)
+    names = [dataset.class_names[k] for k in order]
+    left.barh(range(len(order)), [counts[name] for name in names], color=FIT, height=0.65)
+    photos, right_ones = matrix.sum(axis=1)[order], matrix.diagonal()[order]
+    known = np.flatnonzero(photos)
+    right.plot(right_ones[known] / photos[known], known, "o", color=VAL, ms=5)
+    left.set_yticks(range(len(order)), [_short(name) for name in names], parse_math=False)
+    left.invert_yaxis()
+    left.set_xlabel("training photos")
+    right.set(xlabel="share of the validation photos read right", xlim=(-0.03, 1.03))
+    for axes in (left, right):
+        tidy(axes, grid="x")
+    save_figure(figure, path)
+
+
+def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> None:
+    """The nearest pairs across splits, side by side."""
+    pairs = dataset.near_duplicates.examples[:count]
+    rows = -(-len(pairs) // 3)
+    figure = canvas(1.9 * rows, dpi=_PHOTO_DPI)
+    grid = figure.subplots(rows, 3, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, pair in zip(grid, pairs, strict=False):
+        axes.imshow(np.hstack([dataset.pixels[pair.first], dataset.pixels[pair.second]]))
+        caption = f"{pair.first_split} {_end(pair.first_name)}\n{pair.second_split} {_end(pair.second_name)}"
+        axes.set_title(caption, size=7, color=QUIET, parse_math=False)
     save_figure(figure, path)
 
 
@@ -77,7 +115,8 @@ def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
     axes.axvline(phases[-1].best_epoch, color=VAL, linewidth=0.5)
     axes.set(xlabel="epoch", ylabel=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, frameon=False)
+    tidy(axes)
 
 
 def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
@@ -93,12 +132,11 @@ def _caption(predictions: "Predictions", class_names: Sequence[str], position: i
     return f"{_short(class_names[true])}\nread as {_short(class_names[guess])}, {confidence:.0%}"
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write `figure` to `path`, without a word on characters that no font has."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a class may be called by an emoji that no font has
-        figure.savefig(path)
-
-
 def _short(name: str) -> str:
     return one_line(name, _LONGEST_NAME)
+
+
+def _end(name: str) -> str:
+    """A path's end, where photos differ."""
+    shown = one_line(name, 1000)
+    return shown if len(shown) <= 2 * _LONGEST_NAME else "…" + shown[1 - 2 * _LONGEST_NAME :]

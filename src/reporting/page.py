@@ -1,6 +1,5 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,38 +9,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.errors import printable
 from src.files import write_whole
+from src.reporting.drawing import Gallery
+from src.reporting.recommendation import Recommended
 from src.verdict.diagnosis import Finding
+from src.verdict.gaps import GapRow, describe_gaps, gap_rows
+from src.verdict.intervals import Interval
 from src.verdict.records import TrialRecord
-from src.verdict.verdict import Verdict
+from src.verdict.rules import RULES
+from src.verdict.sentences import headline
+from src.verdict.verdict import DepthRow, Verdict
+
+_MOST_OPEN = 40
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure on the page: a PNG file, its heading, and what it shows for those who cannot see it."""
+class _Card:
+    """A facet as the page tells it: its verdict, and its depths with their gaps."""
 
-    path: Path
-    title: str
-    alt: str
-
-    @property
-    def name(self) -> str:
-        """What the page calls it."""
-        return self.path.stem
-
-    @property
-    def data(self) -> str:
-        """The file in base64."""
-        return base64.b64encode(self.path.read_bytes()).decode("ascii")
-
-
-@dataclass(frozen=True)
-class Recommended:
-    """The trial that the verdict recommends: how to train it, and what the test photos say of it alone."""
-
-    run_id: str
-    command: str
-    test: str
-    flattery: str
+    verdict: Verdict
+    headline: str
+    gaps: str
+    rows: tuple[tuple[DepthRow, GapRow | None], ...]
+    is_recommended: bool
 
 
 def write_page(
@@ -50,20 +39,29 @@ def write_page(
     trials: Sequence[TrialRecord],
     verdicts: Sequence[Verdict],
     findings: Sequence[Finding],
-    pictures: Sequence[Picture],
+    gallery: Gallery,
     recommended: Recommended | None,
 ) -> None:
     """Write the study `name` to `path`, self-contained."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"percent": _percent, "signed": _signed, "interval": _interval, "within": _within}
+    cards = [_card(verdict, recommended) for verdict in verdicts]
+    alike, own = _apart(trials)
     page = environment.get_template("page.html.j2").render(
         name=printable(name),
         state=state_of(trials),
-        trials=trials,
-        verdicts=verdicts,
+        trials=list(zip(trials, own, strict=True)),
+        alike=alike,
+        folded=len(trials) > _MOST_OPEN,
+        cards=sorted(cards, key=lambda card: not card.is_recommended),
         findings=findings,
-        figures=pictures,
+        rules=RULES,
+        pictures=gallery.pictures,
+        anchors={picture.name for picture in gallery.pictures},
+        missing=gallery.missing,
         recommended=recommended,
     )
     write_whole(path, page)
@@ -80,4 +78,55 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     counts = Counter(trial.status.lower() for trial in trials)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
-    return f"{len(trials)} trials: {parts}.{still}"
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {parts}.{still}"
+
+
+def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
+    gaps = {row.depth: row for row in gap_rows(verdict.trials)}
+    return _Card(
+        verdict=verdict,
+        headline=headline(verdict.kind, verdict.depth),
+        gaps=describe_gaps(list(gaps.values())),
+        rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
+        is_recommended=recommended is not None and verdict.facet == recommended.facet,
+    )
+
+
+def _percent(share: float) -> str:
+    """A share in per cent, bare.
+
+    >>> _percent(0.8125), _signed(-0.02), _interval(Interval(0.5, 0.45, 0.55, 3))
+    ('81.2', '−2.0', '45.0 to 55.0')
+    """
+    return f"{100 * share:.1f}".replace("-", "−")
+
+
+def _signed(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def _interval(interval: Interval) -> str:
+    """The ends; empty where there are none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{_percent(interval.low)} to {_percent(interval.high)}"
+
+
+def _within(interval: Interval) -> str:
+    """The ends of a share's interval: none lies below 0 or above 100 %."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{_percent(max(0.0, interval.low))} to {_percent(min(1.0, interval.high))}"
+
+
+def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
+    """What all trials were given alike, and what each was given besides.
+
+    >>> from types import SimpleNamespace as Trial
+    >>> _apart([Trial(overrides="data=x seed=0 unfrozen=2"), Trial(overrides="data=x seed=1 unfrozen=2")])
+    ('data=x unfrozen=2', ['seed=0', 'seed=1'])
+    """
+    words = [trial.overrides.split(" ") for trial in trials]
+    alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
+    own = [" ".join(word for word in each if word not in alike) or "the same" for each in words]
+    return " ".join(alike), own

@@ -1,61 +1,139 @@
-"""The trade-off figure: what unfreezing does to fit, train and validation accuracy, with the gap in its two parts."""
+"""The trade-off figure: what unfreezing does to fit, train and validation accuracy, and to the gap in its two parts."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import PercentFormatter
 
 from src.errors import one_line
-from src.reporting.figures import FIT, TRAIN, VAL, save_figure
+from src.reporting.style import (
+    FIT,
+    GENERALIZATION,
+    INK,
+    MODE,
+    QUIET,
+    TRAIN,
+    VAL,
+    WIDTH,
+    canvas,
+    legend,
+    save_figure,
+    short_count,
+    tidy,
+    title,
+)
+from src.verdict.gaps import GapRow, gap_rows
 from src.verdict.intervals import Interval, t_interval
 from src.verdict.records import TrialRecord
-from src.verdict.verdict import Verdict
+from src.verdict.verdict import DepthRow, Verdict
 
 _LINES = (
     ("best/fit_accuracy", "fit: training photos, training mode", FIT, "s"),
     ("best/train_accuracy", "train: training photos, inference mode", TRAIN, "^"),
     ("best/val_accuracy", "val: validation photos", VAL, "o"),
 )
+_GENERALIZATION = "gap/generalization: train − val"
+_ASIDE = {"s": -0.07, "^": 0.0, "o": 0.07}
+"""So far a line's markers stand beside their depth, so that intervals do not hide one another."""
+_TOLD = 0.03
+_CROWDED = 7
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
-    """A panel for each facet that was measured: means and 95 % intervals by depth, and the gap's parts as bands."""
+    """A panel for each facet that was measured: means with 95 % intervals by depth, and the gap's parts below."""
     shown = [verdict for verdict in verdicts if verdict.rows]
-    figure = Figure(figsize=(max(6.0, 5.0 * len(shown)), 4.6), layout="constrained")
-    for axes, verdict in zip(figure.subplots(1, len(shown), sharey=True, squeeze=False)[0], shown, strict=True):
-        _panel(axes, verdict)
-    figure.axes[0].set_ylabel("accuracy")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = canvas(4.9 * rows + 0.5, WIDTH if columns > 1 else 7.4)
+    panels = figure.subfigures(rows, columns, squeeze=False).ravel()
+    for panel, verdict in zip(panels, shown, strict=False):
+        _panel(panel, verdict)
+    _level(figure.axes[1::2])
+    legend(figure, _handles(), 2)
     save_figure(figure, path)
 
 
-def _panel(axes: Axes, verdict: Verdict) -> None:
-    places = range(len(verdict.rows))
+def _level(panels: Sequence[Axes]) -> None:
+    """One scale for the bars of all panels: they are there to be compared."""
+    ends = [axes.get_ylim() for axes in panels]
+    for axes in panels:
+        axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+
+
+def _handles() -> list[Artist]:
+    lines = [Line2D([], [], color=colour, marker=marker, label=label) for _, label, colour, marker in _LINES]
+    parts = [Patch(color=MODE, label="gap/mode: fit − train"), Patch(color=GENERALIZATION, label=_GENERALIZATION)]
+    return [*lines, *parts]
+
+
+def _panel(panel: SubFigure, verdict: Verdict) -> None:
+    lines, bars = panel.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
     by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
-    means = [_line(axes, by_depth, *line) for line in _LINES]
-    fit, train, val = means
-    axes.fill_between(places, fit, train, color=FIT, alpha=0.18, label="gap/mode: fit − train")
-    axes.fill_between(places, train, val, color=TRAIN, alpha=0.18, label="gap/generalization: train − val")
-    axes.set_xticks(places, [f"{row.depth}\n{row.block or 'head'}\n{row.parameters:,}" for row in verdict.rows], size=8)
-    axes.set_title(one_line(verdict.facet or "all trials", 60), size=9, parse_math=False)
-    axes.set_xlabel("layers unfrozen, first block, backbone parameters trained", size=8)
-    axes.set_ylim(0, 1.02)
-    axes.grid(axis="y", alpha=0.3)
+    for line in _LINES:
+        _line(lines, by_depth, *line)
+    gaps = {row.depth: row for row in gap_rows(verdict.trials)}
+    for place, row in enumerate(verdict.rows):
+        if row.depth in gaps:
+            _bar(bars, place, gaps[row.depth])
+    title(lines, verdict.facet or "All trials", 52)
+    lines.set(ylim=(0, 1.03), ylabel="accuracy")
+    lines.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    bars.set(ylabel="gap, points", xlim=(-0.6, len(verdict.rows) - 0.4))
+    bars.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    bars.axhline(0, color=QUIET, lw=0.8)
+    for axes in (lines, bars):
+        tidy(axes)
+    _name_depths(bars, verdict.rows)
+    _mark_named(lines, verdict)
 
 
-def _line(
-    axes: Axes, by_depth: Sequence[Sequence[TrialRecord]], metric: str, label: str, colour: str, marker: str
-) -> list[float]:
+def _line(axes: Axes, by_depth: Sequence[Sequence[TrialRecord]], metric: str, _: str, colour: str, marker: str) -> None:
     intervals = [_interval(trials, metric) for trials in by_depth]
-    means = [each.estimate for each in intervals]
+    means, places = [each.estimate for each in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
     below = [0.0 if each.low is None else each.estimate - each.low for each in intervals]
     above = [0.0 if each.high is None else each.high - each.estimate for each in intervals]
+    style = "--" if metric == "best/fit_accuracy" else "-"
     axes.errorbar(
-        range(len(means)), means, yerr=(below, above), color=colour, marker=marker, capsize=3, label=label, ms=5
-    )
-    return means
+        places, means, yerr=(below, above), color=colour, marker=marker, ls=style, capsize=3, ms=5,
+        lw=1.8 if metric == "best/val_accuracy" else 1.3, elinewidth=1,
+    )  # fmt: skip
+
+
+def _bar(axes: Axes, place: int, row: GapRow) -> None:
+    """The gap's parts on top of one another; a part below zero hangs below."""
+    base = {True: 0.0, False: 0.0}
+    for size, colour in ((row.mode.estimate, MODE), (row.generalization.estimate, GENERALIZATION)):
+        axes.bar(place, size, bottom=base[size >= 0], width=0.55, color=colour)
+        if abs(size) >= _TOLD:
+            middle = base[size >= 0] + size / 2
+            axes.text(
+                place, middle, f"{100 * size:.0f}".replace("-", "−"), ha="center", va="center", size=7.5, color=INK
+            )
+        base[size >= 0] += size
+
+
+def _name_depths(axes: Axes, rows: Sequence[DepthRow]) -> None:
+    crowded = len(rows) > _CROWDED
+    names = [
+        str(row.depth) if crowded else f"{row.depth}\n{_block(row)}\n{short_count(row.parameters)}" for row in rows
+    ]
+    axes.set_xticks(range(len(rows)), names, parse_math=False)
+    told = "layers unfrozen" if crowded else "layers unfrozen, first block, backbone parameters trained"
+    axes.set_xlabel(told)
+
+
+def _mark_named(axes: Axes, verdict: Verdict) -> None:
+    place = next(place for place, row in enumerate(verdict.rows) if row.depth == verdict.depth)
+    axes.axvspan(place - 0.32, place + 0.32, color=VAL, alpha=0.08, lw=0)
+
+
+def _block(row: DepthRow) -> str:
+    return one_line(row.block, 11) if row.block else "head only" if not row.depth else ""
 
 
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:

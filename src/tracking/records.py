@@ -1,69 +1,128 @@
 """Trials as a verdict reads them, out of the store's own tables."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow.entities import Run as FoundRun
 
+from src.tracking import facts
 from src.tracking.memory import TrialMemory
-from src.tracking.study import spellings
+from src.tracking.study import member_tag, spellings
 from src.verdict.records import Factor, TrialRecord
 
 _NOT_FACTORS = {"seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast"}
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
+_DATA = "data"
+
+Factors = dict[str, Factor]
 
 
-def read_records(runs: Sequence[FoundRun], key: str, memory: TrialMemory) -> list[TrialRecord]:
-    """The records of `runs`, the trials of the study `key`, in their order."""
-    factors = essential([_factors(run.data.params, run.data.tags) for run in runs])
-    return [_record(run, own, key, memory) for run, own in zip(runs, factors, strict=True)]
+def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMemory) -> list[TrialRecord]:
+    """The records of `runs`, trials of the studies `keys`, in their order.
+
+    A run that answered trials of several configurations, as any `batchnorm` is the same where nothing is unfrozen, is
+    a record in each.
+    """
+    spelled = [(run, spelling, own) for run in runs for spelling, own in _configurations(run, keys).items()]
+    factors = essential([own for *_, own in spelled])
+    histories = {run.info.run_id: _history(run, memory) for run in runs}
+    return [
+        _record(run, spelling, own, histories[run.info.run_id])
+        for (run, spelling, _), own in zip(spelled, factors, strict=True)
+    ]
 
 
-def essential(factors: Sequence[Mapping[str, Factor]]) -> list[dict[str, Factor]]:
-    """`factors` of several trials without the dotted ones that follow from another one.
+def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
+    """`factors` of several trials without those that follow from others.
 
     A group's choice brings all its values along, and a schedule repeats the rates: a verdict should speak of one name.
+    Of the data, what was typed is told where the photos differ, and their fingerprint where nothing typed says so.
 
     >>> essential([{"augment": "none", "augment.flip": 0, "x.y": 1}, {"augment": "light", "augment.flip": 1, "x.y": 1}])
     [{'augment': 'none'}, {'augment': 'light'}]
+    >>> essential([{"data": "2f", "data.root": "a"}, {"data": "2f", "data.root": "b"}])
+    [{}, {}]
+    >>> essential([{"data": "2f", "data.fraction": 0.5}, {"data": "c4", "data.fraction": 1.0}])
+    [{'data.fraction': 0.5}, {'data.fraction': 1.0}]
     """
-    names = sorted({name for own in factors for name in own}, key=lambda name: ("." in name, name))
+    names = sorted({name for own in factors for name in own} - {_DATA}, key=lambda name: ("." in name, name))
+    same_photos = len({own.get(_DATA) for own in factors}) < 2
     kept: list[str] = []
     for name in names:
-        if "." not in name or not any(_follows(name, other, factors) for other in kept):
+        moot = same_photos and name.startswith(f"{_DATA}.")
+        if "." not in name or not (moot or any(_follows(name, (other,), factors) for other in kept)):
             kept.append(name)
+    if not same_photos and not _follows(_DATA, kept, factors):
+        kept.append(_DATA)
     return [{name: own[name] for name in kept if name in own} for own in factors]
 
 
-def _follows(name: str, other: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether the value of `other` fixes that of `name` in all trials; what never varies follows from anything."""
-    pairs = {(own.get(other), own.get(name)) for own in factors}
+def _follows(name: str, others: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
+    """Whether the values of `others` fix that of `name` in all trials; what never varies follows from anything."""
+    pairs = {(tuple(own.get(other) for other in others), own.get(name)) for own in factors}
     return len(pairs) == len({first for first, _ in pairs})
 
 
-def _record(run: FoundRun, factors: Mapping[str, Factor], key: str, memory: TrialMemory) -> TrialRecord:
+def _configurations(run: FoundRun, keys: Sequence[str]) -> dict[str, Factors]:
+    """The configurations that a run stands for, each by its first spelling."""
+    found: dict[str, Factors] = {}
+    spelled = [line for key in keys if member_tag(key) in run.data.tags for line in spellings(run, key)]
+    for spelling in spelled:
+        own = _factors(run.data.params, run.data.tags, _spelled(spelling))
+        if own not in found.values():
+            found[spelling] = own
+    return found
+
+
+def _spelled(spelling: str) -> dict[str, str]:
+    """What a spelling sets, by name."""
+    try:
+        words = shlex.split(spelling)
+    except ValueError:  # cut to what a tag holds, within quotes
+        words = spelling.split()
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _record(
+    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]]
+) -> TrialRecord:
     metrics, tags = run.data.metrics, run.data.tags
     return TrialRecord(
         run_id=run.info.run_id,
         status=run.info.status,
-        overrides=spellings(run, key)[0],
+        overrides=spelling,
         factors=factors,
-        depth=int(metrics.get("depth/canonical", 0)),
-        layers=int(metrics.get("depth/layers", 0)),
+        depth=int(metrics.get("depth/canonical", tags.get("depth", 0))),
         block=tags.get("block", ""),
         parameters=int(metrics.get("depth/parameters", 0)),
-        seed=int(run.data.params.get("seed", 0)),
+        seed=_seed(run.data.params.get("seed") or _spelled(spelling).get("seed", "")),
         metrics=metrics,
-        history=memory.history(run.info.run_id) if run.info.status == "FINISHED" else (),
-        val_images=_count(tags, "val"),
-        test_images=_count(tags, "test"),
+        history=history,
+        val_images=facts.photos(tags, "val"),
+        test_images=facts.photos(tags, "test"),
+        class_counts=facts.class_counts(tags),
+        near_duplicates=facts.near_duplicates(tags),
+        recalled=int(tags.get("epochs_recalled", 0)),
     )
 
 
-def _factors(parameters: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Factor]:
-    """What tells configurations apart: parameters as numbers where they are, and the groups chosen."""
-    own = {name: _value(text) for name, text in parameters.items() if not _NOT_FACTORS & set(name.split("."))}
+def _seed(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:
+    """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
+    return memory.history(run.info.run_id) if run.info.status != "RUNNING" else []
+
+
+def _factors(parameters: Mapping[str, str], tags: Mapping[str, str], spelled: Mapping[str, str]) -> Factors:
+    """What tells configurations apart: parameters as numbers where they are, as `spelled`, and the groups chosen."""
+    own = {
+        name: _value(spelled.get(name, text) if "." not in name else text)
+        for name, text in parameters.items() if not _NOT_FACTORS & set(name.split("."))
+    }  # fmt: skip
     groups = {name: tags[f"group.{name}"] for name in _GROUPS if f"group.{name}" in tags}
-    fingerprint = {"data": tags["data_fingerprint"][:8]} if "data_fingerprint" in tags else {}
+    fingerprint = {_DATA: tags["data_fingerprint"][:8]} if "data_fingerprint" in tags else {}
     return {**own, **groups, **fingerprint}
 
 
@@ -72,8 +131,3 @@ def _value(text: str) -> Factor:
         return float(text)
     except ValueError:
         return text
-
-
-def _count(tags: Mapping[str, str], split: str) -> int | None:
-    text = tags.get(f"photos.{split}", "")
-    return int(text) if text.isdigit() else None

@@ -185,8 +185,17 @@ def spellings(run: FoundRun, key: str) -> list[str]:
 
 
 def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
+    """A table with a row for each trial; see :func:`as_rows`."""
+    return csv_text(as_rows(runs, key, parent_run_id))
+
+
+def as_rows(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> list[dict[str, Any]]:
     """A row for each trial: its overrides, how it ended, where it was trained, parameters and metrics."""
-    rows = [_row(run, key, parent_run_id) for run in runs]
+    return [_row(run, key, parent_run_id) for run in runs]
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """`rows` as a table with every column that one of them has."""
     columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
     table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")

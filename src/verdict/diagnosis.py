@@ -1,11 +1,11 @@
 """Rules applied to trials: what is wrong with them, in words and numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.verdict.records import TrialRecord
 from src.verdict.rules import RULES, Rule
-from src.verdict.signs import Duplicate, Evidence, Numbers
+from src.verdict.signs import Numbers
 from src.verdict.wording import layers
 
 
@@ -32,30 +32,16 @@ class Finding:
     run_ids: tuple[str, ...]
 
 
-def diagnose(
-    records: Sequence[TrialRecord],
-    class_counts: Mapping[str, int] | None = None,
-    duplicates: Sequence[Duplicate] = (),
-    rules: Sequence[Rule] = RULES,
-) -> list[Finding]:
-    """The findings on `records`, in the rules' order; what cannot be judged for want of numbers is no finding.
-
-    Args:
-        records: trials in any state.
-        class_counts: training photos by class.
-        duplicates: pairs of near-equal photos.
-        rules: the table.
-    """
-    found = (_apply(rule, records, class_counts or {}, duplicates) for rule in rules)
+def diagnose(records: Sequence[TrialRecord], rules: Sequence[Rule] = RULES) -> list[Finding]:
+    """The findings on `records`, in the rules' order; what cannot be judged for want of numbers is no finding."""
+    found = (_apply(rule, records) for rule in rules)
     return [finding for finding in found if finding is not None]
 
 
-def _apply(
-    rule: Rule, records: Sequence[TrialRecord], class_counts: Mapping[str, int], duplicates: Sequence[Duplicate]
-) -> Finding | None:
+def _apply(rule: Rule, records: Sequence[TrialRecord]) -> Finding | None:
     fired: list[tuple[TrialRecord, Numbers]] = []
     for record in records:
-        numbers = rule.measure(Evidence(record, class_counts, duplicates))
+        numbers = rule.measure(record)
         if numbers is not None and _size(numbers) >= rule.limit:
             fired.append((record, numbers))
     if not fired:
@@ -76,7 +62,8 @@ def _apply(
 def _extent(worst: TrialRecord, fired: int, trials: int) -> str:
     if trials == 1:
         return ""
-    return f" In {fired} of {trials} trials; the numbers are of {layers([worst.depth])}, seed {worst.seed}."
+    of = f"{layers([worst.depth])}, seed {worst.seed} (run {worst.run_id[:8]})"
+    return f" In {fired} of {trials} trials; the numbers are of {of}."
 
 
 def _size(numbers: Numbers) -> float:

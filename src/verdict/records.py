@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from src.data.duplicates import NearDuplicates
+
 VALIDATION = "best/val_accuracy"
 _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
 
@@ -18,14 +20,16 @@ class TrialRecord:
         status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
         overrides: what was typed, as one text.
         factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
-        depth: canonical depth, layers from the end.
-        layers: the number of layers that was asked for.
+        depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
         metrics: by the names in MLflow; accuracies and gaps in 0–1.
         history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
         val_images: photos that val/accuracy is a share of; None where unknown.
         test_images: photos that test/accuracy is a share of; None where unknown.
+        class_counts: training photos of the largest and the smallest class; empty where unknown.
+        near_duplicates: near-equal photos across splits.
+        recalled: epochs that an earlier trial had trained, so that this one's time leaves them out.
     """
 
     run_id: str
@@ -33,7 +37,6 @@ class TrialRecord:
     overrides: str
     factors: Mapping[str, Factor]
     depth: int
-    layers: int
     block: str
     parameters: int
     seed: int
@@ -41,6 +44,9 @@ class TrialRecord:
     history: Sequence[Mapping[str, float]] = ()
     val_images: int | None = None
     test_images: int | None = None
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+    near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
+    recalled: int = 0
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""
@@ -67,23 +73,25 @@ def varying(records: Sequence[TrialRecord]) -> list[str]:
 def configuration(record: TrialRecord, names: Iterable[str]) -> str:
     """The values of the hyperparameters `names`, as they would be typed.
 
-    >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, 2, "", 0, 0)
-    >>> configuration(record, ["batchnorm", "dropout"])
-    'batchnorm=train dropout=0.2'
+    >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
+    >>> configuration(record, ["batchnorm", "class_weights", "dropout"])
+    'batchnorm=train class_weights=null dropout=0.2'
     """
-    return " ".join(f"{name}={record.factor(name)}" for name in names)
+    return " ".join(f"{name}={record.factors.get(name, 'null')}" for name in names)
 
 
 def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     """Trials by what is never reduced: backbone, batchnorm, schedule, weights and data, where those vary.
 
     Depths mean other layers in another backbone, and accuracies on other data are no rivals; BatchNorm's mode and the
-    schedule are what a study usually asks about.
+    schedule are what a study usually asks about. A trial that failed while it was planned has no hyperparameters, and
+    makes no facet of its own.
     """
-    names = [name for name in varying(records) if _is_apart(name)]
+    names = [name for name in varying([record for record in records if record.factors]) if _is_apart(name)]
     found: dict[str, list[TrialRecord]] = {}
     for record in records:
-        found.setdefault(configuration(record, names), []).append(record)
+        if record.factors or not names:
+            found.setdefault(configuration(record, names), []).append(record)
     return found
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from src.verdict import signs
-from src.verdict.signs import Evidence, Numbers
+from src.verdict.records import TrialRecord
+from src.verdict.signs import Numbers
 
 
 @dataclass(frozen=True)
@@ -20,84 +21,89 @@ class Rule:
             rule does not apply, or numbers are missing.
         limit: the rule fires where size ≥ limit.
         text: a template of what is said.
-        figure: which figure shows it.
+        figure: which of the report's figures shows it.
         remedy: a template of the override that tests the remedy.
         source: where it is from.
     """
 
     name: str
-    measure: Callable[[Evidence], Numbers | None]
+    measure: Callable[[TrialRecord], Numbers | None]
     limit: float
     text: str
     figure: str
     remedy: str
     source: str
 
+    @property
+    def meaning(self) -> str:
+        """What is measured, in a line."""
+        return (self.measure.__doc__ or "").partition("\n")[0]
+
 
 RULES = (
     Rule(
         "overfitting", signs.overfitting, 0.15,
-        "Overfitting: {train} on the training photos and {val} on validation, both in inference mode, {gap} apart.",
-        "curves", "{remedy}",
+        "{train} on the training photos and {val} on validation, both in inference mode, {gap} apart.",
+        "signs", "{remedy}",
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
     Rule(
         "underfitting", signs.underfitting, 0.2,
-        "Underfitting: of the training photos themselves only {train} are read right, so that no other photo can be "
-        "expected to fare better. See whether it could learn them with everything unfrozen.",
-        "curves", "unfrozen=all",
+        "Of the training photos themselves only {train} are read right, so that no other photo can be "
+        "expected to fare better.",
+        "signs", "{remedy}",
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
     Rule(
         "BatchNorm mismatch", signs.batchnorm_mismatch, 0.05,
-        "BatchNorm mismatch: the same training photos are read {fit} in training mode and {train} in inference, {gap} "
+        "The same training photos are read {fit} in training mode and {train} in inference, {gap} "
         "apart. BatchNorm trains with its batches' statistics, and its moving ones lag behind.",
-        "gaps", "batchnorm=inference",
+        "signs", "batchnorm=inference",
         "Ioffe 2017, arXiv:1702.03275; Keras' guide to transfer learning",
     ),
     Rule(
         "rate too high: diverges", signs.divergence, 1.5,
-        "Rate too high: in phase {phase} fit/loss went from {least} up to {last}, at a rate of {rate}.",
-        "curves", "{key}={other}",
+        "In phase {phase} fit/loss went from {least} up to {last}, at a rate of {rate}.",
+        "signs", "{key}={other}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1: a third of a rate that diverges",
     ),
     Rule(
         "rate too high: oscillates", signs.oscillation, 0.4,
-        "Rate too high: in phase {phase} fit/loss rose at {rises} of {steps} epochs, at a rate of {rate}.",
-        "curves", "{key}={other}",
+        "In phase {phase} fit/loss rose at {rises} of {steps} epochs, at a rate of {rate}.",
+        "signs", "{key}={other}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
     ),
     Rule(
         "rate too low", signs.slowness, 0.7,
-        "Rate too low: over the {epochs} epochs of the last phase fit/loss fell at every one, but from {first} to "
+        "Over the {epochs} epochs of the last phase fit/loss fell at every one, but from {first} to "
         "{last} only, with {train} on the training photos, at a rate of {rate}.",
-        "curves", "{key}={other}",
+        "signs", "{key}={other}",
         "Smith 2017, arXiv:1506.01186, sec. 3.3",
     ),
     Rule(
         "fine-tuning undoes", signs.undoing, 0.02,
         "The last phase undoes what came before: validation was {before} at the best before it and {after} at the best "
         "in it, {fall} less, at a rate of {rate}.",
-        "curves", "{key}={other}",
+        "signs", "{key}={other}",
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
         "ended too soon", signs.ended_too_soon, 1.0,
-        "Ended too soon: epoch {done} of the last phase's {count} was the best, so it was still getting better.",
-        "curves", "{epochs}",
+        "Epoch {done} of the last phase's {count} was the best, so it was still getting better.",
+        "signs", "{epochs}",
         "Prechelt 1998, Early Stopping, But When?",
     ),
     Rule(
         "class imbalance", signs.imbalance, 3.0,
-        "Class imbalance: {most} has {many} training photos and {least} {fewest}, {ratio} to 1.",
-        "confusion", "class_weights=balanced",
+        "{most} has {many} training photos and {least} {fewest}, {ratio} to 1.",
+        "classes", "class_weights=balanced",
         "Buda, Maki and Mazurowski 2018, arXiv:1710.05381",
     ),
     Rule(
-        "leakage", signs.leakage, 1.0,
-        "Leakage suspected: {pairs} near-equal pairs lie across splits, with {photos} photos of validation or test, "
-        "such as {example}. Group them by data.group_pattern, or give a manifest with a group column.",
-        "duplicates", "",
+        "leakage suspected", signs.leakage, 1.0,
+        "{pairs} across splits, with {photos} of validation or test: {example}. Groups never part: "
+        "let PATTERN match what such photos' paths share, or give a manifest with a group column.",
+        "near_duplicates", "data.group_pattern=PATTERN",
         "Barz and Denzler 2020, arXiv:1902.00423",
     ),
 )  # fmt: skip

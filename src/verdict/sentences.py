@@ -1,7 +1,24 @@
 """The verdict in one sentence, with its numbers."""
 
 from src.verdict.facet import Facet
-from src.verdict.wording import percent, points, probability, seeds, spoken
+from src.verdict.wording import layers, percent, points, probability, seeds, spoken
+
+
+def headline(kind: str, depth: int | None) -> str:
+    """The verdict in a few words.
+
+    >>> headline("shown", 11), headline("shown", 0), headline("tie", 1), headline("nothing", None)
+    ('Unfreeze 11 layers', 'Unfreeze nothing', 'No difference shown; 1 layer by the rule', 'Nothing has finished yet')
+    """
+    if depth is None:
+        return "Nothing has finished yet"
+    named = layers([depth])
+    return {
+        "shown": f"Unfreeze {named}" if depth else "Unfreeze nothing",
+        "tie": f"No difference shown; {named} by the rule",
+        "one seed": f"Not known with one seed; {named} did best",
+        "one depth": f"Only {named} tried",
+    }[kind]
 
 
 def sentence_of_one_depth(facet: Facet) -> str:

@@ -1,4 +1,4 @@
-"""Signs of trouble, measured: the evidence on a trial to the numbers that a rule speaks of.
+"""Signs of trouble, measured: a trial to the numbers that a rule speaks of.
 
 Each returns a mapping with "size", which the rule holds against its limit, and the other numbers of the rule's text and
 remedy; None where the sign does not apply, or numbers are missing.
@@ -7,7 +7,6 @@ remedy; None where the sign does not apply, or numbers are missing.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from src.verdict.records import TrialRecord
 from src.verdict.wording import percent, points
@@ -20,65 +19,49 @@ _RISE = 0.02
 _NO_LOSS = 0.1  # nats: below that, a loss may double and mean nothing
 _HIGH_TRAIN = 0.9
 _MODE_GAP = 0.05
+_EXAMPLES = 3
 
 
-class Duplicate(NamedTuple):
-    """Two near-equal photos and the splits they are in."""
-
-    first: str
-    first_split: str
-    second: str
-    second_split: str
-
-
-class Evidence(NamedTuple):
-    """What a rule may look at: a trial, the training photos by class, and near-equal photos."""
-
-    trial: TrialRecord
-    class_counts: Mapping[str, int]
-    duplicates: Sequence[Duplicate]
-
-
-def overfitting(evidence: Evidence) -> Numbers | None:
+def overfitting(trial: TrialRecord) -> Numbers | None:
     """Train − val in inference mode."""
-    gap, train, val = _metrics(evidence, "gap/generalization", "best/train_accuracy", "best/val_accuracy")
+    gap, train, val = _metrics(trial, "gap/generalization", "best/train_accuracy", "best/val_accuracy")
     if gap is None or train is None or val is None:
         return None
-    tried = {"light": "augment=strong", "strong": "dropout=0.5"}
-    remedy = tried.get(str(evidence.trial.factor("augment")), "augment=light")
-    return {"size": gap, "gap": points(gap), "train": percent(train), "val": percent(val), "remedy": remedy}
+    return {
+        "size": gap, "gap": points(gap), "train": percent(train), "val": percent(val), "remedy": _more_regular(trial),
+    }  # fmt: skip
 
 
-def underfitting(evidence: Evidence) -> Numbers | None:
+def underfitting(trial: TrialRecord) -> Numbers | None:
     """The part of the training photos themselves that is misread."""
-    train, mode = _metrics(evidence, "best/train_accuracy", "gap/mode")
-    if train is None or _is_mode_gap(evidence.trial, mode):
+    train, mode = _metrics(trial, "best/train_accuracy", "gap/mode")
+    if train is None or _is_mode_gap(trial, mode):
         return None
-    return {"size": 1 - train, "train": percent(train)}
+    return {"size": 1 - train, "train": percent(train), "remedy": _more_capable(trial)}
 
 
-def batchnorm_mismatch(evidence: Evidence) -> Numbers | None:
+def batchnorm_mismatch(trial: TrialRecord) -> Numbers | None:
     """Fit − train where BatchNorm uses its batches' statistics in training."""
-    gap, fit, train = _metrics(evidence, "gap/mode", "best/fit_accuracy", "best/train_accuracy")
-    if gap is None or fit is None or train is None or evidence.trial.factor("batchnorm") != "train":
+    gap, fit, train = _metrics(trial, "gap/mode", "best/fit_accuracy", "best/train_accuracy")
+    if gap is None or fit is None or train is None or trial.factor("batchnorm") != "train":
         return None
     return {"size": gap, "gap": points(gap), "fit": percent(fit), "train": percent(train)}
 
 
-def divergence(evidence: Evidence) -> Numbers | None:
+def divergence(trial: TrialRecord) -> Numbers | None:
     """The last fit/loss of a phase over its least; infinite where it is no number."""
-    return _worst(_divergence(phase) for phase in _phases(evidence.trial))
+    return _worst(_divergence(phase) for phase in _phases(trial))
 
 
-def oscillation(evidence: Evidence) -> Numbers | None:
+def oscillation(trial: TrialRecord) -> Numbers | None:
     """The part of a phase's steps from epoch to epoch at which fit/loss clearly rises."""
-    return _worst(_oscillation(phase) for phase in _phases(evidence.trial))
+    return _worst(_oscillation(phase) for phase in _phases(trial))
 
 
-def slowness(evidence: Evidence) -> Numbers | None:
+def slowness(trial: TrialRecord) -> Numbers | None:
     """The part of fit/loss that the last phase left, where it fell at every epoch and the network is not done."""
-    (train,) = _metrics(evidence, "best/train_accuracy")
-    phases = _phases(evidence.trial)
+    (train,) = _metrics(trial, "best/train_accuracy")
+    phases = _phases(trial)
     losses = _series(phases[-1], "fit/loss") if phases else []
     if train is None or train >= _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
         return None
@@ -90,11 +73,11 @@ def slowness(evidence: Evidence) -> Numbers | None:
     }  # fmt: skip
 
 
-def undoing(evidence: Evidence) -> Numbers | None:
+def undoing(trial: TrialRecord) -> Numbers | None:
     """The best val/accuracy before the last phase minus the best in it."""
-    if evidence.trial.status != "FINISHED":
+    if trial.status != "FINISHED":
         return None
-    *earlier, last = _phases(evidence.trial) or [[]]
+    *earlier, last = _phases(trial) or [[]]
     before = [value for phase in earlier for value in _series(phase, "val/accuracy")]
     after = _series(last, "val/accuracy")
     if not before or not after:
@@ -105,9 +88,9 @@ def undoing(evidence: Evidence) -> Numbers | None:
     }  # fmt: skip
 
 
-def ended_too_soon(evidence: Evidence) -> Numbers | None:
+def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     """How far the last phase was when it was best: 1 at its last epoch."""
-    trial, phases = evidence.trial, _phases(evidence.trial)
+    phases = _phases(trial)
     best = trial.metric("best/epoch")
     epochs = _series(phases[-1], "epoch") if phases else []
     if trial.status != "FINISHED" or best is None or not epochs:
@@ -116,10 +99,10 @@ def ended_too_soon(evidence: Evidence) -> Numbers | None:
     return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}
 
 
-def imbalance(evidence: Evidence) -> Numbers | None:
+def imbalance(trial: TrialRecord) -> Numbers | None:
     """Photos of the largest class for each of the smallest, where the loss does not weigh classes."""
-    counts = {name: count for name, count in evidence.class_counts.items() if count > 0}
-    if len(counts) < 2 or evidence.trial.factor("class_weights") == "balanced":
+    counts = {name: count for name, count in trial.class_counts.items() if count > 0}
+    if len(counts) < 2 or trial.factor("class_weights") == "balanced":
         return None
     least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     ratio = counts[most] / counts[least]
@@ -129,19 +112,16 @@ def imbalance(evidence: Evidence) -> Numbers | None:
     }  # fmt: skip
 
 
-def leakage(evidence: Evidence) -> Numbers | None:
+def leakage(trial: TrialRecord) -> Numbers | None:
     """How many near-equal pairs lie across splits."""
-    crossing = [pair for pair in evidence.duplicates if pair.first_split != pair.second_split]
-    if not crossing:
+    near = trial.near_duplicates
+    if not near.pairs:
         return None
-    photos = {
-        photo
-        for pair in crossing
-        for photo, split in ((pair.first, pair.first_split), (pair.second, pair.second_split))
-        if split != "train"
-    }
-    example = f"{crossing[0].first} and {crossing[0].second}"
-    return {"size": len(crossing), "pairs": len(crossing), "photos": len(photos), "example": example}
+    told = "; ".join(f"{pair.first_name} and {pair.second_name}" for pair in near.examples[:_EXAMPLES])
+    return {
+        "size": near.pairs, "pairs": _counted(near.pairs, "near-equal pair"), "photos": _counted(near.photos, "photo"),
+        "example": told or "none of them named",
+    }  # fmt: skip
 
 
 def _divergence(phase: _Phase) -> Numbers | None:
@@ -167,6 +147,21 @@ def _oscillation(phase: _Phase) -> Numbers | None:
 
 def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
     return max((numbers for numbers in found if numbers), key=lambda numbers: float(numbers["size"]), default=None)
+
+
+def _more_regular(trial: TrialRecord) -> str:
+    """The next step against overfitting that was not taken yet."""
+    dropout = trial.factor("dropout")
+    if trial.factor("augment") != "strong":
+        return "augment=strong" if trial.factor("augment") == "light" else "augment=light"
+    return "dropout=0.5" if not isinstance(dropout, float) or dropout < 0.5 else "unfrozen=0"
+
+
+def _more_capable(trial: TrialRecord) -> str:
+    """The next step against underfitting: all layers, then more time."""
+    if "unfrozen=all" not in trial.overrides.split():
+        return "unfrozen=all"
+    return f"{_epochs_key(trial)}={2 * len((_phases(trial) or [[]])[-1]) or 20}"
 
 
 def _is_mode_gap(trial: TrialRecord, mode: float | None) -> bool:
@@ -206,8 +201,12 @@ def _epochs_key(trial: TrialRecord) -> str:
     return "fine_tune_epochs" if len(_phases(trial)) > 1 else "epochs"
 
 
-def _metrics(evidence: Evidence, *names: str) -> tuple[float | None, ...]:
-    return tuple(evidence.trial.metric(name) for name in names)
+def _metrics(trial: TrialRecord, *names: str) -> tuple[float | None, ...]:
+    return tuple(trial.metric(name) for name in names)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _short(number: float) -> str:

@@ -21,7 +21,7 @@ def trial(
         "block": f"block_{depth}" if depth else "",
         "parameters": depth * 100,
     }
-    given |= {"run_id": f"{depth}-{seed}", "overrides": "", "layers": depth, "metrics": metrics, "val_images": None}
+    given |= {"run_id": f"{depth}-{seed}", "overrides": "", "metrics": metrics, "val_images": None}
     return TrialRecord(depth=depth, seed=seed, factors=factors or {}, **given | more)
 
 

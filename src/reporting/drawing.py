@@ -1,0 +1,204 @@
+"""Which figures a study's report has, what each is called, and what it says to those who cannot see it."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import mlflow
+
+from src.reporting.frontier import draw_frontier
+from src.reporting.heat import draw_heat
+from src.reporting.kept import fetch_figure
+from src.reporting.recommendation import Recommended
+from src.reporting.shares import draw_shares
+from src.reporting.signs import draw_signs
+from src.reporting.study_curves import draw_study_curves
+from src.reporting.tradeoff import draw_tradeoff
+from src.verdict.cost import cost_points, pareto_front
+from src.verdict.diagnosis import Finding
+from src.verdict.gaps import describe_gaps, gap_rows
+from src.verdict.importance import importance
+from src.verdict.interaction import interactions
+from src.verdict.records import TrialRecord
+from src.verdict.verdict import Verdict
+from src.verdict.wording import percent
+
+Place = Literal["answer", "recommended", "diagnosis", "more"]
+
+_KEPT = {
+    "confusion": (
+        "Confusion matrix",
+        "Validation photos by true class (rows) and predicted class (columns), under the recommended trial.",
+    ),
+    "mistakes": (
+        "Worst mistakes",
+        "The validation photos that the recommended trial misread with most confidence, with the true class, what each "
+        "was read as, and how sure it was.",
+    ),
+}
+_OF_FINDINGS = {
+    "classes": (
+        "Photos of each class",
+        "Training photos of each class, rarest first, and the share of its validation photos that is read right.",
+    ),
+    "near_duplicates": (
+        "Near-equal photos across splits",
+        "The nearest pairs of photos that lie in different splits, side by side, each with its split and name.",
+    ),
+}
+NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "signs", *_KEPT, *_OF_FINDINGS)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page: a PNG file, its heading, what it shows for those who cannot see it, and how to read it."""
+
+    path: Path
+    place: Place
+    title: str
+    alt: str
+    caption: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return self.path.stem
+
+    @property
+    def data(self) -> str:
+        """The file in base64."""
+        return base64.b64encode(self.path.read_bytes()).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The figures of a report, and what is missing among them, a sentence each."""
+
+    pictures: tuple[Picture, ...]
+    missing: tuple[str, ...]
+
+
+def draw_all(
+    client: mlflow.MlflowClient,
+    trials: Sequence[TrialRecord],
+    verdicts: Sequence[Verdict],
+    findings: Sequence[Finding],
+    recommended: Recommended | None,
+    out: Path,
+) -> Gallery:
+    """Draw what there is to draw into the folder `out`, where an earlier report's figures make room."""
+    for name in NAMES:
+        (out / f"{name}.png").unlink(missing_ok=True)
+    pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(trials, findings, out)], []
+    wanted = [(name, recommended.run_id, *_KEPT[name]) for name in _KEPT if recommended]
+    wanted += [
+        (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
+    ]
+    for name, run_id, title, alt in wanted:
+        path = out / f"{name}.png"
+        if fetch_figure(client, run_id, name, path):
+            pictures.append(Picture(path, "recommended" if name in _KEPT else "diagnosis", title, alt))
+        else:
+            missing.append(f"{title}: figures/{name}.png of run {run_id} is not at its place in the store.")
+    return Gallery(tuple(pictures), tuple(missing))
+
+
+def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: Path) -> list[Picture]:
+    if not any(verdict.rows for verdict in verdicts):
+        return []
+    draw_tradeoff(verdicts, out / "tradeoff.png")
+    draw_study_curves(verdicts, out / "curves.png")
+    return [
+        Picture(
+            out / "tradeoff.png", "answer", "What unfreezing does", _tradeoff_alt(verdicts),
+            "Above: means with 95 % intervals over seeds; the depth that the rule names is shaded. Below: the gap "
+            "between fit and validation in its two parts. Mode is what BatchNorm and dropout do to the very same "
+            "photos; generalization is the overfitting that everybody means.",
+        ),
+        *_shares(trials, out), *_heat(trials, out), *_frontier(trials, out),
+        Picture(
+            out / "curves.png", "more", "Learning curves by depth",
+            "Fit and validation accuracy by epoch, a line for each depth, dotted where a phase begins.",
+            "Means over seeds of the trials that the verdict rests on; dotted where a phase begins.",
+        ),
+    ]  # fmt: skip
+
+
+def _of_diagnosis(trials: Sequence[TrialRecord], findings: Sequence[Finding], out: Path) -> list[Picture]:
+    by_id = {trial.run_id: trial for trial in trials}
+    shown = [(finding.name, by_id[finding.run_ids[0]]) for finding in findings if finding.figure == "signs"]
+    if not shown:
+        return []
+    draw_signs(shown, out / "signs.png")
+    alt = f"Curves of the trial that each finding speaks of: {'; '.join(name for name, _ in shown)}."
+    return [
+        Picture(
+            out / "signs.png", "diagnosis", "What the findings speak of", alt,
+            "The worst trial of each: accuracy, or loss where the rate is at fault; dotted where a phase begins.",
+        )
+    ]  # fmt: skip
+
+
+def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
+    found = importance(trials)
+    if found is None:
+        return []
+    draw_shares(found, out / "shares.png")
+    told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
+    return [
+        Picture(
+            out / "shares.png", "more", "Which hyperparameter mattered",
+            f"Shares of the variance of validation accuracy: {told}; the rest {100 * found.rest:.0f} %.",
+            f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
+            "intervals. What two hyperparameters do together, and luck beyond the seed's own, is in the rest.",
+        )
+    ]  # fmt: skip
+
+
+def _heat(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
+    found = interactions(trials)
+    if not found:
+        return []
+    draw_heat(found, out / "heat.png")
+    names = ", ".join(dict.fromkeys(each.factor for each in found))
+    return [
+        Picture(
+            out / "heat.png", "more", "Does another depth want another value?",
+            f"Validation accuracy by depth and by each of: {names}.",
+            "Means of validation accuracy, in per cent, over the seeds and all else that varied; × is how many trials.",
+        )
+    ]  # fmt: skip
+
+
+def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
+    points = cost_points(trials)
+    if len(points) < 2:
+        return []
+    draw_frontier(points, out / "frontier.png")
+    known = [(point.parameters, point) for point in points if point.parameters is not None]
+    front = [known[k][1] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
+    told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in front)
+    recalled = sum(trial.recalled > 0 for trial in trials)
+    shorter = f" {recalled} trials went on from epochs that an earlier one had trained: their time leaves those out."
+    return [
+        Picture(
+            out / "frontier.png", "more", "What accuracy costs",
+            f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
+            "A point for each configuration, mean over seeds. The line is the Pareto front: nothing is better at no "
+            f"more cost. Numbers are layers unfrozen.{shorter if recalled else ''}",
+        )
+    ]  # fmt: skip
+
+
+def _tradeoff_alt(verdicts: Sequence[Verdict]) -> str:
+    return "Fit, train and validation accuracy by layers unfrozen, and the gap's parts. " + " ".join(
+        _facet_alt(verdict) for verdict in verdicts if verdict.rows
+    )
+
+
+def _facet_alt(verdict: Verdict) -> str:
+    means = ", ".join(f"{row.depth} layers {percent(row.accuracy.estimate)}" for row in verdict.rows)
+    facet = f"{verdict.facet}: " if verdict.facet else ""
+    return f"{facet}validation {means}. {describe_gaps(gap_rows(verdict.trials))}"

@@ -1,0 +1,55 @@
+"""Accuracy against what it costs, in parameters and in time, with the configurations that nothing beats at both."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+
+from src.errors import one_line
+from src.reporting.style import INK, QUIET, canvas, facet_colours, legend, save_figure, short_count, tidy
+from src.verdict.cost import CostPoint, pareto_front
+
+_MOST_NAMED = 8
+
+
+def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
+    """A point for each configuration, a line through the Pareto front, its depths named."""
+    colours = facet_colours(list(dict.fromkeys(point.facet for point in points)))
+    figure = canvas(3.9 if len(colours) > 1 else 3.4)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _panel(left, [(point.parameters, point) for point in points], colours)
+    _panel(right, [(point.seconds, point) for point in points], colours)
+    left.set_xscale("log")
+    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.xaxis.set_major_formatter(FuncFormatter(lambda count, _: short_count(count)))
+    left.xaxis.set_minor_locator(NullLocator())
+    left.set(xlabel="parameters trained, the head's among them", ylabel="validation accuracy")
+    right.set(xlabel="seconds a trial took", xlim=(0, None))
+    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    if len(colours) > 1:
+        labels = [(one_line(name, 50), colour) for name, colour in list(colours.items())[:_MOST_NAMED]]
+        handles = [Line2D([], [], color=colour, marker="o", ls="", label=name) for name, colour in labels]
+        legend(figure, handles, 2)
+    save_figure(figure, path)
+
+
+def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours: dict[str, str]) -> None:
+    known = [(cost, point) for cost, point in points if cost is not None and cost > 0]
+    for cost, point in known:
+        axes.plot(cost, point.accuracy, "o", color=colours[point.facet], ms=5, alpha=0.75, mew=0)
+    front = [known[k] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
+    axes.plot(
+        [cost for cost, _ in front], [point.accuracy for _, point in front],
+        color=INK, lw=1, drawstyle="steps-post", marker="o", mfc="none", mec=INK, ms=8,
+    )  # fmt: skip
+    for cost, point in front[-_MOST_NAMED:]:
+        axes.annotate(
+            f"{point.depth}", (cost, point.accuracy), xytext=(0, 7), textcoords="offset points", ha="center", size=8,
+            color=INK,
+        )  # fmt: skip
+    if not known:
+        axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
+    tidy(axes, grid="both")
+    axes.margins(0.12, 0.18)

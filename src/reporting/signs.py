@@ -1,0 +1,53 @@
+"""The trials that the diagnosis speaks of, a panel for each finding: the worst trial's own curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from src.reporting.style import FIT, QUIET, TRAIN, VAL, canvas, legend, save_figure, tidy, title
+from src.verdict.records import TrialRecord
+
+_LOSS = ("rate",)
+_COLUMNS = 3
+
+
+def draw_signs(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
+    """For each (finding, worst trial): loss where the finding is of the rate, else accuracy; dotted at a new phase."""
+    rows = -(-len(found) // _COLUMNS)
+    figure = canvas(2.5 * rows + 0.5)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(found) :]:
+        axes.set_axis_off()
+    for axes, (name, trial) in zip(grid, found, strict=False):
+        _panel(axes, trial, "loss" if name.startswith(_LOSS) else "accuracy")
+        title(axes, name, 34)
+    handles = [
+        Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),
+        Line2D([], [], color=TRAIN, marker="^", ls="", label="train, at the epoch that was kept"),
+    ]  # fmt: skip
+    legend(figure, handles, 3)
+    save_figure(figure, path)
+
+
+def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
+    for split, colour, style in (("fit", FIT, "--"), ("val", VAL, "-")):
+        known = [epoch for epoch in trial.history if f"{split}/{measure}" in epoch]
+        epochs, values = [epoch["epoch"] for epoch in known], [epoch[f"{split}/{measure}"] for epoch in known]
+        axes.plot(epochs, values, color=colour, ls=style, lw=1.4, marker=".", ms=4)
+    best, train = trial.metric("best/epoch"), trial.metric(f"best/train_{measure}")
+    if best is not None and train is not None:
+        axes.plot(best, train, "^", color=TRAIN, ms=6)
+    for before, after in zip(trial.history, trial.history[1:], strict=False):
+        if before.get("phase") != after.get("phase"):
+            axes.axvline(after["epoch"] - 0.5, color=QUIET, ls=":", lw=1)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    if measure == "accuracy":
+        axes.set_ylim(0, 1.03)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    else:
+        axes.set_ylabel("loss")
+    tidy(axes)

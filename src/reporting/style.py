@@ -1,0 +1,85 @@
+"""How every figure looks: few colours, each with one meaning, light axes, strangers' text as text."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from src.errors import one_line
+
+FIT, TRAIN, VAL = "#7b8794", "#c8553d", "#0b6e4f"
+MODE, GENERALIZATION = "#7a5ba8", "#e0a458"
+INK, QUIET, LINE = "#1f2933", "#52606d", "#d9dee4"
+WIDTH = 8.6
+"""Of a study's figures, inches: what fills the page at :data:`DPI`."""
+DPI = 130
+
+Colour = tuple[float, float, float, float]
+
+_FACETS = ("#0b6e4f", "#7a5ba8", "#c8553d", "#2f7ebd", "#a37a1c", "#7b8794", "#b0447a", "#4f8a8b")
+
+
+def canvas(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
+    """An empty figure of so many inches."""
+    return Figure(figsize=(width, height), layout="constrained", dpi=dpi)
+
+
+def tidy(axes: Axes, *, grid: str = "y") -> None:
+    """Take away what says nothing. `grid`: "x", "y", "both", or "" for none."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.tick_params(colors=QUIET, labelsize=8, length=0)
+    axes.xaxis.label.set(color=QUIET, size=8.5)
+    axes.yaxis.label.set(color=QUIET, size=8.5)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(axis=grid, color=LINE, lw=0.6)  # type: ignore[arg-type]
+
+
+def title(axes: Axes, text: str, limit: int = 60) -> None:
+    """A panel's title, which may hold what strangers typed."""
+    axes.set_title(one_line(text, limit), size=9.5, color=INK, loc="left", parse_math=False)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
+    """The labels of `handles`, below the figure."""
+    shown = figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False, labelcolor=QUIET
+    )
+    for text in shown.get_texts():
+        text.set_parse_math(False)
+
+
+def shades(count: int) -> list[Colour]:
+    """A colour for each of `count` depths, from few layers (dark) to many."""
+    positions = [0.12 + 0.72 * k / max(1, count - 1) for k in range(count)]
+    return [mpl.colormaps["viridis"](position) for position in positions]
+
+
+def short_count(count: float) -> str:
+    """A count in three figures or so.
+
+    >>> [short_count(count) for count in (0, 896, 2560, 412_800, 2_223_872)]
+    ['0', '896', '2.6k', '413k', '2.2M']
+    """
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            digits = 0 if count >= 100 * size or count % size == 0 else 1
+            return f"{count / size:.{digits}f}{letter}"
+    return f"{count:.0f}"
+
+
+def facet_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each facet; they come round after eight."""
+    return {name: _FACETS[k % len(_FACETS)] for k, name in enumerate(names)}
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write `figure` to `path`, without a word on characters that no font has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a class may be called by an emoji that no font has
+        figure.savefig(path, facecolor="white")

@@ -1,0 +1,67 @@
+"""What accuracy costs in parameters and time, and which configurations nothing beats at both (the Pareto front)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.verdict.records import VALIDATION, TrialRecord, configuration, facets, measured, tuned
+
+PARAMETERS, SECONDS = "trainable_parameters", "time/total"
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """One configuration: means over its seeds.
+
+    Attributes:
+        facet: as it would be typed; empty where there is one.
+        depth: canonical, layers from the end.
+        settings: the other hyperparameters that vary, as they would be typed.
+        accuracy: best/val_accuracy, 0–1.
+        parameters: that train, the head's among them; None where unknown.
+        seconds: that a trial took; None where unknown.
+    """
+
+    facet: str
+    depth: int
+    settings: str
+    accuracy: float
+    parameters: float | None
+    seconds: float | None
+
+
+def cost_points(records: Sequence[TrialRecord]) -> list[CostPoint]:
+    """Every configuration that was measured."""
+    found = []
+    for facet, members in facets(records).items():
+        trials = measured(members)
+        names, cells = tuned(trials), dict[tuple[int, str], list[TrialRecord]]()
+        for trial in trials:
+            cells.setdefault((trial.depth, configuration(trial, names)), []).append(trial)
+        found += [_point(facet, *cell, group) for cell, group in cells.items()]
+    return found
+
+
+def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
+    """Positions, by rising cost, of what no other one is at least as good as at no more cost.
+
+    >>> pareto_front([3, 1, 2, 4], [0.7, 0.5, 0.5, 0.7])
+    [1, 0]
+    """
+    front: list[int] = []
+    for place in sorted(range(len(costs)), key=lambda k: (costs[k], -accuracies[k])):
+        if not front or accuracies[place] > accuracies[front[-1]]:
+            front.append(place)
+    return front
+
+
+def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
+    accuracy = _mean(trials, VALIDATION)
+    assert accuracy is not None
+    return CostPoint(facet, depth, settings, accuracy, _mean(trials, PARAMETERS), _mean(trials, SECONDS))
+
+
+def _mean(trials: Sequence[TrialRecord], name: str) -> float | None:
+    values = [value for trial in trials if (value := trial.metric(name)) is not None]
+    return float(np.mean(values)) if values else None
