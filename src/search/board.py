@@ -14,7 +14,7 @@ from rich.text import Text
 
 from src.errors import one_line, printable
 from src.reporting.terminal import lend_bars
-from src.search.jobs import Outcome
+from src.search.jobs import JobOutcome
 
 _MOST_ROWS = 40
 
@@ -25,10 +25,10 @@ class Tally:
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    outcomes: dict[int, JobOutcome] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: JobOutcome) -> None:
         """One trial has ended."""
         self.outcomes[outcome.number] = outcome
 
@@ -36,7 +36,7 @@ class Tally:
         """Trials by how they ended."""
         return Counter(outcome.status for outcome in self.outcomes.values())
 
-    def best(self) -> Outcome | None:
+    def best(self) -> JobOutcome | None:
         """The outcome with the highest score."""
         scored = [outcome for outcome in self.outcomes.values() if outcome.score is not None]
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
@@ -90,7 +90,7 @@ class Board:
         if self.shown:
             self._notes.print(Text(printable(text)))
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """Tell that one trial has ended; a failure in any case."""
         self.tally.add(outcome)
         line = Text(printable(f"{_place(self.tally)}  {self.tally.labels[outcome.number]}: {_ending(outcome)}"))
@@ -123,7 +123,7 @@ def _place(tally: Tally) -> str:
     return f"{len(tally.outcomes)}/{tally.total}" if tally.total is not None else f"{len(tally.outcomes)}"
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: JobOutcome) -> str:
     match outcome.status:
         case "finished":
             return f"val {outcome.score:.3f}, {_duration(outcome.seconds)}"
@@ -145,7 +145,7 @@ def _table(tally: Tally) -> Table:
     return table
 
 
-def _rows(tally: Tally) -> Sequence[Outcome]:
+def _rows(tally: Tally) -> Sequence[JobOutcome]:
     """All outcomes in the jobs' order; of many, the failures and the best ones."""
     outcomes = sorted(tally.outcomes.values(), key=lambda outcome: outcome.number)
     if len(outcomes) <= _MOST_ROWS:

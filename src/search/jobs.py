@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from src.errors import ThawError
+from src.explanation import explain
 from src.files import write_whole
 from src.trial import Result
 
@@ -20,7 +21,7 @@ _STOP = "stop"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended.
 
     Attributes:
@@ -56,19 +57,17 @@ class SkippedError(ThawError):
     """A job that did not begin, because another one had failed."""
 
 
-def leave_outcome(
-    run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool, explain: Callable[[Exception], str]
-) -> float:
+def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool) -> float:
     """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
 
     Raises:
         SkippedError: `fail_fast`, and an earlier job failed.
-        Exception: whatever `run` raises; `explain` puts it into a line.
+        Exception: whatever `run` raises.
     """
     began = time.perf_counter()
 
     def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", trace: str = "") -> None:
-        Outcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
+        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")

@@ -13,14 +13,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from src.composition import explain
 from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
+from src.explanation import explain
 from src.project import PROJECT
 from src.reporting.study import make_report
 from src.search.axes import Axes, label
 from src.search.board import Board, Tally
-from src.search.jobs import Outcome, forget_outcomes
+from src.search.jobs import JobOutcome, forget_outcomes
 from src.tracking.memory import WORKPLACE_TAG, TrialMemory
 from src.tracking.store import how_to_compare, open_store, tracking_uri
 from src.tracking.study import Study, study_key
@@ -72,7 +72,7 @@ class Sweep:
         """Whether a failure ended it, as `fail_fast` has it."""
         return bool(self.board.tally.counts()["skipped"])
 
-    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[Outcome]:
+    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
 
         `broken`: errors of jobs that cannot be composed, by number within the sweep; those are not launched.
@@ -84,7 +84,7 @@ class Sweep:
         self.full |= {number: label(job) for number, job in zip(numbers, jobs, strict=True)}
         for number in numbers:
             if broken and number in broken:
-                self.ended(Outcome(number, "failed", "", None, 0.0, explain(broken[number])))
+                self.ended(JobOutcome(number, "failed", "", None, 0.0, explain(broken[number])))
         whole = [number for number in numbers if number not in tally.outcomes]
         for run in _consecutive(whole):
             with _Watcher(self.folder, run, self.ended):
@@ -94,7 +94,7 @@ class Sweep:
                     self.ended(_from_return(number, returned))
         return [tally.outcomes[number] for number in numbers]
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
         self.board.ended(outcome)
         if outcome.status == "failed" and not outcome.run_id:
@@ -188,7 +188,7 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
 class _Watcher:
     """Tells of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
 
-    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[Outcome], None]) -> None:
+    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[JobOutcome], None]) -> None:
         self.folder, self.tell = folder, tell
         self.waiting = list(numbers)
         self.over = threading.Event()
@@ -208,15 +208,15 @@ class _Watcher:
 
     def _look(self) -> None:
         for number in list(self.waiting):
-            outcome = Outcome.load(self.folder, number)
+            outcome = JobOutcome.load(self.folder, number)
             if outcome:
                 self.waiting.remove(number)
                 self.tell(outcome)
 
 
-def _from_return(number: int, returned: JobReturn) -> Outcome:
+def _from_return(number: int, returned: JobReturn) -> JobOutcome:
     """The outcome of a job that left none: its launcher keeps files elsewhere, or it did not come to run."""
     value: Any = returned._return_value
     if returned.status == JobStatus.COMPLETED:
-        return Outcome(number, "finished", "", float(value), 0.0, "")
-    return Outcome(number, "failed", "", None, 0.0, explain(value))
+        return JobOutcome(number, "finished", "", float(value), 0.0, "")
+    return JobOutcome(number, "failed", "", None, 0.0, explain(value))
