@@ -42,7 +42,11 @@ class Run:
             source=json.dumps({"uri": encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
-        self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        used = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
+        try:
+            self.client.log_inputs(self.run_id, used)
+        except MlflowException:  # two processes made the data set's row at once; now it is there
+            self.client.log_inputs(self.run_id, used)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Log `values` at `step` (an epoch over all phases) in one call."""
