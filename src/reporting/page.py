@@ -80,4 +80,4 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     counts = Counter(trial.status.lower() for trial in trials)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
-    return f"{len(trials)} trials: {parts}.{still}"
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {parts}.{still}"

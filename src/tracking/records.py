@@ -60,7 +60,12 @@ def _record(run: FoundRun, factors: Mapping[str, Factor], key: str, memory: Tria
 
 
 def _factors(parameters: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Factor]:
-    """What tells configurations apart: parameters as numbers where they are, and the groups chosen."""
+    """What tells configurations apart: parameters as numbers where they are, and the groups chosen.
+
+    A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
+    """
+    if not parameters:
+        return {}
     own = {name: _value(text) for name, text in parameters.items() if not _NOT_FACTORS & set(name.split("."))}
     groups = {name: tags[f"group.{name}"] for name in _GROUPS if f"group.{name}" in tags}
     fingerprint = {"data": tags["data_fingerprint"][:8]} if "data_fingerprint" in tags else {}

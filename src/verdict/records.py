@@ -78,12 +78,14 @@ def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     """Trials by what is never reduced: backbone, batchnorm, schedule, weights and data, where those vary.
 
     Depths mean other layers in another backbone, and accuracies on other data are no rivals; BatchNorm's mode and the
-    schedule are what a study usually asks about.
+    schedule are what a study usually asks about. A trial that failed while it was planned has no hyperparameters, and
+    makes no facet of its own.
     """
-    names = [name for name in varying(records) if _is_apart(name)]
+    names = [name for name in varying([record for record in records if record.factors]) if _is_apart(name)]
     found: dict[str, list[TrialRecord]] = {}
     for record in records:
-        found.setdefault(configuration(record, names), []).append(record)
+        if record.factors or not names:
+            found.setdefault(configuration(record, names), []).append(record)
     return found
 
 
