@@ -31,6 +31,12 @@ def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
+def _sweep_folder() -> Path:
+    """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
+    hydra = HydraConfig.get()
+    return Path(hydra.runtime.cwd, hydra.sweep.dir)
+
+
 def membership() -> "Membership | None":
     """The study that the running job belongs to, if its sweep left one."""
     hydra = HydraConfig.get()
@@ -39,7 +45,7 @@ def membership() -> "Membership | None":
     from src.search.axes import label
     from src.tracking.study import Membership
 
-    return Membership.load(Path(hydra.sweep.dir).absolute(), label(hydra.overrides.task))
+    return Membership.load(_sweep_folder(), label(hydra.overrides.task))
 
 
 def origin() -> dict[str, str]:
@@ -66,7 +72,7 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
 
         return leave_outcome(
             lambda: task(composed),
-            Path(hydra.sweep.dir).absolute(),
+            _sweep_folder(),
             int(hydra.job.num),
             fail_fast=bool(composed.fail_fast),
         )
