@@ -111,10 +111,10 @@ class Sweep:
                     self._returned(number, returned)
         except Exception as error:
             left = self._left(jobs)
-            if not self._end_dead(jobs) and left:
+            if not self._end_dead(jobs, _DEAD) and left:
                 self._failed(left[0], _naming(error, self.folder))
-        except BaseException:
-            self._end_dead(jobs)
+        except BaseException as end:
+            self._end_dead(jobs, one_line(end))
             raise
 
     def _returned(self, number: int, returned: JobReturn) -> None:
@@ -129,11 +129,11 @@ class Sweep:
         trace = "".join(traceback.format_exception(error))
         self.ended(JobOutcome(number, "failed", str(getattr(error, "run_id", "")), None, 0.0, explain(error), trace))
 
-    def _end_dead(self, numbers: Iterable[int]) -> list[int]:
+    def _end_dead(self, numbers: Iterable[int], why: str) -> list[int]:
         """End the jobs that began and left no outcome: nobody works on them any more. Return them."""
         dead = [number for number in self._left(numbers) if is_under_way(self.folder, number)]
         for number in dead:
-            self.ended(JobOutcome(number, "killed", "", None, 0.0, _DEAD))
+            self.ended(JobOutcome(number, "killed", "", None, 0.0, why))
         return dead
 
     def ended(self, outcome: JobOutcome) -> None:
