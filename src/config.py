@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -273,15 +273,28 @@ def parse(composed: Mapping[str, Any]) -> TrialConfig:
     Raises:
         ThawError: with one line that names every key at fault, what it was given and what it takes.
     """
+    return check(TrialConfig, composed)
+
+
+Checked = TypeVar("Checked", bound=Section)
+
+
+def check(section: type[Checked], values: Mapping[str, Any], under: str = "") -> Checked:
+    """Check `values` against `section`; its keys are told with `under` before them.
+
+    Raises:
+        ThawError: as :func:`parse`.
+    """
     try:
-        return TrialConfig.model_validate(composed)
+        return section.model_validate(values)
     except ValidationError as error:
         found = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
         once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(found)}
-        raise ThawError("; ".join(_explain(detail) for detail in reversed(once.values()))) from error
+        lines = (_explain(detail, section, under) for detail in reversed(once.values()))
+        raise ThawError("; ".join(lines)) from error
 
 
-def _explain(detail: dict[str, Any]) -> str:
+def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
     """One of pydantic's findings as ``key=value: what is wrong``."""
     key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
     message = str(detail["msg"]).removeprefix("Value error, ")
@@ -289,23 +302,23 @@ def _explain(detail: dict[str, Any]) -> str:
     given = detail["input"]
     if detail["type"] == "extra_forbidden":
         *_, name = key.split(".")
-        return f"unknown key {one_line(key, 80)!r}: {did_you_mean(name, _fields_beside(key))}"
+        return f"unknown key {one_line(under + key, 80)!r}: {did_you_mean(name, _fields_beside(key, whole))}"
     if detail["type"] == "missing":
-        return f"{key} is not set: give {key}=VALUE"
+        return f"{under}{key} is not set: give {under}{key}=VALUE"
     if isinstance(given, Mapping | Section):
-        return f"{key}: {message}" if detail["type"] != "value_error" else message
+        return under + (f"{key}: {message}" if detail["type"] != "value_error" else message)
     shown = "null" if given is None else given
-    return f"{key}={one_line(shown, 80)}: {message}{_meaning(key)}"
+    return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, whole)}"
 
 
 def _is_union_branch(part: int | str) -> bool:
     return part in {"folder", "csv", "trees"}
 
 
-def _fields_beside(key: str) -> list[str]:
+def _fields_beside(key: str, whole: type[Section]) -> list[str]:
     section, _, below = key.partition(".")
     if not below:
-        return list(TrialConfig.model_fields)
+        return list(whole.model_fields)
     sections: dict[str, type[BaseModel]] = {
         "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
         "features": FeaturesConfig, "schedule": PhaseConfig, "tracking": TrackingConfig,
@@ -316,6 +329,6 @@ def _fields_beside(key: str) -> list[str]:
     return list(sections[section].model_fields) if section in sections else []
 
 
-def _meaning(key: str) -> str:
-    field = TrialConfig.model_fields.get(key)
+def _meaning(key: str, whole: type[Section]) -> str:
+    field = whole.model_fields.get(key)
     return f" ({field.description})" if field is not None and field.description else ""

@@ -20,6 +20,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
 
     Several processes may do so at once: the last one's content stays, never a mixture.
+
+    Raises:
+        OSError: the disk is full, or takes no file there; it names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
@@ -27,8 +30,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with unfinished.open("xb") as file:
             yield file
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in {None, str(unfinished)}:
+            error.filename = str(path)  # a full disk names none
         raise
 
 

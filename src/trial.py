@@ -26,7 +26,7 @@ from src.tracking.facts import data_tags
 from src.tracking.key import trial_key
 from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
-from src.tracking.store import how_to_compare, open_store, tracking_uri
+from src.tracking.store import how_to_compare, open_store, refusals_told, tracking_uri
 from src.tracking.study import Membership
 from src.tracking.summary import summary_text
 from src.tracking.surroundings import git_tags, package_versions
@@ -75,7 +75,8 @@ def run_trial(
             client, experiment = open_store(trial.tracking, PROJECT)
             workplace = Workplace(trial.runtime.work_dir)
         around = _Surroundings(client, experiment, workplace, member, origin or {}, output, terminal, clock, began_ms)
-        result = _answered_or_trained(plan, around)
+        with refusals_told():
+            result = _answered_or_trained(plan, around)
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result

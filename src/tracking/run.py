@@ -42,7 +42,11 @@ class Run:
             source=json.dumps({"uri": encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
-        self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        used = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
+        try:
+            self.client.log_inputs(self.run_id, used)
+        except MlflowException:  # two processes made the data set's row at once; now it is there
+            self.client.log_inputs(self.run_id, used)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Log `values` at `step` (an epoch over all phases) in one call."""
@@ -62,15 +66,26 @@ class Run:
 
     def text(self, text: str, name: str) -> None:
         """Keep `text` as the artifact `name`."""
-        self.client.log_text(self.run_id, encodable(text), name)
+        with self._artifacts_kept():
+            self.client.log_text(self.run_id, encodable(text), name)
 
     def files(self, folder: Path, under: str | None = None) -> None:
         """Keep all files of `folder` as artifacts."""
-        self.client.log_artifacts(self.run_id, str(folder), under)
+        with self._artifacts_kept():
+            self.client.log_artifacts(self.run_id, str(folder), under)
 
     def end(self, status: str) -> None:
         """FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.run_id, status)
+
+    @contextlib.contextmanager
+    def _artifacts_kept(self) -> Iterator[None]:
+        """Say where artifacts lie when they cannot be written: a full disk names no file, or the one that is copied."""
+        try:
+            yield
+        except OSError as error:
+            place = self.client.get_run(self.run_id).info.artifact_uri
+            raise ThawError(f"MLflow's files cannot be kept in {place}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -96,7 +111,7 @@ def started_run(
         if isinstance(error, MlflowException):
             told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
         told.run_id = run.run_id  # type: ignore[attr-defined]
-        with contextlib.suppress(MlflowException, OSError):  # the error itself must be told, not the store's
+        with contextlib.suppress(MlflowException, OSError, ThawError):  # the error itself must be told, not the store's
             run.end("FAILED")
             run.tags({"error": one_line(error, 2000)})
             run.text(traceback.format_exc(), "traceback.txt")
