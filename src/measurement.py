@@ -106,7 +106,8 @@ class _Watcher:
 
     def recalled(self, records: Sequence[EpochRecord]) -> None:
         if records:
-            self.job.run.history({record.epoch: record.metrics for record in records})
+            for record in records:
+                self.job.run.metrics(record.metrics, record.epoch)
             self.job.terminal.note(f"{self.leg.name}: {len(records)} epochs are known from an earlier trial")
             self._at(records[-1].epoch + 1)
 
@@ -119,7 +120,8 @@ class _Watcher:
         self._at(record.epoch + 1)
 
     def phase_ends(self, result: PhaseResult) -> None:
-        self.job.run.history(result.train)
+        for epoch, values in result.train.items():
+            self.job.run.metrics(values, epoch)
         computing = self.job.clock.parts.get("features", 0.0)
         self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
 

@@ -9,6 +9,7 @@ import mlflow
 import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from src.features.placement import Companions
 from src.tracking.memory import KEY_TAG
 from src.tracking.study import Membership, Study, as_csv, one_each
 
@@ -64,7 +65,7 @@ def test_own_trials_and_those_of_others_are_members(client: mlflow.MlflowClient,
 
 
 def study_member(study: Study, overrides: str) -> Membership:
-    member = study.membership()
+    member = study.membership(Companions())
     return Membership(member.study_key, member.parent_run_id, overrides)
 
 
