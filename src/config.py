@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -201,6 +201,16 @@ class PhaseConfig(Section):
     no_deeper_than: Depth | None = Field(default=None, description="a depth that `unfrozen` is cut to; null: none")
 
 
+class FeaturesConfig(Section):
+    """What frozen layers give, computed once for each image and view rather than at each epoch."""
+
+    store: bool = Field(description="keep it in runtime.cache_dir; false: compute it each epoch, to the same numbers")
+    dtype: Literal["float32", "float16"] = Field(
+        description="what it is rounded to: float16 takes half the space and changes numbers"
+    )
+    max_gb: float = Field(ge=0, description="what is kept there may hold; the least recently used goes first")
+
+
 class TrackingConfig(Section):
     """Where MLflow keeps the run. Cannot change a number."""
 
@@ -240,6 +250,7 @@ class TrialConfig(Section):
     seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
     schedule: dict[PhaseName, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
     augment: AugmentConfig
+    features: FeaturesConfig
     image_size: int | None = Field(ge=32, le=1024, description="side, px; null: the weight set's native size")
     epochs: int = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
     fine_tune_epochs: int = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
@@ -262,15 +273,28 @@ def parse(composed: Mapping[str, Any]) -> TrialConfig:
     Raises:
         ThawError: with one line that names every key at fault, what it was given and what it takes.
     """
+    return check(TrialConfig, composed)
+
+
+Checked = TypeVar("Checked", bound=Section)
+
+
+def check(section: type[Checked], values: Mapping[str, Any], under: str = "") -> Checked:
+    """Check `values` against `section`; its keys are told with `under` before them.
+
+    Raises:
+        ThawError: as :func:`parse`.
+    """
     try:
-        return TrialConfig.model_validate(composed)
+        return section.model_validate(values)
     except ValidationError as error:
         found = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
         once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(found)}
-        raise ThawError("; ".join(_explain(detail) for detail in reversed(once.values()))) from error
+        lines = (_explain(detail, section, under) for detail in reversed(once.values()))
+        raise ThawError("; ".join(lines)) from error
 
 
-def _explain(detail: dict[str, Any]) -> str:
+def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
     """One of pydantic's findings as ``key=value: what is wrong``."""
     key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
     message = str(detail["msg"]).removeprefix("Value error, ")
@@ -278,32 +302,33 @@ def _explain(detail: dict[str, Any]) -> str:
     given = detail["input"]
     if detail["type"] == "extra_forbidden":
         *_, name = key.split(".")
-        return f"unknown key {one_line(key, 80)!r}: {did_you_mean(name, _fields_beside(key))}"
+        return f"unknown key {one_line(under + key, 80)!r}: {did_you_mean(name, _fields_beside(key, whole))}"
     if detail["type"] == "missing":
-        return f"{key} is not set: give {key}=VALUE"
+        return f"{under}{key} is not set: give {under}{key}=VALUE"
     if isinstance(given, Mapping | Section):
-        return f"{key}: {message}" if detail["type"] != "value_error" else message
+        return under + (f"{key}: {message}" if detail["type"] != "value_error" else message)
     shown = "null" if given is None else given
-    return f"{key}={one_line(shown, 80)}: {message}{_meaning(key)}"
+    return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, whole)}"
 
 
 def _is_union_branch(part: int | str) -> bool:
     return part in {"folder", "csv", "trees"}
 
 
-def _fields_beside(key: str) -> list[str]:
+def _fields_beside(key: str, whole: type[Section]) -> list[str]:
     section, _, below = key.partition(".")
     if not below:
-        return list(TrialConfig.model_fields)
+        return list(whole.model_fields)
     sections: dict[str, type[BaseModel]] = {
         "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
-        "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
+        "features": FeaturesConfig, "schedule": PhaseConfig, "tracking": TrackingConfig,
+        "runtime": RuntimeConfig,
     }  # fmt: skip
     if section == "data":
         return list(dict.fromkeys(name for kind in (FolderData, CsvData, TreesData) for name in kind.model_fields))
     return list(sections[section].model_fields) if section in sections else []
 
 
-def _meaning(key: str) -> str:
-    field = TrialConfig.model_fields.get(key)
+def _meaning(key: str, whole: type[Section]) -> str:
+    field = whole.model_fields.get(key)
     return f" ({field.description})" if field is not None and field.description else ""

@@ -1,13 +1,18 @@
 """Files that are whole or not there, and locks beside them."""
 
+import mmap
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+_MAPPED_AT_MOST = 64e6
 
 
 @contextmanager
@@ -15,15 +20,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
 
     Several processes may do so at once: the last one's content stays, never a mixture.
+
+    Raises:
+        OSError: the disk is full, or takes no file there; it names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
         with unfinished.open("xb") as file:
             yield file
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in {None, str(unfinished)}:
+            error.filename = str(path)  # a full disk names none
         raise
 
 
@@ -69,6 +79,14 @@ def alone_if_free(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
+    """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
+    rows = np.asarray(array[indices])
+    if isinstance(array, np.memmap) and array.nbytes > _MAPPED_AT_MOST:
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # the system keeps the pages for others
+    return rows
 
 
 def folder_name(name: str) -> str:

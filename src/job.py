@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.clock import Clock
+from src.features.placement import Companions
 from src.plan import Plan
 from src.reporting.terminal import Terminal
 from src.tracking.run import Run
@@ -11,7 +12,10 @@ from src.tracking.run import Run
 
 @dataclass(frozen=True)
 class Job:
-    """A trial under way: what it is made of, and who is told. `output` is Hydra's folder of the job."""
+    """A trial under way: what it is made of, who is told, and what else its study trains.
+
+    `output` is Hydra's folder of the job.
+    """
 
     plan: Plan
     key: str
@@ -19,3 +23,4 @@ class Job:
     output: Path
     terminal: Terminal
     clock: Clock
+    companions: Companions

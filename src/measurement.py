@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.augment import AS_THEY_ARE
-from src.data.batches import training_batches
 from src.data.dataset import Dataset
+from src.features.store import FeatureStore
+from src.features.supply import Keeping, Listener
 from src.job import Job
-from src.models.network import Network, build_network
-from src.models.normalization import adapt_statistics
+from src.models.network import Network
 from src.reporting.figures import draw_classes, draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
-from src.tracking.key import phase_key
+from src.tracking.key import frozen_key, phase_key
 from src.tracking.memory import MODEL_TAG
 from src.tracking.model import save_model
 from src.tracking.summary import summary_text
 from src.tracking.surroundings import machine_tags
 from src.training import runtime
 from src.training.evaluation import Predictions, predict_validation
-from src.training.feed import Feed
+from src.training.feed import Feed, open_feed
 from src.training.memory import PhaseMemory
-from src.training.phase import evaluate
+from src.training.phase import evaluate, tail_of
 from src.training.records import EpochRecord, Leg, PhaseResult
 from src.training.schedule import Outcome, run_schedule
+from src.training.tail import Tail
+from src.training.workbench import Workbench, lay_out
 
 
 @dataclass(frozen=True)
@@ -47,41 +48,34 @@ def measure(job: Job) -> Measured:
     with clock.part("tracking"):
         job.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
-        network = _network(job)
-    feed = Feed(plan.dataset, trial)
+        bench = lay_out(plan)
+    watcher = _Watcher(job)
+    feed = _feed(job, bench, watcher)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    outcome = run_schedule(network, feed, plan.depths, keys, _memory(job), _Watcher(job))
+    outcome = run_schedule(bench, feed, plan.depths, keys, _memory(job), watcher)
     with clock.part("evaluation"):
-        numbers = _numbers(feed, network, outcome)
+        last = len(outcome.phases) - 1
+        tail = tail_of(bench, feed, last, outcome.last.depth)
+        numbers = _numbers(tail, feed, outcome)
         job.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
-        predictions = predict_validation(network.model, feed)
+        predictions = predict_validation(tail, feed, last)
     with clock.part("figures"):
         _draw(job.output / "figures", outcome, predictions, plan.dataset)
         job.run.files(job.output / "figures", "figures")
     if trial.tracking.save_model:
         with clock.part("model"):
-            _save_model(job, network)
+            _save_model(job, bench.network)
             job.run.tags({MODEL_TAG: "kept"})
     measured = Measured(_summary(job, numbers | clock.metrics(), outcome), _notes(outcome))
     job.run.text(summary_text(measured.summary), "summary.json")
     return measured
 
 
-def _network(job: Job) -> Network:
-    trial, dataset = job.plan.trial, job.plan.dataset
-    network = build_network(
-        job.plan.spec,
-        job.plan.weights,
-        side=job.plan.side,
-        classes=len(dataset.class_names),
-        dropout=trial.dropout,
-        batchnorm=trial.batchnorm,
-        seed=trial.seed,
-    )
-    if trial.batchnorm == "adapted":
-        mixed = training_batches(dataset, AS_THEY_ARE, batch_size=64, seed=0, first_epoch=0, epochs=1)
-        adapt_statistics(network.model, (images for images, _ in mixed))
-    return network
+def _feed(job: Job, bench: Workbench, listener: Listener) -> Feed:
+    settings, device = job.plan.trial, runtime.device_name()
+    store = FeatureStore(settings.runtime.cache_dir / "features", settings.features.max_gb, job.terminal.warn)
+    key = frozen_key(job.plan, device)
+    return open_feed(job.plan, bench, job.companions, Keeping(key, store, listener, job.clock), job.terminal.note)
 
 
 def _memory(job: Job) -> PhaseMemory:
@@ -96,18 +90,26 @@ class _Watcher:
         self.job = job
 
     def phase_begins(self, leg: Leg) -> None:
-        self.leg, self.began = leg, time.perf_counter()
+        self.leg, self.began = leg, time.perf_counter() - self.job.clock.parts.get("features", 0.0)
         self.job.terminal.note(f"phase {leg.name}: {leg.depth.describe(len(self.job.plan.table))}")
-        self.job.terminal.bar(self._place(leg.first_epoch), lines=False)
+        self._at(leg.first_epoch)
 
     def waits(self) -> None:
-        self.job.terminal.note(f"phase {self.leg.name}: another process trains the same; waiting for its result")
+        self.job.terminal.note(f"{self.leg.name}: another process computes the same; waiting for its result")
+
+    def computing(self, done: int, of: int) -> None:
+        if not done:
+            self.job.terminal.bar("computing frozen layers")
+        self.job.terminal.count(done, of)
+        if done == of:
+            self._at(self.next_epoch)
 
     def recalled(self, records: Sequence[EpochRecord]) -> None:
         if records:
-            self.job.run.history({record.epoch: record.metrics for record in records})
+            for record in records:
+                self.job.run.metrics(record.metrics, record.epoch)
             self.job.terminal.note(f"{self.leg.name}: {len(records)} epochs are known from an earlier trial")
-            self.job.terminal.bar(self._place(records[-1].epoch + 1), lines=False)
+            self._at(records[-1].epoch + 1)
 
     def batch(self, images: int, of: int) -> None:
         self.job.terminal.count(images, of)
@@ -115,11 +117,17 @@ class _Watcher:
     def epoch(self, record: EpochRecord) -> None:
         self.job.run.metrics(record.metrics, record.epoch)
         self.job.terminal.note(f"{self._place(record.epoch)}   {_epoch_line(record)}")
-        self.job.terminal.bar(self._place(record.epoch + 1), lines=False)
+        self._at(record.epoch + 1)
 
     def phase_ends(self, result: PhaseResult) -> None:
-        self.job.run.history(result.train)
-        self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began)
+        for epoch, values in result.train.items():
+            self.job.run.metrics(values, epoch)
+        computing = self.job.clock.parts.get("features", 0.0)
+        self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
+
+    def _at(self, epoch: int) -> None:
+        self.next_epoch = epoch
+        self.job.terminal.bar(self._place(epoch), lines=False)
 
     def _place(self, epoch: int) -> str:
         epochs = self.leg.config.epochs
@@ -134,11 +142,11 @@ def _epoch_line(record: EpochRecord) -> str:
     )
 
 
-def _numbers(feed: Feed, network: Network, outcome: Outcome) -> dict[str, float]:
+def _numbers(tail: Tail, feed: Feed, outcome: Outcome) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(network.trainable_parameters())}
+    numbers = outcome.summary() | {"trainable_parameters": float(tail.network.trainable_parameters())}
     if feed.dataset.splits.test.size:
-        numbers |= evaluate(network.model, feed, "test")
+        numbers |= evaluate(tail, feed, len(outcome.phases) - 1, "test")
     return numbers
 
 
@@ -158,7 +166,7 @@ def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dat
 
 
 def _save_model(job: Job, network: Network) -> None:
-    save_model(network.portable(), job.output / "model", job.run.run_id, job.plan.dataset.class_names)
+    save_model(network, job.output / "model", job.run.run_id, job.plan.dataset.class_names)
     job.run.files(job.output / "model", "model")
 
 

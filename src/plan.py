@@ -53,7 +53,7 @@ def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
     for warning in dataset.warnings:
         terminal.warn(warning)
     with clock.part("layers"):
-        table = layer_table(spec, weights, side, trial.runtime.cache_dir)
+        table = layer_table(spec, weights, side, trial.runtime.cache_dir, trial.runtime)
     return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
 
 

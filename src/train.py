@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 
-from src.composition import CONF, job, membership, origin, output_dir, prepare, run_entry, trial_config
+from src.composition import prepare, trial_config
+from src.entry import job, membership, origin, output_dir, run_entry
+from src.project import CONF
 
 if TYPE_CHECKING:
     from src.trial import Result

@@ -16,6 +16,7 @@ import mlflow
 from src.clock import Clock
 from src.config import TrialConfig
 from src.errors import ThawError, one_line
+from src.features.placement import Companions
 from src.files import write_whole
 from src.job import Job
 from src.plan import Plan, make_plan
@@ -25,7 +26,7 @@ from src.tracking.facts import data_tags
 from src.tracking.key import trial_key
 from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
-from src.tracking.store import how_to_compare, open_store, tracking_uri
+from src.tracking.store import how_to_compare, open_store, refusals_told, tracking_uri
 from src.tracking.study import Membership
 from src.tracking.summary import summary_text
 from src.tracking.surroundings import git_tags, package_versions
@@ -74,7 +75,8 @@ def run_trial(
             client, experiment = open_store(trial.tracking, PROJECT)
             workplace = Workplace(trial.runtime.work_dir)
         around = _Surroundings(client, experiment, workplace, member, origin or {}, output, terminal, clock, began_ms)
-        result = _answered_or_trained(plan, around)
+        with refusals_told():
+            result = _answered_or_trained(plan, around)
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
@@ -117,7 +119,8 @@ def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
 
             runtime.set_threads(plan.trial.runtime)
             from src.measurement import measure
-        measured = measure(Job(plan, key, run, around.output, around.terminal, clock))
+        companions = around.member.companions if around.member else Companions()
+        measured = measure(Job(plan, key, run, around.output, around.terminal, clock, companions))
     for note in measured.notes:
         around.terminal.note(note)
     return measured.summary

@@ -13,9 +13,9 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from PIL import Image
 
-from src.composition import CONF, prepare, trial_config
+from src.composition import prepare, trial_config
 from src.config import TrialConfig
-from src.project import PROJECT
+from src.project import CONF, PROJECT
 
 settings.register_profile("thaw", deadline=None, derandomize=True)
 settings.load_profile("thaw")

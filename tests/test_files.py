@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -24,6 +25,15 @@ def test_an_error_leaves_what_was(tmp_path: Path) -> None:
         file.write("half of it is no bytes")  # type: ignore[arg-type]
     assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as refusal, replacing(tmp_path / "file.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert refusal.value.filename == str(tmp_path / "file.txt")
+    (tmp_path / "plain").touch()
+    with pytest.raises(OSError, match="plain") as refusal:
+        write_whole(tmp_path / "plain" / "file.txt", "one")
 
 
 def test_surrogates_of_file_names_are_written_escaped(tmp_path: Path) -> None:

@@ -177,6 +177,14 @@ def test_the_same_command_twice_gives_the_same_numbers(thaw: Command, tiny: tupl
     assert (one["trial_key"], one["test/loss"]) == (two["trial_key"], two["test/loss"])
 
 
+def test_threads_are_bound_where_the_layers_are_not_known_yet(
+    thaw: Command, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    overrides = ("runtime.threads=1", f"runtime.cache_dir={tmp_path}", "epochs=1", f"hydra.run.dir={tmp_path / 'out'}")
+    done = thaw("src.train", *tiny, *overrides)
+    assert done.returncode == 0, done.stderr
+
+
 def test_folders_that_no_trial_made_are_left_alone(quick: TrialConfig, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.bin").write_text("precious")

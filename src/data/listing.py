@@ -47,7 +47,7 @@ class Listing:
     Attributes:
         source: where the data come from, for people.
         read: draws or decodes sample i as a square RGB image of the given side, px; raises UnreadableImageError.
-        stamps: one per sample; equal stamps mean equal pixels (path, size and time of a file, or a seed).
+        stamps: one per sample; equal stamps mean equal pixels (path, size and times of a file, or a seed).
     """
 
     source: str
@@ -57,6 +57,9 @@ class Listing:
 
 
 def file_stamp(path: Path) -> str:
-    """`path`'s place, size (bytes) and time of change (ns)."""
+    """`path`'s place, size (bytes) and times of change (ns).
+
+    The second is the system's own, which no program sets: files are unpacked and restored with the first one of old.
+    """
     status = path.stat()
-    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"

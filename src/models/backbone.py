@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -38,6 +39,14 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
     elif weights.name == "formula":
         _load_formula(model)
     return model
+
+
+@lru_cache(maxsize=1)
+def pretrained(spec: BackboneSpec, weights: WeightSet, side: int, seed: int) -> keras.Model:
+    """:func:`build_backbone`, once for calls in a row; random weights follow from `seed`. Not to be changed."""
+    keras.utils.clear_session()  # else the names of unnamed layers depend on what was built before in this process
+    keras.utils.set_random_seed(seed)
+    return build_backbone(spec, weights, side)
 
 
 def preprocess(images: Any, preprocessing: Preprocessing) -> Any:

@@ -1,7 +1,7 @@
 """Where a network can be cut in two: before the cut a constant function of the image, after it all that trains.
 
 What the constant part gives at a cut can be computed once for each view of an image, and the rest trained on that. The
-network's graph is plain data here, and cuts follow from it; only :func:`split` needs TensorFlow.
+network's graph is plain data here, and cuts follow from it; only :func:`segment` needs TensorFlow.
 """
 
 import math
@@ -132,23 +132,24 @@ def constant_part(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> lis
     return constant
 
 
-def split(model: "keras.Model", cut: Cut) -> "tuple[keras.Model, keras.Model]":
-    """`model` before and after `cut`, both made of its own layers: to train the second is to train the model.
+def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[Tensor] | None) -> "keras.Model":
+    """The part of `model` from `start` (None: its input) to `end` (None: its output), made of its own layers.
 
-    Bit for bit, the second on what the first gives is the model, on two conditions. Graphs are not rewritten, because
-    Grappler's arithmetic_optimization, remapping and constant_folding round otherwise in a whole than in its parts. And
-    images go through the first in batches of the size that they would have in training, a multiple of 8: kernels pick
-    their way by the size, and take what is left of a vector another way.
+    It takes a list of the former and gives a list of the latter, or a single one bare. None of `end` may be in `start`.
 
-    Returns:
-        Images [batch, side, side, 3] to the list of crossing tensors (Keras gives a single one bare), and that list to
-        the model's output.
+    To train the part behind a cut is to train the model, and to run its parts one after the other is to run it: bit for
+    bit, on two conditions. Graphs are not rewritten, because Grappler's arithmetic_optimization, remapping and
+    constant_folding round otherwise in a whole than in its parts. And the batches are of one size, a multiple of 8:
+    kernels pick their way by the size, and take what is left of a vector another way.
     """
     import keras
 
     nodes = _nodes(model)
-    crossing = [nodes[tensor.operation].outputs[tensor.output] for tensor in cut.tensors]
-    return keras.Model(model.input, crossing), keras.Model(crossing, model.output)
+
+    def symbolic(tensors: Sequence[Tensor]) -> list[Any]:
+        return [nodes[tensor.operation].outputs[tensor.output] for tensor in tensors]
+
+    return keras.Model(symbolic(start) if start else model.inputs, symbolic(end) if end else model.output)
 
 
 def _changing(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> set[str]:

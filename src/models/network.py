@@ -1,23 +1,29 @@
 """The network that trains: raw image, backbone, head; and the control over which of its variables train."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from src.models.backbone import backbone_layers, build_backbone, describe_layers
-from src.models.catalog import BackboneSpec
+from src.models.archive import KerasArchive
+from src.models.backbone import backbone_layers, describe_layers
+from src.models.cut import Graph, trace
 from src.models.depth import BatchNormPolicy, Depth
 from src.models.layers import LayerInfo
-from src.models.normalization import obedient, stock
-from src.models.weights import WeightSet
+from src.models.normalization import TunableDropout, obedient, stock
+
+Values = Sequence[NDArray[Any]]
+"""The values of a backbone's variables, in the order of `keras.Model.get_weights`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A classifier and the table of its backbone.
 
@@ -29,10 +35,23 @@ class Network:
     model: keras.Model
     table: tuple[LayerInfo, ...]
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The model's operations, for finding cuts."""
+        return trace(self.model)
+
+    def begin(self, backbone: Values, *, seed: int, dropout: float) -> None:
+        """Set all variables to where a trial begins: the backbone's to `backbone`, the head's as `seed` draws them."""
+        kernel = self.model.get_layer("head_dense").kernel.shape
+        drawn = keras.initializers.GlorotUniform(seed=seed)(kernel).numpy()
+        self.model.set_weights([*backbone, drawn, np.zeros(kernel[-1], np.float32)])
+        self.model.get_layer("head_dropout").set_rate(dropout)
+
     def thaw(self, depth: Depth) -> None:
-        """Let the head and the backbone's `depth.variables` train, and nothing else. Compile afterwards.
+        """Let the head and the backbone's `depth.variables` train, and nothing else.
 
         What comes before the first variable that trains is a constant function: its BatchNorm and Dropout rest too.
+        What was compiled before does not follow.
         """
         backbone = backbone_layers(self.model)
         training = set(depth.variables)
@@ -56,10 +75,6 @@ class Network:
         """Copies of the variables that training at `depth` may change, by path: from the first layer that trains on."""
         return {str(variable.path): np.array(variable.numpy()) for variable in self._changing(depth)}
 
-    def changing_paths(self, depth: Depth) -> set[str]:
-        """The paths that :meth:`changed` gives."""
-        return {str(variable.path) for variable in self._changing(depth)}
-
     def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the variables that :meth:`changed` gave to what it gave.
 
@@ -78,36 +93,23 @@ class Network:
         """Values that train as the network stands, the head's among them."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
-    def portable(self) -> keras.Model:
-        """The same function in Keras' own layers, for saving: loads wherever Keras is."""
-        model = keras.models.clone_model(self.model, clone_function=stock)
-        model.set_weights(self.model.get_weights())
-        return model
+    def save(self, path: Path) -> None:
+        """Write the model in Keras' own layers to `path`, a `.keras` file that loads wherever Keras is."""
+        self._archive.write(path, self.model)
+
+    @cached_property
+    def _archive(self) -> KerasArchive:
+        return KerasArchive(keras.models.clone_model(self.model, clone_function=stock))
 
 
-def build_network(
-    spec: BackboneSpec,
-    weights: WeightSet,
-    *,
-    side: int,
-    classes: int,
-    dropout: float,
-    batchnorm: BatchNormPolicy,
-    seed: int,
-) -> Network:
-    """`spec` with `weights` under a head of global average pooling, dropout and a dense softmax.
+def build_network(plain: keras.Model, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
+    """A backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
 
-    Raises:
-        ThawError: see :func:`src.models.backbone.build_backbone`.
+    See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
     """
-    keras.utils.clear_session()  # else the names of unnamed layers depend on what was built before in this process
-    keras.utils.set_random_seed(seed)
-    plain = build_backbone(spec, weights, side)
-    backbone = keras.models.clone_model(plain, clone_function=lambda layer: obedient(layer, batchnorm, seed))
-    backbone.set_weights(plain.get_weights())
+    backbone = keras.models.clone_model(plain, clone_function=lambda layer: obedient(layer, batchnorm))
     table = describe_layers(backbone_layers(backbone))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
-    kept = layers.Dropout(dropout, seed=seed, name="head_dropout")(pooled)
-    glorot = keras.initializers.GlorotUniform(seed=seed)
-    scores = layers.Dense(classes, activation="softmax", kernel_initializer=glorot, name="head_dense")(kept)
-    return Network(keras.Model(backbone.input, scores, name=spec.name), table)
+    kept = TunableDropout(seed=0, name="head_dropout")(pooled)
+    scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
+    return Network(keras.Model(backbone.inputs[0], scores, name=plain.name), table)

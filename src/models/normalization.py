@@ -32,20 +32,51 @@ class ThawedDropout(layers.Dropout):  # type: ignore[misc]
         return super().call(inputs, training=bool(training) and self.trainable)
 
 
-def obedient(layer: layers.Layer, batchnorm: BatchNormPolicy, seed: int) -> layers.Layer:
-    """A new layer like `layer` that follows the plan. `seed` fixes what a Dropout drops."""
+class TunableDropout(layers.Dropout):  # type: ignore[misc]
+    """Dropout whose rate is a variable: trials that differ in nothing else share their compiled steps."""
+
+    def __init__(self, rate: float = 0.5, **settings: Any) -> None:
+        super().__init__(0.5, **settings)  # at 0 Keras gives a layer no generator
+        self.variable_rate = tf.Variable(0.5, trainable=False)
+        self.set_rate(rate)
+
+    def set_rate(self, rate: float) -> None:
+        """Drop this part (0–1) from now on."""
+        self.rate = rate
+        self.variable_rate.assign(rate)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """As in Keras; at rate 0 the identity too."""
+        if not training:
+            return inputs
+        seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max), tf.int32)
+        return tf.nn.experimental.stateless_dropout(inputs, self.variable_rate, seed)
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Let what `model`'s Dropout layers drop follow from seed, layer and epoch, not from how many steps came before."""
+    for layer in model.layers:
+        if isinstance(layer, layers.Dropout) and hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name} {epoch}".encode()), 0])
+
+
+def obedient(layer: layers.Layer, batchnorm: BatchNormPolicy) -> layers.Layer:
+    """A new layer like `layer` that follows the plan."""
     config = layer.get_config()
     if type(layer) is layers.BatchNormalization and batchnorm != "train":
         return FixedBatchNormalization.from_config(config)
     if type(layer) is layers.Dropout:
-        config["seed"] = zlib.crc32(f"{seed} {layer.name}".encode())
-        return ThawedDropout.from_config(config)
+        return ThawedDropout.from_config(config | {"seed": 0})
     return type(layer).from_config(config)
 
 
 def stock(layer: layers.Layer) -> layers.Layer:
     """A new layer like `layer`, of Keras' own class: what a saved model is made of."""
-    own = {FixedBatchNormalization: layers.BatchNormalization, ThawedDropout: layers.Dropout}
+    own = {
+        FixedBatchNormalization: layers.BatchNormalization,
+        ThawedDropout: layers.Dropout,
+        TunableDropout: layers.Dropout,
+    }
     return own.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
@@ -62,10 +93,10 @@ def adapt_statistics(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:
         layer.trainable = layer in meters
     sizes, means, variances = [], [], []
     for images in batches:
-        source(images, training=True)
+        source([images], training=True)
         sizes.append(int(images.shape[0]))
-        means.append([np.array(meter.moving_mean, np.float64) for meter in meters])
-        variances.append([np.array(meter.moving_variance, np.float64) for meter in meters])
+        means.append([meter.moving_mean.numpy().astype(np.float64) for meter in meters])
+        variances.append([meter.moving_variance.numpy().astype(np.float64) for meter in meters])
     for k, meter in enumerate(meters):
         mean = np.average([batch[k] for batch in means], axis=0, weights=sizes)
         spread = [variance[k] + (batch[k] - mean) ** 2 for variance, batch in zip(variances, means, strict=True)]

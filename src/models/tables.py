@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from src.config import RuntimeConfig
 from src.files import write_whole
 from src.models.catalog import BackboneSpec
 from src.models.layers import LayerInfo
@@ -14,8 +15,12 @@ LAYOUT_VERSION = 1
 """Raise it when the same backbone would be described otherwise."""
 
 
-def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Path) -> tuple[LayerInfo, ...]:
+def layer_table(
+    spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Path, machine: RuntimeConfig | None = None
+) -> tuple[LayerInfo, ...]:
     """The backbone's layers as Keras lists them; where no trial has left them in `cache_dir`, by building it once.
+
+    `machine`: how TensorFlow is to use it where that starts it, since threads are bound before its first operation.
 
     Raises:
         ThawError: see :func:`src.models.backbone.build_backbone`.
@@ -26,7 +31,7 @@ def layer_table(spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Pa
     try:
         return _read(path.read_text("utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
-        table = _build(spec, weights, side)
+        table = _build(spec, weights, side, machine)
     write_whole(path, json.dumps([[layer.name, layer.variables, layer.is_batchnorm] for layer in table]))
     return table
 
@@ -41,11 +46,11 @@ def _read(text: str) -> tuple[LayerInfo, ...]:
     )
 
 
-def _build(spec: BackboneSpec, weights: WeightSet, side: int) -> tuple[LayerInfo, ...]:
-    from src.training import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly and deterministically
-    import keras
+def _build(spec: BackboneSpec, weights: WeightSet, side: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
+    from src.training import runtime  # noqa: I001 - first: it starts TensorFlow quietly and deterministically
 
-    from src.models.backbone import backbone_layers, build_backbone, describe_layers
+    from src.models.backbone import backbone_layers, describe_layers, pretrained
 
-    keras.utils.clear_session()
-    return describe_layers(backbone_layers(build_backbone(spec, weights, side)))
+    if machine is not None:
+        runtime.set_threads(machine)
+    return describe_layers(backbone_layers(pretrained(spec, weights, side, seed=0)))

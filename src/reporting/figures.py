@@ -9,21 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from src.errors import one_line
-from src.reporting.style import FIT, QUIET, TRAIN, VAL, canvas, save_figure, tidy
+from src.reporting.style import FIT, TRAIN, VAL, WIDTH, framed, save_figure, tidy
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
+    from src.data.listing import Image
     from src.training.evaluation import Predictions
     from src.training.records import PhaseResult
 
 _LONGEST_NAME = 18
 _MOST_CLASSES = 40
-_PHOTO_DPI = 90  # photos make large files
+_MOST_NUMBERS = 250
+_NAME_INCHES = 1.25
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
     """Accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
-    figure = canvas(3.4)
+    figure = framed(3.4, WIDTH, left=0.55, bottom=0.45)
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         _curve(axes, phases, name)
     save_figure(figure, path)
@@ -33,12 +35,13 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
     side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = canvas(side, side)
+    figure = framed(side, side, left=_NAME_INCHES + 0.2, bottom=_NAME_INCHES + 0.2, top=0.1)
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Greens")
     _name_classes(axes, class_names)
-    if len(class_names) <= 30:
-        for row, column in np.argwhere(matrix):
+    cells = np.argwhere(matrix)
+    if len(class_names) <= 30 and len(cells) <= _MOST_NUMBERS:
+        for row, column in cells:
             light = matrix[row, column] > matrix.max() / 2
             axes.text(
                 column, row, str(matrix[row, column]), ha="center", va="center", size=7, color="w" if light else "k"
@@ -51,16 +54,9 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
 def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, count: int = 12) -> None:
     """The validation photos that were misread with most confidence."""
     worst = predictions.worst(count)
-    figure = canvas(2.5 * max(1, -(-worst.size // 4)), dpi=_PHOTO_DPI)
-    if not worst.size:
-        figure.text(0.5, 0.5, "No mistake on the validation photos", ha="center", va="center")
-    grid = np.ravel(figure.subplots(max(1, -(-worst.size // 4)), 4))
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, position in zip(grid, worst, strict=False):
-        axes.imshow(dataset.pixels[predictions.indices[position]])
-        axes.set_title(_caption(predictions, dataset.class_names, int(position)), size=8, parse_math=False)
-    save_figure(figure, path)
+    photos = [dataset.pixels[predictions.indices[position]] for position in worst]
+    captions = [_caption(predictions, dataset.class_names, int(position)) for position in worst]
+    _contact_sheet(photos, captions, 4, path, "No mistake on the validation photos")
 
 
 def draw_classes(predictions: "Predictions", dataset: "Dataset", path: Path) -> None:
@@ -69,7 +65,7 @@ def draw_classes(predictions: "Predictions", dataset: "Dataset", path: Path) -> 
     order = sorted(range(len(dataset.class_names)), key=lambda k: counts[dataset.class_names[k]])
     if len(order) > _MOST_CLASSES:
         order = order[: _MOST_CLASSES // 2] + order[-_MOST_CLASSES // 2 :]
-    figure = canvas(1.0 + 0.19 * len(order))
+    figure = framed(1.0 + 0.19 * len(order), WIDTH, left=_NAME_INCHES, bottom=0.5, top=0.15)
     left, right = figure.subplots(1, 2, sharey=True)
     names = [dataset.class_names[k] for k in order]
     left.barh(range(len(order)), [counts[name] for name in names], color=FIT, height=0.65)
@@ -88,15 +84,31 @@ def draw_classes(predictions: "Predictions", dataset: "Dataset", path: Path) -> 
 def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> None:
     """The nearest pairs across splits, side by side."""
     pairs = dataset.near_duplicates.examples[:count]
-    rows = -(-len(pairs) // 3)
-    figure = canvas(1.9 * rows, dpi=_PHOTO_DPI)
-    grid = figure.subplots(rows, 3, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, pair in zip(grid, pairs, strict=False):
-        axes.imshow(np.hstack([dataset.pixels[pair.first], dataset.pixels[pair.second]]))
-        caption = f"{pair.first_split} {_end(pair.first_name)}\n{pair.second_split} {_end(pair.second_name)}"
-        axes.set_title(caption, size=7, color=QUIET, parse_math=False)
+    photos = [np.hstack([dataset.pixels[pair.first], dataset.pixels[pair.second]]) for pair in pairs]
+    captions = [
+        f"{pair.first_split} {_end(pair.first_name)}\n{pair.second_split} {_end(pair.second_name)}" for pair in pairs
+    ]
+    _contact_sheet(photos, captions, 3, path, "No near-equal photos across splits")
+
+
+def _contact_sheet(
+    photos: "Sequence[Image]", captions: Sequence[str], columns: int, path: Path, otherwise: str
+) -> None:
+    """`photos` of one size in rows of `columns`, each below its caption; one picture, since axes cost more."""
+    rows = max(1, -(-len(photos) // columns))
+    height, width = photos[0].shape[:2] if photos else (2, 3)
+    gap, above = max(1, width // 12), max(2, height * 3 // 10)
+    sheet = np.full((rows * (height + above), columns * (width + gap), 3), 255, np.uint8)
+    figure = framed(WIDTH * sheet.shape[0] / sheet.shape[1], WIDTH, left=0, bottom=0, top=0, right=0)
+    axes = figure.subplots()
+    for place, (photo, caption) in enumerate(zip(photos, captions, strict=True)):
+        top, left = place // columns * (height + above) + above, place % columns * (width + gap) + gap // 2
+        sheet[top : top + height, left : left + width] = photo
+        axes.text(left + width / 2, top - above / 8, caption, size=8, ha="center", va="bottom", parse_math=False)
+    if not photos:
+        axes.text(0.5, 0.5, otherwise, ha="center", va="center", transform=axes.transAxes)
+    axes.imshow(sheet)
+    axes.set_axis_off()
     save_figure(figure, path)
 
 

@@ -16,7 +16,7 @@ MODE, GENERALIZATION = "#7a5ba8", "#e0a458"
 INK, QUIET, LINE = "#1f2933", "#52606d", "#d9dee4"
 WIDTH = 8.6
 """Of a study's figures, inches: what fills the page at :data:`DPI`."""
-DPI = 130
+DPI, _QUICK_DPI = 130, 90
 
 Colour = tuple[float, float, float, float]
 
@@ -24,8 +24,15 @@ _FACETS = ("#0b6e4f", "#7a5ba8", "#c8553d", "#2f7ebd", "#a37a1c", "#7b8794", "#b
 
 
 def canvas(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
-    """An empty figure of so many inches."""
+    """An empty figure of so many inches, whose parts find their places by themselves."""
     return Figure(figsize=(width, height), layout="constrained", dpi=dpi)
+
+
+def framed(height: float, width: float, *, left: float, bottom: float, top: float = 0.3, right: float = 0.15) -> Figure:
+    """An empty figure with margins, inches: drawn in a third of the time, for what each trial draws."""
+    figure = Figure(figsize=(width, height), dpi=_QUICK_DPI)
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return figure
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:
@@ -82,4 +89,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to `path`, without a word on characters that no font has."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a class may be called by an emoji that no font has
-        figure.savefig(path, facecolor="white")
+        figure.savefig(path, facecolor="white", pil_kwargs={"compress_level": 1})

@@ -52,6 +52,12 @@ class Axes:
         return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
 
     @property
+    def depths(self) -> tuple[str, ...]:
+        """The depths that it varies, as the user spells them."""
+        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_choice_sweep()]
+        return tuple(value.strip("'\"") for each in varied for value in each.sweep_string_iterator())
+
+    @property
     def fixed(self) -> list[str]:
         """The overrides that do not vary but change numbers."""
         still = [each for each in self.overrides if not each.is_sweep_override()]

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from src.errors import one_line, printable
 from src.reporting.terminal import lend_bars
-from src.search.jobs import Outcome
+from src.search.jobs import JobOutcome
 
 _MOST_ROWS = 40
 
@@ -25,10 +25,10 @@ class Tally:
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    outcomes: dict[int, JobOutcome] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: JobOutcome) -> None:
         """One trial has ended."""
         self.outcomes[outcome.number] = outcome
 
@@ -36,7 +36,7 @@ class Tally:
         """Trials by how they ended."""
         return Counter(outcome.status for outcome in self.outcomes.values())
 
-    def best(self) -> Outcome | None:
+    def best(self) -> JobOutcome | None:
         """The outcome with the highest score."""
         scored = [outcome for outcome in self.outcomes.values() if outcome.score is not None]
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
@@ -52,8 +52,9 @@ class Tally:
         """The state of the sweep in one line."""
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
-        parts = [f"{done}{of} trials done"]
-        parts += [f"{counts[status]} {status}" for status in ("answered", "failed", "skipped") if counts[status]]
+        parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
+        told = ("answered", "failed", "killed", "skipped")
+        parts += [f"{counts[status]} {status}" for status in told if counts[status]]
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
         parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
         parts += [f"about {_duration(left)} left"] if left else []
@@ -90,11 +91,15 @@ class Board:
         if self.shown:
             self._notes.print(Text(printable(text)))
 
-    def ended(self, outcome: Outcome) -> None:
-        """Tell that one trial has ended; a failure in any case."""
+    def warn(self, text: str) -> None:
+        """A line that is shown in any case."""
+        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
+
+    def ended(self, outcome: JobOutcome) -> None:
+        """Tell that one trial has ended; in any case where it did not come to its end."""
         self.tally.add(outcome)
         line = Text(printable(f"{_place(self.tally)}  {self.tally.labels[outcome.number]}: {_ending(outcome)}"))
-        if outcome.status == "failed":
+        if outcome.error:
             self._notes.print(line, style="red")
         elif self.shown:
             self._notes.print(line)
@@ -105,15 +110,15 @@ class Board:
         out = Console(highlight=False)
         if self.tally.outcomes:
             out.print(_table(self.tally))
-        out.print(Text(printable(self.tally.line())))
+        out.print(Text(printable(self.tally.line())), soft_wrap=True)
 
     def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
         """The verdict, and where to look."""
         out = Console(highlight=False)
         for text in verdict:
-            out.print(Text(one_line(text, 2000)))
+            out.print(Text(one_line(text, 2000)), soft_wrap=True)
         for label, place in places.items():
-            out.print(Text(printable(f"{label:<8} {place}"), overflow="fold"))
+            out.print(Text(printable(f"{label:<8} {place}")), soft_wrap=True)
 
     def _move(self) -> None:
         self._bars.update(self._bar, completed=len(self.tally.outcomes), description=self.tally.line())
@@ -123,15 +128,15 @@ def _place(tally: Tally) -> str:
     return f"{len(tally.outcomes)}/{tally.total}" if tally.total is not None else f"{len(tally.outcomes)}"
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: JobOutcome) -> str:
     match outcome.status:
         case "finished":
             return f"val {outcome.score:.3f}, {_duration(outcome.seconds)}"
         case "answered":
             return f"val {outcome.score:.3f}, answered by run {outcome.run_id[:8]}"
-        case "failed":
-            return f"FAILED: {one_line(outcome.error)}"
-        case "killed" | "skipped":
+        case "failed" | "killed":
+            return f"{outcome.status.upper()}: {one_line(outcome.error)}"
+        case "skipped":
             return outcome.status
 
 
@@ -139,18 +144,18 @@ def _table(tally: Tally) -> Table:
     table = Table("trial", "status", "val", "seconds", box=None, pad_edge=False)
     for outcome in _rows(tally):
         score = "" if outcome.score is None else f"{outcome.score:.3f}"
-        status = Text(outcome.status if not outcome.error else f"failed: {one_line(outcome.error, 300)}")
+        status = Text(f"{outcome.status}: {one_line(outcome.error, 300)}" if outcome.error else outcome.status)
         label = Text(printable(tally.labels[outcome.number]), overflow="fold")
         table.add_row(label, status, score, f"{outcome.seconds:.1f}")
     return table
 
 
-def _rows(tally: Tally) -> Sequence[Outcome]:
+def _rows(tally: Tally) -> Sequence[JobOutcome]:
     """All outcomes in the jobs' order; of many, the failures and the best ones."""
     outcomes = sorted(tally.outcomes.values(), key=lambda outcome: outcome.number)
     if len(outcomes) <= _MOST_ROWS:
         return outcomes
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    failed = [outcome for outcome in outcomes if outcome.error]
     best = sorted((each for each in outcomes if each.score is not None), key=lambda each: -(each.score or 0.0))
     return best[:10] + failed
 

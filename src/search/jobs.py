@@ -3,15 +3,17 @@
 A sweep and its jobs meet in the sweep's folder alone: every launcher shares that.
 """
 
+import contextlib
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from src.errors import ThawError
+from src.errors import ThawError, one_line
+from src.explanation import explain
 from src.files import write_whole
 from src.trial import Result
 
@@ -20,7 +22,7 @@ _STOP = "stop"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended.
 
     Attributes:
@@ -56,44 +58,68 @@ class SkippedError(ThawError):
     """A job that did not begin, because another one had failed."""
 
 
-def leave_outcome(
-    run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool, explain: Callable[[Exception], str]
-) -> float:
+def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool) -> float:
     """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
 
     Raises:
         SkippedError: `fail_fast`, and an earlier job failed.
-        Exception: whatever `run` raises; `explain` puts it into a line.
+        Exception: whatever `run` raises.
     """
     began = time.perf_counter()
 
     def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", trace: str = "") -> None:
-        Outcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
+        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")
         raise SkippedError("skipped: an earlier trial failed")
-    try:
-        result = run()
-    except Exception as error:
-        if fail_fast:
-            (folder / _STOP).touch()
-        leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=traceback.format_exc())
-        raise
-    except BaseException:
-        leave("killed")
-        raise
-    score = float(result.summary["best/val_accuracy"])
-    leave("answered" if result.answered else "finished", result.summary["run_id"], score)
+    with _under_way(folder, number):
+        try:
+            result = run()
+        except Exception as error:
+            if fail_fast:
+                stop(folder)
+            leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=traceback.format_exc())
+            raise
+        except BaseException as end:
+            leave("killed", error=one_line(end) or type(end).__name__)
+            raise
+        score = float(result.summary["best/val_accuracy"])
+        leave("answered" if result.answered else "finished", result.summary["run_id"], score)
     return score
 
 
-def forget_outcomes(folder: Path) -> None:
-    """Remove what an earlier sweep left in `folder`, before jobs begin."""
+def stop(folder: Path) -> None:
+    """Let no further job of the sweep in `folder` begin."""
+    (folder / _STOP).touch()
+
+
+def is_under_way(folder: Path, number: int) -> bool:
+    """Whether job `number` has begun and not ended; once its launcher has, its process ended without a word."""
+    return _mark(folder, number).exists()
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder` ready for a sweep's jobs, without what an earlier sweep left there."""
+    (folder / "outcomes").mkdir(parents=True, exist_ok=True)
     (folder / _STOP).unlink(missing_ok=True)
-    for left in (folder / "outcomes").glob("*.json"):
+    for left in (*folder.glob("outcomes/*.json"), *folder.glob("outcomes/*.under_way")):
         left.unlink(missing_ok=True)
 
 
 def _file(folder: Path, number: int) -> Path:
     return folder / "outcomes" / f"{number}.json"
+
+
+def _mark(folder: Path, number: int) -> Path:
+    return folder / "outcomes" / f"{number}.under_way"
+
+
+@contextlib.contextmanager
+def _under_way(folder: Path, number: int) -> Iterator[None]:
+    mark = _mark(folder, number)
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)

@@ -10,14 +10,13 @@ import shutil
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from src.errors import ThawError
+from src.search.settings import SearchSettings
 from src.search.space import Choices, Integers, Reals, Space
-
-Kind = Literal["random", "bayesian", "hyperband"]
 
 OBJECTIVE = "val_accuracy"
 EPOCHS_KEY = "fine_tune_epochs"
@@ -36,13 +35,11 @@ class Proposal:
         number: of the trial within the search, from 0.
         overrides: Hydra's, the fixed ones first.
         epochs: of fine-tuning, as hyperband rations them; None where the search leaves them alone.
-        trial: KerasTuner's own.
     """
 
     number: int
     overrides: list[str]
     epochs: int | None
-    trial: Any
 
 
 class Search:
@@ -52,32 +49,20 @@ class Search:
     from the start, in batches of the same sizes, and telling what is known.
     """
 
-    def __init__(
-        self, kind: Kind, space: Space, *, seed: int, max_trials: int | None, max_epochs: int, factor: int, folder: Path
-    ) -> None:
+    def __init__(self, settings: SearchSettings, space: Space, folder: Path) -> None:
         """Make it ready to be asked.
 
         Args:
-            kind: how it proposes.
-            space: where.
-            seed: 0 or more; searches with different seeds have nothing in common.
-            max_trials: how many trials it may ask for in all; None: until the space or hyperband ends.
-            max_epochs: hyperband's most epochs of fine-tuning.
-            factor: hyperband keeps one of so many trials, and trains it so many times longer.
+            settings: how it proposes, and how often. Searches with different seeds have nothing in common.
+            space: where; see :func:`rationed` for hyperband.
             folder: where KerasTuner keeps its files, saved after every trial; those of an earlier search are removed.
-
-        Raises:
-            ThawError: a number out of its range, or a search without an end.
         """
-        _check_bounds(seed=(seed, 0), max_trials=(max_trials, 1), max_epochs=(max_epochs, 1), factor=(factor, 2))
-        if kind != "hyperband" and max_trials is None and space.size is None:
-            raise ThawError(f"{kind}: an interval never ends; give max_trials=N, or choices alone")
-        self._rations = kind == "hyperband"
-        self._space = _without_epochs(space) if self._rations else space
-        self._oracle = _make_oracle(kind, self._space, {"max_epochs": max_epochs, "factor": factor}, seed)
-        self._oracle.max_trials = max_trials
+        self._rations, self._space = settings.rations, space
+        self._oracle = _make_oracle(settings, space)
+        self._oracle.max_trials = settings.max_trials
         self._oracle.max_consecutive_failed_trials = None
         self._oracle.verbose = 0
+        self._trials: list[Any] = []
         _clear(folder)
         self._oracle._set_project_dir(folder.parent, folder.name)
 
@@ -90,12 +75,13 @@ class Search:
                 trial = self._oracle.create_trial(f"worker {number}")  # a busy worker would get its trial again
             if trial.status != "RUNNING":
                 break
+            self._trials.append(trial)
             proposals.append(self._proposal(number, trial))
         return proposals
 
     def tell(self, proposal: Proposal, score: float | None) -> None:
         """A trial has ended with `score` (the more the better); None or not a finite number: it failed."""
-        trial, failed = proposal.trial, score is None or not math.isfinite(score)
+        trial, failed = self._trials[proposal.number], score is None or not math.isfinite(score)
         with warnings.catch_warnings(action="ignore"):
             if not failed:
                 self._oracle.update_trial(trial.trial_id, {OBJECTIVE: score})
@@ -114,9 +100,20 @@ class Search:
         values = trial.hyperparameters.values
         overrides = self._space.overrides(values)
         if not self._rations:
-            return Proposal(number, overrides, None, trial)
+            return Proposal(number, overrides, None)
         epochs = int(values["tuner/epochs"])
-        return Proposal(number, [*overrides, f"{EPOCHS_KEY}={epochs}"], epochs, trial)
+        return Proposal(number, [*overrides, f"{EPOCHS_KEY}={epochs}"], epochs)
+
+
+def rationed(space: Space) -> Space:
+    """`space` with the epochs of fine-tuning left to hyperband.
+
+    Raises:
+        ThawError: it varies them itself.
+    """
+    if any(each.key == EPOCHS_KEY for each in space.dimensions):
+        raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
+    return replace(space, fixed=tuple(each for each in space.fixed if not each.startswith(f"{EPOCHS_KEY}=")))
 
 
 class _Exhaustive(_Oracle):  # type: ignore[misc]
@@ -176,17 +173,21 @@ class _Halving(_Exhaustive):
         return planned + all_failed
 
 
-def _make_oracle(kind: Kind, space: Space, rations: dict[str, int], seed: int) -> Any:
+def _make_oracle(settings: SearchSettings, space: Space) -> Any:
     importlib.import_module("src.training.runtime")  # KerasTuner would start TensorFlow loudly
     from keras_tuner import Objective, oracles
 
-    bases, options = {
-        "random": ((_Exhaustive, oracles.RandomSearchOracle), {}),
-        "bayesian": ((_Fresh, oracles.BayesianOptimizationOracle), {}),
-        "hyperband": ((_Halving, oracles.HyperbandOracle), rations),
-    }[kind]
-    return type(kind, bases, {"space": space})(
-        objective=Objective(OBJECTIVE, "max"), hyperparameters=_hyperparameters(space), seed=_spread(seed), **options
+    bases = {
+        "random": (_Exhaustive, oracles.RandomSearchOracle),
+        "bayesian": (_Fresh, oracles.BayesianOptimizationOracle),
+        "hyperband": (_Halving, oracles.HyperbandOracle),
+    }[settings.oracle]
+    rations = {"max_epochs": settings.max_epochs, "factor": settings.factor} if settings.rations else {}
+    return type(settings.oracle, bases, {"space": space})(
+        objective=Objective(OBJECTIVE, "max"),
+        hyperparameters=_hyperparameters(space),
+        seed=_spread(settings.seed),
+        **rations,
     )
 
 
@@ -212,19 +213,6 @@ def _sampling(dimension: Reals | Integers) -> str:
 def _spread(seed: int) -> int:
     """KerasTuner counts up from its seed, so neighbours would draw the same numbers; and 0 is no seed to it."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
-
-
-def _without_epochs(space: Space) -> Space:
-    """`space` with the epochs of fine-tuning left to hyperband."""
-    if any(each.key == EPOCHS_KEY for each in space.dimensions):
-        raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
-    return replace(space, fixed=tuple(each for each in space.fixed if not each.startswith(f"{EPOCHS_KEY}=")))
-
-
-def _check_bounds(**bounds: tuple[int | None, int]) -> None:
-    for name, (value, least) in bounds.items():
-        if value is not None and value < least:
-            raise ThawError(f"{name}={value}: {least} or more")
 
 
 def _clear(folder: Path) -> None:

@@ -27,6 +27,11 @@ class Reals:
     def values(self) -> None:
         """They cannot be listed."""
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest."""
+        return self.start, self.end
+
     def nearest(self, value: float) -> float:
         """`value` with six significant digits, which is all that people read and machines agree on, within the ends."""
         return min(max(float(f"{value:.6g}"), self.start), self.end)
@@ -50,6 +55,11 @@ class Integers:
         """All of them."""
         return range(self.start, self.end + 1)
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the greatest."""
+        return self.start, self.end
+
     def nearest(self, value: int) -> int:
         """`value` as a plain integer within the ends."""
         return min(max(int(value), self.start), self.end)
@@ -71,6 +81,11 @@ class Choices:
     key: str
     values: tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
     texts: tuple[str, ...]
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The first and the last value."""
+        return self.values[0], self.values[-1]
 
     def nearest(self, value: Any) -> Any:
         """`value` itself."""
@@ -121,6 +136,11 @@ class Space:
         keys = [each.key for each in self.dimensions]
         for values in itertools.product(*(each.values or () for each in self.dimensions)):
             yield dict(zip(keys, values, strict=True))
+
+    def ends(self) -> Iterator[dict[str, Any]]:
+        """The two points where every dimension has its first value, and its last."""
+        for place in (0, -1):
+            yield {each.key: each.ends[place] for each in self.dimensions}
 
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The point at `values`, which an oracle has found by calculation, or next to them."""

@@ -3,7 +3,8 @@
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,22 +12,26 @@ from typing import Any, Self
 import mlflow
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
+from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
-from src.composition import explain
 from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
+from src.explanation import explain
+from src.features.placement import Companions
+from src.files import alone, write_whole
 from src.project import PROJECT
 from src.reporting.study import make_report
 from src.search.axes import Axes, label
 from src.search.board import Board, Tally
-from src.search.jobs import Outcome, forget_outcomes
+from src.search.jobs import JobOutcome, is_under_way, prepare_folder, stop
 from src.tracking.memory import WORKPLACE_TAG, TrialMemory
-from src.tracking.store import how_to_compare, open_store, tracking_uri
+from src.tracking.store import how_to_compare, open_store, refusals_told, store_reason, tracking_uri
 from src.tracking.study import Study, study_key
 from src.tracking.workplace import Workplace
 
 _POLL_SECONDS = 0.2
+_DEAD = "its process ended without a word; run the same command again to go on"
 
 
 class TrialsFailedError(ThawError):
@@ -43,6 +48,7 @@ class _Settings:
     runtime: RuntimeConfig
     name: str
     folder: Path
+    fail_fast: bool
 
     @classmethod
     def read(cls, config: DictConfig, name: str) -> Self:
@@ -52,6 +58,7 @@ class _Settings:
             RuntimeConfig.model_validate(plain["runtime"]),
             str(config.study or name),
             Path(str(config.hydra.sweep.dir)).absolute(),
+            bool(config.fail_fast),
         )
 
 
@@ -59,10 +66,10 @@ class Sweep:
     """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
 
     def __init__(
-        self, launcher: Launcher, study: Study, settings: _Settings, varied: Sequence[str], board: Board
+        self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], board: Board
     ) -> None:
-        self.launcher, self.study, self.varied, self.board = launcher, study, varied, board
-        self.folder = settings.folder
+        self.launcher, self.study, self.shown, self.board = launcher, study, shown, board
+        self.folder, self.fail_fast = settings.folder, settings.fail_fast
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.full: dict[int, str] = {}
         self.pruned = 0
@@ -72,72 +79,134 @@ class Sweep:
         """Whether a failure ended it, as `fail_fast` has it."""
         return bool(self.board.tally.counts()["skipped"])
 
-    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[Outcome]:
+    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
 
         `broken`: errors of jobs that cannot be composed, by number within the sweep; those are not launched.
         """
         tally = self.board.tally
         first = len(tally.labels)
-        numbers = range(first, first + len(jobs))
-        tally.labels |= {number: label(job, self.varied) for number, job in zip(numbers, jobs, strict=True)}
-        self.full |= {number: label(job) for number, job in zip(numbers, jobs, strict=True)}
-        for number in numbers:
-            if broken and number in broken:
-                self.ended(Outcome(number, "failed", "", None, 0.0, explain(broken[number])))
-        whole = [number for number in numbers if number not in tally.outcomes]
-        for run in _consecutive(whole):
-            with _Watcher(self.folder, run, self.ended):
-                returns = self.launcher.launch([jobs[number - first] for number in run], initial_job_idx=run[0])
-            for number, returned in zip(run, returns, strict=True):
-                if number not in tally.outcomes:
-                    self.ended(_from_return(number, returned))
-        return [tally.outcomes[number] for number in numbers]
+        numbered = dict(enumerate(jobs, first))
+        tally.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
+        self.full |= {number: label(job) for number, job in numbered.items()}
+        for number, error in (broken or {}).items():
+            if number in numbered:
+                self._failed(number, error)
+        while left := self._left(numbered):
+            self._launch({number: numbered[number] for number in _first_stretch(left)})
+        return [tally.outcomes[number] for number in numbered]
 
-    def ended(self, outcome: Outcome) -> None:
+    def _left(self, numbers: Iterable[int]) -> list[int]:
+        return [number for number in numbers if number not in self.board.tally.outcomes]
+
+    def _launch(self, jobs: Mapping[int, Sequence[str]]) -> None:
+        """Run jobs of consecutive numbers; where the launcher breaks, one of them at least has ended by that.
+
+        A process that is killed takes its launcher along, and a disk may be full before a job comes to run.
+        """
+        try:
+            with _Watcher(self.folder, list(jobs), self.ended):
+                returns = self.launcher.launch(list(jobs.values()), initial_job_idx=min(jobs))
+            for number, returned in zip(jobs, returns, strict=True):
+                if number not in self.board.tally.outcomes:
+                    self._returned(number, returned)
+        except Exception as error:
+            left = self._left(jobs)
+            if not self._end_dead(jobs, _DEAD) and left:
+                self._failed(left[0], _naming(error, self.folder))
+        except BaseException as end:
+            self._end_dead(jobs, one_line(end))
+            raise
+
+    def _returned(self, number: int, returned: JobReturn) -> None:
+        """A job left no outcome, because the folder takes none or its launcher keeps files elsewhere."""
+        value: Any = returned._return_value
+        if returned.status == JobStatus.COMPLETED:
+            self.ended(JobOutcome(number, "finished", "", float(value), 0.0, ""))
+        else:
+            self._failed(number, value)
+
+    def _failed(self, number: int, error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        self.ended(JobOutcome(number, "failed", str(getattr(error, "run_id", "")), None, 0.0, explain(error), trace))
+
+    def _end_dead(self, numbers: Iterable[int], why: str) -> list[int]:
+        """End the jobs that began and left no outcome: nobody works on them any more. Return them."""
+        dead = [number for number in self._left(numbers) if is_under_way(self.folder, number)]
+        for number in dead:
+            self.ended(JobOutcome(number, "killed", "", None, 0.0, why))
+        return dead
+
+    def ended(self, outcome: JobOutcome) -> None:
         """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
         self.board.ended(outcome)
+        if self.fail_fast and outcome.error:
+            stop(self.folder)
         if outcome.status == "failed" and not outcome.run_id:
-            self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
+            try:
+                self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
+            except (MlflowException, OSError) as refusal:
+                self.board.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
 
 
 @contextlib.contextmanager
-def open_sweep(config: DictConfig, launcher: Launcher, axes: Axes, name: str, total: int | None) -> Iterator[Sweep]:
+def open_sweep(
+    config: DictConfig, launcher: Launcher, axes: Axes, name: str, total: int | None, shown: Sequence[str] = ()
+) -> Iterator[Sweep]:
     """A sweep over `axes` of `total` trials (None: nobody knows), as a study that is closed however it ends.
 
-    The study's name is the configuration's, else `name`.
+    The study's name is the configuration's, else `name`. `shown`: keys that a trial is called by, besides the axes'.
 
     Raises:
-        TrialsFailedError: on leaving, where trials failed; the others are done and kept.
-        ThawError: the store cannot be had.
+        TrialsFailedError: on leaving, where trials failed or were killed; the others are done and kept.
+        ThawError: the store cannot be had, or the sweep's folder not be written.
     """
     settings = _Settings.read(config, name)
     board = Board(Tally(total), settings.name, settings.runtime.progress)
     client, experiment = open_store(settings.tracking, PROJECT)
     workplace, memory = Workplace(settings.runtime.work_dir), TrialMemory(client)
-    with workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")):
+    with (
+        workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")),
+        _claimed(settings.folder, board),
+        refusals_told(),
+    ):
         memory.close_dead(workplace)
         study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
-        sweep = Sweep(launcher, study, settings, list(axes.varied), board)
+        sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], board)
         try:
-            _prepare(settings, config, study, axes)
+            _prepare(settings, config, study, axes, total)
             with board:
                 yield sweep
         finally:
-            memory.close_dead(workplace)  # of other processes that ended with this one
-            _close(study, sweep, sys.exception())
-            board.table()
+            try:
+                _close(study, sweep, lambda: memory.close_dead(workplace), sys.exception())
+            finally:
+                board.table()
         board.result(_report(client, study, settings), _places(settings, study))
-    failed = board.tally.counts()["failed"]
-    if failed:
-        raise TrialsFailedError(f"{failed} trials failed")
+    counts = board.tally.counts()
+    if counts["failed"] + counts["killed"]:
+        raise TrialsFailedError(f"{counts['failed']} trials failed, {counts['killed']} were killed")
 
 
-def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes) -> None:
+@contextlib.contextmanager
+def _claimed(folder: Path, board: Board) -> Iterator[None]:
+    """Have the sweep's folder alone: its jobs are told apart by number, and another sweep's have the same numbers."""
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(
+                alone(folder / ".sweep.lock", lambda: board.note("another sweep uses the folder; waiting"))
+            )
+        except OSError as error:
+            raise ThawError(f"hydra.sweep.dir={folder}: {error.strerror or error}") from error
+        yield
+
+
+def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, total: int | None) -> None:
     """Leave in the sweep's folder what its jobs look for, and in the study what it is."""
-    forget_outcomes(settings.folder)
-    study.membership().save(settings.folder)
-    OmegaConf.save(config, settings.folder / "multirun.yaml")
+    prepare_folder(settings.folder)
+    study.membership(Companions(axes.depths, total or len(axes.depths))).save(settings.folder)
+    write_whole(settings.folder / "multirun.yaml", OmegaConf.to_yaml(config))
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     without = {"hydra", "tracking"}  # its uri may hold a password
@@ -145,35 +214,45 @@ def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes) 
     study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(own))
 
 
-def _consecutive(numbers: Sequence[int]) -> list[list[int]]:
-    """`numbers` in runs without a gap: a launcher counts on from the first.
+def _first_stretch(numbers: Sequence[int]) -> list[int]:
+    """The first of the rising `numbers` up to a gap: a launcher counts on from there.
 
-    >>> _consecutive([0, 1, 4, 5, 6])
-    [[0, 1], [4, 5, 6]]
+    >>> _first_stretch([0, 1, 4, 5, 6])
+    [0, 1]
     """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
+    return [number for place, number in enumerate(numbers, numbers[0]) if number == place]
 
 
-def _close(study: Study, sweep: Sweep, error: BaseException | None) -> None:
-    """Leave the counts, the table and the status in the study."""
+def _naming(error: Exception, folder: Path) -> Exception:
+    """`error` with a place where it has none: a full disk names no file."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = str(folder)
+    return error
+
+
+def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: BaseException | None) -> None:
+    """Leave the counts, the table and the status in the study. What the store then refuses does not hide `error`."""
     counts = sweep.board.tally.counts()
-    killed = error is not None and not isinstance(error, Exception)
-    status = "KILLED" if killed else "FAILED" if error or counts["failed"] else "FINISHED"
-    numbers = {each: counts[each] for each in ("finished", "answered", "failed", "killed")}
-    study.close(status, numbers | {"pruned": sweep.pruned})
+    interrupted = error is not None and not isinstance(error, Exception)
+    lost = error or counts["failed"] or counts["killed"]
+    try:
+        close_dead()  # of other processes that ended with this one
+        status = "KILLED" if interrupted else "FAILED" if lost else "FINISHED"
+        study.close(status, answered=counts["answered"], pruned=sweep.pruned)
+    except (MlflowException, OSError) as refusal:
+        if error is None:
+            raise
+        sweep.board.warn(f"the study is left as it stands: {store_reason(refusal)}")
 
 
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
     """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
     folder = settings.folder / "report"
-    report = make_report(client, study, settings.name, folder)
-    client.log_artifacts(study.run_id, str(folder), "report")
+    try:
+        report = make_report(client, study, settings.name, folder)
+        client.log_artifacts(study.run_id, str(folder), "report")
+    except OSError as error:
+        raise _naming(error, folder) from error
     return report.lines()
 
 
@@ -188,7 +267,7 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
 class _Watcher:
     """Tells of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
 
-    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[Outcome], None]) -> None:
+    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[JobOutcome], None]) -> None:
         self.folder, self.tell = folder, tell
         self.waiting = list(numbers)
         self.over = threading.Event()
@@ -208,15 +287,7 @@ class _Watcher:
 
     def _look(self) -> None:
         for number in list(self.waiting):
-            outcome = Outcome.load(self.folder, number)
+            outcome = JobOutcome.load(self.folder, number)
             if outcome:
                 self.waiting.remove(number)
                 self.tell(outcome)
-
-
-def _from_return(number: int, returned: JobReturn) -> Outcome:
-    """The outcome of a job that left none: its launcher keeps files elsewhere, or it did not come to run."""
-    value: Any = returned._return_value
-    if returned.status == JobStatus.COMPLETED:
-        return Outcome(number, "finished", "", float(value), 0.0, "")
-    return Outcome(number, "failed", "", None, 0.0, explain(value))

@@ -1,4 +1,4 @@
-"""The key of a trial and of each of its phases: a hash of what can change its numbers, and of nothing else."""
+"""The keys of a trial, its phases and its frozen layers: hashes of what can change their numbers, and nothing else."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 from src.plan import Plan
 
-SEMANTICS_VERSION = 2
+SEMANTICS_VERSION = 3
 """Raise it when the same configuration would train to other numbers."""
 
 COVERED_ELSEWHERE = {
@@ -19,6 +19,7 @@ COVERED_ELSEWHERE = {
     "epochs": "the phases",
     "fine_tune_epochs": "the phases",
     "image_size": "the side that it came to",
+    "features": "what the rows are rounded to; that they are kept changes nothing",
 }
 """Keys that enter in another form, so that two spellings of one trial are one trial."""
 
@@ -37,6 +38,17 @@ def phase_key(plan: Plan, index: int) -> str:
     return _digest(facts | {"phase": index})
 
 
+def frozen_key(plan: Plan, device: str) -> str:
+    """Names the frozen layers that a trial's rows come from: what `device` computes of an image up to any cut."""
+    random = plan.trial.seed if plan.weights.name == "random" else None
+    adapted = plan.dataset.fingerprint if plan.trial.batchnorm == "adapted" else None
+    return _digest({
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "device": device,
+        "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
+        "side": plan.side,
+    })  # fmt: skip
+
+
 def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     """All that the first `phases` phases follow from."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
@@ -50,7 +62,8 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
         own["batchnorm"] = None  # the policies differ only where the backbone trains
     return {
         "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
-        "data": plan.dataset.fingerprint, "weights": plan.weights.digest, "width": plan.weights.alpha,
+        "features": trial.features.dtype, "data": plan.dataset.fingerprint,
+        "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip
 
 

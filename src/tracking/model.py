@@ -13,21 +13,23 @@ from mlflow import pyfunc
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
+from src.models.network import Network
+
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas")
 
 
-def save_model(model: keras.Model, folder: Path, run_id: str, class_names: tuple[str, ...]) -> None:
-    """Write `model` to `folder` in MLflow's layout: `mlflow.keras.load_model("runs:/ID/model")` loads it.
+def save_model(network: Network, folder: Path, run_id: str, class_names: tuple[str, ...]) -> None:
+    """Write `network` to `folder` in MLflow's layout: `mlflow.keras.load_model("runs:/ID/model")` loads it.
 
     The class names, in the order of the outputs, are the model's metadata.
     """
     data = folder / "data"
     data.mkdir(parents=True)
-    model.save(data / "model.keras")
+    network.save(data / "model.keras")
     (data / "keras_module.txt").write_text("keras", "utf-8")
     requirements = [f"{package}=={version(package)}" for package in _REQUIREMENTS]
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", "utf-8")
-    description = Model(artifact_path="model", run_id=run_id, signature=_signature(model))
+    description = Model(artifact_path="model", run_id=run_id, signature=_signature(network.model))
     description.metadata = {"class_names": list(class_names)}
     description.add_flavor(
         "keras", data="data", keras_version=keras.__version__, keras_backend=keras.backend.backend(),

@@ -116,7 +116,12 @@ def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:
 
 
 def _factors(parameters: Mapping[str, str], tags: Mapping[str, str], spelled: Mapping[str, str]) -> Factors:
-    """What tells configurations apart: parameters as numbers where they are, as `spelled`, and the groups chosen."""
+    """What tells configurations apart: parameters as numbers where they are, as `spelled`, and the groups chosen.
+
+    A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
+    """
+    if not parameters:
+        return {}
     own = {
         name: _value(spelled.get(name, text) if "." not in name else text)
         for name, text in parameters.items() if not _NOT_FACTORS & set(name.split("."))

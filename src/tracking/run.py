@@ -23,14 +23,19 @@ _LONGEST_PARAMETER = 500
 _MOST_METRICS = 1000
 """A call: MLflow's limit."""
 
+_FLUSH_SECONDS = 1.0
+
 
 class Run:
-    """An open run. Writes are batched: one call an epoch."""
+    """An open run. Metrics and tags wait for each other: a call takes the store as long as a short epoch trains."""
 
     def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> None:
         self.client = client
         self.experiment_id = experiment_id
         self.run_id = run_id
+        self._metrics: list[Metric] = []
+        self._tags: list[RunTag] = []
+        self._flushed = time.monotonic()
 
     def describe(self, trial: TrialConfig, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the resolved configuration as parameters, the data as the run's input, and `tags`."""
@@ -42,35 +47,56 @@ class Run:
             source=json.dumps({"uri": encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
-        self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        used = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
+        try:
+            self.client.log_inputs(self.run_id, used)
+        except MlflowException:  # two processes made the data set's row at once; now it is there
+            self.client.log_inputs(self.run_id, used)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Log `values` at `step` (an epoch over all phases) in one call."""
+        """Log `values` at `step` (an epoch over all phases), within a second or with what comes next."""
         now = int(time.time() * 1000)
-        self.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in values.items()])
-
-    def history(self, epochs: Mapping[int, Mapping[str, float]]) -> None:
-        """Log the metrics of several epochs in as few calls as the store takes."""
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for step, values in epochs.items() for name, value in values.items()]
-        for first in range(0, len(metrics), _MOST_METRICS):
-            self.client.log_batch(self.run_id, metrics[first : first + _MOST_METRICS])
+        self._metrics += [Metric(name, value, now, step) for name, value in values.items()]
+        self._flush_if_due()
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Set `tags` in one call."""
-        self.client.log_batch(self.run_id, tags=[RunTag(name, value[:5000]) for name, value in tags.items()])
+        """Set `tags`, within a second or with what comes next."""
+        self._tags += [RunTag(name, value[:5000]) for name, value in tags.items()]
+        self._flush_if_due()
+
+    def flush(self) -> None:
+        """Log what waits, in as few calls as the store takes."""
+        metrics, tags, self._metrics, self._tags = self._metrics, self._tags, [], []
+        for first in range(0, max(len(metrics), bool(tags)), _MOST_METRICS):
+            self.client.log_batch(self.run_id, metrics[first : first + _MOST_METRICS], tags=tags if not first else ())
+        self._flushed = time.monotonic()
+
+    def _flush_if_due(self) -> None:
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush()
 
     def text(self, text: str, name: str) -> None:
         """Keep `text` as the artifact `name`."""
-        self.client.log_text(self.run_id, encodable(text), name)
+        with self._artifacts_kept():
+            self.client.log_text(self.run_id, encodable(text), name)
 
     def files(self, folder: Path, under: str | None = None) -> None:
         """Keep all files of `folder` as artifacts."""
-        self.client.log_artifacts(self.run_id, str(folder), under)
+        with self._artifacts_kept():
+            self.client.log_artifacts(self.run_id, str(folder), under)
 
     def end(self, status: str) -> None:
         """FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.run_id, status)
+
+    @contextlib.contextmanager
+    def _artifacts_kept(self) -> Iterator[None]:
+        """Say where artifacts lie when they cannot be written: a full disk names no file, or the one that is copied."""
+        try:
+            yield
+        except OSError as error:
+            place = self.client.get_run(self.run_id).info.artifact_uri
+            raise ThawError(f"MLflow's files cannot be kept in {place}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -85,24 +111,32 @@ def started_run(
     run = Run(client, experiment_id, created.info.run_id)
     try:
         yield run
+        run.flush()
         run.end("FINISHED")
     except (Interrupted, KeyboardInterrupt) as stop:
-        with contextlib.suppress(MlflowException, OSError):
-            run.end("KILLED")
-            run.tags({"error": one_line(stop)})
+        _close(run, "KILLED", one_line(stop))
         raise
     except BaseException as error:
         told: BaseException = error
         if isinstance(error, MlflowException):
             told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
         told.run_id = run.run_id  # type: ignore[attr-defined]
-        with contextlib.suppress(MlflowException, OSError):  # the error itself must be told, not the store's
-            run.end("FAILED")
-            run.tags({"error": one_line(error, 2000)})
-            run.text(traceback.format_exc(), "traceback.txt")
+        trace = traceback.format_exc()
+        _close(run, "FAILED", one_line(error, 2000))
+        with contextlib.suppress(MlflowException, OSError, ThawError):
+            run.text(trace, "traceback.txt")
         if told is not error:
             raise told from error
         raise
+
+
+def _close(run: Run, status: str, error: str) -> None:
+    """End a run that did not finish. What the store then refuses is not told: the error itself must be."""
+    with contextlib.suppress(MlflowException, OSError):
+        run.end(status)
+    with contextlib.suppress(MlflowException, OSError):
+        run.tags({"error": error})
+        run.flush()
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -79,10 +81,24 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     return client
 
 
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Tell in a line what a store refuses during the block.
+
+    Raises:
+        ThawError: in place of MLflow's own error.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        raise ThawError(f"MLflow fails: {store_reason(error)}; mend that and run it again") from error
+
+
 def store_reason(error: BaseException) -> str:
     """Why a store failed, in one line, without the SQL and without a password."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return one_line(_without_password(re.split(r"\[SQL:|\(Background", text)[0]), 300)
+    plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
+    return one_line(_without_password(plain), 300)
 
 
 def _create_database(uri: str, project: Path) -> None:

@@ -10,32 +10,37 @@ import hashlib
 import io
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
 from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from src.features.placement import Companions
 from src.files import write_whole
 from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
 from src.tracking.run import encodable
 
 STUDY_NAME_TAG = "study"
+_UNPLANNED_TAG = "unplanned"
 _MEMBERSHIP_FILE = "study.json"
 _LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
 class Membership:
-    """A trial's place in a study: the study's parent run, and how the study spells the trial."""
+    """A trial's place in a study: the study's parent run, how the study spells the trial, and what else it trains."""
 
     study_key: str
     parent_run_id: str
     overrides: str = ""
+    companions: Companions = field(default_factory=Companions)
 
     @property
     def tag(self) -> str:
@@ -61,8 +66,10 @@ class Membership:
     def load(cls, folder: Path, overrides: str) -> Self | None:
         """The membership of the job with `overrides`; None where no study was left."""
         try:
-            return cls(**json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8")) | {"overrides": overrides})
-        except (OSError, ValueError, TypeError):
+            left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
+            companions = Companions(tuple(left["companions"]["depths"]), left["companions"]["trials"])
+            return cls(**left | {"overrides": overrides, "companions": companions})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
 
@@ -93,7 +100,9 @@ class Study:
             return cls(client, experiment_id, found[0].info.run_id, key)
         born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG], **tags}
         created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
-        return cls(client, experiment_id, created.info.run_id, key)
+        study = cls(client, experiment_id, created.info.run_id, key)
+        study._adopt()
+        return study
 
     @classmethod
     def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
@@ -112,16 +121,19 @@ class Study:
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
     def add_failed(self, overrides: str, error: str, trace: str) -> None:
-        """A trial that failed before it had a run of its own."""
+        """A trial that failed before it had a run of its own: one run, however often it fails so."""
         own = Membership(self.key, self.run_id, encodable(overrides)[:_LONGEST_TAG])
-        tags = own.tags() | {"error": encodable(error)[:_LONGEST_TAG]}
-        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=own.overrides[:250]).info.run_id
-        self.client.log_text(run_id, encodable(trace or error), "traceback.txt")
-        self.client.set_terminated(run_id, "FAILED")
+        mark = study_key(f"{self.key} {overrides}")
+        found = self.client.search_runs([self.experiment_id], f"tags.{_UNPLANNED_TAG} = '{mark}'", max_results=1)
+        born = {_UNPLANNED_TAG: mark, **own.tags()}
+        run = found[0] if found else self.client.create_run(self.experiment_id, tags=born, run_name=own.overrides[:250])
+        self.client.log_batch(run.info.run_id, tags=[RunTag("error", encodable(error)[:_LONGEST_TAG])])
+        self.client.log_text(run.info.run_id, encodable(trace or error), "traceback.txt")
+        self.client.set_terminated(run.info.run_id, "FAILED")
 
-    def membership(self) -> Membership:
+    def membership(self, companions: Companions) -> Membership:
         """What the study's jobs need to know of it."""
-        return Membership(self.key, self.run_id)
+        return Membership(self.key, self.run_id, companions=companions)
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
@@ -140,18 +152,46 @@ class Study:
         """One run for each of the study's trials; see :func:`one_each`."""
         return one_each(self.members(), self.key)
 
-    def close(self, status: str, counts: Mapping[str, int]) -> None:
-        """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED."""
-        trials = self.trials()
-        best = max((run for run in trials if run.info.status == "FINISHED"), key=_objective, default=None)
+    def close(self, status: str, *, answered: int, pruned: int) -> None:
+        """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED.
+
+        Finished, failed and killed count the table's rows. `answered` and `pruned` are of the latest sweep: trials that
+        needed no training, and configurations that a search did not take further.
+        """
+        try:
+            trials = self.trials()
+            ended = Counter(run.info.status.lower() for run in trials)
+            counts = {name: ended[name] for name in ("finished", "failed", "killed")}
+            self._log_numbers(trials, counts | {"answered": answered, "pruned": pruned})
+            self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
+        finally:
+            self.client.set_terminated(self.run_id, status)
+
+    def _log_numbers(self, trials: Sequence[FoundRun], counts: Mapping[str, int]) -> None:
         numbers = {f"trials/{name}": float(count) for name, count in counts.items()}
+        best = max((run for run in trials if run.info.status == "FINISHED"), key=_objective, default=None)
+        tags = []
         if best is not None:
             numbers["best/val_accuracy"] = best.data.metrics["best/val_accuracy"]
-            self.client.log_batch(self.run_id, tags=[RunTag("best_run_id", best.info.run_id)])
+            tags.append(RunTag("best_run_id", best.info.run_id))
         now = int(time.time() * 1000)
-        self.client.log_batch(self.run_id, [Metric(name, value, now, 0) for name, value in numbers.items()])
-        self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
-        self.client.set_terminated(self.run_id, status)
+        self.client.log_batch(self.run_id, [Metric(name, value, now, 0) for name, value in numbers.items()], tags=tags)
+
+    def _adopt(self) -> None:
+        """Take over the trials of the study's run from before, where somebody deleted that."""
+        children = [run for run in self.members() if MLFLOW_PARENT_RUN_ID in run.data.tags]
+        gone = {parent for parent in {_parent(run) for run in children} if self._is_gone(parent)}
+        for run in children:
+            if _parent(run) in gone:
+                self.client.set_tag(run.info.run_id, MLFLOW_PARENT_RUN_ID, self.run_id)
+
+    def _is_gone(self, parent: str) -> bool:
+        """Whether `parent` was this study's run and is deleted, or is no more at all."""
+        try:
+            run = self.client.get_run(parent)
+        except MlflowException as error:
+            return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
+        return bool(run.info.lifecycle_stage == "deleted") and run.data.tags.get(STUDY_KEY_TAG) == self.key
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:
@@ -200,8 +240,12 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def _parent(run: FoundRun) -> str:
+    return str(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+
+
 def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
-    own = run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent_run_id
+    own = _parent(run) == parent_run_id
     return {
         "overrides": " | ".join(spellings(run, key)),
         "status": run.info.status,

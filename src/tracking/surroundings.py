@@ -2,10 +2,12 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
 
+@cache
 def package_versions() -> str:
     """Every installed package, as `pip freeze` would say it."""
     found = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}

@@ -4,6 +4,7 @@ The system lets go of a lock when its process ends, however it ends; so a run th
 workplace and whose lock is free is the run of a dead process.
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -37,8 +38,11 @@ class Workplace:
         return alone_if_free(self.folder / name)
 
     def _read_id(self) -> str:
+        """The folder's id, made where there is none and where a disk has damaged it."""
         path = self.folder / "workplace"
         with alone(self.folder / "workplace.lock"):
-            if not path.exists() or not path.read_text("ascii"):
-                write_whole(path, uuid.uuid4().hex)
-            return path.read_text("ascii")
+            found = path.read_bytes() if path.exists() else b""
+            if not re.fullmatch(rb"[0-9a-f]{32}", found):
+                found = uuid.uuid4().hex.encode()
+                write_whole(path, found)
+            return found.decode()

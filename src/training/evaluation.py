@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
 from src.data.split import Indices
 from src.training.feed import Feed
+from src.training.tail import Tail
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ def _row(values: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def predict_validation(model: keras.Model, feed: Feed) -> Predictions:
-    """The probabilities of every validation photo under `model`, in inference mode."""
-    probabilities = model.predict(feed.evaluation("val"), verbose=0)
+def predict_validation(tail: Tail, feed: Feed, phase: int) -> Predictions:
+    """The probabilities of every validation photo as the network stands, in inference mode, behind `phase`'s cut."""
+    size = feed.trial.batch_size
+    measured = [tail.measure(chunk.rows, chunk.labels, size) for chunk in feed.as_they_are(phase, "val")]
     indices = feed.dataset.splits["val"]
-    return Predictions(indices, feed.dataset.labels[indices], np.asarray(probabilities, np.float32))
+    probabilities = [each.probabilities for each in measured if each.probabilities is not None]
+    return Predictions(indices, feed.dataset.labels[indices], np.concatenate(probabilities))

@@ -1,37 +1,97 @@
-"""What a trial's network is fed: the training batches of any epoch, and each split as it is."""
+"""What a trial's tails are fed: rows and labels of any epoch, and of each split as it is, some batches at a time."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import tensorflow as tf
+import numpy as np
+from numpy.typing import NDArray
 
 from src.config import TrialConfig
-from src.data.batches import evaluation_batches, steps, training_batches
+from src.data.augment import view_number
+from src.data.batches import epoch_order
 from src.data.dataset import Dataset
 from src.data.listing import Split
+from src.data.split import Indices
+from src.features.placement import Companions, place_cuts, stepping_aside
+from src.features.supply import Keeping, Source, Supply
+from src.plan import Plan
+from src.training.workbench import Workbench
+
+_CHUNK_BYTES = 8e6
+_MOST_BATCHES = 64
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole batches, the last of an epoch among them.
+
+    Attributes:
+        rows: float32 [images, values of one image] at the phase's natural cut.
+        labels: int64 [images].
+    """
+
+    rows: NDArray[np.float32]
+    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Batches of images and one-hot labels, as the trial's seed, batch size and augmentation have them."""
+    """Chunks of rows and labels, as the trial's seed, batch size and augmentation have them."""
 
     dataset: Dataset
     trial: TrialConfig
+    supply: Supply
 
     @property
     def images(self) -> int:
         """Training images."""
         return int(self.dataset.splits.train.size)
 
-    @property
-    def steps(self) -> int:
-        """Training batches an epoch."""
-        return steps(self.images, self.trial.batch_size)
+    def training(self, phase: int, epoch: int) -> Iterator[Chunk]:
+        """The training images of epoch `epoch` of the trial, in its order and view, for the phase `phase`."""
+        augment = self.trial.augment
+        view = None if augment.is_identity else view_number(augment, epoch)
+        order = epoch_order(self.images, self.trial.seed, epoch)
+        return self._chunks("train", self.supply.source(phase, "train", view), phase, order)
 
-    def training(self, first_epoch: int, epochs: int) -> tf.data.Dataset:
-        """`epochs` epochs from epoch `first_epoch` of the trial on; see :func:`training_batches`."""
-        trial = self.trial
-        return training_batches(self.dataset, trial.augment, trial.batch_size, trial.seed, first_epoch, epochs)
+    def as_they_are(self, phase: int, split: Split) -> Iterator[Chunk]:
+        """The images of `split` once, in their own order."""
+        return self._chunks(split, self.supply.source(phase, split), phase, np.arange(self.dataset.splits[split].size))
 
-    def evaluation(self, split: Split) -> tf.data.Dataset:
-        """The images of `split` once, in their own order; see :func:`evaluation_batches`."""
-        return evaluation_batches(self.dataset, split, self.trial.batch_size)
+    def _chunks(self, split: Split, source: Source, phase: int, order: Indices) -> Iterator[Chunk]:
+        batch_bytes = self.trial.batch_size * self.supply.placements.phases[phase].natural.image_bytes()
+        size = self.trial.batch_size * int(np.clip(_CHUNK_BYTES // batch_bytes, 1, _MOST_BATCHES))
+        labels = self.dataset.labels[self.dataset.splits[split]]
+
+        def chunk(first: int) -> Chunk:
+            positions = order[first : first + size]
+            return Chunk(source(positions), labels[positions])
+
+        return _ahead(chunk, range(0, order.size, size))
+
+
+def open_feed(
+    plan: Plan, bench: Workbench, companions: Companions, keeping: Keeping, note: Callable[[str], None]
+) -> Feed:
+    """The feed of a trial that is laid out on `bench`; `note` is told why frozen layers are computed at each epoch."""
+    trial, dataset = plan.trial, plan.dataset
+    placements = place_cuts(trial, bench.network.graph, plan.table, plan.depths, companions)
+    supply = Supply(dataset, trial, placements, bench.passage, keeping)
+    if not keeping.store.holds(supply.kept_bytes()):
+        size, bound = f"{supply.kept_bytes() / 1e9:.1f} GB", f"{trial.features.max_gb:g}"
+        note(f"features would take {size}, more than features.max_gb={bound}: computed at each epoch")
+        supply = Supply(dataset, trial, placements.without_keeping(), bench.passage, keeping)
+    for line in stepping_aside(trial, plan.depths):
+        note(line)
+    return Feed(dataset, trial, supply)
+
+
+def _ahead(make: Callable[[int], Chunk], places: range) -> Iterator[Chunk]:
+    """`make` of each place, one ahead of the reader: rows are read, or computed, while others train."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, places[0])
+        for place in places[1:]:
+            ready, coming = coming.result(), pool.submit(make, place)
+            yield ready
+        yield coming.result()

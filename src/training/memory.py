@@ -8,6 +8,7 @@ and what a disk has damaged, is not trusted but trained anew.
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 
 from src.errors import one_line
 from src.files import alone, prune, replacing
+from src.training.pace import Pace
 from src.training.records import EpochRecord
 
 Arrays = dict[str, NDArray[Any]]
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class PhaseState:
     Attributes:
         epochs: the records of all its epochs.
         stopped: whether it ended by itself: patience, or a loss that is no number.
-        counters: the numbers that Keras' callbacks go on from, by callback.
+        pace: what the next epoch goes on from.
         train: what was measured at its end, by epoch; empty while it is under way.
         last: the variables that the phase changes, by path, after the last epoch.
         best: the same after the best epoch.
@@ -40,7 +42,7 @@ class PhaseState:
 
     epochs: tuple[EpochRecord, ...]
     stopped: bool
-    counters: dict[str, dict[str, float | int]]
+    pace: Pace
     train: dict[int, dict[str, float]]
     last: Arrays
     best: Arrays
@@ -58,15 +60,23 @@ class PhaseState:
 class PhaseMemory:
     """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written.
 
-    What another `device` trained is not known: its numbers may differ in the last digits.
+    What another `device` trained is not known: its numbers may differ in the last digits. Between two savings of a
+    phase under way lie `least_seconds`: keeping may not take longer than training again.
     """
 
-    def __init__(self, folder: Path, max_gb: float, warn: Callable[[str], None], device: str = "") -> None:
+    def __init__(
+        self, folder: Path, max_gb: float, warn: Callable[[str], None], device: str = "", least_seconds: float = 2.0
+    ) -> None:
         self.folder = folder
         self.max_bytes = max_gb * 1e9
         self.warn = warn
         self.device = device
         self.works = max_gb > 0
+        self.least_seconds, self.saved_at = least_seconds, time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether a phase under way should be saved again."""
+        return self.works and time.monotonic() - self.saved_at >= self.least_seconds
 
     @contextlib.contextmanager
     def alone_with(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
@@ -95,6 +105,7 @@ class PhaseMemory:
         try:
             with replacing(self._path(key)) as file:
                 np.savez(file, allow_pickle=False, **_arrays(state, self.device))
+            self.saved_at = time.monotonic()
             if state.train:  # at a phase's end: during it the same file is replaced
                 prune(self.folder, "*.npz", self.max_bytes)
         except OSError as error:
@@ -118,7 +129,7 @@ def _arrays(state: PhaseState, device: str) -> Arrays:
     facts = {
         "version": LAYOUT_VERSION, "device": device, "names": sorted(named), "stopped": state.stopped,
         "epochs": [asdict(record) for record in state.epochs],
-        "counters": state.counters, "train": list(state.train.items()),
+        "pace": asdict(state.pace), "train": list(state.train.items()),
     }  # fmt: skip
     return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), **named}
 
@@ -135,7 +146,7 @@ def _read(path: Path, device: str) -> PhaseState:
     return PhaseState(
         tuple(EpochRecord(**record) for record in facts["epochs"]),
         facts["stopped"],
-        facts["counters"],
+        Pace(**facts["pace"]),
         {int(epoch): values for epoch, values in facts["train"]},
         **groups,
     )

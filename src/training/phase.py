@@ -1,23 +1,26 @@
-"""One phase of a schedule: thaw to its depth, compile, fit, keep its best epoch's weights."""
+"""One phase of a schedule: thaw to its depth, train, keep its best epoch's weights."""
 
 import math
 import time
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-import keras
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
-from src.config import OptimizerConfig, TrialConfig
+from src.config import TrialConfig
 from src.data.dataset import Dataset
 from src.data.listing import Split
-from src.models.network import Network
+from src.models.depth import Depth
+from src.models.normalization import reseed
 from src.training.feed import Feed
 from src.training.memory import Arrays, PhaseMemory, PhaseState
+from src.training.pace import Pace
 from src.training.records import EpochRecord, Leg, PhaseResult
+from src.training.tail import Batches, Tail
+from src.training.workbench import Workbench
 
 
 class Observer(Protocol):
@@ -42,8 +45,8 @@ class Observer(Protocol):
         """The network has the weights of the phase's best epoch."""
 
 
-def fit_phase(network: Network, feed: Feed, leg: Leg, memory: PhaseMemory, observer: Observer) -> PhaseResult:
-    """Train `network` by `leg` as far as `memory` does not know it; it then has the weights of the best epoch.
+def fit_phase(bench: Workbench, feed: Feed, leg: Leg, memory: PhaseMemory, observer: Observer) -> PhaseResult:
+    """Train the bench's network by `leg` as far as `memory` does not know it; it then has the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
@@ -53,41 +56,122 @@ def fit_phase(network: Network, feed: Feed, leg: Leg, memory: PhaseMemory, obser
         if known and not known.leads_to(leg.config.epochs):
             known = None
         observer.recalled(known.epochs if known else ())
-        _compile(network, feed.trial, leg)
         if known and known.is_result_of(leg.config.epochs):
-            network.restore(leg.depth, known.best)
+            bench.network.thaw(leg.depth)
+            bench.network.restore(leg.depth, known.best)
             return _result(leg, known, recalled=len(known.epochs))
-        state = _train(network, feed, leg, known, memory, observer)
+        state = _Training(bench, feed, leg, memory, observer).run(known)
         memory.save(leg.key, state)
     return _result(leg, state, recalled=len(known.epochs) if known else 0)
 
 
-def _train(
-    network: Network, feed: Feed, leg: Leg, known: PhaseState | None, memory: PhaseMemory, observer: Observer
-) -> PhaseState:
-    """Train from `known` (None: from the network's weights) to the phase's end; the network keeps the best weights."""
-    trial, model = feed.trial, network.model
-    done = len(known.epochs) if known else 0
-    counting = {"best": _early_stopping(trial, leg), **_plateau(trial, leg)}
-    at_end = _AtEnd(lambda: evaluate(model, feed, "train"))
-    reporter = _Reporter(leg, feed.images, trial.batch_size, observer)
-    keeper = _Keeper(network, leg, known, counting, reporter.records, lambda state: memory.save(leg.key, state))
-    model.fit(
-        feed.training(leg.first_epoch + done, leg.config.epochs - done),
-        initial_epoch=done,
-        epochs=done if known and known.stopped else leg.config.epochs,
-        steps_per_epoch=feed.steps,
-        validation_data=feed.evaluation("val"),
-        class_weight=class_weights(feed.dataset, trial),
-        callbacks=[_EpochSeeds(trial.seed, leg.first_epoch), at_end, *counting.values(), reporter, keeper],
-        shuffle=False,  # the batches bring their own order
-        verbose=0,
-    )
-    train = {keeper.state.epochs[-1].epoch: at_end.metrics}
-    best_epoch = _best_epoch(leg, keeper.state)
-    if best_epoch not in train:
-        train[best_epoch] = evaluate(model, feed, "train")
-    return replace(keeper.state, train=train)
+def tail_of(bench: Workbench, feed: Feed, phase: int, depth: Depth) -> Tail:
+    """What trains at `depth` in the phase `phase`, behind its natural cut."""
+    cut = feed.supply.placements.phases[phase].natural
+    return bench.tail(depth, cut, feed.trial.optimizer, feed.trial.label_smoothing)
+
+
+def evaluate(tail: Tail, feed: Feed, phase: int, split: Split) -> dict[str, float]:
+    """`split`/loss and `split`/accuracy of the network as it stands, in inference mode."""
+    size = feed.trial.batch_size
+    chunks = feed.as_they_are(phase, split)
+    return _means(split, [tail.measure(chunk.rows, chunk.labels, size) for chunk in chunks])
+
+
+def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
+    """scikit-learn's `balanced`, images / (classes · images of the class), or 1 for each; float32 [classes]."""
+    classes = np.arange(len(dataset.class_names))
+    if trial.class_weights is None:
+        return np.ones(classes.size, np.float32)
+    weights = compute_class_weight("balanced", classes=classes, y=dataset.labels[dataset.splits.train])
+    return np.asarray(weights, np.float32)
+
+
+def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
+    """Loss and accuracy over all images of `batches`."""
+    sizes, losses, hits = (np.concatenate([getattr(each, part) for each in batches]) for part in _PARTS)
+    return {
+        f"{name}/loss": float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
+        f"{name}/accuracy": float(hits.astype(np.float64).sum() / sizes.sum()),
+    }
+
+
+_PARTS = ("sizes", "losses", "hits")
+
+
+@dataclass
+class _Training:
+    """A phase under way."""
+
+    bench: Workbench
+    feed: Feed
+    leg: Leg
+    memory: PhaseMemory
+    observer: Observer
+
+    def run(self, known: PhaseState | None) -> PhaseState:
+        """Train from `known` (None: from the network's weights) to the phase's end; the network keeps the best weights.
+
+        What is measured of the training images: the last epoch's weights, and the best one's.
+        """
+        self.tail = tail_of(self.bench, self.feed, self.leg.index, self.leg.depth)
+        self.weights = class_weights(self.feed.dataset, self.feed.trial)
+        state = self._take_up(known)
+        while not state.stopped and len(state.epochs) < self.leg.config.epochs:
+            state = self._epoch(state)
+            if self.memory.is_due():
+                self.memory.save(self.leg.key, self._with_weights(state))
+        state = self._with_weights(state)
+        train = {state.epochs[-1].epoch: evaluate(self.tail, self.feed, self.leg.index, "train")}
+        self.bench.network.restore(self.leg.depth, state.best)
+        best_epoch = _best_epoch(self.leg, state)
+        if best_epoch not in train:
+            train[best_epoch] = evaluate(self.tail, self.feed, self.leg.index, "train")
+        return replace(state, train=train)
+
+    def _take_up(self, known: PhaseState | None) -> PhaseState:
+        rate = known.pace.rate if known else self.leg.config.learning_rate
+        self.tail.begin(rate)
+        if known is None:
+            return PhaseState((), False, Pace(rate), {}, {}, {}, {})
+        self.bench.network.restore(self.leg.depth, known.last)
+        for number, variable in enumerate(self.tail.optimizer.variables):
+            variable.assign(known.optimizer[str(number)])
+        self.tail.optimizer.learning_rate.assign(rate)
+        return known
+
+    def _epoch(self, state: PhaseState) -> PhaseState:
+        number, began = self.leg.first_epoch + len(state.epochs), time.perf_counter()
+        self.tail.optimizer.learning_rate.assign(state.pace.rate)
+        metrics = self._fit(number) | evaluate(self.tail, self.feed, self.leg.index, "val")
+        metrics |= {"learning_rate": state.pace.rate, "phase": float(self.leg.index)}
+        record = EpochRecord(number, self.leg.index, metrics, time.perf_counter() - began)
+        pace = state.pace.after(len(state.epochs), self._value(metrics), self.leg.config)
+        is_best = pace.best_epoch == len(state.epochs)
+        best: Arrays = self.bench.network.changed(self.leg.depth) if is_best else state.best
+        stopped = pace.is_over(self.leg.config) or not math.isfinite(metrics["fit/loss"])
+        self.observer.epoch(record)
+        return replace(state, epochs=(*state.epochs, record), stopped=stopped, pace=pace, best=best)
+
+    def _fit(self, number: int) -> dict[str, float]:
+        reseed(self.bench.network.model, self.feed.trial.seed, number)
+        batches, done = [], 0
+        for chunk in self.feed.training(self.leg.index, number):
+            batches.append(self.tail.train(chunk.rows, chunk.labels, self.weights, self.feed.trial.batch_size))
+            done += len(chunk.labels)
+            self.observer.batch(done, self.feed.images)
+        return _means("fit", batches)
+
+    def _value(self, metrics: dict[str, float]) -> float:
+        """What the phase is to raise; a loss that is no number is worse than any."""
+        monitor = self.feed.trial.monitor
+        value = metrics["val/accuracy"] if monitor == "val_accuracy" else -metrics["val/loss"]
+        return value if math.isfinite(value) else -math.inf
+
+    def _with_weights(self, state: PhaseState) -> PhaseState:
+        """`state` with the variables as they are."""
+        moments = {str(k): np.array(variable.numpy()) for k, variable in enumerate(self.tail.optimizer.variables)}
+        return replace(state, last=self.bench.network.changed(self.leg.depth), optimizer=moments)
 
 
 def _result(leg: Leg, state: PhaseState, recalled: int) -> PhaseResult:
@@ -95,180 +179,4 @@ def _result(leg: Leg, state: PhaseState, recalled: int) -> PhaseResult:
 
 
 def _best_epoch(leg: Leg, state: PhaseState) -> int:
-    return leg.first_epoch + int(state.counters["best"]["best_epoch"])
-
-
-def class_weights(dataset: Dataset, trial: TrialConfig) -> dict[int, float] | None:
-    """scikit-learn's `balanced`: images / (classes · images of the class); None where classes weigh alike."""
-    if trial.class_weights is None:
-        return None
-    classes = np.arange(len(dataset.class_names))
-    weights = compute_class_weight("balanced", classes=classes, y=dataset.labels[dataset.splits.train])
-    return {k: float(weight) for k, weight in enumerate(weights)}
-
-
-def make_optimizer(config: OptimizerConfig, learning_rate: float) -> keras.optimizers.Optimizer:
-    """Keras' optimizer by name."""
-    match config.name:
-        case "adam":
-            return keras.optimizers.Adam(learning_rate, beta_1=config.momentum)
-        case "adamw":
-            return keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, beta_1=config.momentum)
-        case "sgd":
-            return keras.optimizers.SGD(learning_rate, momentum=config.momentum)
-
-
-def _compile(network: Network, trial: TrialConfig, leg: Leg) -> None:
-    network.thaw(leg.depth)
-    network.model.compile(
-        optimizer=make_optimizer(trial.optimizer, leg.config.learning_rate),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=trial.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA refuses deterministic operations, and steps slower on a CPU
-    )
-    network.check(leg.depth)
-
-
-def _early_stopping(trial: TrialConfig, leg: Leg) -> keras.callbacks.Callback:
-    return keras.callbacks.EarlyStopping(
-        monitor=trial.monitor, mode=_mode(trial), patience=leg.config.patience or leg.config.epochs,
-        restore_best_weights=True,
-    )  # fmt: skip
-
-
-def _plateau(trial: TrialConfig, leg: Leg) -> dict[str, keras.callbacks.Callback]:
-    if leg.config.plateau_patience is None:
-        return {}
-    slower = keras.callbacks.ReduceLROnPlateau(
-        monitor=trial.monitor, mode=_mode(trial), factor=leg.config.plateau_factor,
-        patience=leg.config.plateau_patience,
-    )  # fmt: skip
-    return {"plateau": slower}
-
-
-def _mode(trial: TrialConfig) -> str:
-    return "max" if trial.monitor == "val_accuracy" else "min"
-
-
-def evaluate(model: keras.Model, feed: Feed, split: Split) -> dict[str, float]:
-    """`split`/loss and `split`/accuracy of the compiled `model` in inference mode."""
-    values = model.evaluate(feed.evaluation(split), verbose=0, return_dict=True)
-    return {f"{split}/{name}": float(value) for name, value in values.items()}
-
-
-class _EpochSeeds(keras.callbacks.Callback):  # type: ignore[misc]
-    """Lets what Dropout drops follow from seed, layer and epoch, not from how many steps came before."""
-
-    def __init__(self, seed: int, first_epoch: int) -> None:
-        super().__init__()
-        self.seed, self.first_epoch = seed, first_epoch
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:  # at 0 Keras gives it no generator
-                text = f"{self.seed} {layer.name} {self.first_epoch + epoch}"
-                layer.seed_generator.state.assign([zlib.crc32(text.encode()), 0])
-
-
-class _AtEnd(keras.callbacks.Callback):  # type: ignore[misc]
-    """Measures at the phase's end; must come before the callback that restores the best weights."""
-
-    def __init__(self, measure: Callable[[], dict[str, float]]) -> None:
-        super().__init__()
-        self.measure = measure
-        self.metrics: dict[str, float] = {}
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self.metrics = self.measure()
-
-
-class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps and tells what each epoch left."""
-
-    def __init__(self, leg: Leg, count: int, batch_size: int, observer: Observer) -> None:
-        super().__init__()
-        self.leg, self.count, self.batch_size, self.observer = leg, count, batch_size, observer
-        self.records: list[EpochRecord] = []
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.started = time.perf_counter()
-        self.learning_rate = float(np.asarray(self.model.optimizer.learning_rate))
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.observer.batch(min(self.count, (batch + 1) * self.batch_size), self.count)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        metrics = {
-            "fit/loss": logs["loss"], "fit/accuracy": logs["accuracy"],
-            "val/loss": logs["val_loss"], "val/accuracy": logs["val_accuracy"],
-            "learning_rate": self.learning_rate, "phase": float(self.leg.index),
-        }  # fmt: skip
-        seconds = time.perf_counter() - self.started
-        number = self.leg.first_epoch + epoch
-        record = EpochRecord(number, self.leg.index, {k: float(v) for k, v in metrics.items()}, seconds)
-        self.records.append(record)
-        self.observer.epoch(record)
-        if not math.isfinite(record.metrics["fit/loss"]):
-            self.model.stop_training = True
-
-
-_COUNTERS = {"best": ("best", "best_epoch", "wait"), "plateau": ("best", "wait", "cooldown_counter")}
-"""What Keras' callbacks go on from, by the names of their attributes."""
-
-
-class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Takes the phase up where `known` left it, and has its state kept after each epoch; must come last."""
-
-    def __init__(
-        self,
-        network: Network,
-        leg: Leg,
-        known: PhaseState | None,
-        counting: dict[str, keras.callbacks.Callback],
-        records: list[EpochRecord],
-        keep: Callable[[PhaseState], None],
-    ) -> None:
-        super().__init__()
-        self.network, self.leg, self.counting, self.records, self.keep = network, leg, counting, records, keep
-        self.known = known
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.model.optimizer.build(self.model.trainable_variables)
-        if self.known:
-            self._take_up(self.known)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.state = PhaseState(
-            epochs=tuple(self.records),
-            stopped=bool(self.model.stop_training),
-            counters={name: _counters(name, callback) for name, callback in self.counting.items()},
-            train={},
-            last=self.network.changed(self.leg.depth),
-            best=self._best(),
-            optimizer={str(k): np.array(variable.numpy()) for k, variable in enumerate(self.model.optimizer.variables)},
-        )
-        self.keep(self.state)
-
-    def _best(self) -> Arrays:
-        weights = zip(self.model.weights, self.counting["best"].best_weights, strict=True)
-        changing = self.network.changing_paths(self.leg.depth)
-        return {variable.path: value for variable, value in weights if variable.path in changing}
-
-    def _take_up(self, known: PhaseState) -> None:
-        self.state = known
-        self.records[:] = known.epochs
-        self.network.restore(self.leg.depth, known.best)
-        best_weights = self.model.get_weights()
-        self.network.restore(self.leg.depth, known.last)
-        for k, variable in enumerate(self.model.optimizer.variables):
-            variable.assign(known.optimizer[str(k)])
-        for name, callback in self.counting.items():
-            for attribute, value in known.counters[name].items():
-                setattr(callback, attribute, value)
-        self.counting["best"].best_weights = best_weights
-
-
-def _counters(name: str, callback: keras.callbacks.Callback) -> dict[str, Any]:
-    values = {attribute: getattr(callback, attribute) for attribute in _COUNTERS[name]}
-    return {attribute: value.item() if isinstance(value, np.generic) else value for attribute, value in values.items()}
+    return leg.first_epoch + state.pace.best_epoch

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from src.errors import ThawError
 from src.models.depth import Depth
-from src.models.network import Network
 from src.training.feed import Feed
 from src.training.memory import PhaseMemory
 from src.training.phase import Observer, fit_phase
 from src.training.records import Leg, PhaseResult
+from src.training.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Outcome:
 
 
 def run_schedule(
-    network: Network, feed: Feed, depths: dict[str, Depth], keys: Sequence[str], memory: PhaseMemory, observer: Observer
+    bench: Workbench, feed: Feed, depths: dict[str, Depth], keys: Sequence[str], memory: PhaseMemory, observer: Observer
 ) -> Outcome:
-    """Train `network` by the trial's schedule; `keys` are its phases'.
+    """Train the bench's network by the trial's schedule; `keys` are its phases'.
 
     Raises:
         ThawError: the loss of the first epoch is no number: nothing worth keeping came of it.
@@ -63,7 +63,7 @@ def run_schedule(
     for index, ((name, config), key) in enumerate(zip(feed.trial.schedule.items(), keys, strict=True)):
         leg = Leg(name, config, depths[name], index, first_epoch, key)
         observer.phase_begins(leg)
-        result = fit_phase(network, feed, leg, memory, observer)
+        result = fit_phase(bench, feed, leg, memory, observer)
         if not math.isfinite(result.best.metrics["val/loss"]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "

@@ -67,6 +67,17 @@ def test_classes_are_aligned_by_name_not_position(load: Load, tmp_path: Path) ->
     assert any("val has no photo of 1 of 3 classes: ash" in line for line in dataset.warnings)
 
 
+def test_a_photo_rewritten_with_its_old_size_and_time_is_another_photo(load: Load, tmp_path: Path) -> None:
+    root = make_photos(tmp_path / "p", {"train": 6, "val": 3})
+    photo = root / "train" / "ash" / "one.bmp"
+    save_photo(photo, (200, 40, 40), seed=0)
+    before, status = load("data=folder", f"data.root={root}"), photo.stat()
+    save_photo(photo, (40, 40, 200), seed=1)
+    os.utime(photo, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (photo.stat().st_size, photo.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert load("data=folder", f"data.root={root}").fingerprint != before.fingerprint
+
+
 def test_groups_from_names_stay_together(load: Load, tmp_path: Path) -> None:
     for k, name in enumerate(CLASSES):
         for i in range(12):

@@ -1,6 +1,6 @@
 """Cuts: what is before is constant, what is after is all the rest, and training after a cut is training the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import keras
@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
-from src.models.cut import Cut, Graph, Step, Tensor, constant_part, cuts, natural_cut, split, trace
+from src.models.cut import Cut, Graph, Step, Tensor, constant_part, cuts, natural_cut, segment, trace
 from src.models.depth import BatchNormPolicy, Depth, resolve_depth
 from src.models.layers import LayerInfo
 from src.models.network import Network, build_network
@@ -22,23 +23,15 @@ Arrays = list[NDArray[np.float32]]
 BATCH, EPOCHS = 8, 2
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2 * BATCH, 32, 32, 3)).astype(np.float32)
 LABELS = np.eye(3, dtype=np.float32)[np.arange(len(IMAGES)) % 3]
-REWRITING = ("arithmetic_optimization", "remapping", "constant_folding")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_rewriting() -> Iterator[None]:
-    """Grappler rounds otherwise in a whole graph than in its parts."""
-    before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(REWRITING, False))
-    yield
-    tf.config.optimizer.set_experimental_options({name: before.get(name, True) for name in REWRITING})
 
 
 @cache
 def network(name: str, batchnorm: BatchNormPolicy = "inference", side: int = 32) -> Network:
     weights = WeightSet("random", None, 0.35 if name == "mobilenetv2" else 1.0, side, f"random/{name}")
     spec = find_backbone(name)
-    net = build_network(spec, weights, side=side, classes=3, dropout=0.2, batchnorm=batchnorm, seed=0)
+    plain = pretrained(spec, weights, side, 0)
+    net = build_network(plain, classes=3, batchnorm=batchnorm)
+    net.begin(plain.get_weights(), seed=0, dropout=0.2)
     generator = np.random.default_rng(1)
     for layer in net.model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -64,7 +57,7 @@ ALL_PLACES = [(name, depth) for name, inside in IN_A_BLOCK.items() for depth in 
 def test_the_parts_together_are_the_network(name: str, depth: int | str) -> None:
     net = network(name)
     cut = natural_cut(trace(net.model), net.table, resolve(net, depth))
-    prefix, tail = split(net.model, cut)
+    prefix, tail = segment(net.model, None, cut.tensors), segment(net.model, cut.tensors, None)
     crossing = listed(prefix([IMAGES], training=False))
     assert [array.shape[1:] for array in crossing] == [tensor.shape for tensor in cut.tensors]
     assert sum(array[0].nbytes for array in crossing) == cut.image_bytes()
@@ -120,7 +113,8 @@ def test_training_after_the_cut_is_training_the_network(name: str, depth: int, p
     start = net.model.get_weights()
     whole = fit(net.model, [IMAGES]), net.model.get_weights()
     net.model.set_weights(start)
-    prefix, tail = split(net.model, natural_cut(trace(net.model), net.table, planned))
+    cut = natural_cut(trace(net.model), net.table, planned)
+    prefix, tail = segment(net.model, None, cut.tensors), segment(net.model, cut.tensors, None)
     stored = listed(prefix.predict(IMAGES, batch_size=BATCH, verbose=0))
     apart = fit(tail, stored), net.model.get_weights()
     net.model.set_weights(start)
@@ -189,7 +183,7 @@ def test_every_kind_of_block_can_be_cut(name: str) -> None:
     graph = trace(net.model)
     for depth in {0, 1, 7, len(net.table) // 3, len(net.table) // 2, len(net.table)}:
         check(net, graph, resolve(net, depth))
-    split(net.model, natural_cut(graph, net.table, resolve(net, len(net.table) // 2)))
+    segment(net.model, None, natural_cut(graph, net.table, resolve(net, len(net.table) // 2)).tensors)
 
 
 def test_at_depth_0_the_pooled_features_cross() -> None:
@@ -225,7 +219,7 @@ def test_the_names_are_the_same_whenever_the_network_is_built_and_however_often_
     first = trace(network("mobilenetv3small").model)
     again = network.__wrapped__("mobilenetv3small")
     assert trace(again.model) == first
-    split(again.model, natural_cut(first, again.table, resolve(again, 12)))
+    segment(again.model, natural_cut(first, again.table, resolve(again, 12)).tensors, None)
     assert trace(again.model) == first
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from src.errors import ThawError
-from src.models.backbone import build_backbone, preprocess
+from src.models.backbone import build_backbone, preprocess, pretrained
 from src.models.catalog import CATALOG, find_backbone
 from src.models.depth import BatchNormPolicy, resolve_depth
 from src.models.layers import block_names
@@ -25,10 +25,12 @@ def random_weights(backbone: str, alpha: float = 1.0) -> WeightSet:
     return WeightSet("random", None, alpha, 32, f"random/{backbone}")
 
 
-def network(backbone: str, batchnorm: BatchNormPolicy = "inference", **changes: object) -> Network:
+def network(backbone: str, batchnorm: BatchNormPolicy = "inference", seed: int = 0, dropout: float = 0.2) -> Network:
     alpha = 0.35 if backbone == "mobilenetv2" else 1.0
-    settings = {"side": 32, "classes": 3, "dropout": 0.2, "seed": 0, "batchnorm": batchnorm} | changes
-    return build_network(find_backbone(backbone), random_weights(backbone, alpha), **settings)  # type: ignore[arg-type]
+    plain = pretrained(find_backbone(backbone), random_weights(backbone, alpha), 32, seed)
+    net = build_network(plain, classes=3, batchnorm=batchnorm)
+    net.begin(plain.get_weights(), seed=seed, dropout=dropout)
+    return net
 
 
 def number(variable: keras.Variable) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_adapting_is_the_same_twice_though_the_network_drops_blocks() -> None:
 
 def test_a_saved_model_is_keras_own_and_the_same_function(tmp_path: Path) -> None:
     net = network("efficientnetb0")
-    net.portable().save(tmp_path / "m.keras")
+    net.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert not any(isinstance(layer, (FixedBatchNormalization, ThawedDropout)) for layer in loaded.layers)
     np.testing.assert_allclose(loaded(IMAGES), net.model(IMAGES), atol=1e-6)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
 from src.models.network import build_network
 from src.models.tables import layer_table
@@ -19,7 +20,7 @@ RANDOM = WeightSet("random", None, 0.35, 96, "random")
 def test_the_table_is_the_networks(tmp_path: Path, backbone: str, alpha: float) -> None:
     spec, weights = find_backbone(backbone), WeightSet("random", None, alpha, 96, "random")
     built = layer_table(spec, weights, 32, tmp_path)
-    network = build_network(spec, weights, side=32, classes=3, dropout=0.1, batchnorm="inference", seed=0)
+    network = build_network(pretrained(spec, weights, 32, 0), classes=3, batchnorm="inference")
     assert built == network.table
     assert layer_table(spec, weights, 32, tmp_path) == built
 
@@ -27,6 +28,7 @@ def test_the_table_is_the_networks(tmp_path: Path, backbone: str, alpha: float) 
 READ = """
 import sys
 from pathlib import Path
+from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
 from src.models.tables import layer_table
 from src.models.weights import WeightSet

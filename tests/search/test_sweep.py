@@ -82,7 +82,7 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
     assert len(children) == 12
     assert parent.info.status == "FINISHED"
     counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
-    assert counts == {"finished": 0, "answered": 16, "failed": 0, "killed": 0}
+    assert counts == {"finished": 12, "answered": 16, "failed": 0, "killed": 0}  # the last of a sweep, others of trials
     assert parent.data.metrics["best/val_accuracy"] == max(run.data.metrics["best/val_accuracy"] for run in children)
     kept = {artifact.path for artifact in mlflow.MlflowClient(uri).list_artifacts(parent.info.run_id, "report")}
     assert {"report/report.html", "report/verdict.json", "report/tradeoff.png"} <= kept
@@ -145,14 +145,17 @@ def test_a_signal_ends_a_parallel_sweep_and_leaves_no_run_running(
     )  # fmt: skip
     with subprocess.Popen(
         [sys.executable, "-m", "src.train", "-m", *tiny, *overrides], cwd=PROJECT, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         wait_for(lambda: len(runs(uri, "attributes.status = 'RUNNING'")) == 3)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert study(uri, "signalled").info.status == "KILLED"
     assert not runs(uri, "attributes.status = 'RUNNING'")
+    assert [row["status"] for row in trials_of(uri, "signalled")] == ["KILLED", "KILLED"]
+    assert study(uri, "signalled").data.metrics["trials/killed"] == 2
+    assert "2 of 2 trials done, 2 killed" in out
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
@@ -163,11 +166,28 @@ def wait_for(happened: Callable[[], bool]) -> None:
     pytest.fail("it did not happen in two minutes")
 
 
+def test_a_trial_that_fails_again_is_one_run(sweep: Command, uri: str) -> None:
+    for _ in range(2):
+        done = sweep("unfrozen=all,99", "seed=41", "study=again")
+        assert done.returncode == 1
+    parent = study(uri, "again")
+    failed = runs(uri, f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.status = 'FAILED'")
+    assert len(failed) == 1
+    assert [row["status"] for row in trials_of(uri, "again")] == ["FINISHED", "FAILED"]
+    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
+    assert counts == {"finished": 1, "answered": 1, "failed": 1, "killed": 0}
+    assert "=: No finished trial" not in done.stdout
+    assert "2 trials: 1 failed, 1 finished." in done.stdout
+
+
 def test_fail_fast_stops(sweep: Command, uri: str) -> None:
     done = sweep("unfrozen=99,0,1", "seed=8", "study=fast", "fail_fast=true")
     assert done.returncode == 1
     assert "3 of 3 trials done, 1 failed, 2 skipped" in done.stdout
     assert study(uri, "fast").data.metrics["trials/finished"] == 0
+    done = sweep("augment=nosuch,none,light", "seed=8", "study=faster", "fail_fast=true")
+    assert done.returncode == 1
+    assert "3 of 3 trials done, 1 failed, 2 skipped" in done.stdout
 
 
 def test_where_no_trial_can_be_composed_nothing_begins(sweep: Command, uri: str) -> None:
@@ -219,15 +239,63 @@ def test_hyperband_promotes_and_continues(sweep: Command, uri: str) -> None:
     assert promoted
     assert all(epochs == sorted(epochs) for epochs in promoted)
     assert study(uri, "rungs").data.metrics["trials/pruned"] > 0
+    labels = [line.split(":")[0] for line in done.stderr.splitlines() if ": val " in line]
+    assert len(set(labels)) == len(labels) == 7  # the same values with more epochs are another trial
+
+
+@pytest.mark.slow
+def test_a_promoted_trial_recalls_its_lower_rung_and_comes_to_what_it_would_alone(sweep: Command, uri: str) -> None:
+    oracle = ("hydra.sweeper.oracle=hyperband", "hydra.sweeper.max_epochs=4", "hydra.sweeper.factor=2")
+    patient = "schedule.fine_tuning.patience=null"
+    done = sweep(*SEARCH, *oracle, patient, "hydra.sweeper.max_trials=7", "study=recalls")
+    assert done.returncode == 0, done.stderr
+    client, below = mlflow.MlflowClient(uri), dict[tuple[str, str], int]()
+    recalled = {}
+    for row in trials_of(uri, "recalls"):
+        values = (row["dropout"], row["unfrozen"])
+        tags = client.get_run(row["run_id"]).data.tags
+        if values in below:
+            recalled[row["run_id"]] = int(tags["epochs_recalled"]) - 1  # the head's epoch
+            assert recalled[row["run_id"]] == below[values]
+        below[values] = int(row["fine_tune_epochs"])
+    assert recalled
+    last = client.get_run(list(recalled)[-1]).data
+    values = [f"{name}={last.params[name]}" for name in ("dropout", "unfrozen", "fine_tune_epochs", "seed")]
+    alone = sweep(patient, *values, "force=true", "study=recalls alone", f"runtime.work_dir={tmp_of(uri)}")
+    assert alone.returncode == 0, alone.stderr
+    (row,) = trials_of(uri, "recalls alone")
+    assert client.get_run(row["run_id"]).data.tags["epochs_recalled"] == "0"
+    assert float(row["best/val_loss"]) == last.metrics["best/val_loss"]
+
+
+def tmp_of(uri: str) -> Path:
+    """A folder beside the store in which no phase is known."""
+    return Path(uri.removeprefix("sqlite:///")).parent / "elsewhere"
+
+
+@pytest.mark.slow
+def test_a_finished_search_needs_no_tensorflow(sweep: Command, uri: str, tmp_path: Path) -> None:
+    search = (*SEARCH, "hydra.sweeper.oracle=bayesian", "hydra.sweeper.max_trials=3", "study=remembered")
+    assert sweep(*search).returncode == 0
+    for name in ("tensorflow", "keras", "keras_tuner"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
+    done = sweep(*search, PYTHONPATH=f"{tmp_path}:{PROJECT}")
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 trials done, 3 answered" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["hydra.sweeper.oracle=grid", "dropout=0.1,0.2"], "oracle=grid: known: random, bayesian, hyperband"),
+        (["hydra.sweeper.oracle=grid", "dropout=0.1,0.2"], "oracle=grid: input should be 'random', 'bayesian' or"),
+        (["hydra.sweeper.batch_size=true", "dropout=0.1,0.2"], "hydra.sweeper.batch_size=true: neither true nor"),
         (["hydra.sweeper.max_trials=0", "dropout=0.1,0.2"], "hydra.sweeper.max_trials=0"),
         (["dropout=0.1"], "nothing to search"),
         (["dropout=interval(0.6,0.1)"], "dropout"),
+        (["dropout=0.1,0.2", "epochs=many"], "epochs=many: input should be a valid integer"),
+        (["dropout=interval(2.0,3.0)"], "dropout=2.0: input should be less than 1"),
+        (["hydra.sweeper.oracle=hyperband", "dropout=0.1,0.2", "fine_tune_epochs=0"], "fine_tune_epochs=0: "),
+        (["hydra.sweeper.oracle=hyperband", "fine_tune_epochs=1,2"], "fine_tune_epochs: hyperband rations it"),
         (["hydra.sweeper.oracle=hyperband", "schedule=post", "dropout=0.1,0.2"], "schedule=two_phase?"),
     ],
 )  # fmt: skip

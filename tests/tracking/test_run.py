@@ -1,6 +1,9 @@
 """Runs: how they end, and that what was measured until then is there."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -8,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.data.dataset import load_dataset
 from src.errors import Interrupted, ThawError
-from src.tracking.run import flatten, started_run
+from src.tracking.run import Run, flatten, started_run
 from src.tracking.store import open_store
+from tests.conftest import Compose
 from tests.tracking.test_store import config
 
 
@@ -73,3 +78,22 @@ def test_an_epoch_is_one_call(store: tuple[mlflow.MlflowClient, str], monkeypatc
         monkeypatch.setattr(client, "log_batch", lambda *a, **k: (calls.append("batch"), original(*a, **k)))
         run.metrics({f"m{i}": float(i) for i in range(8)}, 0)
     assert calls == ["batch"]
+
+
+def test_runs_that_name_a_new_data_set_at_once_all_get_it(
+    store: tuple[mlflow.MlflowClient, str], composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    client, experiment = store
+    trial = composed(*tiny)
+    dataset = load_dataset(trial.data, 32, tmp_path, 1, lambda done, total: None)
+    together = threading.Barrier(4)
+
+    def describe(digest: str) -> list[str]:
+        run = Run(client, experiment, client.create_run(experiment).info.run_id)
+        together.wait(30)
+        run.describe(trial, replace(dataset, fingerprint=digest), {})
+        return [used.dataset.digest for used in client.get_run(run.run_id).inputs.dataset_inputs]
+
+    with ThreadPoolExecutor(4) as pool:
+        for digest in "abcdefgh":  # not every meeting is a collision
+            assert list(pool.map(describe, [digest] * 4)) == [[digest]] * 4

@@ -1,12 +1,15 @@
 """Studies in the store: found by any name, joined by runs of others, and told in a table of one row a trial."""
 
 import csv
+import errno
 import io
+from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from src.features.placement import Companions
 from src.tracking.memory import KEY_TAG
 from src.tracking.study import Membership, Study, as_csv, one_each
 
@@ -28,7 +31,7 @@ NAMES = ["unfreezing", 'it\'s "quoted"', "a,b=c 🌲 <b>", "x" * 200, "back`tick
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_is_found_by_its_name(client: mlflow.MlflowClient, experiment: str, name: str) -> None:
     first = Study.open(client, experiment, name, {})
-    first.close("FINISHED", {"finished": 0})
+    first.close("FINISHED", answered=0, pruned=0)
     again = Study.open(client, experiment, name, {})
     assert again.run_id == first.run_id
     run = client.get_run(again.run_id)
@@ -62,7 +65,7 @@ def test_own_trials_and_those_of_others_are_members(client: mlflow.MlflowClient,
 
 
 def study_member(study: Study, overrides: str) -> Membership:
-    member = study.membership()
+    member = study.membership(Companions())
     return Membership(member.study_key, member.parent_run_id, overrides)
 
 
@@ -92,11 +95,13 @@ def test_a_closed_study_holds_counts_best_and_table(client: mlflow.MlflowClient,
     best = add_trial(client, experiment, study_member(study, "unfrozen=11"), "11", "FINISHED", 0.6)
     add_trial(client, experiment, study_member(study, "unfrozen=20"), "20", "FAILED", 0.9)
     study.describe({"+unfrozen": "2,11,20"}, ["data=trees"], "seed: 0\n")
-    study.close("FAILED", {"finished": 2, "answered": 0, "failed": 1, "killed": 0, "pruned": 0})
+    study.close("FAILED", answered=7, pruned=5)
     run = client.get_run(study.run_id)
     assert run.info.status == "FAILED"
-    assert run.data.metrics["best/val_accuracy"] == 0.6
-    assert run.data.metrics["trials/failed"] == 1
+    assert run.data.metrics == {
+        "best/val_accuracy": 0.6, "trials/finished": 2, "trials/failed": 1, "trials/killed": 0, "trials/answered": 7,
+        "trials/pruned": 5,
+    }  # fmt: skip
     assert run.data.tags["best_run_id"] == best
     assert run.data.tags["varies"] == "+unfrozen=2,11,20"
     assert {artifact.path for artifact in client.list_artifacts(study.run_id)} == {
@@ -104,3 +109,44 @@ def test_a_closed_study_holds_counts_best_and_table(client: mlflow.MlflowClient,
         "config.yaml",
         "trials.csv",
     }
+
+
+def test_a_trial_that_fails_unplanned_again_is_the_same_run(client: mlflow.MlflowClient, experiment: str) -> None:
+    study = Study.open(client, experiment, "again", {})
+    for error in ("no such file", "no such depth"):
+        study.add_failed("data.root='it''s' unfrozen=2", error, f"Traceback: {error}")
+    study.add_failed("unfrozen=3", "no such depth", "Traceback")
+    Study.open(client, experiment, "another", {}).add_failed("unfrozen=3", "no such depth", "Traceback")
+    first, _ = study.members()
+    assert (first.info.status, first.data.tags["error"]) == ("FAILED", "no such depth")
+    kept = client.download_artifacts(first.info.run_id, "traceback.txt")
+    assert Path(kept).read_text() == "Traceback: no such depth"
+
+
+def test_a_new_parent_takes_the_trials_of_a_deleted_one_over(client: mlflow.MlflowClient, experiment: str) -> None:
+    other = Study.open(client, experiment, "still there", {})
+    foreign = add_trial(client, experiment, study_member(other, "unfrozen=11"), "11", "FINISHED", 0.6)
+    before = Study.open(client, experiment, "deleted", {})
+    own = add_trial(client, experiment, study_member(before, "unfrozen=2"), "2", "FINISHED", 0.4)
+    study_member(before, "unfrozen=11").take_in(client, client.get_run(foreign))
+    client.delete_run(before.run_id)
+    study = Study.open(client, experiment, "deleted", {})
+    assert study.run_id != before.run_id
+    rows = list(csv.DictReader(io.StringIO(as_csv(study.members(), study.key, study.run_id))))
+    assert {row["run_id"]: row["trained_by"] for row in rows} == {own: "this study", foreign: "another"}
+    assert client.get_run(own).data.tags[MLFLOW_PARENT_RUN_ID] == study.run_id
+    assert client.get_run(foreign).data.tags[MLFLOW_PARENT_RUN_ID] == other.run_id
+
+
+def test_a_study_is_closed_where_its_table_cannot_be_kept(
+    client: mlflow.MlflowClient, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.open(client, experiment, "no room", {})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(client, "log_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        study.close("FINISHED", answered=0, pruned=0)
+    assert client.get_run(study.run_id).info.status == "FINISHED"

@@ -62,6 +62,16 @@ def test_a_workplace_keeps_its_id(tmp_path: Path) -> None:
     assert Workplace(tmp_path / "a").id == Workplace(tmp_path / "a").id != Workplace(tmp_path / "b").id
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\x00", b"x' or 'a' = 'a", b"abc", b"0" * 4096, "ü".encode()])
+def test_a_damaged_id_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+    before = Workplace(tmp_path).id
+    (tmp_path / "locks" / "workplace").write_bytes(damage)
+    after = Workplace(tmp_path).id
+    assert after != before
+    assert len(after) == 32
+    assert Workplace(tmp_path).id == after
+
+
 def test_an_error_lets_go(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), Workplace(tmp_path).claim("key", pytest.fail):
         raise RuntimeError

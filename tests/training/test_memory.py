@@ -12,6 +12,7 @@ from src.config import TrialConfig
 from src.errors import Interrupted
 from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
 from src.training.memory import PhaseMemory, PhaseState
+from src.training.pace import Pace
 from src.training.records import EpochRecord
 from src.training.schedule import Outcome
 from tests.conftest import Compose
@@ -20,7 +21,7 @@ from tests.training.test_schedule import Diary, run
 STATE = PhaseState(
     epochs=(EpochRecord(3, 1, {"val/accuracy": 0.1 + 0.2, "fit/loss": float("nan")}, 1.5),),
     stopped=False,
-    counters={"best": {"best": 0.1 + 0.2, "best_epoch": 0, "wait": 0}},
+    pace=Pace(rate=1e-3, best=0.1 + 0.2, best_epoch=0),
     train={3: {"train/accuracy": 0.5}},
     last={"dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3)},
     best={"dense/kernel": np.ones((2, 3), np.float32)},
@@ -134,8 +135,8 @@ def demanding(composed: Compose, tiny: tuple[str, ...]) -> TrialConfig:
 
 @pytest.fixture(scope="module")
 def unbroken(demanding: TrialConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
-    outcome, network, _, _ = run(demanding, tmp_path_factory.mktemp("unbroken"))
-    return histories(outcome), network.model.get_weights()
+    outcome, bench, _, _ = run(demanding, tmp_path_factory.mktemp("unbroken"))
+    return histories(outcome), bench.network.model.get_weights()
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
@@ -144,9 +145,9 @@ def test_a_killed_trial_goes_on_to_the_same_numbers(
 ) -> None:
     with pytest.raises(Interrupted):
         run(demanding, tmp_path, Killed(after))
-    outcome, network, _, diary = run(demanding, tmp_path)
+    outcome, bench, _, diary = run(demanding, tmp_path)
     assert histories(outcome) == unbroken[0]
-    for ours, theirs in zip(network.model.get_weights(), unbroken[1], strict=True):
+    for ours, theirs in zip(bench.network.model.get_weights(), unbroken[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert trained(diary) == 6 - after  # the epoch that was cut off is trained again
 
@@ -155,11 +156,11 @@ def test_a_known_phase_is_not_trained_again(
     demanding: TrialConfig, unbroken: tuple[list[Any], list[Any]], tmp_path: Path
 ) -> None:
     run(demanding, tmp_path)
-    outcome, network, _, diary = run(demanding, tmp_path)
+    outcome, bench, _, diary = run(demanding, tmp_path)
     assert histories(outcome) == unbroken[0]
     assert trained(diary) == 0
     assert [phase.recalled for phase in outcome.phases] == [2, 4]
-    for ours, theirs in zip(network.model.get_weights(), unbroken[1], strict=True):
+    for ours, theirs in zip(bench.network.model.get_weights(), unbroken[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

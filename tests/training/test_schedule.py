@@ -8,24 +8,29 @@ import keras
 import numpy as np
 import pytest
 
+from src.clock import Clock
 from src.config import TrialConfig
 from src.data.dataset import load_dataset
 from src.errors import ThawError
+from src.features.placement import Companions
+from src.features.store import FeatureStore
+from src.features.supply import Keeping
 from src.models.catalog import find_backbone
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5
-from src.models.network import Network, build_network
 from src.models.tables import layer_table
 from src.models.weights import weight_set
 from src.plan import Plan
-from src.tracking.key import phase_key
+from src.tracking.key import frozen_key, phase_key
 from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
-from src.training.feed import Feed
+from src.training.feed import Feed, open_feed
 from src.training.memory import PhaseMemory
-from src.training.phase import class_weights, evaluate, fit_phase, make_optimizer
+from src.training.phase import class_weights, evaluate, fit_phase, tail_of
 from src.training.plan import plan_depths
 from src.training.records import EpochRecord, Leg, PhaseResult
 from src.training.schedule import Outcome, run_schedule
+from src.training.tail import make_optimizer
+from src.training.workbench import Workbench, lay_out
 from tests.conftest import Compose, make_photos
 
 
@@ -34,12 +39,17 @@ class Diary:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.notes: list[str] = []
+        self.computed = 0
 
     def phase_begins(self, leg: Leg) -> None:
         self.told.append(("begins", leg.name, leg.first_epoch))
 
     def waits(self) -> None:
         self.told.append(("waits",))
+
+    def computing(self, done: int, of: int) -> None:
+        self.computed += done == of
 
     def recalled(self, records: Sequence[EpochRecord]) -> None:
         self.told += [("recalled", record.epoch) for record in records]
@@ -54,21 +64,27 @@ class Diary:
         self.told.append(("ends", result.name, result.best_epoch))
 
 
-def run(trial: TrialConfig, folder: Path, diary: "Diary | None" = None) -> tuple[Outcome, Network, Feed, Diary]:
-    dataset = load_dataset(trial.data, 32, trial.runtime.cache_dir, 2, lambda *_: None)
+def run(trial: TrialConfig, folder: Path, diary: "Diary | None" = None) -> tuple[Outcome, Workbench, Feed, Diary]:
+    plan, diary = plan_of(trial), diary or Diary()
+    bench = lay_out(plan)
+    keys = [phase_key(plan, index) for index in range(len(plan.depths))]
+    memory = PhaseMemory(folder / "phases", 1.0, diary.told.append, least_seconds=0)
+    feed = feed_of(plan, bench, folder, diary)
+    return run_schedule(bench, feed, plan.depths, keys, memory, diary), bench, feed, diary
+
+
+def plan_of(trial: TrialConfig, side: int = 32) -> Plan:
+    dataset = load_dataset(trial.data, side, trial.runtime.cache_dir, 2, lambda *_: None)
     spec = find_backbone(trial.backbone)
     weights = weight_set(trial.weights, spec)
-    table = layer_table(spec, weights, 32, trial.runtime.cache_dir)
-    plan = Plan(trial, spec, weights, 32, dataset, table, plan_depths(trial, table, spec.name))
-    network = build_network(
-        spec, weights, side=32, classes=len(dataset.class_names), dropout=trial.dropout,
-        batchnorm=trial.batchnorm, seed=trial.seed,
-    )  # fmt: skip
-    diary = diary or Diary()
-    keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    memory = PhaseMemory(folder / "phases", 1.0, diary.told.append)
-    feed = Feed(dataset, trial)
-    return run_schedule(network, feed, plan.depths, keys, memory, diary), network, feed, diary
+    table = layer_table(spec, weights, side, trial.runtime.cache_dir)
+    return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
+
+
+def feed_of(plan: Plan, bench: Workbench, folder: Path, diary: "Diary") -> Feed:
+    store = FeatureStore(folder / "features", plan.trial.features.max_gb, diary.told.append)
+    keeping = Keeping(frozen_key(plan, "CPU"), store, diary, Clock())
+    return open_feed(plan, bench, Companions(), keeping, diary.notes.append)
 
 
 def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -90,14 +106,15 @@ def test_no_dropout_is_a_trial_too(composed: Compose, tiny: tuple[str, ...], tmp
 
 def test_the_best_epoch_of_the_last_phase_is_kept(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=4", "fine_tune_learning_rate=0.01")
-    outcome, network, feed, _ = run(trial, tmp_path)
+    outcome, bench, feed, _ = run(trial, tmp_path)
     last = outcome.phases[-1]
+    tail = tail_of(bench, feed, 1, last.depth)
     best = max(last.epochs, key=lambda record: (record.metrics["val/accuracy"], -record.epoch))
     assert last.best_epoch == best.epoch
-    kept = evaluate(network.model, feed, "val")
+    kept = evaluate(tail, feed, 1, "val")
     assert kept == pytest.approx({name: best.metrics[name] for name in kept})
     summary = outcome.summary()
-    train = evaluate(network.model, feed, "train")["train/accuracy"]
+    train = evaluate(tail, feed, 1, "train")["train/accuracy"]
     assert summary["best/val_accuracy"] == best.metrics["val/accuracy"]
     assert summary["best/train_accuracy"] == train
     assert summary["gap/mode"] == summary["best/fit_accuracy"] - train
@@ -126,9 +143,9 @@ def test_a_phase_can_be_trained_alone_from_the_weights_before_it(
     trial = composed(*tiny, "schedule=two_phase", "dropout=0.5", "augment=strong")
     whole, _, feed, _ = run(trial, tmp_path / "whole")
     one_phase = trial.model_copy(update={"schedule": {"one": trial.schedule["feature_extraction"]}})
-    _, network, _, _ = run(one_phase, tmp_path / "first")
+    _, bench, _, _ = run(one_phase, tmp_path / "first")
     leg = Leg("alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch, "key")
-    alone = fit_phase(network, feed, leg, PhaseMemory(tmp_path / "alone", 1.0, print), Diary())
+    alone = fit_phase(bench, feed, leg, PhaseMemory(tmp_path / "alone", 1.0, print), Diary())
     assert [r.metrics for r in alone.epochs] == [r.metrics for r in whole.last.epochs]
 
 
@@ -146,8 +163,8 @@ def test_gradual_unfreezing_goes_no_deeper_than_the_trial(composed: Compose, unf
 def test_pretrained_statistics_survive_every_phase(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     overrides = ("backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "unfrozen=all")
     trial = composed(*tiny, *overrides, "schedule=two_phase", "epochs=1", "fine_tune_epochs=1")
-    outcome, network, _, _ = run(trial, tmp_path)
-    for layer in network.model.layers:
+    outcome, bench, _, _ = run(trial, tmp_path)
+    for layer in bench.network.model.layers:
         if hasattr(layer, "moving_mean"):
             np.testing.assert_array_equal(np.asarray(layer.moving_mean), 0)
             np.testing.assert_array_equal(np.asarray(layer.moving_variance), 1)
@@ -187,14 +204,11 @@ def test_balanced_weights_are_scikit_learns(composed: Compose, tiny: tuple[str, 
     labels = dataset.labels[dataset.splits.train]
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     weights = class_weights(dataset, trial)
-    assert weights is not None
-    assert list(weights.values()) == pytest.approx(list(expected))
-    assert list(weights.values()) == pytest.approx([14 / (3 * 2), 14 / (3 * 6), 14 / (3 * 6)])
-    assert class_weights(dataset, trial.model_copy(update={"class_weights": None})) is None
+    assert list(weights) == pytest.approx(list(expected))
+    assert list(weights) == pytest.approx([14 / (3 * 2), 14 / (3 * 6), 14 / (3 * 6)])
+    assert list(class_weights(dataset, trial.model_copy(update={"class_weights": None}))) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("sgd", "SGD"), ("adamw", "AdamW")])
 def test_optimizers_by_name(composed: Compose, name: str, kind: str) -> None:
-    optimizer = make_optimizer(composed(f"optimizer={name}").optimizer, 0.25)
-    assert type(optimizer).__name__ == kind
-    assert float(optimizer.learning_rate) == 0.25
+    assert type(make_optimizer(composed(f"optimizer={name}").optimizer)).__name__ == kind

@@ -36,6 +36,14 @@ def test_what_varies_is_a_facet_or_tuned() -> None:
     ]
 
 
+def test_a_trial_of_which_nothing_is_known_makes_no_facet() -> None:
+    unplanned = trial(0, 0, None, status="FAILED")
+    one, other = (trial(factors={"backbone": name}) for name in ("lenet5", "mobilenetv2"))
+    assert list(facets([one, unplanned])) == [""]
+    assert facets([one, unplanned, other]) == {"backbone=lenet5": [one], "backbone=mobilenetv2": [other]}
+    assert list(facets([unplanned])) == [""]
+
+
 def test_nothing_varies_nothing_is_apart() -> None:
     assert list(facets([trial(2), trial(11)])) == [""]
     assert facets([]) == {}

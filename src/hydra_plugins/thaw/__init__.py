@@ -45,10 +45,10 @@ class KerasTunerSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the search to its end."""
-        from src.search.tuner import SearchSettings, sweep_search
+        from src.search.settings import read_settings
+        from src.search.tuner import sweep_search
 
-        settings = SearchSettings.read(self.settings)
-        sweep_search(settings, self.params, *self.runs_with, arguments)
+        sweep_search(read_settings(self.settings), self.params, *self.runs_with, arguments)
 
 
 PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper)

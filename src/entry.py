@@ -1,0 +1,119 @@
+"""An entry under Hydra: what the running job is, how its end is left, and the status that its command ends with."""
+
+import contextlib
+import functools
+import io
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from src.errors import Interrupted
+from src.explanation import explain, is_mendable
+from src.signals import raise_interrupted
+
+if TYPE_CHECKING:
+    from src.tracking.study import Membership
+    from src.trial import Result
+
+_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def output_dir() -> Path:
+    """Hydra's folder of the running job."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def _sweep_folder() -> Path:
+    """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
+    hydra = HydraConfig.get()
+    return Path(hydra.runtime.cwd, hydra.sweep.dir)
+
+
+def membership() -> "Membership | None":
+    """The study that the running job belongs to, if its sweep left one."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        return None
+    from src.search.axes import label
+    from src.tracking.study import Membership
+
+    return Membership.load(_sweep_folder(), label(hydra.overrides.task))
+
+
+def origin() -> dict[str, str]:
+    """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
+    hydra = HydraConfig.get()
+    own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    from src.search.axes import changes_numbers
+
+    overrides = [line for line in hydra.overrides.task if changes_numbers(line)]
+    chosen = {group: str(choice) for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    command = shlex.join(["python", "-m", "src.train", *own, *overrides])
+    return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
+
+
+def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]:
+    """Run `task` as a command of its own, or as a sweep's job: that leaves its outcome for the sweep to tell."""
+
+    @functools.wraps(task)
+    def run(composed: DictConfig) -> float:
+        hydra = HydraConfig.get()
+        if hydra.mode == RunMode.RUN:
+            return _alone(lambda: task(composed))
+        from src.search.jobs import leave_outcome
+
+        return leave_outcome(
+            lambda: task(composed),
+            _sweep_folder(),
+            int(hydra.job.num),
+            fail_fast=bool(composed.fail_fast),
+        )
+
+    return run
+
+
+def _alone(task: "Callable[[], Result]") -> float:
+    """Run a trial that is no sweep's; Hydra would put a line of its own before the error's."""
+    try:
+        return float(task().summary["best/val_accuracy"])
+    except Exception as error:
+        if _WANTS_TRACEBACK or not is_mendable(error):
+            raise
+        _leave(f"thaw: {explain(error)}", 1)
+
+
+def run_entry(main: Callable[[], Any]) -> NoReturn:
+    """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
+
+    0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    raise_interrupted()
+    try:
+        main()
+    except Interrupted as stop:
+        _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
+    except Exception as error:
+        if _WANTS_TRACEBACK or not is_mendable(error):
+            raise
+        _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
+    sys.exit(0)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    with contextlib.suppress(OSError):  # standard output may be what is full or closed
+        sys.stdout.flush()
+    if message:
+        print(message, file=sys.stderr, flush=True)
+    sys.exit(status)

@@ -1,0 +1,78 @@
+"""How errors are told: in a line or two those that are the user's to mend, with their traceback those that are bugs."""
+
+import errno
+import re
+import traceback
+
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from src.errors import ThawError, did_you_mean, one_line
+from src.models.catalog import CATALOG
+from src.project import CONF
+
+_SURROUNDINGS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EPIPE,
+}  # fmt: skip
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return _line(error) or one_line(f"{type(error).__name__}: {error}")
+
+
+def is_mendable(error: Exception) -> bool:
+    """Whether `error` is the user's to mend; anything else is a bug and keeps its traceback."""
+    return _line(error) is not None
+
+
+def _line(error: Exception) -> str | None:
+    """What the user reads of an error that is theirs to mend; None of a bug."""
+    if isinstance(error, ThawError):
+        return one_line(error, 2000)
+    for each in (error.__cause__, error):
+        if isinstance(each, OmegaConfBaseException):
+            return _omegaconf_line(each)
+    if isinstance(error, OverrideParseException):
+        return one_line(f"cannot read {error.override!r}: put its value in quotes, as in \"data.root='~/my photos'\"")
+    if isinstance(error, HydraException) or _raised_in_hydra(error):
+        return _hydra_line(str(error))
+    if isinstance(error, OSError) and _is_of_the_surroundings(error):
+        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
+    return None
+
+
+def _is_of_the_surroundings(error: OSError) -> bool:
+    return error.errno in _SURROUNDINGS or "errno = 28" in str(error)  # h5py puts the number into the text
+
+
+def _raised_in_hydra(error: Exception) -> bool:
+    """Hydra refuses some overrides with a plain ValueError or TypeError."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra._internal")
+
+
+def _omegaconf_line(error: OmegaConfBaseException) -> str:
+    key = str(error.full_key or "")
+    if "Missing mandatory value" in str(error):
+        return f"{key} is not set: give {key}=VALUE"
+    if "is not in struct" in str(error):
+        known = [str(name) for name in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
+        return f"unknown key {key!r}: {did_you_mean(key.rsplit('.', 1)[-1], known)}"
+    return one_line(f"{key}: {str(error).splitlines()[0]}")
+
+
+def _hydra_line(text: str) -> str:
+    missing = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
+    if missing:
+        group, name = missing.groups()
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}"
+    return one_line(text.split("Config search path:", maxsplit=1)[0])
+
+
+def _options(group: str) -> list[str]:
+    in_conf = sorted(path.stem for path in (CONF / group).glob("*.yaml") if not path.stem.startswith("_"))
+    classes = [spec.class_name for spec in CATALOG.values() if group == "backbone" and spec.name not in in_conf]
+    return in_conf + classes

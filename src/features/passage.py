@@ -1,0 +1,80 @@
+"""Frozen stretches of a network as compiled functions from rows to rows.
+
+A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
+batches of one size, the last one filled up: kernels pick their way by the size of a batch and take what is left of a
+vector another way, but within batches of one size, a multiple of 8, what an image gives depends on nothing else. So a
+row is a function of the image alone, whatever its neighbours, and whether it is computed or read back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from src.models.cut import Cut, segment
+
+_BATCH, _LARGE_IMAGES_BATCH, _LARGE = 32, 8, 256 * 256 * 3
+"""Images that pass at a time; fewer of those that are large, for their memory."""
+
+
+class Passage:
+    """From images or from the rows of one cut to those of others; compiled once.
+
+    Args:
+        model: the network; what lies between `start` and `ends` must not train.
+        start: None for images.
+        ends: cuts behind `start`.
+    """
+
+    def __init__(self, model: keras.Model, start: Cut | None, ends: Sequence[Cut]) -> None:
+        parts = [_Part(model, start, end) for end in ends]
+        image = tuple(model.inputs[0].shape[1:])
+        width = start.width if start else int(np.prod(image))
+        self.batch = _BATCH if int(np.prod(image)) <= _LARGE else _LARGE_IMAGES_BATCH
+        self.width = width
+
+        def run(rows: tf.Tensor) -> list[tf.Tensor]:
+            inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
+            return [pack(part(inputs)) for part in parts]
+
+        self._run = tf.function(run, input_signature=[tf.TensorSpec((self.batch, width))], jit_compile=False)
+
+    def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
+        found = [self._run(_filled(rows[k : k + self.batch], self.batch)) for k in range(0, len(rows), self.batch)]
+        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
+
+
+class _Part:
+    """From the tensors of one cut to those of another; what crosses both, as a skip connection does, goes by."""
+
+    def __init__(self, model: keras.Model, start: Cut | None, end: Cut) -> None:
+        self.given = start.tensors if start else ()
+        self.wanted = end.tensors
+        self.made = [tensor for tensor in end.tensors if tensor not in self.given]
+        self.model = segment(model, self.given or None, self.made)
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        made = self.model(list(inputs), training=False)
+        values = dict(zip(self.made, made if isinstance(made, list | tuple) else [made], strict=True))
+        values |= dict(zip(self.given, inputs, strict=True)) if self.given else {}
+        return [values[tensor] for tensor in self.wanted]
+
+
+def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """What crosses a cut as rows [images, values]."""
+    flat = [tf.reshape(tensor, (tf.shape(tensor)[0], int(np.prod(tensor.shape[1:])))) for tensor in tensors]
+    return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
+
+
+def unpack(rows: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
+    """The tensors of :func:`pack`, in the order of `cut.tensors`."""
+    flat = [rows] if len(cut.tensors) == 1 else tf.split(rows, [tensor.values for tensor in cut.tensors], axis=1)
+    return [tf.reshape(values, (-1, *tensor.shape)) for values, tensor in zip(flat, cut.tensors, strict=True)]
+
+
+def _filled(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return rows if len(rows) == count else np.pad(rows, ((0, count - len(rows)), (0, 0)))

@@ -1,0 +1,155 @@
+"""Rows for training: a split in a view at a phase's natural cut, read back where they are kept, else computed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.clock import Clock
+from src.config import TrialConfig
+from src.data.augment import AS_THEY_ARE
+from src.data.batches import images_shown
+from src.data.dataset import Dataset
+from src.data.listing import Split
+from src.data.split import Indices
+from src.features.passage import Passage
+from src.features.placement import Placement, Placements
+from src.features.store import FeatureStore, Rows
+from src.files import gather
+from src.models.cut import Cut
+
+Source = Callable[[Indices], NDArray[np.float32]]
+"""The rows of images by position within their split, float32 [images, values of one image]."""
+
+View = int | None
+"""The number of a random view; None: the images as they are."""
+
+_BLOCK_IMAGES = 256
+
+
+class Passages(Protocol):
+    """Gives the compiled passage between places of the trial's network."""
+
+    def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> Passage:
+        """From `start` (None: images) to each of `ends`."""
+
+
+class Listener(Protocol):
+    """Who is told while rows are computed to be kept."""
+
+    def computing(self, done: int, of: int) -> None:
+        """So many images have passed."""
+
+    def waits(self) -> None:
+        """Another process computes the same; this one goes on when that has ended."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where rows are kept, under what key, and who is told.
+
+    Attributes:
+        key: names the frozen layers and their weights.
+    """
+
+    key: str
+    store: FeatureStore
+    listener: Listener
+    clock: Clock
+
+
+class Supply:
+    """Where a trial's rows come from. `placements` say where its phases are cut and rows are kept."""
+
+    def __init__(
+        self, dataset: Dataset, trial: TrialConfig, placements: Placements, passages: Passages, keeping: Keeping
+    ) -> None:
+        self.dataset, self.trial, self.placements, self.passages = dataset, trial, placements, passages
+        self.keeping, self.store = keeping, keeping.store
+        self._opened: dict[tuple[Split, View], Mapping[str, Rows | None]] = {}
+
+    def source(self, phase: int, split: Split, view: View = None) -> Source:
+        """The rows of `split` in `view` for the phase `phase`, at its natural cut."""
+        placement = self.placements.phases[phase]
+        kept = self._kept(split, view)[placement.kept.name] if placement.kept else None
+        return self._computed(placement, split, view) if kept is None else self._read(placement, kept)
+
+    def kept_bytes(self) -> int:
+        """Bytes that the rows of all splits and views take where they are planned to be kept."""
+        views = 1 if self.trial.augment.is_identity else 1 + (self.trial.augment.views or 0)
+        splits = self.dataset.splits
+        images = views * splits.train.size + splits.val.size + splits.test.size
+        return sum(images * cut.image_bytes(self.trial.features.dtype) for cut in self.placements.kept)
+
+    def _read(self, placement: Placement, kept: Rows) -> Source:
+        assert placement.kept is not None
+        if placement.kept.name == placement.natural.name:
+            return lambda positions: gather(kept, positions).astype(np.float32, copy=False)
+        bridge = self.passages(placement.kept, (placement.natural,))
+        return lambda positions: bridge(gather(kept, positions))[0]
+
+    def _computed(self, placement: Placement, split: Split, view: View) -> Source:
+        passage = self.passages(None, (placement.natural,))
+        dtype = self.trial.features.dtype
+
+        def compute(positions: Indices) -> NDArray[np.float32]:
+            (rows,) = passage(self._images(split, view, positions))
+            return rows.astype(dtype, copy=False).astype(np.float32, copy=False)
+
+        return compute
+
+    def _images(self, split: Split, view: View, positions: Indices) -> NDArray[np.float32]:
+        augment, number = (AS_THEY_ARE, 0) if view is None else (self.trial.augment, view)
+        indices = self.dataset.splits[split][positions]
+        images = images_shown(self.dataset, indices, augment, self.trial.seed, number)
+        return images.reshape(len(positions), -1)
+
+    def _kept(self, split: Split, view: View) -> Mapping[str, Rows | None]:
+        """What is kept of `split` in `view`, by cut; computed where it is not there yet."""
+        if (split, view) not in self._opened:
+            self._opened[split, view] = self._open_or_fill(split, view)
+        return self._opened[split, view]
+
+    def _open_or_fill(self, split: Split, view: View) -> Mapping[str, Rows | None]:
+        found = self._open(split, view)
+        if all(rows is not None for rows in found.values()) or not self.store.works:
+            return found
+        with self.store.alone_with(self._digest(split, view, "all"), self.keeping.listener.waits):
+            missing = [cut for cut in self.placements.kept if self._open(split, view)[cut.name] is None]
+            if missing and self.store.works:
+                with self.keeping.clock.part("features"):
+                    self._fill(split, view, tuple(missing))
+            return self._open(split, view)
+
+    def _open(self, split: Split, view: View) -> dict[str, Rows | None]:
+        count, dtype = self.dataset.splits[split].size, self.trial.features.dtype
+        return {
+            cut.name: self.store.open(self._digest(split, view, cut.name), (count, cut.width), dtype)
+            for cut in self.placements.kept
+        }
+
+    def _fill(self, split: Split, view: View, cuts: tuple[Cut, ...]) -> None:
+        count = int(self.dataset.splits[split].size)
+        keys = [self._digest(split, view, cut.name) for cut in cuts]
+        passage = self.passages(None, cuts)
+
+        def blocks() -> Iterator[Mapping[str, Rows]]:
+            self.keeping.listener.computing(0, count)
+            for first in range(0, count, _BLOCK_IMAGES):
+                positions = np.arange(first, min(first + _BLOCK_IMAGES, count))
+                yield dict(zip(keys, passage(self._images(split, view, positions)), strict=True))
+                self.keeping.listener.computing(int(positions[-1]) + 1, count)
+
+        shapes = {key: (count, cut.width) for key, cut in zip(keys, cuts, strict=True)}
+        self.store.fill(shapes, self.trial.features.dtype, blocks())
+
+    def _digest(self, split: Split, view: View, place: str) -> str:
+        """Names the rows of `split` in `view` at `place`: what images, how they look, and through which layers."""
+        images = self.dataset.digests[self.dataset.splits[split]].astype("<u8").tobytes()
+        looks = None if view is None else [self.trial.augment.model_dump(exclude={"views"}), self.trial.seed, view]
+        text = json.dumps([self.keeping.key, place, looks, self.trial.features.dtype], sort_keys=True)
+        return hashlib.blake2b(text.encode() + images, digest_size=16).hexdigest()

@@ -1,0 +1,41 @@
+"""What a search takes of `hydra.sweeper`."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from src.config import Count, Section, check
+
+Kind = Literal["random", "bayesian", "hyperband"]
+_DEFAULT_TRIALS = 20
+
+
+class SearchSettings(Section):
+    """`hydra.sweeper.*` of a search."""
+
+    oracle: Kind = Field(description="who proposes")
+    max_trials: Count | None = Field(description="in all, however often it is run; null: 20, or hyperband's own end")
+    batch_size: Count = Field(description="trials launched together: with several processes, their number")
+    seed: int = Field(ge=0, description="of the search; each trial has its own")
+    max_epochs: Count | None = Field(description="hyperband's most epochs; null: the trial's fine_tune_epochs")
+    factor: int = Field(ge=2, description="hyperband keeps one of so many, and trains it so many times longer")
+
+    @property
+    def rations(self) -> bool:
+        """Whether the search decides how many epochs a trial has."""
+        return self.oracle == "hyperband"
+
+    def completed(self, fine_tune_epochs: int) -> "SearchSettings":
+        """These with what follows where nothing was given; `fine_tune_epochs` is the trials'."""
+        trials = self.max_trials or (None if self.rations else _DEFAULT_TRIALS)
+        return self.model_copy(update={"max_trials": trials, "max_epochs": self.max_epochs or fine_tune_epochs})
+
+
+def read_settings(given: Mapping[str, Any]) -> SearchSettings:
+    """Check what `hydra.sweeper` holds.
+
+    Raises:
+        ThawError: an unknown oracle, or a number that is none or out of its range.
+    """
+    return check(SearchSettings, given, "hydra.sweeper.")

@@ -1,0 +1,86 @@
+"""What a process keeps between trials: the network and all that was compiled of it, where only numbers change."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from src.config import OptimizerConfig
+from src.data.augment import AS_THEY_ARE
+from src.data.batches import epoch_order, images_shown
+from src.data.dataset import Dataset
+from src.features.passage import Passage
+from src.models.backbone import pretrained
+from src.models.cut import Cut
+from src.models.depth import Depth
+from src.models.network import Network, build_network
+from src.models.normalization import adapt_statistics
+from src.plan import Plan
+from src.training.tail import Tail
+
+_BENCHES = 2
+"""Networks kept at a time; a sweep's order keeps trials of one network together."""
+
+_ADAPTING_BATCH = 64
+
+
+@dataclass(eq=False)
+class Workbench:
+    """A network, and the passages and tails that were compiled of it."""
+
+    network: Network
+    passages: dict[tuple[str, ...], Passage] = field(default_factory=dict)
+    tails: dict[tuple[object, ...], Tail] = field(default_factory=dict)
+
+    def passage(self, start: Cut | None, ends: tuple[Cut, ...]) -> Passage:
+        """The frozen stretch from `start` (None: images) to each of `ends`."""
+        key = (start.name if start else "", *(end.name for end in ends))
+        if key not in self.passages:
+            self.passages[key] = Passage(self.network.model, start, ends)
+        return self.passages[key]
+
+    def tail(self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float) -> Tail:
+        """What trains at `depth` behind `cut`."""
+        key = (depth.variables, cut.name, optimizer.model_dump_json(), label_smoothing)
+        if key not in self.tails:
+            self.tails[key] = Tail(self.network, depth, cut, optimizer, label_smoothing)
+        return self.tails[key]
+
+
+_LAID_OUT: dict[tuple[object, ...], Workbench] = {}
+
+
+def lay_out(plan: Plan) -> Workbench:
+    """The workbench for `plan`, its network as the trial begins.
+
+    Raises:
+        ThawError: see :func:`src.models.backbone.build_backbone`.
+    """
+    trial = plan.trial
+    plain = pretrained(plan.spec, plan.weights, plan.side, trial.seed if plan.weights.name == "random" else 0)
+    bench = _bench(plan, plain)
+    bench.network.begin(plain.get_weights(), seed=trial.seed, dropout=trial.dropout)
+    if trial.batchnorm == "adapted":
+        adapt_statistics(bench.network.model, _mixed(plan.dataset))
+    return bench
+
+
+def _bench(plan: Plan, plain: keras.Model) -> Workbench:
+    """The bench for networks of `plan`'s structure, whatever their weights."""
+    weights, classes, policy = plan.weights, len(plan.dataset.class_names), plan.trial.batchnorm
+    key = (plan.spec, weights.alpha, weights.name == "imagenet", plan.side, classes, policy)
+    bench = _LAID_OUT.pop(key, None) or Workbench(build_network(plain, classes=classes, batchnorm=policy))
+    _LAID_OUT[key] = bench
+    for oldest in list(_LAID_OUT)[:-_BENCHES]:
+        del _LAID_OUT[oldest]
+    return bench
+
+
+def _mixed(dataset: Dataset) -> Iterator[NDArray[np.float32]]:
+    """The training images in batches of mixed classes."""
+    train = dataset.splits.train
+    order = train[epoch_order(train.size, 0, 0)]
+    for first in range(0, order.size, _ADAPTING_BATCH):
+        yield images_shown(dataset, order[first : first + _ADAPTING_BATCH], AS_THEY_ARE, 0, 0)
