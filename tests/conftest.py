@@ -91,14 +91,16 @@ def thaw(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
 
-    def run(*arguments: str, cwd: Path = elsewhere, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, cwd: Path = elsewhere, seconds: float = 280, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=seconds,
             check=False,
         )
 

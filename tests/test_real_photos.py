@@ -39,3 +39,39 @@ def test_the_posts_recipe_misreads_its_own_training_photos(
     summary = _train(thaw, real_photos, real_weights, tmp_path, *trap)
     assert summary["gap/mode"] > 0.15
     assert summary["best/fit_accuracy"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_posts_recipe_has_its_gap_from_mode_and_the_cure_from_generalization(
+    thaw: Command, real_photos: Path, real_weights: Path, tmp_path: Path
+) -> None:
+    done = thaw(
+        "src.train", "-cn", "posts_recipe", "data=folder", f"data.root={_without_test(real_photos, tmp_path)}",
+        "data.fraction=0.5", "weights=file", f"weights.path={real_weights}", "weights.alpha=0.35", "image_size=96",
+        "unfrozen=0,2,11", "seed=0,1", "schedule.fine_tuning.epochs=5", "tracking.save_model=false",
+        f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", f"hydra.sweep.dir={tmp_path}/sweep",
+        f"runtime.cache_dir={tmp_path}/cache", f"runtime.work_dir={tmp_path}/work", seconds=880,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "sweep" / "report"
+    verdict = json.loads((report / "verdict.json").read_text())
+    gaps = {each["facet"]: {row["depth"]: row for row in each["gaps"]} for each in verdict["verdicts"]}
+    assert [row["mainly"] for row in gaps["batchnorm=train"].values()] == ["generalization", "mode", "mode"]
+    assert [row["mainly"] for row in gaps["batchnorm=inference"].values()] == ["generalization"] * 3
+    deepest = gaps["batchnorm=train"][11]
+    assert deepest["mode"]["estimate"] > 2 * deepest["generalization"]["estimate"]
+    page = (report / "report.html").read_text()
+    assert "mainly mode at 2 and 11 layers, mainly generalization at 0 layers" in page
+    assert "mainly generalization at 0, 2 and 11 layers" in page
+    assert {"confusion.png", "mistakes.png", "classes.png"} <= set(verdict["figures"])
+    assert {"BatchNorm mismatch", "class imbalance"} <= {finding["name"] for finding in verdict["findings"]}
+
+
+def _without_test(photos: Path, folder: Path) -> Path:
+    """The photos' folder without its test photos, which are most of them and have no say here."""
+    root = folder / "photos"
+    root.mkdir()
+    for split in ("train", "val"):
+        (root / split).symlink_to(photos / split)
+    return root

@@ -38,15 +38,14 @@ def _map(axes: Axes, interaction: Interaction, low: float, high: float) -> None:
     if len(interaction.depths) <= _MOST_NUMBERS:
         for row, column in np.argwhere(interaction.counts):
             _tell(axes, interaction, (int(row), int(column)), (low, high))
-    axes.set_xticks(range(len(interaction.values)), [one_line(value, 16) for value in interaction.values])
+    values = [one_line(value, 20).replace(" – ", "\nto ") for value in interaction.values]
+    axes.set_xticks(range(len(values)), values, parse_math=False)
     places = np.unique(np.linspace(0, len(interaction.depths) - 1, _MOST_NUMBERS).round().astype(int))
     axes.set_yticks(places, [str(interaction.depths[place]) for place in places])
     axes.set_xlabel(one_line(interaction.factor, 40), size=8.5, color=QUIET, parse_math=False)
     axes.set_ylabel("layers unfrozen", size=8.5, color=QUIET)
     axes.tick_params(colors=QUIET, labelsize=8, length=0)
     axes.spines[:].set_visible(False)
-    for label in axes.get_xticklabels():
-        label.set_parse_math(False)
     title(axes, interaction.facet, 46)
 
 

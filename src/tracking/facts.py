@@ -20,10 +20,10 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
     near = dataset.near_duplicates
     return {
         **{f"photos.{split}": str(dataset.splits[split].size) for split in SPLITS},
-        _CLASSES: json.dumps(extremes),
+        _CLASSES: json.dumps(extremes, ensure_ascii=False),
         _PAIRS: str(near.pairs),
         _PHOTOS: str(near.photos),
-        _NAMED: json.dumps([_shortened(pair) for pair in near.examples[:_EXAMPLES]]),
+        _NAMED: json.dumps([_shortened(pair) for pair in near.examples[:_EXAMPLES]], ensure_ascii=False),
     }
 
 

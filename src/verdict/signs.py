@@ -20,6 +20,7 @@ _NO_LOSS = 0.1  # nats: below that, a loss may double and mean nothing
 _HIGH_TRAIN = 0.9
 _MODE_GAP = 0.05
 _EXAMPLES = 3
+_LEAST_STEPS = 2
 
 
 def overfitting(trial: TrialRecord) -> Numbers | None:
@@ -93,7 +94,7 @@ def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     phases = _phases(trial)
     best = trial.metric("best/epoch")
     epochs = _series(phases[-1], "epoch") if phases else []
-    if trial.status != "FINISHED" or best is None or not epochs:
+    if trial.status != "FINISHED" or best is None or len(epochs) < _LEAST_STEPS:
         return None
     done, count = best - epochs[0] + 1, len(phases[-1])
     return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}

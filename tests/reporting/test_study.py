@@ -5,80 +5,23 @@ import html
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from mlflow.entities import Metric, Param, RunTag
 
 from src.report import main
-from src.reporting.study import make_report
-from src.tracking.memory import KEY_TAG
+from src.reporting.study import make_joint_report, make_report
 from src.tracking.study import Study
-
-Trials = Iterable[tuple[dict[str, Any], str]]
-Fill = Callable[[str, Trials], Study]
-
-VAL = {0: 0.50, 2: 0.52, 11: 0.60, 20: 0.61}
-
-
-def trial(depth: int, seed: int, **parameters: Any) -> dict[str, Any]:
-    return {"depth": depth, "seed": seed, "val": VAL.get(depth, 0.5) + 0.002 * seed, **parameters}
-
-
-@pytest.fixture
-def fill(store_uri: str) -> Fill:
-    """A study in a real store with runs such as trials leave."""
-    client = mlflow.MlflowClient(store_uri)
-
-    def make(name: str, trials: Trials) -> Study:
-        found = client.get_experiment_by_name("reports")
-        experiment = found.experiment_id if found else client.create_experiment("reports")
-        study = Study.open(client, experiment, name, {})
-        for number, (facts, status) in enumerate(trials):
-            add(client, experiment, study, f"{name} {number}", facts, status)
-        return study
-
-    return make
-
-
-def add(
-    client: mlflow.MlflowClient, experiment: str, study: Study, key: str, facts: dict[str, Any], status: str
-) -> None:
-    own = {name: str(value) for name, value in facts.items() if name not in {"depth", "val", "overrides"}}
-    overrides = facts.get("overrides", f"unfrozen={facts['depth']} seed={facts['seed']}")
-    tags = {
-        KEY_TAG: key,
-        f"study.{study.key}": overrides,
-        "photos.val": "500",
-        "photos.test": "500",
-        "block": "block_16",
-    }
-    run_id = client.create_run(experiment, tags=tags | {"command": f"python -m src.train {overrides}"}).info.run_id
-    metrics = {
-        "best/val_accuracy": facts["val"], "best/train_accuracy": 0.9, "best/fit_accuracy": 0.95,
-        "gap/mode": 0.05, "gap/generalization": 0.9 - facts["val"], "test/accuracy": facts["val"] - 0.01,
-        "depth/canonical": facts["depth"], "depth/layers": facts["depth"], "depth/parameters": 1000 * facts["depth"],
-    }  # fmt: skip
-    done = [Metric(name, value, 1, 1) for name, value in metrics.items()] if status == "FINISHED" else []
-    epochs = [
-        Metric(name, value, 1, step) for step in (0, 1)
-        for name, value in (("fit/accuracy", 0.5 + step / 4), ("val/accuracy", 0.4 + step / 9), ("phase", float(step)))
-    ]  # fmt: skip
-    client.log_batch(run_id, [*done, *epochs], [Param(name, value) for name, value in own.items()], [RunTag("x", "y")])
-    if status != "RUNNING":
-        client.set_terminated(run_id, status)
+from tests.reporting.conftest import Fill
+from tests.reporting.runs import FULL, VAL, trial
 
 
 def report(store_uri: str, study: Study, name: str, out: Path) -> tuple[str, dict[str, Any]]:
     make_report(mlflow.MlflowClient(store_uri), study, name, out)
     return (out / "report.html").read_text(), json.loads((out / "verdict.json").read_text())
-
-
-FULL = [(trial(depth, seed), "FINISHED") for depth in VAL for seed in range(4)]
 
 
 def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Path) -> None:
@@ -176,14 +119,69 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
     assert "dropout also varied: each depth stands with its best of 2 configurations" in page
 
 
+def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    names = ("half, of <one>", "half of another")
+    seeds = {names[0]: (0, 1), names[1]: (2, 3)}
+    for name in names:
+        fill(name, [(trial(depth, seed, batchnorm="train"), "FINISHED") for depth in VAL for seed in seeds[name]])
+    together = [part for name in names for part in ("--study", name)]
+    assert main([*together, "--tracking-uri", store_uri, "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "verdict.json").read_text())
+    (verdict,) = data["verdicts"]
+    assert [row["accuracy"]["count"] for row in verdict["depths"]] == [4, 4, 4, 4]
+    assert data["study"] == "half, of <one> and half of another"
+    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    assert [row["study"] for row in rows] == [names[0]] * 8 + [names[1]] * 8
+
+
+def test_studies_that_differ_stand_beside_each_other(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    for mode in ("train", "frozen"):
+        fill(f"study of {mode}", [(trial(depth, 0, batchnorm=mode), "FINISHED") for depth in VAL])
+    arguments = ["--study", "study of train", "--study", "study of frozen", "--tracking-uri", store_uri]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "verdict.json").read_text())
+    assert [verdict["facet"] for verdict in data["verdicts"]] == ["batchnorm=train", "batchnorm=frozen"]
+
+
+def test_a_trial_of_both_studies_counts_once(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    one, other = fill("has it", [(trial(2, 0), "FINISHED")]), fill("answered by it", [(trial(11, 0), "FINISHED")])
+    client = mlflow.MlflowClient(store_uri)
+    client.set_tag(one.trials()[0].info.run_id, f"study.{other.key}", "unfrozen=2")
+    report = make_joint_report(client, {"has it": one, "answered by it": other}, tmp_path)
+    assert len(report.trials) == 2
+
+
+def test_what_a_diverged_trial_did_is_found(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    study = fill("diverged", [*FULL, (trial(2, 9, learning_rate=1.0), "FAILED")])
+    client = mlflow.MlflowClient(store_uri)
+    (failed,) = [run for run in study.members() if run.info.status == "FAILED"]
+    client.log_metric(failed.info.run_id, "fit/loss", float("nan"), step=2)
+    client.log_metric(failed.info.run_id, "learning_rate", 1.0, step=0)
+    _, data = report(store_uri, study, "diverged", tmp_path)
+    (finding,) = [each for each in data["findings"] if each["name"] == "rate too high: diverges"]
+    assert "up to no number" in finding["text"]
+    assert finding["figure"] == "signs"
+    assert finding["run_ids"] == [failed.info.run_id]
+
+
+def test_one_seed_is_warned_of_flattery_that_nobody_knows(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    page, data = report(store_uri, fill("flattered", [(trial(d, 0), "FINISHED") for d in VAL]), "x", tmp_path)
+    assert "by how much cannot be told without a second seed" in data["recommended"]["flattery"]
+    assert data["recommended"]["flattery"] in html.unescape(page)
+
+
 @pytest.mark.slow
 def test_five_hundred_trials_in_twenty_seconds(fill: Fill, store_uri: str, tmp_path: Path) -> None:
-    many = [(trial(depth, seed), "FINISHED") for depth in VAL for seed in range(125)]
+    many = [
+        (trial(depth, seed, dropout=dropout, learning_rate=10.0**-rate), "FINISHED")
+        for depth in VAL for seed in range(21) for dropout in (0.2, 0.5) for rate in (2, 3, 4)
+    ][:500]  # fmt: skip
     study = fill("many", many)
     began = time.perf_counter()
-    page, _ = report(store_uri, study, "many", tmp_path)
+    page, data = report(store_uri, study, "many", tmp_path)
     assert time.perf_counter() - began < 20
     assert "500 finished" in page
+    assert {"tradeoff.png", "shares.png", "heat.png", "frontier.png", "curves.png"} <= set(data["figures"])
 
 
 def test_the_command_tells_the_verdict(

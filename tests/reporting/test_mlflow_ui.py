@@ -1,0 +1,111 @@
+"""What a study looks like in MLflow's own UI, served as users serve it, in a real browser."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import mlflow
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from src.tracking.study import Study
+from tests.browser import look, open_browser
+from tests.conftest import Command
+
+NAME = 'in <MLflow> "UI"'
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def study(browser: Chrome, thaw: Command, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that a sweep has left in a store of its own."""
+    folder = tmp_path_factory.mktemp("swept")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    done = thaw(
+        "src.train", "-m", "backbone=lenet5", "data=folder", f"data.root={photos}", "image_size=32", "batch_size=8",
+        "epochs=1", "fine_tune_epochs=1", "unfrozen=0,2", "seed=0,1", f"study='{NAME}'", f"tracking.uri={uri}",
+        "tracking.save_model=false", f"runtime.cache_dir={folder}", f"runtime.work_dir={folder}",
+        f"hydra.sweep.dir={folder}/sweep", "schedule=two_phase",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = Study.find(mlflow.MlflowClient(uri), NAME)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def address(study: Study) -> Iterator[str]:
+    """Where MLflow serves the study's store."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", study.client.tracking_uri]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _wait(f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait(url: str) -> None:
+    for _ in range(240):
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"nothing answers at {url}")
+
+
+def _says(browser: Chrome, text: str) -> None:
+    """Wait until the page shows `text`."""
+    WebDriverWait(browser, 60).until(lambda shown: text in shown.find_element(By.TAG_NAME, "body").text, text)
+
+
+def _artifact(address: str, study: Study, path: str) -> str:
+    return f"{address}/#/experiments/{study.experiment_id}/runs/{study.run_id}/artifacts/{path}"
+
+
+def test_the_parent_run_shows_the_page(browser: Chrome, address: str, study: Study) -> None:
+    look(browser, _artifact(address, study, "report/report.html"), 1400)
+    _says(browser, "tradeoff.png")
+    frame = WebDriverWait(browser, 60).until(lambda shown: shown.find_element(By.TAG_NAME, "iframe"))
+    browser.switch_to.frame(frame)
+    _says(browser, NAME)
+    _says(browser, "4 trials: 4 finished.")
+    browser.switch_to.default_content()
+
+
+def test_the_parent_run_shows_the_figure(browser: Chrome, address: str, study: Study) -> None:
+    look(browser, "about:blank", 1400)
+    look(browser, _artifact(address, study, "report/tradeoff.png"), 1400)
+    widest = "return Math.max(0, ...[...document.images].map(image => image.naturalWidth))"
+    WebDriverWait(browser, 60).until(lambda shown: shown.execute_script(widest) > 800, "no image of the figure's size")
+
+
+def test_children_are_compared(browser: Chrome, address: str, study: Study) -> None:
+    runs = [run.info.run_id for run in study.trials()]
+    query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([study.experiment_id])})
+    look(browser, "about:blank", 1400)
+    look(browser, f"{address}/#/compare-runs?{query}", 1400)
+    _says(browser, "Comparing 4 Runs from 1 Experiment")
+    _says(browser, "best/val_accuracy")
+    _says(browser, "lenet5 unfrozen=2 seed=1")
