@@ -34,6 +34,8 @@ from benchmarks.sweep import (
     TRIALS,
     write_photos,
 )  # fmt: skip
+from src.config import TrackingConfig
+from src.tracking.store import open_store
 
 _SAME_IN_ALL = len(TRIALS) // len(DEPTHS)
 
@@ -58,6 +60,7 @@ def timed(command: Sequence[str], **environment: str) -> Timed:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
+        print(f"  {seconds:.1f} s", file=sys.stderr, flush=True)
         out.seek(0)
         if status:
             raise subprocess.CalledProcessError(status, command)
@@ -74,8 +77,11 @@ class Bench:
         timed(self._module("weights", str(self.photos), str(self.weights)))
 
     def thaw(self, name: str, depths: Sequence[int] = DEPTHS, *more: str) -> Timed:
-        """The reference sweep, or that of some depths, from an empty store."""
+        """The reference sweep, or some depths: nothing decoded, computed or trained yet, but MLflow's database made."""
         home = self.folder / name
+        open_store(
+            TrackingConfig(uri=f"sqlite:///{home}/mlflow.db", experiment="thaw", run_name=None, save_model=True), home
+        )
         phases = ("feature_extraction", "fine_tuning")
         numbers = [f"epochs={EPOCHS}", f"fine_tune_epochs={FINE_TUNE_EPOCHS}", f"learning_rate={RATE}"]
         command = [
