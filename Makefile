@@ -39,8 +39,8 @@ gallery: setup ## draw docs/trees.jpg, a contact sheet of the generated trees
 	$(BIN)/python -m src.gallery --out docs/trees.jpg
 
 .PHONY: bench
-bench: setup ## time one trial beside the same training written in plain Keras
-	$(BIN)/python -m benchmarks.one_trial $(ARGS)
+bench: setup ## time the reference sweep beside Keras and KerasTuner (half an hour)
+	$(BIN)/python -m benchmarks.reference $(ARGS)
 
 .PHONY: ui
 ui: setup ## MLflow's UI on http://127.0.0.1:5000 over the project's store

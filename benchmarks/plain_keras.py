@@ -1,37 +1,68 @@
-"""The same training as a user writes it after the Keras guide: no store, no plan, Keras' own input pipeline."""
+"""The same trials as a user writes them after the Keras guide: no store, no plan, Keras' own input pipeline.
 
+Run as ``python -m benchmarks.plain_keras PHOTOS WEIGHTS XLA`` with XLA `auto` (Keras' default) or `off`; prints the
+seconds of each trial of the sample as JSON.
+"""
+
+import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from benchmarks.sweep import BATCH, CLASSES, EPOCHS, FINE_TUNE_EPOCHS, RATE, SAMPLE, SIDE, Trial
 
-def train(root: Path, weights: str, alpha: float, side: int, epochs: int, fine_tune_epochs: int, unfrozen: int) -> None:
-    """Feature extraction, then fine-tuning of the last `unfrozen` layers, on `root`/train and `root`/val."""
 
-    def split(name: str) -> object:
-        # Labels are numbered by folder, split by split: where val lacks a class they are silently wrong. Time is not.
-        return keras.utils.image_dataset_from_directory(
-            root / name, image_size=(side, side), batch_size=32, shuffle=name == "train"
-        )
-
-    base = keras.applications.MobileNetV2(
-        input_shape=(side, side, 3), alpha=alpha, include_top=False, weights=weights or None or None
+def load(photos: Path, split: str) -> Any:
+    """Images decoded once and kept in memory, as the guide has it: more than a loop over files would do."""
+    found = keras.utils.image_dataset_from_directory(
+        photos / split, image_size=(SIDE, SIDE), batch_size=None, label_mode="categorical", shuffle=False, verbose=False
     )
+    kept = found.cache()
+    return (kept.shuffle(2000, seed=0) if split == "train" else kept).batch(BATCH).prefetch(2)
+
+
+def build(weights: str, dropout: float) -> tuple[keras.Model, keras.Model]:
+    """The classifier and the backbone in it, frozen."""
+    base = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=weights)
     base.trainable = False
-    image = keras.Input((side, side, 3))
+    image = keras.Input((SIDE, SIDE, 3))
     x = base(keras.layers.Rescaling(1 / 127.5, offset=-1)(image), training=False)
-    x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
-    classes = sum(1 for _ in (root / "train").iterdir())
-    model = keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
-    for rate, many in ((1e-3, epochs), (1e-4, fine_tune_epochs)):
-        adam = keras.optimizers.Adam(rate)
-        model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
-        model.fit(split("train"), validation_data=split("val"), epochs=many, verbose=0)
+    x = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x)), base
+
+
+def two_phases(model: keras.Model, base: keras.Model, trial: Trial, jit: Any, fit: Callable[[int], Any]) -> Any:
+    """Train the head, then the last layers at the lower rate; `fit` trains the compiled model for so many epochs."""
+    model.compile(keras.optimizers.Adam(RATE), "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
+    fit(EPOCHS)
+    if trial.depth:
         base.trainable = True
-        for layer in base.layers[: len(base.layers) - unfrozen]:
+        for layer in base.layers[: -trial.depth]:
             layer.trainable = False
+    adam = keras.optimizers.Adam(trial.fine_tune_rate)
+    model.compile(adam, "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
+    return fit(FINE_TUNE_EPOCHS)
+
+
+def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
+    """Seconds of each trial of the sample, by depth."""
+    train, val = load(photos, "train"), load(photos, "val")
+    seconds = {}
+    for trial in SAMPLE:
+        began = time.perf_counter()
+        keras.utils.set_random_seed(trial.seed)
+        model, base = build(weights, trial.dropout)
+        two_phases(
+            model, base, trial, jit,
+            lambda epochs, model=model: model.fit(train, validation_data=val, epochs=epochs, verbose=0),
+        )  # fmt: skip
+        seconds[trial.depth] = time.perf_counter() - began
+    return seconds
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), *map(int, sys.argv[5:8]))
+    print(json.dumps(run(Path(sys.argv[1]), sys.argv[2], "auto" if sys.argv[3] == "auto" else False)))

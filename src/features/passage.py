@@ -7,7 +7,6 @@ row is a function of the image alone, whatever its neighbours, and whether it is
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -30,15 +29,19 @@ class Passage:
     """
 
     def __init__(self, model: keras.Model, start: Cut | None, ends: Sequence[Cut]) -> None:
-        parts = [_Part(model, start, end) for end in ends]
+        given = start.tensors if start else ()
+        made = list(dict.fromkeys(tensor for end in ends for tensor in end.tensors if tensor not in given))
+        stretch = segment(model, given or None, made)
         image = tuple(model.inputs[0].shape[1:])
         width = start.width if start else int(np.prod(image))
         self.batch = _BATCH if int(np.prod(image)) <= _LARGE else _LARGE_IMAGES_BATCH
-        self.width = width
 
         def run(rows: tf.Tensor) -> list[tf.Tensor]:
             inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
-            return [pack(part(inputs)) for part in parts]
+            found = stretch(inputs, training=False)
+            values = dict(zip(made, found if isinstance(found, list | tuple) else [found], strict=True))
+            values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
+            return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
 
         self._run = tf.function(run, input_signature=[tf.TensorSpec((self.batch, width))], jit_compile=False)
 
@@ -46,22 +49,6 @@ class Passage:
         """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
         found = [self._run(_filled(rows[k : k + self.batch], self.batch)) for k in range(0, len(rows), self.batch)]
         return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
-
-
-class _Part:
-    """From the tensors of one cut to those of another; what crosses both, as a skip connection does, goes by."""
-
-    def __init__(self, model: keras.Model, start: Cut | None, end: Cut) -> None:
-        self.given = start.tensors if start else ()
-        self.wanted = end.tensors
-        self.made = [tensor for tensor in end.tensors if tensor not in self.given]
-        self.model = segment(model, self.given or None, self.made)
-
-    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
-        made = self.model(list(inputs), training=False)
-        values = dict(zip(self.made, made if isinstance(made, list | tuple) else [made], strict=True))
-        values |= dict(zip(self.given, inputs, strict=True)) if self.given else {}
-        return [values[tensor] for tensor in self.wanted]
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -14,14 +14,14 @@ class Costs:
         macs: multiply-accumulates a second, forward: VGG16 reaches 113 · 10⁹.
         values: values a second that come out of operations, whatever those compute: memory bounds them. With 2 · 10⁹,
             MobileNetV2 and V3, ResNet50, EfficientNetB0, DenseNet121 and VGG16 take 0.8 to 1.6 times the estimate.
-        read: bytes a second, gathered by rows from a memory map that mostly lies in the page cache.
-        write: bytes a second.
+        read: bytes a second, gathered by rows from a memory map that mostly lies in the page cache: 9 · 10⁹ or more.
+        write: bytes a second, some of which is for the room that they take from others.
     """
 
     macs: float = 120e9
     values: float = 2e9
-    read: float = 1e9
-    write: float = 0.5e9
+    read: float = 6e9
+    write: float = 0.1e9
 
     def work(self, macs: int, values: int) -> float:
         """Seconds that so much forward work takes."""
@@ -49,35 +49,48 @@ class Use:
 def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "float32") -> list[Cut | None]:
     """For each of `uses`, on one network, the cut to store activations at; None where nothing is worth storing.
 
-    The least seconds an image: each stored cut is filled once (the image read, all work before the cut done, its bytes
-    written), and each pass reads those bytes and repeats the work from there to the natural cut. Which of two cuts is
-    better is the same for all depths that both serve, so those that share one lie side by side: it is enough to look at
-    how the depths, in order, fall into groups.
+    The least seconds an image. All stored cuts are filled in one pass: the image read, the work before the last of them
+    done, the bytes of each written. Each use then reads the bytes of its cut and repeats the work from there to its
+    natural one. How far the pass should go is tried for every cut.
     """
     prices = costs or Costs()
+    others = {cut.name: cut for use in uses for cut in _narrowing(use.cuts[1:])}
+    plans = [_plan_within(uses, None, prices, kind)]
+    plans += [_plan_within(uses, last, prices, kind) for last in others.values()]
+    return min(plans, key=lambda plan: plan[0])[1] if uses else []
+
+
+def _plan_within(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, list[Cut | None]]:
+    """Seconds an image, and each use's cut, with a pass that goes as far as `last`; None: without any.
+
+    Which of two cuts is better is the same for all depths that both serve, so those that share one lie side by side: it
+    is enough to look at how the depths, in order, fall into groups.
+    """
     order = sorted(range(len(uses)), key=lambda k: uses[k].natural.values, reverse=True)
-    best: list[tuple[float, list[Cut | None]]] = [(0.0, [])]
+    pass_seconds = uses[0].cuts[0].width / costs.read + costs.work(last.macs, last.values) if uses and last else 0.0
+    best: list[tuple[float, list[Cut | None]]] = [(pass_seconds, [])]
     for end in range(1, len(order) + 1):
         plans = []
         for start in range(end):
-            seconds, cut = _share([uses[k] for k in order[start:end]], prices, kind)
+            seconds, cut = _share([uses[k] for k in order[start:end]], last, costs, kind)
             plans.append((best[start][0] + seconds, best[start][1] + [cut] * (end - start)))
         best.append(min(plans, key=lambda plan: plan[0]))
     chosen = dict(zip(order, best[-1][1], strict=True))
-    return [chosen[k] for k in range(len(uses))]
+    return best[-1][0], [chosen[k] for k in range(len(uses))]
 
 
-def _share(uses: Sequence[Use], costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
-    """Seconds an image, and the cut, with which all of `uses` do best; the last is the deepest, so its cuts serve all.
+def _share(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
+    """Seconds an image, and the cut no further than `last`, with which all of `uses` do best.
 
-    The image itself is stored already, a byte a value: its cut stands for storing nothing.
+    The last of them is the deepest, so its cuts serve all. The image itself is stored already, a byte a value: its cut
+    stands for storing nothing.
     """
     image, *others = uses[-1].cuts
     options: list[tuple[float, Cut | None]] = [(_passes(uses, image, image.width, costs), None)]
     for cut in _narrowing(others):
-        size = cut.image_bytes(kind)
-        filling = image.width / costs.read + costs.work(cut.macs, cut.values) + size / costs.write
-        options.append((filling + _passes(uses, cut, size, costs), cut))
+        if last and cut.values <= last.values:
+            size = cut.image_bytes(kind)
+            options.append((size / costs.write + _passes(uses, cut, size, costs), cut))
     return min(options, key=lambda option: option[0])
 
 

@@ -96,7 +96,7 @@ def _contact_sheet(
 ) -> None:
     """`photos` of one size in rows of `columns`, each below its caption; one picture, since axes cost more."""
     rows = max(1, -(-len(photos) // columns))
-    height, width = photos[0].shape[:2] if photos else (3, 3)
+    height, width = photos[0].shape[:2] if photos else (64, 64)
     gap, above = max(1, width // 12), max(2, height * 3 // 10)
     sheet = np.full((rows * (height + above), columns * (width + gap), 3), 255, np.uint8)
     figure = framed(WIDTH * sheet.shape[0] / sheet.shape[1], WIDTH, left=0, bottom=0, top=0, right=0)

@@ -115,7 +115,7 @@ class Sweep:
             if not self._end_dead(jobs, _DEAD) and left:
                 self._failed(left[0], _naming(error, self.folder))
         except BaseException as end:
-            self._end_dead(jobs, one_line(end))
+            self._end_dead(jobs, one_line(end) or type(end).__name__)
             raise
 
     def _returned(self, number: int, returned: JobReturn) -> None:

@@ -42,8 +42,11 @@ def sweep_search(
     settings = given.completed(int(config.fine_tune_epochs))
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
         course = Course(settings, space, sweep.search_folder)
-        while jobs := [] if sweep.stopped else course.ask():
-            course.tell([outcome.score for outcome in sweep.launch(jobs)])
+        while jobs := course.ask():
+            outcomes = sweep.launch(jobs)
+            if {"killed", "skipped"} & {each.status for each in outcomes}:
+                break  # their scores are still to come, and what is asked next follows from them
+            course.tell([each.score for each in outcomes])
             sweep.pruned = course.pruned
 
 

@@ -8,6 +8,7 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from src.data.split import Indices
 from src.training.feed import Feed
+from src.training.phase import measured
 from src.training.tail import Tail
 
 
@@ -59,8 +60,6 @@ def _row(values: dict[str, float]) -> dict[str, float]:
 
 def predict_validation(tail: Tail, feed: Feed, phase: int) -> Predictions:
     """The probabilities of every validation photo as the network stands, in inference mode, behind `phase`'s cut."""
-    size = feed.trial.batch_size
-    measured = [tail.measure(chunk.rows, chunk.labels, size) for chunk in feed.as_they_are(phase, "val")]
     indices = feed.dataset.splits["val"]
-    probabilities = [each.probabilities for each in measured if each.probabilities is not None]
-    return Predictions(indices, feed.dataset.labels[indices], np.concatenate(probabilities))
+    found = [each.probabilities for each in measured(tail, feed, phase, "val") if each.probabilities is not None]
+    return Predictions(indices, feed.dataset.labels[indices], np.concatenate(found))

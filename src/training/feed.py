@@ -35,6 +35,10 @@ class Chunk:
     labels: NDArray[np.int64]
 
 
+_MEASURED_AT_ONCE = 4
+"""Batches: what does not train is measured in larger ones, which takes a third of the time less."""
+
+
 @dataclass(frozen=True)
 class Feed:
     """Chunks of rows and labels, as the trial's seed, batch size and augmentation have them."""
@@ -59,9 +63,16 @@ class Feed:
         """The images of `split` once, in their own order."""
         return self._chunks(split, self.supply.source(phase, split), phase, np.arange(self.dataset.splits[split].size))
 
-    def _chunks(self, split: Split, source: Source, phase: int, order: Indices) -> Iterator[Chunk]:
+    def measuring_size(self, phase: int) -> int:
+        """Images that are measured at a time."""
+        return min(_MEASURED_AT_ONCE * self.trial.batch_size, self._chunk_size(phase))
+
+    def _chunk_size(self, phase: int) -> int:
         batch_bytes = self.trial.batch_size * self.supply.placements.phases[phase].natural.image_bytes()
-        size = self.trial.batch_size * int(np.clip(_CHUNK_BYTES // batch_bytes, 1, _MOST_BATCHES))
+        return self.trial.batch_size * int(np.clip(_CHUNK_BYTES // batch_bytes, 1, _MOST_BATCHES))
+
+    def _chunks(self, split: Split, source: Source, phase: int, order: Indices) -> Iterator[Chunk]:
+        size = self._chunk_size(phase)
         labels = self.dataset.labels[self.dataset.splits[split]]
 
         def chunk(first: int) -> Chunk:

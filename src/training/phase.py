@@ -73,9 +73,13 @@ def tail_of(bench: Workbench, feed: Feed, phase: int, depth: Depth) -> Tail:
 
 def evaluate(tail: Tail, feed: Feed, phase: int, split: Split) -> dict[str, float]:
     """`split`/loss and `split`/accuracy of the network as it stands, in inference mode."""
-    size = feed.trial.batch_size
-    chunks = feed.as_they_are(phase, split)
-    return _means(split, [tail.measure(chunk.rows, chunk.labels, size) for chunk in chunks])
+    return _means(split, measured(tail, feed, phase, split))
+
+
+def measured(tail: Tail, feed: Feed, phase: int, split: Split) -> list[Batches]:
+    """What the images of `split` leave in inference mode, in their order."""
+    size = feed.measuring_size(phase)
+    return [tail.measure(chunk.rows, chunk.labels, size) for chunk in feed.as_they_are(phase, split)]
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:

@@ -108,6 +108,25 @@ def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, t
     assert not runs(tmp_path, "attributes.status = 'RUNNING'")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs proc(5) to find the workers")
+def test_a_search_waits_for_the_scores_of_killed_trials(start: Start, tmp_path: Path) -> None:
+    overrides = (
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "epochs=40", "schedule.feature_extraction.patience=null",
+        "hydra/sweeper=keras_tuner", "hydra.sweeper.oracle=random", "hydra.sweeper.max_trials=4",
+        "hydra.sweeper.batch_size=2", "dropout=interval(0.1,0.6)", "study=searching",
+    )  # fmt: skip
+    process = start(*overrides)
+    wait_for(lambda: len(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")) == 2)
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    status, out, errors = finished(process)
+    assert status == 1
+    assert "2 of 4 trials done, 2 killed, 2 left" in out, errors
+    status, out, errors = finished(start(*overrides))
+    assert (status, "4 of 4 trials done" in out) == (0, True), errors
+    assert [row["status"] for row in study(tmp_path, "searching")[1]] == ["FINISHED"] * 4
+
+
 def workers(parent: int) -> list[int]:
     """The worker processes of joblib that `parent` started."""
     found = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]

@@ -34,7 +34,7 @@ def plan(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: We
         "dropout=0.3", "seed=1", "batch_size=16", "batchnorm=frozen", "learning_rate=0.01", "unfrozen=5",
         "fine_tune_learning_rate=1e-5", "epochs=3", "fine_tune_epochs=3", "augment=light", "optimizer=sgd",
         "schedule=head_only", "schedule.fine_tuning.patience=9", "monitor=val_loss", "class_weights=balanced",
-        "label_smoothing=0.1", "backbone=mobilenetv3small",
+        "label_smoothing=0.1", "backbone=mobilenetv3small", "features.dtype=float16",
     ],
 )  # fmt: skip
 def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override: str) -> None:
@@ -49,7 +49,7 @@ def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override
         "runtime.cache_dir=/elsewhere", "runtime.threads=7", "runtime.progress=false", "runtime.work_dir=/elsewhere",
         "runtime.phases_max_gb=1", "study=x", "force=true", "fail_fast=true", "unfrozen=1 block",
         "unfrozen=block_2",
-        "augment.views=3", "weights.path=null",
+        "augment.views=3", "weights.path=null", "features.store=false", "features.max_gb=1",
     ],
 )  # fmt: skip
 def test_what_cannot_change_them_does_not(composed: Compose, override: str) -> None:
