@@ -41,13 +41,13 @@ _GENERALIZATION = "gap/generalization: train − val"
 _ASIDE = {"s": -0.07, "^": 0.0, "o": 0.07}
 """So far a line's markers stand beside their depth, so that intervals do not hide one another."""
 _TOLD = 0.03
-_CROWDED = 7
+_BESIDE, _CROWDED = 5, 8
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
     """A panel for each facet that was measured: means with 95 % intervals by depth, and the gap's parts below."""
     shown = [verdict for verdict in verdicts if verdict.rows]
-    columns = min(2, len(shown))
+    columns = min(2, len(shown)) if max(len(verdict.rows) for verdict in shown) <= _BESIDE else 1
     rows = -(-len(shown) // columns)
     figure = canvas(4.9 * rows + 0.5, WIDTH if columns > 1 else 7.4)
     panels = figure.subfigures(rows, columns, squeeze=False).ravel()

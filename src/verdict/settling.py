@@ -13,7 +13,7 @@ _LEAST_SEEDS = 3
 def settle_one_depth(facet: Facet) -> tuple[str, ...]:
     """Two more depths, with the same seeds and at least three."""
     depth = facet.depths[0]
-    rivals = [0, 2 * depth] if depth else [2, 11]
+    rivals = [2, 11] if not depth else [0, depth // 2] if _is_whole(facet, 0) else [0, 2 * depth]
     more = more_trials(sorted([depth, *rivals]), facet.seeds[0], max(_LEAST_SEEDS, len(facet.seeds)))
     return (f"Other depths, with three seeds or more: {more}",)
 
@@ -70,11 +70,17 @@ def _untried(facet: Facet) -> tuple[str, ...]:
         for low, high in pairwise(depths[max(0, place - 1) : place + 2])
         if high - low > max(2, low)
     ]
-    if place == len(depths) - 1:
+    if place == len(depths) - 1 and not _is_whole(facet, place):
         found.append(f"The deepest tried is named, so try deeper: unfrozen={2 * depths[place]}")
     if place == 0 and depths[0] > 0:
         found.append("The least tried is named, so try less: unfrozen=0")
     return tuple(found)
+
+
+def _is_whole(facet: Facet, place: int) -> bool:
+    """Whether the whole backbone trains at a place, so that there is no deeper."""
+    trials = facet.trials(place)
+    return trials[0].block == "stem" or any("unfrozen=all" in trial.overrides.split() for trial in trials)
 
 
 def _power() -> str:

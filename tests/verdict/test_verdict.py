@@ -123,6 +123,11 @@ def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
                 "The deepest tried is named, so try deeper: unfrozen=22",
             ],
         ),
+        (
+            grid({2: (0.5, 0.6)}, overrides="unfrozen=all"),
+            ["Other depths, with three seeds or more: -m unfrozen=0,1,2 seed=0,1,2"],
+        ),
+        (grid({10: WINNER[0], 11: WINNER[11]}, block="stem"), []),
         (grid({2: (0.80, 0.81, 0.80), 3: (0.5, 0.51, 0.5)}), ["The least tried is named, so try less: unfrozen=0"]),
         (
             grid({0: (0.60, 0.61), 2: (0.64, 0.66)}),
