@@ -90,10 +90,9 @@ def _flattery_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
     if found is None:
         return (
             f"The best of {len(candidates)} validation accuracies flatters; by how much cannot be told without a "
-            "second seed. The test accuracy does not."
+            "second seed."
         )
     return (
         f"The best of {found.choices} validation means flatters, by an estimated {points(found.estimate)} here (at "
-        f"most {points(found.at_most)}), and so does each trial's best epoch, which the same photos picked. The test "
-        "accuracy does not."
+        f"most {points(found.at_most)}), and so does each trial's best epoch, which the same photos picked."
     )
