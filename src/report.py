@@ -26,9 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _report(list(dict.fromkeys(options.study)), options.tracking_uri, options.out)
     except ThawError as error:
-        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
-        return 1
+        return _refuse(one_line(error, 2000))
+    except OSError as error:
+        return _refuse(one_line(f"--out {error.filename or options.out}: {error.strerror or error}", 2000))
     return 0
+
+
+def _refuse(line: str) -> int:
+    print(f"thaw: {line}", file=sys.stderr)
+    return 1
 
 
 def _report(names: Sequence[str], uri: str | None, out: Path) -> None:

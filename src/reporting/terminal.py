@@ -15,6 +15,8 @@ _PERCENT_OF_A_LINE = 25
 
 
 _LENT: list[Progress] = []
+_WARNED: set[str] = set()
+"""What the trials of a sweep in this process have warned of: they read the same photos."""
 
 
 def lend_bars(bars: Progress | None) -> None:
@@ -61,7 +63,10 @@ class Terminal:
             self._notes.print(Text(printable(text)))
 
     def warn(self, text: str) -> None:
-        """A line that is shown in any case."""
+        """A line that is shown in any case; by the trials of a sweep, once."""
+        if self._in_sweep and text in _WARNED:
+            return
+        _WARNED.add(text)
         self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
 
     def bar(self, title: str, *, lines: bool = True) -> None:

@@ -115,6 +115,14 @@ def test_twenty_thousand_photos_take_seconds(tmp_path: Path) -> None:
     assert (found.pairs, found.photos) == (50, 50)
 
 
+def test_a_data_set_of_copies_fits_into_memory_and_time(tmp_path: Path) -> None:
+    hashes = np.repeat(random_hashes(1), 9000, axis=0)
+    began = time.perf_counter()
+    found = look(hashes, as_splits(list(range(6000)), list(range(6000, 9000)), []), tmp_path)
+    assert time.perf_counter() - began < 20
+    assert (found.pairs, found.photos, len(found.examples)) == (18_000_000, 3000, 12)
+
+
 def test_a_photo_of_train_in_val_is_warned_of_by_name(composed: Compose, tmp_path: Path) -> None:
     root = make_photos(tmp_path / "p", {"train": 6, "val": 3})
     for k, tree in enumerate(TREES[:3]):

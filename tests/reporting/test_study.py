@@ -195,9 +195,15 @@ def test_the_command_tells_the_verdict(
     assert f"page: {tmp_path}/report.html" in out
 
 
-def test_bad_input_gets_a_line(store_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_gets_a_line(fill: Fill, store_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--study", "nosuch", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]) == 1
     assert "--study nosuch: no such study; known:" in capsys.readouterr().err
     assert main(["--study", "x", "--tracking-uri", f"sqlite:///{tmp_path}/none.db"]) == 1
     assert "no such store" in capsys.readouterr().err
+    fill("has no place", FULL[:2])
+    (tmp_path / "file").write_text("mine")
+    assert main(["--study", "has no place", "--tracking-uri", store_uri, "--out", f"{tmp_path}/file"]) == 1
+    assert f"--out {tmp_path}/file: File exists" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+    (tmp_path / "file").unlink()
     assert not list(tmp_path.iterdir())

@@ -46,3 +46,10 @@ def test_quiet_is_quiet_but_warnings_are_told(capsys: pytest.CaptureFixture[str]
         terminal.note("a note")
         terminal.warn("class [red]\x1b[31m\n")
     assert capsys.readouterr().err == "warning: class [red]\\x1b[31m\n"
+
+
+def test_trials_of_a_sweep_warn_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for in_sweep in (True, True, False):
+        with Terminal(progress=False, in_sweep=in_sweep) as terminal:
+            terminal.warn("near-equal photos here")
+    assert capsys.readouterr().err.count("near-equal photos here") == 2

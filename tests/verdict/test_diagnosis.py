@@ -13,6 +13,7 @@ from src.data.duplicates import NearDuplicates, Pair
 from src.verdict.diagnosis import Finding, diagnose
 from src.verdict.records import TrialRecord
 from src.verdict.rules import RULES
+from tests.conftest import Compose
 from tests.verdict.studies import trial
 
 History = list[dict[str, float]]
@@ -135,6 +136,7 @@ NOT_FIRED: list[tuple[str, TrialRecord]] = [
     ("fine-tuning undoes", trial(history=history([0.6], [0.2], of="val/accuracy"), status="RUNNING")),
     ("ended too soon", ending(6, 3, 5)),
     ("ended too soon", ending(7, 3, 5, status="KILLED")),
+    ("ended too soon", ending(3, 3, 1)),  # one epoch says nothing of a trend
 ]
 
 
@@ -146,6 +148,11 @@ def test_fired(name: str, record: TrialRecord, override: str, text: str) -> None
     assert finding.override == override
     assert finding.run_ids == (record.run_id,)
     assert finding.source
+
+
+@pytest.mark.parametrize("override", sorted({override for _, _, override, _ in FIRED}))
+def test_every_remedy_can_be_typed(composed: Compose, override: str) -> None:
+    composed(override, *(["schedule=post"] if override.startswith("schedule.") else []))
 
 
 @pytest.mark.parametrize(("name", "record"), NOT_FIRED)
