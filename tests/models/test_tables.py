@@ -28,7 +28,6 @@ def test_the_table_is_the_networks(tmp_path: Path, backbone: str, alpha: float) 
 READ = """
 import sys
 from pathlib import Path
-from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
 from src.models.tables import layer_table
 from src.models.weights import WeightSet
