@@ -25,9 +25,11 @@ def random_weights(backbone: str, alpha: float = 1.0) -> WeightSet:
     return WeightSet("random", None, alpha, 32, f"random/{backbone}")
 
 
-def network(backbone: str, batchnorm: BatchNormPolicy = "inference", seed: int = 0, dropout: float = 0.2) -> Network:
+def network(
+    backbone: str, batchnorm: BatchNormPolicy = "inference", seed: int = 0, dropout: float = 0.2, side: int = 32
+) -> Network:
     alpha = 0.35 if backbone == "mobilenetv2" else 1.0
-    plain = pretrained(find_backbone(backbone), random_weights(backbone, alpha), 32, seed)
+    plain = pretrained(find_backbone(backbone), random_weights(backbone, alpha), side, seed)
     net = build_network(plain, classes=3, batchnorm=batchnorm)
     net.begin(plain.get_weights(), seed=seed, dropout=dropout)
     return net
