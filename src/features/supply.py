@@ -119,7 +119,8 @@ class Supply:
         if all(rows is not None for rows in found.values()) or not self.store.works:
             return found
         with self.store.alone_with(self._digest(split, view, "all"), self.keeping.listener.waits):
-            missing = [cut for cut in self.placements.kept if self._open(split, view)[cut.name] is None]
+            found = self._open(split, view)  # another process may have computed them meanwhile
+            missing = [cut for cut in self.placements.kept if found[cut.name] is None]
             if missing and self.store.works:
                 with self.keeping.clock.part("features"):
                     self._fill(split, view, tuple(missing))
