@@ -1,1 +1,9 @@
 """Thaw: how much of a pre-trained network should you unfreeze?"""
+
+import atexit
+import gc
+
+# Imports make half a million objects that stay. To look for garbage among them takes a second at the start, where
+# Python does so again and again, and another at the end, where the system takes all back anyway.
+gc.set_threshold(50_000, 20, 100)
+atexit.register(gc.freeze)

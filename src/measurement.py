@@ -1,6 +1,5 @@
 """What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
 
-import csv
 import math
 import time
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from src.features.store import FeatureStore
 from src.features.supply import Keeping, Listener
 from src.job import Job
 from src.models.network import Network
-from src.reporting.figures import draw_classes, draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.classes import write_classes
+from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
 from src.tracking.key import frozen_key, phase_key
 from src.tracking.memory import MODEL_TAG
 from src.tracking.model import save_model
@@ -155,14 +155,9 @@ def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dat
     draw_curves(outcome.phases, folder / "curves.png")
     draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
     draw_mistakes(predictions, dataset, folder / "mistakes.png")
-    draw_classes(predictions, dataset, folder / "classes.png")
     if dataset.near_duplicates.pairs:
         draw_near_duplicates(dataset, folder / "near_duplicates.png")
-    rows = predictions.per_class(dataset.class_names)
-    with (folder / "per_class.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+    write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def _save_model(job: Job, network: Network) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.config import FolderData
 from src.data.decode import Resize, read_image
-from src.data.listing import SPLIT_NAMES, Image, Listing, Sample, Split, file_stamp
+from src.data.listing import SPLIT_NAMES, Image, Listing, Sample, Split, file_stamps
 from src.errors import ThawError
 
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini"}
@@ -44,7 +44,7 @@ def list_files(source: str, found: list[tuple[Path, Sample]], resize: Resize) ->
         return read_image(paths[index], size, resize)
 
     try:
-        stamps = [f"{file_stamp(path)}|{resize}" for path in paths]
+        stamps = [f"{stamp}|{resize}" for stamp in file_stamps(paths)]
     except OSError as error:
         raise ThawError(f"{source}: {error.filename}: {error.strerror}") from error
     return Listing(source, [sample for _, sample in found], read, stamps)

@@ -56,10 +56,18 @@ class Listing:
     stamps: Sequence[str]
 
 
-def file_stamp(path: Path) -> str:
-    """`path`'s place, size (bytes) and times of change (ns).
+def file_stamps(paths: Sequence[Path]) -> list[str]:
+    """Each file's place, size (bytes) and times of change (ns).
 
     The second is the system's own, which no program sets: files are unpacked and restored with the first one of old.
+
+    Raises:
+        OSError: a file is not there or not open to us.
     """
-    status = path.stat()
-    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
+    folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # once: it takes long
+
+    def stamp(path: Path) -> str:
+        status, place = path.stat(), path.resolve() if path.is_symlink() else folders[path.parent] / path.name
+        return f"{place}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
+
+    return [stamp(path) for path in paths]

@@ -35,11 +35,11 @@ class KerasArchive:
 
         Rates of Dropout are `network`'s too.
         """
-        weights = io.BytesIO(self.entries[_WEIGHTS])
-        with h5py.File(weights, "r+") as file:
-            for place, variable in zip(self.places, network.weights, strict=True):
-                file[place][...] = variable.numpy()
-        own = {_CONFIG: self._config(network), _WEIGHTS: weights.getvalue()}
+        weights = bytearray(self.entries[_WEIGHTS])
+        for place, variable in zip(self.places, network.weights, strict=True):
+            values = variable.numpy().tobytes()
+            weights[place : place + len(values)] = values
+        own = {_CONFIG: self._config(network), _WEIGHTS: bytes(weights)}
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in (self.entries | own).items():
                 archive.writestr(name, content)
@@ -57,15 +57,14 @@ def _mark(number: int, dtype: str) -> float:
     return number + 0.5 if "float" in dtype else number
 
 
-def _places(weights: bytes, model: keras.Model) -> list[str]:
-    """Where each variable of `model` lies in its weight file."""
-    found: dict[str, float] = {}
+def _places(weights: bytes, model: keras.Model) -> list[int]:
+    """Where the values of each variable of `model` begin in its weight file, bytes: Keras writes them in one piece."""
+    by_mark: dict[float, int] = {}
 
     def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset) and "seed_generator" not in name:
-            found[name] = float(np.ravel(item[()])[0])
+            by_mark[float(np.ravel(item[()])[0])] = item.id.get_offset()
 
     with h5py.File(io.BytesIO(weights)) as file:
         file.visititems(note)
-    by_mark = {mark: name for name, mark in found.items()}
     return [by_mark[_mark(number, variable.dtype)] for number, variable in enumerate(model.weights)]

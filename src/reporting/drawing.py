@@ -8,9 +8,11 @@ from typing import Literal
 
 import mlflow
 
+from src.files import write_whole
+from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.frontier import draw_frontier
 from src.reporting.heat import draw_heat
-from src.reporting.kept import fetch_figure
+from src.reporting.kept import fetch
 from src.reporting.recommendation import Recommended
 from src.reporting.shares import draw_shares
 from src.reporting.signs import draw_signs
@@ -48,6 +50,7 @@ _OF_FINDINGS = {
         "The nearest pairs of photos that lie in different splits, side by side, each with its split and name.",
     ),
 }
+_PNG = b"\x89PNG\r\n\x1a\n"
 NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "signs", *_KEPT, *_OF_FINDINGS)
 
 
@@ -97,12 +100,32 @@ def draw_all(
         (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
     ]
     for name, run_id, title, alt in wanted:
-        path = out / f"{name}.png"
-        if fetch_figure(client, run_id, name, path):
-            pictures.append(Picture(path, "recommended" if name in _KEPT else "diagnosis", title, alt))
+        if _put(client, run_id, name, out):
+            place: Place = "recommended" if name in _KEPT else "diagnosis"
+            pictures.append(Picture(out / f"{name}.png", place, title, alt))
         else:
-            missing.append(f"{title}: figures/{name}.png of run {run_id} is not at its place in the store.")
+            missing.append(f"{title}: {_artifact(name)} of run {run_id} is not at its place in the store.")
     return Gallery(tuple(pictures), tuple(missing))
+
+
+def _artifact(name: str) -> str:
+    """What a trial leaves for the figure `name`: itself, or the table that it is drawn from."""
+    return f"figures/{TABLE}" if name == "classes" else f"figures/{name}.png"
+
+
+def _put(client: mlflow.MlflowClient, run_id: str, name: str, out: Path) -> bool:
+    """Put the figure `name` of a trial into the folder `out`; say whether the trial's file was there and whole."""
+    content, path = fetch(client, run_id, _artifact(name)), out / f"{name}.png"
+    if content is None:
+        return False
+    if name == "classes":
+        try:
+            draw_classes(read_classes(content), path)
+        except (ValueError, KeyError, TypeError):
+            return False
+    elif content.startswith(_PNG):
+        write_whole(path, content)
+    return path.exists()
 
 
 def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: Path) -> list[Picture]:

@@ -1,5 +1,6 @@
 """What the kept weights say of each validation photo."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,12 +44,15 @@ class Predictions:
         worst: NDArray[np.int64] = wrong[np.argsort(-confidence, kind="stable")]
         return worst[:count]
 
-    def per_class(self, class_names: tuple[str, ...]) -> list[dict[str, float | str]]:
-        """Precision, recall, F1 and photos of each class."""
+    def per_class(self, training_photos: Mapping[str, int]) -> list[dict[str, float | str]]:
+        """Precision, recall, F1 and photos of each class; `training_photos` by its name, in the classes' order."""
         report = classification_report(
-            self.labels, self.predicted, labels=np.arange(len(class_names)), output_dict=True, zero_division=0
+            self.labels, self.predicted, labels=np.arange(len(training_photos)), output_dict=True, zero_division=0
         )
-        return [{"class": name, **_row(report[str(k)])} for k, name in enumerate(class_names)]
+        return [
+            {"class": name, **_row(report[str(k)]), "training_photos": count}
+            for k, (name, count) in enumerate(training_photos.items())
+        ]
 
 
 def _row(values: dict[str, float]) -> dict[str, float]:

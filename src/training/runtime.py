@@ -1,6 +1,7 @@
 """TensorFlow set up so that the same trial gives the same numbers. Importing this module starts TensorFlow."""
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ with _quiet():
     GPUS = tf.config.list_physical_devices("GPU")
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
+
+gc.freeze()  # joblib looks for garbage after each trial, and what imports made is none
 
 
 def set_threads(config: RuntimeConfig) -> None:

@@ -4,7 +4,7 @@ Keras' `fit` costs 0.2 s an epoch around what may be 25 ms of training, so a fun
 Each batch leaves its own loss and hits, to be summed by who asked: how many run at a time changes no number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,8 +51,8 @@ class Tail:
         rows, labels = tf.TensorSpec((None, cut.width)), tf.TensorSpec((None,), tf.int64)
         self.classes = int(self.model.output_shape[1])
         weights, size = tf.TensorSpec((self.classes,)), tf.TensorSpec((), tf.int64)
-        self._train = tf.function(self._train_batches, input_signature=[rows, labels, weights, size], jit_compile=False)
-        self._measure = tf.function(self._measure_batches, input_signature=[rows, labels, size], jit_compile=False)
+        self._train = _compiled(self._train_batches, [rows, labels, weights, size])
+        self._measure = _compiled(self._measure_batches, [rows, labels, size])
 
     def begin(self, learning_rate: float) -> None:
         """Thaw the network to the depth, with an optimizer that has seen nothing."""
@@ -78,37 +78,28 @@ class Tail:
         return replace(_batches(len(labels), batch_size, left), probabilities=np.asarray(probabilities))
 
     def _train_batches(self, rows: Any, labels: Any, weights: Any, size: Any) -> tuple[Any, Any]:
-        count = tf.shape(labels, tf.int64)[0]
-        number = -(-count // size)
-        losses = tf.TensorArray(tf.float32, tf.cast(number, tf.int32), element_shape=())
-        hits = tf.TensorArray(tf.float32, tf.cast(number, tf.int32), element_shape=())
-        for k in tf.range(number):
-            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+        def step(k: Any) -> tuple[Any, Any]:
             batch, truth = rows[k * size : (k + 1) * size], labels[k * size : (k + 1) * size]
             with tf.GradientTape() as tape:
                 scores = self.model(unpack(batch, self.cut), training=True)
                 loss = tf.reduce_mean(self._losses(scores, truth) * tf.gather(weights, truth))
             trains = self.model.trainable_variables
             self.optimizer.apply(tape.gradient(loss, trains), trains)
-            losses = losses.write(tf.cast(k, tf.int32), loss)
-            hits = hits.write(tf.cast(k, tf.int32), _hits(scores, truth))
-        return losses.stack(), hits.stack()
+            return loss, _hits(scores, truth)
+
+        losses, hits = _in_turn(step, labels, size, (tf.float32, tf.float32))
+        return losses, hits
 
     def _measure_batches(self, rows: Any, labels: Any, size: Any) -> tuple[Any, Any, Any]:
-        number = -(-tf.shape(labels, tf.int64)[0] // size)
-        probabilities = tf.TensorArray(
-            tf.float32, tf.cast(number, tf.int32), element_shape=(None, self.classes), infer_shape=False
-        )
-        losses = tf.TensorArray(tf.float32, tf.cast(number, tf.int32), element_shape=())
-        hits = tf.TensorArray(tf.float32, tf.cast(number, tf.int32), element_shape=())
-        for k in tf.range(number):
-            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+        def step(k: Any) -> tuple[Any, Any, Any]:
             truth = labels[k * size : (k + 1) * size]
             scores = self.model(unpack(rows[k * size : (k + 1) * size], self.cut), training=False)
-            losses = losses.write(tf.cast(k, tf.int32), tf.reduce_mean(self._losses(scores, truth)))
-            hits = hits.write(tf.cast(k, tf.int32), _hits(scores, truth))
-            probabilities = probabilities.write(tf.cast(k, tf.int32), scores)
-        return losses.stack(), hits.stack(), probabilities.concat()
+            loss = tf.reduce_mean(self._losses(scores, truth))
+            missing = size - tf.shape(scores, tf.int64)[0]  # of the last batch: all must have one shape
+            return loss, _hits(scores, truth), tf.pad(scores, [[0, missing], [0, 0]])
+
+        losses, hits, scores = _in_turn(step, labels, size, (tf.float32, tf.float32, tf.float32))
+        return losses, hits, tf.reshape(scores, (-1, self.classes))[: tf.shape(labels)[0]]
 
     def _losses(self, scores: Any, truth: Any) -> Any:
         wanted = tf.one_hot(truth, scores.shape[1])
@@ -124,6 +115,17 @@ def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
             return keras.optimizers.AdamW(weight_decay=config.weight_decay, beta_1=config.momentum)
         case "sgd":
             return keras.optimizers.SGD(momentum=config.momentum)
+
+
+def _compiled(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
+    """`function` as a graph, which holds no Python that would need rewriting."""
+    return tf.function(function, input_signature=signature, jit_compile=False, autograph=False)
+
+
+def _in_turn(step: Callable[[Any], tuple[Any, ...]], labels: Any, size: Any, kinds: tuple[tf.DType, ...]) -> Any:
+    """What `step` leaves of each batch of `size` among `labels`, one after the other, stacked."""
+    batches = tf.range(-(-tf.shape(labels, tf.int64)[0] // size))
+    return tf.map_fn(step, batches, fn_output_signature=kinds, parallel_iterations=1)
 
 
 def _hits(scores: Any, truth: Any) -> Any:

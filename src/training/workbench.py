@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from src.features.passage import Passage
 from src.models.backbone import pretrained
 from src.models.cut import Cut
 from src.models.depth import Depth
-from src.models.network import Network, build_network
+from src.models.network import Network, Values, build_network
 from src.models.normalization import adapt_statistics
 from src.plan import Plan
 from src.training.tail import Tail
@@ -61,10 +62,17 @@ def lay_out(plan: Plan) -> Workbench:
     trial = plan.trial
     plain = pretrained(plan.spec, plan.weights, plan.side, trial.seed if plan.weights.name == "random" else 0)
     bench = _bench(plan, plain)
-    bench.network.begin(plain.get_weights(), seed=trial.seed, dropout=trial.dropout)
+    bench.network.begin(_values(plain), seed=trial.seed, dropout=trial.dropout)
     if trial.batchnorm == "adapted":
         adapt_statistics(bench.network.model, _mixed(plan.dataset))
     return bench
+
+
+@lru_cache(maxsize=1)
+def _values(plain: keras.Model) -> Values:
+    """Its weights: to read them takes as long as to set them."""
+    values: Values = plain.get_weights()
+    return values
 
 
 def _bench(plan: Plan, plain: keras.Model) -> Workbench:

@@ -11,7 +11,8 @@ import pytest
 from selenium.webdriver import Chrome
 
 from src.data.duplicates import NearDuplicates, Pair
-from src.reporting.figures import draw_classes, draw_confusion, draw_mistakes, draw_near_duplicates
+from src.reporting.classes import write_classes
+from src.reporting.figures import draw_confusion, draw_mistakes, draw_near_duplicates
 from src.reporting.study import make_report
 from src.tracking.study import Study
 from src.training.evaluation import Predictions
@@ -94,12 +95,10 @@ def _log_figures(client: mlflow.MlflowClient, study: Study, name: str, folder: P
     predictions = Predictions(np.arange(30), labels, generator.dirichlet(np.ones(3), 30).astype(np.float32))
     near = NearDuplicates(1, 1, (Pair(0, 1, f"train/{name}", f"val/{name}", "train", "val"),))
     pixels = generator.integers(0, 255, (30, 32, 32, 3)).astype(np.uint8)
-    dataset: Any = SimpleNamespace(
-        pixels=pixels, class_names=classes, near_duplicates=near, class_counts=lambda _: dict.fromkeys(classes, 10)
-    )
+    dataset: Any = SimpleNamespace(pixels=pixels, class_names=classes, near_duplicates=near)
     draw_confusion(predictions, classes, folder / "confusion.png")
     draw_mistakes(predictions, dataset, folder / "mistakes.png")
-    draw_classes(predictions, dataset, folder / "classes.png")
+    write_classes(predictions.per_class(dict.fromkeys(classes, 10)), folder)
     draw_near_duplicates(dataset, folder / "near_duplicates.png")
     for run in study.members():
         client.log_artifacts(run.info.run_id, str(folder), "figures")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from src.data.duplicates import NearDuplicates, Pair
-from src.reporting.figures import draw_classes, draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
 from src.training.evaluation import Predictions
 from src.training.phase import EpochRecord, PhaseResult
 
@@ -34,18 +34,6 @@ def test_confusion_and_mistakes(tmp_path: Path, right: bool) -> None:
         with Image.open(tmp_path / f"{name}.png") as image:
             assert min(image.size) > 200
             assert len(image.convert("RGB").getcolors(2**20) or []) > 2
-
-
-@pytest.mark.parametrize("count", [2, 4, 60])
-def test_classes(tmp_path: Path, count: int) -> None:
-    names = [*NAMES, *(f"class {k}" for k in range(56))][:count]
-    labels = np.arange(2 * count) % count
-    labels[labels == 1] = 0  # a class without a validation photo
-    found = Predictions(np.arange(labels.size), labels, np.eye(count, dtype=np.float32)[labels])
-    dataset: Any = SimpleNamespace(class_names=names, class_counts=lambda split: dict.fromkeys(names, 3))
-    draw_classes(found, dataset, tmp_path / "classes.png")
-    with Image.open(tmp_path / "classes.png") as image:
-        assert 100 < image.height < 1300
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])

@@ -21,6 +21,6 @@ def test_worst_mistakes_come_first() -> None:
 
 
 def test_per_class_table_names_classes_without_photos() -> None:
-    rows = PREDICTIONS.per_class(("a", "b", "c"))
-    assert rows[0] == {"class": "a", "precision": 0.5, "recall": 0.5, "f1": 0.5, "photos": 2}
-    assert rows[2] == {"class": "c", "precision": 0.0, "recall": 0.0, "f1": 0.0, "photos": 0}
+    rows = PREDICTIONS.per_class({"a": 3, "b": 4, "c": 5})
+    assert rows[0] == {"class": "a", "precision": 0.5, "recall": 0.5, "f1": 0.5, "photos": 2, "training_photos": 3}
+    assert rows[2] == {"class": "c", "precision": 0.0, "recall": 0.0, "f1": 0.0, "photos": 0, "training_photos": 5}
