@@ -1,8 +1,8 @@
 """Time the reference sweep by Thaw, by the loop a Keras user writes, and by KerasTuner, in one run: ``make bench``.
 
-Each is a process of its own, one after the other in turn. Thaw runs all 32 trials, twice, from an empty store; the
-peers run a trial of each depth, and what 32 would take follows by depth. The floor is what the arithmetic alone takes.
-Writes benchmarks/results.json, and prints it.
+Each is a process of its own, one after the other in turn. Thaw runs all 32 trials, from an empty store; the peers run a
+trial of each depth, and what 32 would take follows by depth. The floor is what the arithmetic alone takes. Writes
+benchmarks/results.json, and prints its table.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,7 +38,27 @@ from benchmarks.sweep import (
 from src.config import TrackingConfig
 from src.tracking.store import open_store
 
-_SAME_IN_ALL = len(TRIALS) // len(DEPTHS)
+_OF_EACH_DEPTH = len(TRIALS) // len(DEPTHS)
+SHALLOW = DEPTHS[:2]
+IN_TURN = (
+    "thaw", "floor", "keras_xla_off", "thaw_two_processes", "thaw_depths_0_and_2", "keras_tuner", "floor", "thaw",
+    "keras_as_it_comes", "thaw_depths_0_and_2", "thaw_two_processes", "floor", "thaw_uncached",
+)  # fmt: skip
+"""Who runs after whom: what else the machine does meets all alike."""
+
+_ONE_OF_EACH = (f"dropout={DROPOUTS[0]}", f"fine_tune_learning_rate={FINE_TUNE_RATES[0]}", f"seed={SEEDS[0]}")
+_THAW: dict[str, tuple[Sequence[int], Sequence[str]]] = {
+    "thaw": (DEPTHS, ()),
+    "thaw_two_processes": (DEPTHS, ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "runtime.threads=1")),
+    "thaw_depths_0_and_2": (SHALLOW, ()),
+    "thaw_uncached": (DEPTHS, (*_ONE_OF_EACH, "features.store=false")),
+}
+_OTHERS = {
+    "keras_xla_off": ("plain_keras", "off"),
+    "keras_as_it_comes": ("plain_keras", "auto"),
+    "keras_tuner": ("keras_tuner_grid",),
+    "floor": ("floor",),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +89,7 @@ def timed(command: Sequence[str], **environment: str) -> Timed:
 
 
 class Bench:
-    """The photos and weights, and the commands on them."""
+    """The photos and weights, and the commands on them. `turn` tells the folders of one command's runs apart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,8 +97,21 @@ class Bench:
         self.weights = folder / "bench.weights.h5"
         timed(self._module("weights", str(self.photos), str(self.weights)))
 
-    def thaw(self, name: str, depths: Sequence[int] = DEPTHS, *more: str) -> Timed:
-        """The reference sweep, or some depths: nothing decoded, computed or trained yet, but MLflow's database made."""
+    def run(self, who: str, turn: int) -> Timed:
+        """Let one of :data:`IN_TURN` do its part."""
+        if who in _THAW:
+            return self._thaw(f"{who}-{turn}", *_THAW[who])
+        script, *more = _OTHERS[who]
+        return timed(self._module(script, str(self.photos), str(self.weights), *more))
+
+    def trials(self, name: str) -> list[dict[str, float]]:
+        """The rows of a sweep of Thaw's, numbers only."""
+        with (self.folder / name / "out" / "report" / "trials.csv").open(encoding="utf-8") as file:
+            rows = [{column: _number(text) for column, text in row.items()} for row in csv.DictReader(file)]
+        return [{column: value for column, value in row.items() if value is not None} for row in rows]
+
+    def _thaw(self, name: str, depths: Sequence[int], more: Sequence[str]) -> Timed:
+        """Nothing decoded, computed or trained yet, but MLflow's database made."""
         home = self.folder / name
         open_store(
             TrackingConfig(uri=f"sqlite:///{home}/mlflow.db", experiment="thaw", run_name=None, save_model=True), home
@@ -94,32 +128,6 @@ class Bench:
         ]  # fmt: skip
         return timed(command, THAW_CACHE_DIR=f"{home}/cache", THAW_WORK_DIR=f"{home}/work")
 
-    def trials(self, name: str) -> list[dict[str, float]]:
-        """The rows of a sweep of Thaw's, numbers only, in the order in which they ended."""
-        with (self.folder / name / "out" / "report" / "trials.csv").open(encoding="utf-8") as file:
-            rows = [{column: _number(text) for column, text in row.items()} for row in csv.DictReader(file)]
-        return [{column: value for column, value in row.items() if value is not None} for row in rows]
-
-    def uncached(self) -> Timed:
-        """The sample with frozen layers computed at each epoch, to compare the numbers."""
-        few = [f"dropout={DROPOUTS[0]}", f"fine_tune_learning_rate={FINE_TUNE_RATES[0]}", f"seed={SEEDS[0]}"]
-        return self.thaw("uncached", DEPTHS, *few, "features.store=false")
-
-    def keras(self, xla: str) -> tuple[Timed, dict[int, float]]:
-        """The Keras loop on the sample, and the seconds of each depth."""
-        found = timed(self._module("plain_keras", str(self.photos), str(self.weights), xla))
-        return found, {int(depth): seconds for depth, seconds in json.loads(found.output).items()}
-
-    def tuner(self) -> tuple[Timed, float]:
-        """KerasTuner on the sample, and the seconds that its search takes."""
-        found = timed(self._module("keras_tuner_grid", str(self.photos), str(self.weights), str(self.folder / "tuner")))
-        return found, float(found.output.strip().splitlines()[-1])
-
-    def floor(self) -> dict[str, float]:
-        """Seconds of the pass and of each depth's steps."""
-        lines = timed(self._module("floor", str(self.photos), str(self.weights))).output.strip().splitlines()
-        return {name: float(seconds) for name, seconds in json.loads(lines[-1]).items()}
-
     def _module(self, name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", f"benchmarks.{name}", *arguments]
 
@@ -135,10 +143,45 @@ def _number(text: str) -> float | None:
         return None
 
 
-def extrapolated(whole: float, by_depth: dict[int, float], depths: Sequence[int] = DEPTHS) -> float:
+def parts(run: Timed) -> dict[str, float]:
+    """The seconds that a script printed as JSON in its last line: of each depth, or of each step."""
+    found: dict[str, float] = json.loads(run.output.strip().splitlines()[-1])
+    return found
+
+
+def reckoned(run: Timed, depths: Sequence[int] = DEPTHS) -> float:
     """What all trials of `depths` would take: the start as it was, and each depth's trial as often as it occurs."""
-    start = whole - sum(by_depth.values())
-    return start + _SAME_IN_ALL * sum(by_depth[depth] for depth in depths)
+    by_depth = parts(run)
+    start = run.seconds - sum(by_depth.values())
+    return start + _OF_EACH_DEPTH * sum(by_depth[str(depth)] for depth in depths)
+
+
+def all_seconds(runs: Mapping[str, Sequence[Timed]]) -> dict[str, float]:
+    """What everyone takes for the whole sweep, and two of them for its shallow half."""
+    tuner = runs["keras_tuner"][0]
+    searched = parts(tuner)["search"]
+    own = ("thaw", "thaw_two_processes", "thaw_depths_0_and_2")
+    return {
+        **{who: median(run.seconds for run in runs[who]) for who in own},
+        "keras_xla_off": reckoned(runs["keras_xla_off"][0]),
+        "keras_as_it_comes": reckoned(runs["keras_as_it_comes"][0]),
+        "keras_tuner": tuner.seconds + (_OF_EACH_DEPTH - 1) * searched,
+        "keras_xla_off_depths_0_and_2": reckoned(runs["keras_xla_off"][0], SHALLOW),
+        "floor": median(sum(parts(run).values()) for run in runs["floor"]),
+    }
+
+
+def all_ratios(seconds: Mapping[str, float]) -> dict[str, float]:
+    """How many times as long as Thaw's everyone's sweep takes, by one process and by two; and Thaw's as the floor's."""
+    peers = ("keras_xla_off", "keras_as_it_comes", "keras_tuner")
+    return {
+        **{who: seconds[who] / seconds["thaw"] for who in peers},
+        **{f"{who}_by_two_processes": seconds[who] / seconds["thaw_two_processes"] for who in peers},
+        "keras_xla_off_depths_0_and_2": seconds["keras_xla_off_depths_0_and_2"] / seconds["thaw_depths_0_and_2"],
+        "thaw_to_floor": seconds["thaw"] / seconds["floor"],
+        "thaw_two_processes_to_floor": seconds["thaw_two_processes"] / seconds["floor"],
+        "one_process_to_two": seconds["thaw"] / seconds["thaw_two_processes"],
+    }
 
 
 def marginal(trials: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -160,55 +203,49 @@ def largest_difference(kept: Sequence[dict[str, float]], uncached: Sequence[dict
     )
 
 
-def measure(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run everyone in turn."""
-    thaw, floors, shallow = [], [], []
-    say("Thaw, 1 of 2")
-    thaw.append(bench.thaw("thaw-1"))
-    say("the floor, 1 of 2")
-    floors.append(bench.floor())
-    say("Keras, XLA off")
-    off, off_by_depth = bench.keras("off")
-    say("Thaw at depths 0 and 2")
-    shallow.append(bench.thaw("shallow", DEPTHS[:2]))
-    say("KerasTuner")
-    _, searched = bench.tuner()
-    say("Thaw, 2 of 2")
-    thaw.append(bench.thaw("thaw-2"))
-    say("the floor, 2 of 2")
-    floors.append(bench.floor())
-    say("Keras as it comes, XLA on")
-    on, on_by_depth = bench.keras("auto")
-    say("Thaw with two processes of a thread each")
-    both = bench.thaw("both", DEPTHS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "runtime.threads=1")
-    say("Thaw without the store")
-    bench.uncached()
-    seconds = median(each.seconds for each in thaw)
-    floor = median(sum(each.values()) for each in floors)
-    keras_off, keras_on = extrapolated(off.seconds, off_by_depth), extrapolated(on.seconds, on_by_depth)
-    tuner = off.seconds - sum(off_by_depth.values()) + searched * _SAME_IN_ALL
-    few = extrapolated(off.seconds, off_by_depth, DEPTHS[:2])
+def machine() -> dict[str, str | int | None]:
+    """What all ran on."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text("utf-8").splitlines() if about.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    packages = {package: version(package) for package in ("tensorflow", "keras", "keras-tuner")}
+    return {"processor": models[0] if models else platform.machine(), "cores": os.cpu_count(), **packages}
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Run everyone in turn, and put together what is found."""
+    runs: dict[str, list[Timed]] = {}
+    for who in IN_TURN:
+        print(who, file=sys.stderr, flush=True)
+        runs.setdefault(who, []).append(bench.run(who, len(runs.get(who, ())) + 1))
+    seconds, kept = all_seconds(runs), bench.trials("thaw-1")
     return {
-        "seconds": {
-            "thaw": seconds, "thaw_runs": [each.seconds for each in thaw], "thaw_two_processes": both.seconds,
-            "thaw_depths_0_and_2": shallow[0].seconds, "floor": floor, "floor_parts": floors,
-            "keras_xla_off": keras_off, "keras_as_it_comes": keras_on, "keras_tuner": tuner,
-            "keras_xla_off_depths_0_and_2": few,
-        },
-        "ratios": {
-            "keras_xla_off": keras_off / seconds, "keras_as_it_comes": keras_on / seconds,
-            "keras_tuner": tuner / seconds, "keras_xla_off_depths_0_and_2": few / shallow[0].seconds,
-            "floor": seconds / floor, "two_processes": seconds / both.seconds,
-        },
-        "sampled": {
-            "trials": len(SAMPLE), "of": len(TRIALS), "keras_xla_off": off_by_depth, "keras_as_it_comes": on_by_depth,
-            "keras_tuner": searched,
-        },
-        "marginal_trial_seconds": marginal(bench.trials("thaw-2")),
-        "largest_difference_to_uncached": largest_difference(bench.trials("thaw-2"), bench.trials("uncached")),
-        "peak_gb": {"thaw": thaw[-1].peak_gb, "keras_xla_off": off.peak_gb, "keras_as_it_comes": on.peak_gb},
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
+        "seconds": seconds,
+        "ratios": all_ratios(seconds),
+        "marginal_trial_seconds": marginal(kept),
+        "largest_difference_to_uncached": largest_difference(kept, bench.trials("thaw_uncached-1")),
+        "sampled": {"trials": len(SAMPLE), "of": len(TRIALS), "by": [who for who in runs if who.startswith("keras")]},
+        "peak_gb": {who: max(run.peak_gb for run in found) for who, found in runs.items()},
+        "runs": {who: [run.seconds for run in found] for who, found in runs.items()},
+        "parts": {who: [parts(run) for run in found] for who, found in runs.items() if not who.startswith("thaw")},
+        "machine": machine(),
+    }
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """The seconds and what they are to Thaw's, in Markdown."""
+    names = {
+        "thaw": "Thaw, one process", "thaw_two_processes": "Thaw, two processes of a thread each",
+        "keras_xla_off": "Keras, XLA off", "keras_tuner": "KerasTuner, XLA off",
+        "keras_as_it_comes": "Keras as it comes", "floor": "the floor",
     }  # fmt: skip
+    seconds = results["seconds"]
+    rows = [
+        f"| {name} | {seconds[who]:.0f} | {seconds[who] / seconds['thaw']:.2f} | "
+        f"{seconds[who] / seconds['thaw_two_processes']:.2f} |"
+        for who, name in names.items()
+    ]
+    return "\n".join(["| who | seconds | to one process | to two |", "|---|---|---|---|", *rows])
 
 
 def main() -> None:
@@ -217,11 +254,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work; must not exist (default: a temporary folder)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.folder or Path(temporary) / "bench"
-        results = measure(Bench(folder), lambda text: print(text, file=sys.stderr, flush=True))
-    text = json.dumps(results, indent=1)
-    Path(__file__).with_name("results.json").write_text(text + "\n", "utf-8")
-    print(text)
+        results = measure(Bench(given.folder or Path(temporary) / "bench"))
+    Path(__file__).with_name("results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    print(table(results))
 
 
 if __name__ == "__main__":
