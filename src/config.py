@@ -91,6 +91,9 @@ class _PhotoData(_Data):
     test: Fraction = Field(description="part held out for the test where no split is given at all")
     resize: Literal["crop", "stretch", "pad"] = Field(description="how a photo becomes square")
     max_unreadable: Fraction = Field(description="part of the files that may be no image before all is refused")
+    near_duplicates: Literal["keep", "drop"] = Field(
+        description="drop: photos of train that have their like in val or test are left out, and of val those in test"
+    )
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> "_PhotoData":

@@ -70,11 +70,14 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = _unreadable_warnings(config, listing, store)
     splits = _splits(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
+    names = tuple(sample.name for sample in listing.samples)
+    near = _near_duplicates(store, splits, names)
+    if near.pairs and not isinstance(config, TreesData) and config.near_duplicates == "drop":
+        warnings.append(f"left out: {len(near.earlier)} photos that have their like in a later split")
+        splits, near = splits.without(near.earlier), NearDuplicates()
     class_names, labels = _align(listing, splits)
     warnings += _absent_class_warnings(class_names, labels, splits)
     fingerprint = _fingerprint(class_names, labels, store, splits)
-    names = tuple(sample.name for sample in listing.samples)
-    near = _near_duplicates(store, splits, names)
     warnings += _near_duplicate_warnings(near)
     skipped = tuple(f"{printable(listing.samples[i].name)}: {why}" for i, why in store.unreadable.items())
     return Dataset(
@@ -167,7 +170,8 @@ def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
     more = f"; and {near.pairs - 3} more" if near.pairs > 3 else ""
     return [
         f"near-equal photos lie across splits, so that validation or test may flatter: {told}{more}; "
-        "name such groups with data.group_pattern, or in a manifest's group column"
+        "name such groups with data.group_pattern or in a manifest's group column, or leave them out with "
+        "data.near_duplicates=drop"
     ]
 
 

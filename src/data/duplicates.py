@@ -52,11 +52,13 @@ class NearDuplicates:
         pairs: how many.
         photos: how many photos of validation and test are in one.
         examples: the nearest of them.
+        earlier: the photos that have their like in a later split, of train, validation and test in this order.
     """
 
     pairs: int = 0
     photos: int = 0
     examples: tuple[Pair, ...] = ()
+    earlier: tuple[int, ...] = ()
 
 
 def perceptual_hash(image: Image) -> Hashes:
@@ -89,27 +91,30 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
 def _recall(memo: Path) -> NearDuplicates | None:
     try:
         kept = json.loads(memo.read_text("utf-8"))
-        return NearDuplicates(kept["pairs"], kept["photos"], tuple(Pair(*each) for each in kept["examples"]))
+        examples = tuple(Pair(*each) for each in kept["examples"])
+        return NearDuplicates(kept["pairs"], kept["photos"], examples, tuple(kept["earlier"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _look(hashes: Hashes, splits: Splits, names: Sequence[str]) -> NearDuplicates:
-    pairs, alike = 0, np.zeros(len(hashes), np.bool_)
+    pairs, earlier, later = 0, np.zeros(len(hashes), np.bool_), np.zeros(len(hashes), np.bool_)
     nearest: list[tuple[int, Pair]] = []
     for one, other in combinations(SPLITS, 2):
         for rows, columns in product(_blocks(splits[one]), _blocks(splits[other])):
             bits = _differing(hashes[rows], hashes[columns])
             near = bits <= RADIUS
             pairs += int(np.count_nonzero(near))
-            alike[rows[near.any(axis=1)]] = True
-            alike[columns[near.any(axis=0)]] = True
+            earlier[rows[near.any(axis=1)]] = True
+            later[columns[near.any(axis=0)]] = True
             for place in _least(bits, near):
                 i, j = int(rows[place[0]]), int(columns[place[1]])
                 nearest.append((int(bits[place]), Pair(i, j, names[i], names[j], one, other)))
             nearest = sorted(nearest)[:_EXAMPLES]
+    alike = earlier | later
     held_out = alike[splits.val].sum() + alike[splits.test].sum()
-    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest))
+    found = tuple(int(index) for index in np.flatnonzero(earlier))
+    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest), found)
 
 
 def _blocks(indices: Indices) -> list[Indices]:

@@ -2,9 +2,10 @@
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,19 @@ class Splits:
 
     def __getitem__(self, split: Split) -> Indices:
         return {"train": self.train, "val": self.val, "test": self.test}[split]
+
+    def without(self, indices: Collection[int]) -> Self:
+        """The splits but for `indices`.
+
+        Raises:
+            ThawError: nothing is left to train or to validate on.
+        """
+        left_out = np.array(sorted(indices), np.int64)
+        left = {split: np.setdiff1d(self[split], left_out, assume_unique=True) for split in SPLITS}
+        for split in ("train", "val"):
+            if not left[split].size:
+                raise ThawError(f"data.near_duplicates=drop: every photo of {split} has its like in a later split")
+        return type(self)(**left)
 
 
 def split_samples(samples: Sequence[Sample], *, validation: float, test: float, fraction: float, seed: int) -> Splits:

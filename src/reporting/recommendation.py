@@ -81,8 +81,9 @@ def _test_text(trial: TrialRecord) -> str:
 
 
 def _flattery_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
-    """How much the best of all means flatters, over all facets: each was a candidate."""
-    candidates = [mean for each in measured if each.reduction for mean in each.reduction.candidates]
+    """How much the best of all means flatters, over all facets; runs that stand in several are one candidate."""
+    by_runs = {runs: mean for each in measured if each.reduction for runs, mean in each.reduction.candidates.items()}
+    candidates = [*by_runs.values()]
     if len(candidates) < 2:
         return ""
     error = verdict.comparison.standard_error if verdict.comparison else float("nan")

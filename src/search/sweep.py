@@ -250,7 +250,7 @@ def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> l
     folder = settings.folder / "report"
     try:
         report = make_report(client, study, settings.name, folder)
-        client.log_artifacts(study.run_id, str(folder), "report")
+        study.keep(folder, "report")
     except OSError as error:
         raise _naming(error, folder) from error
     return report.lines()

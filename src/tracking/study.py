@@ -5,6 +5,7 @@ DIGEST is of the study's name, since names come from users and a store's query l
 can be told from the store alone, whatever became of the process that swept it.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -20,6 +21,7 @@ import mlflow
 from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.features.placement import Companions
@@ -130,6 +132,17 @@ class Study:
         self.client.log_batch(run.info.run_id, tags=[RunTag("error", encodable(error)[:_LONGEST_TAG])])
         self.client.log_text(run.info.run_id, encodable(trace or error), "traceback.txt")
         self.client.set_terminated(run.info.run_id, "FAILED")
+
+    def keep(self, folder: Path, under: str) -> None:
+        """Keep the files of `folder` as artifacts below `under`, in place of what an earlier sweep left there.
+
+        Raises:
+            OSError: the disk is full, or takes no file there.
+        """
+        uri = self.client.get_run(self.run_id).info.artifact_uri
+        with contextlib.suppress(NotImplementedError):  # a store that deletes nothing keeps what is no longer drawn
+            get_artifact_repository(uri).delete_artifacts(under)
+        self.client.log_artifacts(self.run_id, str(folder), under)
 
     def membership(self, companions: Companions) -> Membership:
         """What the study's jobs need to know of it."""

@@ -8,7 +8,7 @@ each depth is taken, among the configurations that were trained at **every** dep
 search, nothing is picked: the other hyperparameters count as noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,14 +27,14 @@ class Reduction:
         trials: those that the comparison rests on.
         observations: their depths, seeds and values, in the same order.
         picked: the winning configuration of each depth; empty where nothing was picked.
-        candidates: every mean that a winner was picked from, all depths together, 0–1.
+        candidates: every mean that a winner was picked from, all depths together, 0–1, by the runs that it is of.
         text: what was reduced and how, for the page; empty where nothing else varied.
     """
 
     trials: tuple[TrialRecord, ...]
     observations: tuple[Observation, ...]
     picked: Mapping[int, str] = field(default_factory=dict)
-    candidates: tuple[float, ...] = ()
+    candidates: Mapping[frozenset[str], float] = field(default_factory=dict)
     text: str = ""
 
     @property
@@ -78,8 +78,7 @@ def _pool(trials: Sequence[TrialRecord], names: Sequence[str], metric: str) -> R
     ordered = sorted(trials, key=lambda trial: (trial.depth, trial.seed))
     observations = [Observation(trial.depth, place, _value(trial, metric)) for place, trial in enumerate(ordered)]
     by_depth = _group(ordered, [])[""]
-    means = tuple(_mean(group, metric) for group in by_depth.values())
-    return Reduction(tuple(ordered), tuple(observations), {}, means, text)
+    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values(), metric), text)
 
 
 def _fair(groups: Groups, depths: set[int]) -> Groups:
@@ -100,8 +99,8 @@ def _reduction(
     text: str = "",
 ) -> Reduction:
     observations = tuple(Observation(trial.depth, trial.seed, _value(trial, metric)) for trial in trials)
-    candidates = tuple(_mean(group, metric) for by_depth in fair.values() for group in by_depth.values())
-    return Reduction(tuple(trials), observations, picked or {}, candidates, text)
+    groups = [group for by_depth in fair.values() for group in by_depth.values()]
+    return Reduction(tuple(trials), observations, picked or {}, _means(groups, metric), text)
 
 
 def _group(trials: Sequence[TrialRecord], names: Sequence[str]) -> Groups:
@@ -117,6 +116,10 @@ def _flat(groups: Groups) -> list[TrialRecord]:
 
 def _seeds(by_depth: Mapping[int, Sequence[TrialRecord]]) -> int:
     return min(len(group) for group in by_depth.values())
+
+
+def _means(groups: Iterable[Sequence[TrialRecord]], metric: str) -> dict[frozenset[str], float]:
+    return {frozenset(trial.run_id for trial in group): _mean(group, metric) for group in groups}
 
 
 def _mean(trials: Sequence[TrialRecord], metric: str) -> float:

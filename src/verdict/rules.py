@@ -101,9 +101,9 @@ RULES = (
     ),
     Rule(
         "leakage suspected", signs.leakage, 1.0,
-        "{pairs} across splits, with {photos} of validation or test: {example}. Groups never part: "
-        "let PATTERN match what such photos' paths share, or give a manifest with a group column.",
-        "near_duplicates", "data.group_pattern=PATTERN",
+        "{pairs} across splits, with {photos} of validation or test: {example}. The override leaves those of train "
+        "out; better still, name bursts with data.group_pattern or in a manifest's group column: groups never part.",
+        "near_duplicates", "data.near_duplicates=drop",
         "Barz and Denzler 2020, arXiv:1902.00423",
     ),
 )  # fmt: skip

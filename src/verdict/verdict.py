@@ -118,7 +118,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
         caveats=(*left_out, *caveats(facet)),
         comparison=facet.comparison,
         reduction=facet.reduction,
-        flattery=optimism(facet.reduction.candidates, facet.comparison.standard_error),
+        flattery=optimism([*facet.reduction.candidates.values()], facet.comparison.standard_error),
     )
 
 

@@ -1,6 +1,7 @@
 """Near-equal photos across splits: found after what cameras and tools do to copies, and nowhere else."""
 
 import io
+import shutil
 import time
 from collections.abc import Callable
 from itertools import combinations
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from src.data.dataset import load_dataset
+from src.data.dataset import Dataset, load_dataset
 from src.data.duplicates import RADIUS, NearDuplicates, near_duplicates, perceptual_hash
 from src.data.listing import Image
 from src.data.split import Splits
 from src.data.trees import draw_tree
+from src.errors import ThawError
 from tests.conftest import Compose, make_photos
 
 TREES = [draw_tree(species, number, seed=0, size=96, difficulty=0.5) for species in range(23) for number in range(4)]
@@ -123,12 +125,42 @@ def test_a_data_set_of_copies_fits_into_memory_and_time(tmp_path: Path) -> None:
     assert (found.pairs, found.photos, len(found.examples)) == (18_000_000, 3000, 12)
 
 
-def test_a_photo_of_train_in_val_is_warned_of_by_name(composed: Compose, tmp_path: Path) -> None:
+@pytest.fixture
+def leaking(tmp_path: Path) -> Path:
+    """Photos of which one of train is in val too, recompressed."""
     root = make_photos(tmp_path / "p", {"train": 6, "val": 3})
     for k, tree in enumerate(TREES[:3]):
         PillowImage.fromarray(tree).save(root / "train" / "ash" / f"tree{k}.png")
     PillowImage.fromarray(recompressed(TREES[0])).save(root / "val" / "ash" / "copy.png")
-    config = composed("data=folder", f"data.root={root}").data
+    return root
+
+
+def test_what_has_its_like_in_a_later_split_is_left_out_on_demand(
+    composed: Compose, leaking: Path, tmp_path: Path
+) -> None:
+    def load(drop: str) -> Dataset:
+        config = composed("data=folder", f"data.root={leaking}", f"data.near_duplicates={drop}").data
+        return load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+
+    kept, dropped = load("keep"), load("drop")
+    (gone,) = set(kept.splits.train) - set(dropped.splits.train)
+    assert kept.names[gone] == "train/ash/tree0.png"
+    assert dropped.splits.val.tolist() == kept.splits.val.tolist()
+    assert dropped.near_duplicates.pairs == 0
+    assert dropped.fingerprint != kept.fingerprint
+    assert dropped.warnings == ("left out: 1 photos that have their like in a later split",)
+
+
+def test_nothing_left_to_train_on_is_told(composed: Compose, tmp_path: Path) -> None:
+    root = make_photos(tmp_path / "p", {"train": 3})
+    shutil.copytree(root / "train", root / "val")
+    config = composed("data=folder", f"data.root={root}", "data.near_duplicates=drop").data
+    with pytest.raises(ThawError, match=r"data\.near_duplicates=drop: every photo of train"):
+        load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+
+
+def test_a_photo_of_train_in_val_is_warned_of_by_name(composed: Compose, leaking: Path, tmp_path: Path) -> None:
+    config = composed("data=folder", f"data.root={leaking}").data
     dataset = load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
     assert dataset.near_duplicates.pairs == 1
     (warning,) = [line for line in dataset.warnings if "near-equal" in line]

@@ -39,6 +39,18 @@ def test_a_study_is_found_by_its_name(client: mlflow.MlflowClient, experiment: s
     assert Study.open(client, experiment, f"{name} other", {}).run_id != first.run_id
 
 
+def test_what_is_kept_takes_the_place_of_what_was(client: mlflow.MlflowClient, experiment: str, tmp_path: Path) -> None:
+    study = Study.open(client, experiment, "kept", {})
+    client.log_text(study.run_id, "grid", "study.txt")
+    for name in ("heat.png", "tradeoff.png"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).touch()
+        study.keep(folder, "report")
+    assert [found.path for found in client.list_artifacts(study.run_id, "report")] == ["report/tradeoff.png"]
+    assert "study.txt" in {found.path for found in client.list_artifacts(study.run_id)}
+
+
 def add_trial(
     client: mlflow.MlflowClient, experiment: str, member: Membership, key: str, status: str, value: float
 ) -> str:

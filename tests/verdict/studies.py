@@ -21,7 +21,8 @@ def trial(
         "block": f"block_{depth}" if depth else "",
         "parameters": depth * 100,
     }
-    given |= {"run_id": f"{depth}-{seed}", "overrides": "", "metrics": metrics, "val_images": None}
+    run_id = "-".join(map(str, (depth, seed, *(factors or {}).values())))
+    given |= {"run_id": run_id, "overrides": "", "metrics": metrics, "val_images": None}
     return TrialRecord(depth=depth, seed=seed, factors=factors or {}, **given | more)
 
 

@@ -188,7 +188,7 @@ def test_leakage() -> None:
     assert finding is not None
     assert finding.text.startswith("1,200 near-equal pairs across splits, with 3 photos of validation or test: ")
     assert "a.jpg and b.jpg; c.jpg and d.jpg." in finding.text
-    assert finding.override == "data.group_pattern=PATTERN"
+    assert finding.override == "data.near_duplicates=drop"
     assert found("leakage suspected", near(0, 0)) is None
 
 

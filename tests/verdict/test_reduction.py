@@ -20,7 +20,7 @@ def test_nothing_varies() -> None:
     found = reduce_to_depth(grid({2: [0.6, 0.7], 0: [0.5, 0.4]}))
     assert [tuple(seen) for seen in found.observations] == [(0, 0, 0.5), (0, 1, 0.4), (2, 0, 0.6), (2, 1, 0.7)]
     assert (found.text, found.picked, found.pooled) == ("", {}, False)
-    assert found.candidates == pytest.approx((0.45, 0.65))
+    assert found.candidates == {frozenset({"0-0", "0-1"}): 0.45, frozenset({"2-0", "2-1"}): pytest.approx(0.65)}
 
 
 def test_each_depth_stands_with_its_best() -> None:
@@ -28,7 +28,7 @@ def test_each_depth_stands_with_its_best() -> None:
     found = reduce_to_depth(records)
     assert found.picked == {0: "dropout=0.5", 2: "dropout=0.2"}
     assert [seen.value for seen in found.observations] == [0.6, 0.7, 0.8, 0.7]
-    assert sorted(found.candidates) == pytest.approx([0.5, 0.6, 0.65, 0.75])
+    assert sorted(found.candidates.values()) == pytest.approx([0.5, 0.6, 0.65, 0.75])
     assert "its best of 2 configurations" in found.text
     assert "0 layers: dropout=0.5; 2 layers: dropout=0.2" in found.text
 
