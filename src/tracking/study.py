@@ -140,8 +140,9 @@ class Study:
             OSError: the disk is full, or takes no file there.
         """
         uri = self.client.get_run(self.run_id).info.artifact_uri
-        with contextlib.suppress(NotImplementedError):  # a store that deletes nothing keeps what is no longer drawn
-            get_artifact_repository(uri).delete_artifacts(under)
+        repository = get_artifact_repository(uri, tracking_uri=self.client.tracking_uri)
+        with contextlib.suppress(NotImplementedError, MlflowException):  # what a store does not delete, stays
+            repository.delete_artifacts(under)
         self.client.log_artifacts(self.run_id, str(folder), under)
 
     def membership(self, companions: Companions) -> Membership:
