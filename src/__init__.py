@@ -3,6 +3,8 @@
 import atexit
 import gc
 
+PYTHONS_THRESHOLD = gc.get_threshold()
+
 # Imports make half a million objects that stay. To look for garbage among them takes a second at the start, where
 # Python does so again and again, and another at the end, where the system takes all back anyway.
 gc.set_threshold(50_000, 20, 100)

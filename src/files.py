@@ -4,7 +4,7 @@ import mmap
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,6 +63,18 @@ def alone(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def alone_where_possible(path: Path, waits: Callable[[], None], refused: Callable[[OSError], None]) -> Iterator[None]:
+    """As :func:`alone`, its folder made where it lacks; where that cannot be, `refused` is told and the block runs."""
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(path, waits))
+        except OSError as error:
+            refused(error)
+        yield
 
 
 @contextmanager

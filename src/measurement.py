@@ -72,15 +72,15 @@ def measure(job: Job) -> Measured:
 
 
 def _feed(job: Job, bench: Workbench, listener: Listener) -> Feed:
-    settings, device = job.plan.trial, runtime.device_name()
+    settings, device = job.plan.trial, runtime.device_key()
     store = FeatureStore(settings.runtime.cache_dir / "features", settings.features.max_gb, job.terminal.warn)
     key = frozen_key(job.plan, device)
-    return open_feed(job.plan, bench, job.companions, Keeping(key, store, listener, job.clock), job.terminal.note)
+    return open_feed(job.plan, bench, job.companions, Keeping(key, store, listener, job.clock), job.terminal.warn)
 
 
 def _memory(job: Job) -> PhaseMemory:
     settings = job.plan.trial.runtime
-    return PhaseMemory(settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn, runtime.device_name())
+    return PhaseMemory(settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn, runtime.device_key())
 
 
 class _Watcher:

@@ -5,8 +5,10 @@ narrower place before it, from which the rest is repeated; one such place may se
 of a study. None of this changes a number.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from src.config import TrialConfig
 from src.errors import ThawError
@@ -31,10 +33,12 @@ class Placement:
     Attributes:
         natural: what lies before it is constant, what lies behind it trains.
         kept: where rows are stored; None: nowhere, frozen layers are computed at each epoch.
+        constant: names of all cuts before which nothing has trained by the phase's end.
     """
 
     natural: Cut
     kept: Cut | None
+    constant: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,10 @@ class Placements:
     phases: tuple[Placement, ...]
     kept: tuple[Cut, ...]
 
-    def without_keeping(self) -> "Placements":
-        """The same cuts with nothing kept: frozen layers are computed at each epoch, to the same numbers."""
-        return Placements(tuple(replace(each, kept=None) for each in self.phases), ())
+    def without(self, cut: Cut) -> Self:
+        """The same, with nothing kept at `cut`: who would read there computes at each epoch, to the same numbers."""
+        phases = tuple(replace(each, kept=None) if each.kept == cut else each for each in self.phases)
+        return replace(self, phases=phases, kept=tuple(each for each in self.kept if each != cut))
 
 
 def place_cuts(
@@ -60,18 +65,24 @@ def place_cuts(
     changed = _deepest_so_far(list(depths.values()))
     own = [cuts(graph, table, depth) for depth in changed]
     if not trial.features.store or _every_view_is_new(trial):
-        return Placements(tuple(Placement(each[-1], None) for each in own), ())
+        return Placements(tuple(_placement(each, None) for each in own), ())
     share = max(1, companions.trials // max(1, len(companions.depths)))
     epochs = [phase.epochs for phase in trial.schedule.values()]
-    passes = {each[-1].name: _passes(trial, count, share) for each, count in zip(own, epochs, strict=True)}
+    passes = Counter[str]()
+    for each, count in zip(own, epochs, strict=True):
+        passes[each[-1].name] += _passes(trial, count, share)
     reach = {each[-1].name: each for each in own}
     for depth in _companion_depths(companions, trial, table):
         found = cuts(graph, table, depth)
-        reach.setdefault(found[-1].name, found)
-        passes.setdefault(found[-1].name, _passes(trial, epochs[-1], share))
+        if reach.setdefault(found[-1].name, found) is found:
+            passes[found[-1].name] = _passes(trial, epochs[-1], share)
     planned = dict(zip(reach, _plan(reach, passes, trial.features.dtype), strict=True))
     kept = {cut.name: cut for cut in planned.values() if cut}
-    return Placements(tuple(Placement(each[-1], planned[each[-1].name]) for each in own), tuple(kept.values()))
+    return Placements(tuple(_placement(each, planned[each[-1].name]) for each in own), tuple(kept.values()))
+
+
+def _placement(reach: Sequence[Cut], kept: Cut | None) -> Placement:
+    return Placement(reach[-1], kept, frozenset(cut.name for cut in reach))
 
 
 def stepping_aside(trial: TrialConfig, depths: Mapping[str, Depth]) -> list[str]:
@@ -108,7 +119,7 @@ def _companion_depths(companions: Companions, trial: TrialConfig, table: Sequenc
     found = []
     for text in companions.depths:
         try:
-            asked = int(text) if text.isdigit() else text
+            asked = int(text) if text.isdecimal() else text
             found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
         except ThawError:
             continue

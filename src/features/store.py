@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from src.errors import one_line
-from src.files import alone, prune, replacing
+from src.files import alone_where_possible, prune, replacing
 
 Rows = NDArray[np.floating]
 """Features, float32 or float16 [images, values of one image]."""
@@ -41,12 +41,7 @@ class FeatureStore:
     @contextlib.contextmanager
     def alone_with(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """One process at a time may compute what `key` names; `waits` is told when another one does."""
-        with contextlib.ExitStack() as held:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(alone(self.folder / f"{key}.lock", waits))
-            except OSError as error:
-                self._give_up(error)
+        with alone_where_possible(self.folder / f"{key}.lock", waits, self._give_up):
             yield
 
     def open(self, key: str, shape: tuple[int, int], dtype: str) -> Rows | None:
@@ -81,6 +76,8 @@ class FeatureStore:
                         writer.append(block[key])
                 for writer in open_files.values():
                     writer.end()
+        except BrokenPipeError:
+            raise  # of the terminal, which is told of progress meanwhile
         except OSError as error:
             self._give_up(error)
 

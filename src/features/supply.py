@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +28,8 @@ Source = Callable[[Indices], NDArray[np.float32]]
 View = int | None
 """The number of a random view; None: the images as they are."""
 
-_BLOCK_IMAGES = 256
+_BLOCK_BYTES, _MOST_BATCHES = 32e6, 8
+"""Of the rows that are computed before they are written."""
 
 
 class Passages(Protocol):
@@ -75,7 +76,7 @@ class Supply:
     def source(self, phase: int, split: Split, view: View = None) -> Source:
         """The rows of `split` in `view` for the phase `phase`, at its natural cut."""
         placement = self.placements.phases[phase]
-        kept = self._kept(split, view)[placement.kept.name] if placement.kept else None
+        kept = self._kept(placement, split, view)[placement.kept.name] if placement.kept else None
         return self._computed(placement, split, view) if kept is None else self._read(placement, kept)
 
     def kept_bytes(self) -> int:
@@ -108,23 +109,27 @@ class Supply:
         images = images_shown(self.dataset, indices, augment, self.trial.seed, number)
         return images.reshape(len(positions), -1)
 
-    def _kept(self, split: Split, view: View) -> Mapping[str, Rows | None]:
-        """What is kept of `split` in `view`, by cut; computed where it is not there yet."""
+    def _kept(self, placement: Placement, split: Split, view: View) -> Mapping[str, Rows | None]:
+        """What is kept of `split` in `view`, by cut; computed where it is not there yet, and constant still."""
         if (split, view) not in self._opened:
-            self._opened[split, view] = self._open_or_fill(split, view)
+            self._opened[split, view] = self._open_or_fill(placement, split, view)
         return self._opened[split, view]
 
-    def _open_or_fill(self, split: Split, view: View) -> Mapping[str, Rows | None]:
+    def _open_or_fill(self, placement: Placement, split: Split, view: View) -> Mapping[str, Rows | None]:
         found = self._open(split, view)
-        if all(rows is not None for rows in found.values()) or not self.store.works:
+        if not self._missing(placement, found) or not self.store.works:
             return found
         with self.store.alone_with(self._digest(split, view, "all"), self.keeping.listener.waits):
             found = self._open(split, view)  # another process may have computed them meanwhile
-            missing = [cut for cut in self.placements.kept if found[cut.name] is None]
+            missing = self._missing(placement, found)
             if missing and self.store.works:
                 with self.keeping.clock.part("features"):
-                    self._fill(split, view, tuple(missing))
+                    self._fill(split, view, missing)
             return self._open(split, view)
+
+    def _missing(self, placement: Placement, found: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
+        """Where rows lack that the network as it stands can give: behind what has trained they would be wrong."""
+        return tuple(cut for cut in self.placements.kept if found[cut.name] is None and cut.name in placement.constant)
 
     def _open(self, split: Split, view: View) -> dict[str, Rows | None]:
         count, dtype = self.dataset.splits[split].size, self.trial.features.dtype
@@ -137,11 +142,12 @@ class Supply:
         count = int(self.dataset.splits[split].size)
         keys = [self._digest(split, view, cut.name) for cut in cuts]
         passage = self.passages(None, cuts)
+        size = passage.batch * int(np.clip(_BLOCK_BYTES // (passage.batch * _row_bytes(cuts)), 1, _MOST_BATCHES))
 
         def blocks() -> Iterator[Mapping[str, Rows]]:
             self.keeping.listener.computing(0, count)
-            for first in range(0, count, _BLOCK_IMAGES):
-                positions = np.arange(first, min(first + _BLOCK_IMAGES, count))
+            for first in range(0, count, size):
+                positions = np.arange(first, min(first + size, count))
                 yield dict(zip(keys, passage(self._images(split, view, positions)), strict=True))
                 self.keeping.listener.computing(int(positions[-1]) + 1, count)
 
@@ -154,3 +160,8 @@ class Supply:
         looks = None if view is None else [self.trial.augment.model_dump(exclude={"views"}), self.trial.seed, view]
         text = json.dumps([self.keeping.key, place, looks, self.trial.features.dtype], sort_keys=True)
         return hashlib.blake2b(text.encode() + images, digest_size=16).hexdigest()
+
+
+def _row_bytes(cuts: Sequence[Cut]) -> int:
+    """Bytes of an image's rows at all of `cuts` together."""
+    return sum(cut.image_bytes() for cut in cuts)

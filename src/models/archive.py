@@ -33,13 +33,13 @@ class KerasArchive:
     def write(self, path: Path, network: keras.Model) -> None:
         """Write the values of `network`, a model of the same variables and layers by name, in their place.
 
-        Rates of Dropout are `network`'s too.
+        Rates of Dropout and what trains are `network`'s too.
         """
         weights = bytearray(self.entries[_WEIGHTS])
         for place, variable in zip(self.places, network.weights, strict=True):
             values = variable.numpy().tobytes()
             weights[place : place + len(values)] = values
-        own = {_CONFIG: self._config(network), _WEIGHTS: bytes(weights)}
+        own: dict[str, bytes | bytearray] = {_CONFIG: self._config(network), _WEIGHTS: weights}
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in (self.entries | own).items():
                 archive.writestr(name, content)
@@ -47,8 +47,10 @@ class KerasArchive:
     def _config(self, network: keras.Model) -> bytes:
         config = json.loads(self.entries[_CONFIG])
         for layer in config["config"]["layers"]:
+            own = network.get_layer(layer["config"]["name"])
+            layer["config"]["trainable"] = own.trainable
             if layer["class_name"] == "Dropout":
-                layer["config"]["rate"] = network.get_layer(layer["config"]["name"]).rate
+                layer["config"]["rate"] = own.rate
         return json.dumps(config).encode()
 
 
@@ -67,4 +69,5 @@ def _places(weights: bytes, model: keras.Model) -> list[int]:
 
     with h5py.File(io.BytesIO(weights)) as file:
         file.visititems(note)
+    assert len(by_mark) == len(model.weights), "a variable that is stored twice, or none of the model's"
     return [by_mark[_mark(number, variable.dtype)] for number, variable in enumerate(model.weights)]

@@ -42,7 +42,7 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
 
 
 @lru_cache(maxsize=1)
-def pretrained(spec: BackboneSpec, weights: WeightSet, side: int, seed: int) -> keras.Model:
+def pretrained(spec: BackboneSpec, weights: WeightSet, side: int, seed: int, /) -> keras.Model:
     """:func:`build_backbone`, once for calls in a row; random weights follow from `seed`. Not to be changed."""
     keras.utils.clear_session()  # else the names of unnamed layers depend on what was built before in this process
     keras.utils.set_random_seed(seed)

@@ -1,7 +1,7 @@
 """Which cuts to store activations at: bytes read against work repeated, and one store for several depths."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from src.models.cut import Cut, Kind
 
@@ -54,7 +54,8 @@ def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "flo
     natural one. How far the pass should go is tried for every cut.
     """
     prices = costs or Costs()
-    others = {cut.name: cut for use in uses for cut in _narrowing(use.cuts[1:])}
+    uses = [replace(use, cuts=[use.cuts[0], *_narrowing(use.cuts[1:])]) for use in uses]
+    others = {cut.name: cut for use in uses for cut in use.cuts[1:]}
     plans = [_plan_within(uses, None, prices, kind)]
     plans += [_plan_within(uses, last, prices, kind) for last in others.values()]
     return min(plans, key=lambda plan: plan[0])[1] if uses else []
@@ -87,7 +88,7 @@ def _share(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> t
     """
     image, *others = uses[-1].cuts
     options: list[tuple[float, Cut | None]] = [(_passes(uses, image, image.width, costs), None)]
-    for cut in _narrowing(others):
+    for cut in others:
         if last and cut.values <= last.values:
             size = cut.image_bytes(kind)
             options.append((size / costs.write + _passes(uses, cut, size, costs), cut))
@@ -104,9 +105,9 @@ def _passes(uses: Iterable[Use], cut: Cut, size: int, costs: Costs) -> float:
 
 
 def _narrowing(cuts: Sequence[Cut]) -> list[Cut]:
-    """The cuts that are narrower than every later one, last first: no other can be best."""
+    """The cuts that are narrower than every later one: no other can be best."""
     narrow: list[Cut] = []
     for cut in reversed(cuts):
         if not narrow or cut.width < narrow[-1].width:
             narrow.append(cut)
-    return narrow
+    return narrow[::-1]

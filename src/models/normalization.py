@@ -32,6 +32,18 @@ class ThawedDropout(layers.Dropout):  # type: ignore[misc]
         return super().call(inputs, training=bool(training) and self.trainable)
 
 
+class LiveNormalization(layers.Normalization):  # type: ignore[misc]
+    """Normalization by its variables as they are; Keras' own keeps to what they were when it was built or loaded."""
+
+    def call(self, inputs: Any) -> Any:
+        """As in Keras."""
+        mean, variance = (
+            keras.ops.reshape(variable, self._broadcast_shape) for variable in (self.adapt_mean, self.adapt_variance)
+        )
+        shifted = keras.ops.subtract(keras.ops.cast(inputs, self.compute_dtype), mean)
+        return keras.ops.divide(shifted, keras.ops.maximum(keras.ops.sqrt(variance), keras.config.epsilon()))
+
+
 class TunableDropout(layers.Dropout):  # type: ignore[misc]
     """Dropout whose rate is a variable: trials that differ in nothing else share their compiled steps."""
 
@@ -65,6 +77,8 @@ def obedient(layer: layers.Layer, batchnorm: BatchNormPolicy) -> layers.Layer:
     config = layer.get_config()
     if type(layer) is layers.BatchNormalization and batchnorm != "train":
         return FixedBatchNormalization.from_config(config)
+    if type(layer) is layers.Normalization and layer.input_mean is None and not layer.invert:
+        return LiveNormalization.from_config(config)
     if type(layer) is layers.Dropout:
         return ThawedDropout.from_config(config | {"seed": 0})
     return type(layer).from_config(config)
@@ -76,6 +90,7 @@ def stock(layer: layers.Layer) -> layers.Layer:
         FixedBatchNormalization: layers.BatchNormalization,
         ThawedDropout: layers.Dropout,
         TunableDropout: layers.Dropout,
+        LiveNormalization: layers.Normalization,
     }
     return own.get(type(layer), type(layer)).from_config(layer.get_config())
 

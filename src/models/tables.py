@@ -53,4 +53,4 @@ def _build(spec: BackboneSpec, weights: WeightSet, side: int, machine: RuntimeCo
 
     if machine is not None:
         runtime.set_threads(machine)
-    return describe_layers(backbone_layers(pretrained(spec, weights, side, seed=0)))
+    return describe_layers(backbone_layers(pretrained(spec, weights, side, 0)))

@@ -54,7 +54,7 @@ class Axes:
     @property
     def depths(self) -> tuple[str, ...]:
         """The depths that it varies, as the user spells them."""
-        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_choice_sweep()]
+        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
         return tuple(value.strip("'\"") for each in varied for value in each.sweep_string_iterator())
 
     @property

@@ -83,18 +83,19 @@ class Feed:
 
 
 def open_feed(
-    plan: Plan, bench: Workbench, companions: Companions, keeping: Keeping, note: Callable[[str], None]
+    plan: Plan, bench: Workbench, companions: Companions, keeping: Keeping, warn: Callable[[str], None]
 ) -> Feed:
-    """The feed of a trial that is laid out on `bench`; `note` is told why frozen layers are computed at each epoch."""
+    """The feed of a trial that is laid out on `bench`; `warn` is told why frozen layers are computed at each epoch."""
     trial, dataset = plan.trial, plan.dataset
     placements = place_cuts(trial, bench.network.graph, plan.table, plan.depths, companions)
     supply = Supply(dataset, trial, placements, bench.passage, keeping)
-    if not keeping.store.holds(supply.kept_bytes()):
+    while supply.placements.kept and not keeping.store.holds(supply.kept_bytes()):
         size, bound = f"{supply.kept_bytes() / 1e9:.1f} GB", f"{trial.features.max_gb:g}"
-        note(f"features would take {size}, more than features.max_gb={bound}: computed at each epoch")
-        supply = Supply(dataset, trial, placements.without_keeping(), bench.passage, keeping)
+        widest = max(supply.placements.kept, key=lambda cut: cut.width)
+        warn(f"features would take {size}, more than features.max_gb={bound}: none are kept of {widest.name}")
+        supply = Supply(dataset, trial, supply.placements.without(widest), bench.passage, keeping)
     for line in stepping_aside(trial, plan.depths):
-        note(line)
+        warn(line)
     return Feed(dataset, trial, supply)
 
 

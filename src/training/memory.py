@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import one_line
-from src.files import alone, prune, replacing
+from src.files import alone_where_possible, prune, replacing
 from src.training.pace import Pace
 from src.training.records import EpochRecord
 
@@ -81,10 +81,10 @@ class PhaseMemory:
     @contextlib.contextmanager
     def alone_with(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """One process at a time may train the phase `key`; `waits` is told when another one does."""
-        if not self._prepared():
+        if not self.works:
             yield
             return
-        with alone(self.folder / f"{key}.lock", waits):
+        with alone_where_possible(self.folder / f"{key}.lock", waits, self._give_up):
             yield
 
     def load(self, key: str) -> PhaseState | None:
@@ -109,18 +109,14 @@ class PhaseMemory:
             if state.train:  # at a phase's end: during it the same file is replaced
                 prune(self.folder, "*.npz", self.max_bytes)
         except OSError as error:
-            self.works = False
-            self.warn(f"phases cannot be kept in {self.folder}: {one_line(error.strerror or error)}; going on without")
+            self._give_up(error)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
 
-    def _prepared(self) -> bool:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return False
-        return self.works and os.access(self.folder, os.W_OK)
+    def _give_up(self, error: OSError) -> None:
+        self.works = False
+        self.warn(f"phases cannot be kept in {self.folder}: {one_line(error.strerror or error)}; going on without")
 
 
 def _arrays(state: PhaseState, device: str) -> Arrays:

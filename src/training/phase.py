@@ -142,7 +142,7 @@ class _Training:
         for number, variable in enumerate(self.tail.optimizer.variables):
             variable.assign(known.optimizer[str(number)])
         self.tail.optimizer.learning_rate.assign(rate)
-        return known
+        return replace(known, train={})
 
     def _epoch(self, state: PhaseState) -> PhaseState:
         number, began = self.leg.first_epoch + len(state.epochs), time.perf_counter()

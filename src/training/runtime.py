@@ -1,11 +1,16 @@
 """TensorFlow set up so that the same trial gives the same numbers. Importing this module starts TensorFlow."""
 
 import contextlib
+import functools
 import gc
+import hashlib
 import os
+import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+from src import PYTHONS_THRESHOLD
 from src.config import RuntimeConfig
 from src.errors import ThawError
 
@@ -39,7 +44,8 @@ with _quiet():
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
 
-gc.freeze()  # joblib looks for garbage after each trial, and what imports made is none
+gc.freeze()  # what imports made is no garbage, and a network that is given up is
+gc.set_threshold(*PYTHONS_THRESHOLD)
 
 
 def set_threads(config: RuntimeConfig) -> None:
@@ -51,6 +57,16 @@ def set_threads(config: RuntimeConfig) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     except RuntimeError as error:
         raise ThawError("runtime.threads cannot change within a process: the first trial fixed it") from error
+
+
+@functools.cache
+def device_key() -> str:
+    """What may change a number's last digits: the devices, and the processor's model and instruction sets."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text("utf-8", "replace").splitlines() if about.exists() else [platform.processor()]
+    told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+    text = "\n".join((*told, platform.machine(), os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")))
+    return f"{device_name()} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
 def device_name() -> str:

@@ -38,12 +38,11 @@ class Batches:
 
 
 class Tail:
-    """The part of `network` behind `cut` that trains at `depth`."""
+    """The part of `network` behind `cut` that trains at `depth`; label `smoothing` (0–1) is a variable."""
 
-    def __init__(
-        self, network: Network, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float
-    ) -> None:
-        self.network, self.depth, self.cut, self.label_smoothing = network, depth, cut, label_smoothing
+    def __init__(self, network: Network, depth: Depth, cut: Cut, optimizer: OptimizerConfig) -> None:
+        self.network, self.depth, self.cut = network, depth, cut
+        self.smoothing = tf.Variable(0.0, trainable=False)
         network.thaw(depth)
         self.model = segment(network.model, cut.tensors, None)
         self.optimizer = make_optimizer(optimizer)
@@ -102,8 +101,8 @@ class Tail:
         return losses, hits, tf.reshape(scores, (-1, self.classes))[: tf.shape(labels)[0]]
 
     def _losses(self, scores: Any, truth: Any) -> Any:
-        wanted = tf.one_hot(truth, scores.shape[1])
-        return keras.losses.categorical_crossentropy(wanted, scores, label_smoothing=self.label_smoothing)
+        wanted = tf.one_hot(truth, self.classes) * (1 - self.smoothing) + self.smoothing / self.classes
+        return keras.losses.categorical_crossentropy(wanted, scores)
 
 
 def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

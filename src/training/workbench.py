@@ -1,8 +1,10 @@
 """What a process keeps between trials: the network and all that was compiled of it, where only numbers change."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -24,6 +26,12 @@ from src.training.tail import Tail
 _BENCHES = 2
 """Networks kept at a time; a sweep's order keeps trials of one network together."""
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+_PIECES = 24
+"""Passages, and tails, kept of each: those of a study's depths."""
+
 _ADAPTING_BATCH = 64
 
 
@@ -38,16 +46,22 @@ class Workbench:
     def passage(self, start: Cut | None, ends: tuple[Cut, ...]) -> Passage:
         """The frozen stretch from `start` (None: images) to each of `ends`."""
         key = (start.name if start else "", *(end.name for end in ends))
-        if key not in self.passages:
-            self.passages[key] = Passage(self.network.model, start, ends)
-        return self.passages[key]
+        return _latest(self.passages, key, lambda: Passage(self.network.model, start, ends))
 
     def tail(self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float) -> Tail:
         """What trains at `depth` behind `cut`."""
-        key = (depth.variables, cut.name, optimizer.model_dump_json(), label_smoothing)
-        if key not in self.tails:
-            self.tails[key] = Tail(self.network, depth, cut, optimizer, label_smoothing)
-        return self.tails[key]
+        key = (depth.variables, cut.name, optimizer.model_dump_json())
+        tail = _latest(self.tails, key, lambda: Tail(self.network, depth, cut, optimizer))
+        tail.smoothing.assign(label_smoothing)
+        return tail
+
+
+def _latest(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    """`kept[key]`, made where it lacks; what was used least recently makes room."""
+    kept[key] = kept.pop(key, None) or make()
+    for oldest in list(kept)[:-_PIECES]:
+        del kept[oldest]
+    return kept[key]
 
 
 _LAID_OUT: dict[tuple[object, ...], Workbench] = {}
@@ -83,6 +97,7 @@ def _bench(plan: Plan, plain: keras.Model) -> Workbench:
     _LAID_OUT[key] = bench
     for oldest in list(_LAID_OUT)[:-_BENCHES]:
         del _LAID_OUT[oldest]
+        gc.collect()  # a network and its functions refer to each other
     return bench
 
 
