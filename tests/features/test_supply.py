@@ -1,5 +1,6 @@
 """Rows kept and rows computed are the same, bit for bit, and so is all that is trained on them."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from src.config import TrialConfig
 from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
+from src.training.phase import evaluate, tail_of
 from src.training.schedule import Outcome
 from tests.conftest import Compose
 from tests.training.test_schedule import Diary, feed_of, lay_out, plan_of, run
@@ -132,3 +134,52 @@ def test_test_photos_are_kept_apart(composed: Compose, tiny: tuple[str, ...], tm
     np.testing.assert_array_equal(
         feed_of(other, lay_out(other), tmp_path, Diary()).supply.source(0, "val")(np.arange(6)), rows["test"]
     )
+
+
+AT_EACH_DEPTH = (*TWO_PHASES, "backbone=mobilenetv2", "weights=formula", "features.dtype=float16")
+DEEP = (*AT_EACH_DEPTH, "unfrozen=16", "fine_tune_learning_rate=0.05")
+SHALLOW = (*AT_EACH_DEPTH, "unfrozen=0")
+
+
+def metrics_of_test(trial: TrialConfig, folder: Path) -> dict[str, float]:
+    """Of the test photos, which are seen first when all is trained."""
+    outcome, bench, feed, _ = run(trial, folder)
+    return evaluate(tail_of(bench, feed, 1, outcome.last.depth), feed, 1, "test")
+
+
+def test_nothing_is_kept_that_has_passed_through_layers_which_trained(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    deep, shallow = composed(*tiny, *DEEP), composed(*tiny, *SHALLOW)
+    metrics_of_test(deep, tmp_path / "shared")
+    assert metrics_of_test(shallow, tmp_path / "shared") == metrics_of_test(shallow, tmp_path / "alone")
+
+
+def test_nor_where_phases_are_recalled_and_their_rows_are_gone(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    deep, shallow = composed(*tiny, *DEEP), composed(*tiny, *SHALLOW)
+    run(deep, tmp_path / "shared")
+    shutil.rmtree(tmp_path / "shared" / "features")
+    outcome, bench, feed, _ = run(deep, tmp_path / "shared")
+    for split in ("val", "train"):
+        evaluate(tail_of(bench, feed, 1, outcome.last.depth), feed, 1, split)
+    for path in (tmp_path / "shared" / "phases").glob("*"):
+        path.unlink()
+    assert histories(run(shallow, tmp_path / "shared")[0]) == histories(run(shallow, tmp_path / "alone")[0])
+
+
+def test_what_is_too_large_to_keep_does_not_keep_out_what_is_not(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    plan = plan_of(composed(*tiny, *DEEP))
+    cuts = feed_of(plan, lay_out(plan), tmp_path, Diary()).supply.placements.kept
+    least = min(cuts, key=lambda cut: cut.width)
+    assert len(cuts) > 1
+    bound = 1.01e-9 * least.image_bytes("float16") * 48
+    diary = Diary()
+    less = replace(plan, trial=composed(*tiny, *DEEP, f"features.max_gb={bound}"))
+    placements = feed_of(less, lay_out(less), tmp_path, diary).supply.placements
+    assert placements.kept == (least,)
+    assert [each.kept for each in placements.phases] == [None, least]
+    assert len(diary.notes) == len(cuts) - 1

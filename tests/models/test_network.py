@@ -119,6 +119,33 @@ def test_a_saved_model_is_keras_own_and_the_same_function(tmp_path: Path) -> Non
     np.testing.assert_allclose(loaded(IMAGES), net.model(IMAGES), atol=1e-6)
 
 
+def test_a_model_saved_at_another_depth_says_what_trained_there(tmp_path: Path) -> None:
+    net = network("mobilenetv2")
+    for depth, dropout in ((0, 0.2), (11, 0.5)):
+        net.thaw(resolve_depth(depth, net.table, "inference", "net"))
+        net.model.get_layer("head_dropout").set_rate(dropout)
+        net.save(tmp_path / "m.keras")
+        loaded = keras.saving.load_model(tmp_path / "m.keras")
+        trains = [{layer.name: layer.trainable for layer in model.layers[1:]} for model in (loaded, net.model)]
+        assert trains[0] == trains[1]
+        assert loaded.get_layer("head_dropout").rate == dropout
+
+
+def test_images_are_normalised_by_the_statistics_that_weights_bring(tmp_path: Path) -> None:
+    plain = build_backbone(find_backbone("efficientnetb0"), random_weights("efficientnetb0"), 32)
+    (given,) = [layer for layer in plain.layers if type(layer) is keras.layers.Normalization]
+    given.adapt_mean.assign([0.485, 0.456, 0.406])
+    given.adapt_variance.assign([0.05, 0.07, 0.02])
+    given.finalize_state()
+    net = build_network(plain, classes=3, batchnorm="inference")
+    net.begin(plain.get_weights(), seed=0, dropout=0.2)
+    pooled = keras.Model(net.model.inputs, net.model.get_layer("head_pooling").output)
+    np.testing.assert_array_equal(pooled(IMAGES), keras.layers.GlobalAveragePooling2D()(plain(IMAGES)))
+    net.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(loaded(IMAGES), net.model(IMAGES), atol=1e-6)
+
+
 def test_the_seed_decides_the_network() -> None:
     def values(seed: int) -> np.ndarray:
         return np.concatenate([w.ravel() for w in network("mobilenetv2", seed=seed).model.get_weights()])

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 
 from src.config import TrialConfig
+from src.data.listing import Split
 from src.errors import Interrupted
-from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
+from src.training import phase, runtime  # noqa: F401 - sets TensorFlow up as trials do
+from src.training.feed import Feed
 from src.training.memory import PhaseMemory, PhaseState
 from src.training.pace import Pace
+from src.training.phase import evaluate
 from src.training.records import EpochRecord
 from src.training.schedule import Outcome
+from src.training.tail import Tail
 from tests.conftest import Compose
 from tests.training.test_schedule import Diary, run
 
@@ -177,6 +181,24 @@ def longer(trial: TrialConfig, epochs: int) -> TrialConfig:
 def with_fine_tuning(trial: TrialConfig, **settings: Any) -> TrialConfig:
     phase = trial.schedule["fine_tuning"].model_copy(update=settings)
     return trial.model_copy(update={"schedule": {**trial.schedule, "fine_tuning": phase}})
+
+
+def test_a_longer_phase_killed_while_it_is_measured_is_not_over(
+    demanding: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(longer(demanding, 1), tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(phase, "evaluate", _killed_on_train)
+        with pytest.raises(Interrupted):
+            run(longer(demanding, 3), tmp_path)
+    outcome, _, _, _ = run(longer(demanding, 3), tmp_path)
+    assert histories(outcome) == histories(run(longer(demanding, 3), tmp_path / "alone")[0])
+
+
+def _killed_on_train(tail: Tail, feed: Feed, index: int, split: Split) -> dict[str, float]:
+    if split == "train":
+        raise Interrupted(15)
+    return evaluate(tail, feed, index, split)
 
 
 def trained(diary: Diary) -> int:
