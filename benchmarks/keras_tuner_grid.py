@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from benchmarks.plain_keras import build, load, two_phases
+from benchmarks.plain_keras import build, load, two_phases, warm_up
 from benchmarks.sweep import DEPTHS, DROPOUTS, FINE_TUNE_RATES, SAMPLE, SEEDS, Trial
 
 
@@ -44,6 +44,7 @@ class TwoPhases(keras_tuner.HyperModel):  # type: ignore[misc]
 def run(photos: Path, weights: str, folder: str) -> float:
     """Seconds that the tuner takes for the sample."""
     train, val = load(photos, "train"), load(photos, "val")
+    warm_up(weights, train, False)
     began = time.perf_counter()
     tuner = keras_tuner.GridSearch(TwoPhases(weights), "val_accuracy", directory=folder, project_name="grid")
     with contextlib.redirect_stdout(sys.stderr):

@@ -22,6 +22,8 @@ def load(photos: Path, split: str) -> Any:
         photos / split, image_size=(SIDE, SIDE), batch_size=None, label_mode="categorical", shuffle=False, verbose=False
     )
     kept = found.cache()
+    for _ in kept:  # decoded now, once for all trials, rather than within the first one
+        pass
     return (kept.shuffle(2000, seed=0) if split == "train" else kept).batch(BATCH).prefetch(2)
 
 
@@ -48,9 +50,16 @@ def two_phases(model: keras.Model, base: keras.Model, trial: Trial, jit: Any, fi
     return fit(FINE_TUNE_EPOCHS)
 
 
+def warm_up(weights: str, train: Any, jit: Any) -> None:
+    """Train on one batch: what TensorFlow does once in a process belongs to its start, and to no trial."""
+    model, base = build(weights, 0.5)
+    two_phases(model, base, SAMPLE[-1], jit, lambda _: model.fit(train.take(1), verbose=0))
+
+
 def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
     """Seconds of each trial of the sample, by depth."""
     train, val = load(photos, "train"), load(photos, "val")
+    warm_up(weights, train, jit)
     seconds = {}
     for trial in SAMPLE:
         began = time.perf_counter()
