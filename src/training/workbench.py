@@ -37,11 +37,12 @@ _ADAPTING_BATCH = 64
 
 @dataclass(eq=False)
 class Workbench:
-    """A network, and the passages and tails that were compiled of it."""
+    """A network, the passages and tails that were compiled of it, and its weights adapted to a data set."""
 
     network: Network
     passages: dict[tuple[str, ...], Passage] = field(default_factory=dict)
     tails: dict[tuple[object, ...], Tail] = field(default_factory=dict)
+    adapted: dict[tuple[object, ...], Values] = field(default_factory=dict)
 
     def passage(self, start: Cut | None, ends: tuple[Cut, ...]) -> Passage:
         """The frozen stretch from `start` (None: images) to each of `ends`."""
@@ -56,10 +57,10 @@ class Workbench:
         return tail
 
 
-def _latest(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+def _latest(kept: dict[K, V], key: K, make: Callable[[], V], at_most: int = _PIECES) -> V:
     """`kept[key]`, made where it lacks; what was used least recently makes room."""
     kept[key] = kept.pop(key, None) or make()
-    for oldest in list(kept)[:-_PIECES]:
+    for oldest in list(kept)[:-at_most]:
         del kept[oldest]
     return kept[key]
 
@@ -74,12 +75,22 @@ def lay_out(plan: Plan) -> Workbench:
         ThawError: see :func:`src.models.backbone.build_backbone`.
     """
     trial = plan.trial
-    plain = pretrained(plan.spec, plan.weights, plan.side, trial.seed if plan.weights.name == "random" else 0)
-    bench = _bench(plan, plain)
-    bench.network.begin(_values(plain), seed=trial.seed, dropout=trial.dropout)
+    seed = trial.seed if plan.weights.name == "random" else 0
+    plain = pretrained(plan.spec, plan.weights, plan.side, seed)
+    bench, values = _bench(plan, plain), _values(plain)
     if trial.batchnorm == "adapted":
-        adapt_statistics(bench.network.model, _mixed(plan.dataset))
+        of = (plan.weights.digest, seed, plan.dataset.fingerprint)
+        values = _latest(bench.adapted, of, lambda: _adapted(bench.network, values, plan.dataset), at_most=1)
+    bench.network.begin(values, seed=trial.seed, dropout=trial.dropout)
     return bench
+
+
+def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
+    """The backbone's `values`, its statistics taken from the training images."""
+    network.begin(values, seed=0, dropout=0)
+    adapt_statistics(network.model, _mixed(dataset))
+    adapted: Values = network.model.get_weights()[: len(values)]
+    return adapted
 
 
 @lru_cache(maxsize=1)

@@ -124,7 +124,7 @@ dataset = Dataset(
 )
 bench = Workbench(net)
 store = FeatureStore(folder / "features", 20, print)
-placements = Placements((Placement(cut, cut),), (cut,))
+placements = Placements((Placement(cut, cut, frozenset({cut.name})),), (cut,))
 feed = Feed(dataset, trial, Supply(dataset, trial, placements, bench.passage, Keeping("k", store, Listener(), Clock())))
 tail = bench.tail(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)

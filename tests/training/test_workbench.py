@@ -2,7 +2,10 @@
 
 import weakref
 
-from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
+import numpy as np
+import pytest
+
+from src.training import runtime, workbench  # noqa: F401 - sets TensorFlow up as trials do
 from src.training.workbench import lay_out
 from tests.conftest import Compose
 from tests.training.test_schedule import plan_of
@@ -17,3 +20,14 @@ def test_networks_that_made_room_are_given_back(composed: Compose, tiny: tuple[s
     assert first() is None
     assert last() is not None
     assert laid_out("train")() is last()
+
+
+def test_adapted_statistics_are_taken_once_and_are_the_same_again(
+    composed: Compose, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = (*tiny, "backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "batchnorm=adapted")
+    trial, other = plan_of(composed(*base, "dropout=0.1")), plan_of(composed(*base, "dropout=0.3"))
+    first = lay_out(trial).network.model.get_weights()
+    monkeypatch.setattr(workbench, "adapt_statistics", lambda *_: pytest.fail("taken again"))
+    for ours, theirs in zip(lay_out(other).network.model.get_weights(), first, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
