@@ -14,10 +14,11 @@ def phases(trial: TrialRecord) -> dict[int, Phase]:
     """The epochs of each phase, by the phase's number, in order."""
     found: dict[int, list[Mapping[str, float]]] = {}
     for epoch in trial.history:
-        found.setdefault(_number(epoch), []).append(epoch)
+        found.setdefault(phase_number(epoch), []).append(epoch)
     return dict(found)
 
 
-def _number(epoch: Mapping[str, float]) -> int:
+def phase_number(epoch: Mapping[str, float]) -> int:
+    """Of the phase that an epoch is of; 0 where it does not say."""
     number = epoch.get("phase", 0.0)
     return int(number) if math.isfinite(number) else 0
