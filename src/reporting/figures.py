@@ -10,16 +10,14 @@ from matplotlib.ticker import MaxNLocator
 
 from src.errors import one_line
 from src.reporting.contact_sheet import write_contact_sheet
-from src.reporting.style import FIT, TRAIN, VAL, WIDTH, framed, save_figure, tidy
+from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, TRAIN, VAL, WIDTH, framed, save_figure, tidy
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
     from src.training.evaluation import Predictions
     from src.training.records import PhaseResult
 
-_LONGEST_NAME = 18
 _MOST_NUMBERS = 250
-_NAME_INCHES = 1.25
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
@@ -36,7 +34,7 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
     side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = framed(side, side, left=_NAME_INCHES + 0.2, bottom=_NAME_INCHES + 0.2, top=0.1)
+    figure = framed(side, side, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Greens")
     _name_classes(axes, class_names)
@@ -47,8 +45,8 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
             axes.text(
                 column, row, str(matrix[row, column]), ha="center", va="center", size=7, color="w" if light else "k"
             )
-    axes.set_xlabel("predicted", labelpad=72 * _NAME_INCHES)
-    axes.set_ylabel("true", labelpad=72 * _NAME_INCHES)
+    axes.set_xlabel("predicted", labelpad=72 * NAME_INCHES)
+    axes.set_ylabel("true", labelpad=72 * NAME_INCHES)
     save_figure(figure, path)
 
 
@@ -106,10 +104,10 @@ def _caption(predictions: "Predictions", class_names: Sequence[str], position: i
 
 
 def _short(name: str) -> str:
-    return one_line(name, _LONGEST_NAME)
+    return one_line(name, LONGEST_NAME)
 
 
 def _end(name: str) -> str:
     """A path's end, where photos differ."""
     shown = one_line(name, 1000)
-    return shown if len(shown) <= 2 * _LONGEST_NAME else "…" + shown[1 - 2 * _LONGEST_NAME :]
+    return shown if len(shown) <= 2 * LONGEST_NAME else "…" + shown[1 - 2 * LONGEST_NAME :]
