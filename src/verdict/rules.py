@@ -1,7 +1,8 @@
 """The rules of the diagnosis, as a table: what is measured, from which size on it counts, what is said and tried.
 
-The sources are for what a rule means. The limits are Thaw's own, set so that what a few seeds or a hundred validation
-photos do by chance stays below them.
+The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
+no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
+lie between the best of one phase's epochs and the best of another's.
 """
 
 from collections.abc import Callable
