@@ -19,6 +19,7 @@ from src.errors import ThawError, one_line
 from src.features.placement import Companions
 from src.files import write_whole
 from src.job import Job
+from src.models.depth import Depth, resolve_depth
 from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
@@ -159,6 +160,7 @@ def _describe(plan: Plan, run: Run) -> None:
         "image_side": str(plan.side),
         "depth": str(depth.canonical),
         "block": next(iter(depth.blocks), ""),
+        "whole": "yes" if depth.canonical == _deepest(plan).canonical else "no",
     }
     depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
     run.describe(plan.trial, dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
@@ -166,6 +168,10 @@ def _describe(plan: Plan, run: Run) -> None:
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
         run.text("\n".join((*dataset.warnings, *dataset.skipped)) + "\n", "warnings.txt")
+
+
+def _deepest(plan: Plan) -> Depth:
+    return resolve_depth("all", plan.table, plan.trial.batchnorm, plan.spec.name)
 
 
 def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:

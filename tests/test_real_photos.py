@@ -62,8 +62,9 @@ def test_the_posts_recipe_has_its_gap_from_mode_and_the_cure_from_generalization
     deepest = gaps["batchnorm=train"][11]
     assert deepest["mode"]["estimate"] > 2 * deepest["generalization"]["estimate"]
     page = (report / "report.html").read_text()
-    assert "mainly mode at 2 and 11 layers, mainly generalization at 0 layers" in page
-    assert "mainly generalization at 0, 2 and 11 layers" in page
+    assert "What unfreezing adds to it is mainly mode at 2 and 11 layers (" in page
+    assert "The gap between fit and validation is mainly generalization at 0 layers (" in page
+    assert "The gap between fit and validation is mainly generalization at 0, 2 and 11 layers (" in page
     assert {"confusion.png", "mistakes.png", "classes.png"} <= set(verdict["figures"])
     assert {"BatchNorm mismatch", "class imbalance"} <= {finding["name"] for finding in verdict["findings"]}
 

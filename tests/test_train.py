@@ -78,6 +78,7 @@ def test_the_depth_is_told_and_kept(trained: tuple[Path, str], store_uri: str) -
     assert run.data.metrics["depth/parameters"] == 206_960
     assert "from block_16" in run.data.tags["depth.fine_tuning"]
     assert "the head alone" in run.data.tags["depth.feature_extraction"]
+    assert run.data.tags["whole"] == "no"
     assert "tracking.uri" not in run.data.params
 
 
@@ -288,6 +289,14 @@ def test_a_folder_used_before_holds_the_new_trial_alone(quick: TrialConfig, tmp_
     assert [second[name] for name in sorted(NUMBERS - {"time/total"})] == [
         first[name] for name in sorted(NUMBERS - {"time/total"})
     ]
+
+
+def test_a_whole_network_is_known_as_one_however_it_is_spelled(
+    composed: Compose, tiny: tuple[str, ...], tmp_path: Path, store_uri: str
+) -> None:
+    run_trial(composed(*tiny, "epochs=1", "unfrozen=5", "runtime.progress=false"), tmp_path)
+    run = mlflow.MlflowClient(store_uri).get_run(summary_of(tmp_path)["run_id"])
+    assert run.data.tags["whole"] == "yes"
 
 
 def test_a_failed_trial_leaves_no_earlier_summary(quick: TrialConfig, tmp_path: Path, composed: Compose) -> None:

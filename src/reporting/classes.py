@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.errors import one_line
-from src.reporting.style import FIT, VAL, WIDTH, framed, save_figure, tidy
+from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, VAL, WIDTH, framed, save_figure, tidy
 
 TABLE = "per_class.csv"
-_LONGEST_NAME = 18
 _MOST_CLASSES = 40
-_NAME_INCHES = 1.25
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,12 @@ def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:
     shown = sorted(rows, key=lambda row: row.training_photos)
     if len(shown) > _MOST_CLASSES:
         shown = shown[: _MOST_CLASSES // 2] + shown[-_MOST_CLASSES // 2 :]
-    figure = framed(1.0 + 0.19 * len(shown), WIDTH, left=_NAME_INCHES, bottom=0.5, top=0.15)
+    figure = framed(1.0 + 0.19 * len(shown), WIDTH, left=NAME_INCHES, bottom=0.5, top=0.15)
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(range(len(shown)), [row.training_photos for row in shown], color=FIT, height=0.65)
     known = [place for place, row in enumerate(shown) if row.photos]
     right.plot([shown[place].recall for place in known], known, "o", color=VAL, ms=5)
-    left.set_yticks(range(len(shown)), [one_line(row.name, _LONGEST_NAME) for row in shown], parse_math=False)
+    left.set_yticks(range(len(shown)), [one_line(row.name, LONGEST_NAME) for row in shown], parse_math=False)
     left.invert_yaxis()
     left.set_xlabel("training photos")
     right.set(xlabel="share of the validation photos read right", xlim=(-0.03, 1.03))

@@ -11,7 +11,7 @@ import mlflow
 from src.files import write_whole
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.frontier import draw_frontier
-from src.reporting.heat import draw_heat
+from src.reporting.heat import MOST_MAPS, draw_heat
 from src.reporting.kept import fetch
 from src.reporting.recommendation import Recommended
 from src.reporting.shares import draw_shares
@@ -144,7 +144,8 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
         Picture(
             out / "curves.png", "more", "Learning curves by depth",
             "Fit and validation accuracy by epoch, a line for each depth, dotted where a phase begins.",
-            "Means over seeds of the trials that the verdict rests on; dotted where a phase begins.",
+            "Means over seeds of the trials that the verdict rests on, epoch by epoch of each phase; thin where not "
+            "all seeds of a depth trained so long. A phase is as wide as its longest, dotted where it begins.",
         ),
     ]  # fmt: skip
 
@@ -185,12 +186,14 @@ def _heat(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     if not found:
         return []
     draw_heat(found, out / "heat.png")
-    names = ", ".join(dict.fromkeys(each.factor for each in found))
+    names = ", ".join(dict.fromkeys(each.factor for each in found[:MOST_MAPS]))
+    first = f" The first {MOST_MAPS} of {len(found)} maps." if len(found) > MOST_MAPS else ""
     return [
         Picture(
             out / "heat.png", "more", "Does another depth want another value?",
             f"Validation accuracy by depth and by each of: {names}.",
-            "Means of validation accuracy, in per cent, over the seeds and all else that varied; × is how many trials.",
+            "Means of validation accuracy, in per cent, over the seeds and all else that varied; × is how many trials."
+            + first,
         )
     ]  # fmt: skip
 
@@ -204,13 +207,14 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     front = [known[k][1] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
     told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in front)
     recalled = sum(trial.recalled > 0 for trial in trials)
-    shorter = f" {recalled} trials went on from epochs that an earlier one had trained: their time leaves those out."
+    known_epochs = f", nor, in {recalled} of them, epochs that an earlier one had trained" if recalled else ""
     return [
         Picture(
             out / "frontier.png", "more", "What accuracy costs",
             f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
             "A point for each configuration, mean over seeds. The line is the Pareto front: nothing is better at no "
-            f"more cost. Numbers are layers unfrozen.{shorter if recalled else ''}",
+            "more cost. Numbers are layers unfrozen. A trial's seconds do not hold frozen layers that another one had "
+            f"computed{known_epochs}.",
         )
     ]  # fmt: skip
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 from src.errors import one_line
 from src.reporting.contact_sheet import write_contact_sheet
-from src.reporting.style import FIT, TRAIN, VAL, WIDTH, framed, save_figure, tidy
+from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, TRAIN, VAL, WIDTH, framed, save_figure, tidy
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
     from src.training.evaluation import Predictions
     from src.training.records import PhaseResult
 
-_LONGEST_NAME = 18
 _MOST_NUMBERS = 250
-_NAME_INCHES = 1.25
+_NAME_ASIDE = 4  # points between a matrix and its classes' names, however large its cells
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
@@ -36,9 +36,9 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
     side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = framed(side, side, left=_NAME_INCHES + 0.2, bottom=_NAME_INCHES + 0.2, top=0.1)
+    figure = framed(side, side, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
     axes = figure.subplots()
-    axes.imshow(matrix, cmap="Greens")
+    axes.imshow(matrix, cmap="Greens", vmin=0)
     _name_classes(axes, class_names)
     cells = np.argwhere(matrix)
     if len(class_names) <= 30 and len(cells) <= _MOST_NUMBERS:
@@ -47,8 +47,8 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
             axes.text(
                 column, row, str(matrix[row, column]), ha="center", va="center", size=7, color="w" if light else "k"
             )
-    axes.set_xlabel("predicted", labelpad=72 * _NAME_INCHES)
-    axes.set_ylabel("true", labelpad=72 * _NAME_INCHES)
+    axes.set_xlabel("predicted", labelpad=72 * NAME_INCHES)
+    axes.set_ylabel("true", labelpad=72 * NAME_INCHES)
     save_figure(figure, path)
 
 
@@ -92,11 +92,13 @@ def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
 def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
     """Write the names where ticks would be: each tick costs as much as ten pieces of text."""
     axes.set(xticks=(), yticks=())
-    count = len(class_names)
+    figure, count = axes.get_figure(root=True), len(class_names)
+    below = offset_copy(axes.get_xaxis_transform(), figure, y=-_NAME_ASIDE, units="points")
+    beside = offset_copy(axes.get_yaxis_transform(), figure, x=-_NAME_ASIDE, units="points")
     for k in range(0, count, max(1, count // 40)):
         name = _short(class_names[k])
-        axes.text(k, count - 0.3, name, rotation=90, size=7, ha="center", va="top", parse_math=False)
-        axes.text(-0.7, k, name, size=7, ha="right", va="center", parse_math=False)
+        axes.text(k, 0, name, rotation=90, size=7, ha="center", va="top", parse_math=False, transform=below)
+        axes.text(0, k, name, size=7, ha="right", va="center", parse_math=False, transform=beside)
 
 
 def _caption(predictions: "Predictions", class_names: Sequence[str], position: int) -> str:
@@ -106,10 +108,10 @@ def _caption(predictions: "Predictions", class_names: Sequence[str], position: i
 
 
 def _short(name: str) -> str:
-    return one_line(name, _LONGEST_NAME)
+    return one_line(name, LONGEST_NAME)
 
 
 def _end(name: str) -> str:
     """A path's end, where photos differ."""
     shown = one_line(name, 1000)
-    return shown if len(shown) <= 2 * _LONGEST_NAME else "…" + shown[1 - 2 * _LONGEST_NAME :]
+    return shown if len(shown) <= 2 * LONGEST_NAME else "…" + shown[1 - 2 * LONGEST_NAME :]

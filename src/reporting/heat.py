@@ -11,14 +11,14 @@ from src.errors import one_line
 from src.reporting.style import QUIET, canvas, save_figure, title
 from src.verdict.interaction import Interaction
 
-_MOST = 6
+MOST_MAPS = 6
 _MAP = "YlGn"
 _MOST_NUMBERS = 12
 
 
 def draw_heat(found: Sequence[Interaction], path: Path) -> None:
-    """Up to six maps; each cell is a mean of validation accuracy, in per cent, over all that else varied."""
-    shown = found[:_MOST]
+    """The first six maps; each cell is a mean of validation accuracy, in per cent, over all that else varied."""
+    shown = found[:MOST_MAPS]
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
     tallest = max(len(each.depths) for each in shown)

@@ -12,7 +12,7 @@ from src.files import write_whole
 from src.reporting.drawing import Gallery
 from src.reporting.recommendation import Recommended
 from src.verdict.diagnosis import Finding
-from src.verdict.gaps import GapRow, describe_gaps, gap_rows
+from src.verdict.gaps import WORTH_NAMING, GapRow, describe_gaps, gap_rows
 from src.verdict.intervals import Interval
 from src.verdict.records import TrialRecord
 from src.verdict.rules import RULES
@@ -59,6 +59,7 @@ def write_page(
         cards=sorted(cards, key=lambda card: not card.is_recommended),
         findings=findings,
         rules=RULES,
+        worth=WORTH_NAMING,
         pictures=gallery.pictures,
         anchors={picture.name for picture in gallery.pictures},
         missing=gallery.missing,

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from src.reporting.style import FIT, QUIET, TRAIN, VAL, canvas, legend, save_figure, tidy, title
+from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, save_figure, tidy, title
+from src.verdict.phases import phases
 from src.verdict.records import TrialRecord
 
 _LOSS = ("rate",)
@@ -40,9 +41,7 @@ def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
     best, train = trial.metric("best/epoch"), trial.metric(f"best/train_{measure}")
     if best is not None and train is not None:
         axes.plot(best, train, "^", color=TRAIN, ms=6)
-    for before, after in zip(trial.history, trial.history[1:], strict=False):
-        if before.get("phase") != after.get("phase"):
-            axes.axvline(after["epoch"] - 0.5, color=QUIET, ls=":", lw=1)
+    mark_phases(axes, [epochs[0]["epoch"] for epochs in list(phases(trial).values())[1:]])
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     if measure == "accuracy":

@@ -1,8 +1,8 @@
 """Learning curves of a study: fit and validation accuracy by epoch, a line for each depth."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,30 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from src.reporting.style import QUIET, Colour, canvas, legend, save_figure, shades, tidy, title
+from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, shades, tidy, title
+from src.verdict.phases import phases
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Verdict
+from src.verdict.wording import layers
 
 _MOST_LABELS = 24
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """A line's part: means from place `start` on, over all seeds of its depth or over those that trained so long."""
+
+    start: int
+    means: tuple[float, ...]
+    is_of_all: bool
+
+
 def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins."""
+    """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins.
+
+    Phases lie side by side, each as long as its longest, so that a mean is of like epochs: early stopping ends a phase
+    at another epoch for each seed.
+    """
     shown = [verdict for verdict in verdicts if verdict.rows]
     depths = sorted({row.depth for verdict in shown for row in verdict.rows})
     colours = dict(zip(depths, shades(len(depths)), strict=True))
@@ -28,17 +43,20 @@ def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
         for axes, split in zip(row, ("fit", "val"), strict=True):
             _panel(axes, verdict, split, colours)
         row[0].set_ylabel("accuracy")
-    lines = [Line2D([], [], color=colours[depth], label=f"{depth} layers") for depth in depths]
+    lines = [Line2D([], [], color=colours[depth], label=layers([depth])) for depth in depths]
     legend(figure, lines[:_MOST_LABELS], 6)
     save_figure(figure, path)
 
 
 def _panel(axes: Axes, verdict: Verdict, split: str, colours: Mapping[int, Colour]) -> None:
+    starts = _starts(verdict.trials)
     for row in verdict.rows:
-        curve = _mean_curve([trial for trial in verdict.trials if trial.depth == row.depth], f"{split}/accuracy")
-        axes.plot(list(curve), list(curve.values()), color=colours[row.depth], lw=1.4)
-    for boundary in _boundaries(verdict.trials):
-        axes.axvline(boundary - 0.5, color=QUIET, ls=":", lw=1)
+        trials = [trial for trial in verdict.trials if trial.depth == row.depth]
+        for stretch in _stretches(trials, f"{split}/accuracy", starts):
+            places = range(stretch.start, stretch.start + len(stretch.means))
+            width = 1.4 if stretch.is_of_all else 0.5
+            axes.plot(places, stretch.means, color=colours[row.depth], lw=width, marker=".", ms=2 * width)
+    mark_phases(axes, list(starts.values())[1:])
     title(axes, f"{split}   {verdict.facet}", 58)
     axes.set(xlabel="epoch", ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -46,20 +64,24 @@ def _panel(axes: Axes, verdict: Verdict, split: str, colours: Mapping[int, Colou
     tidy(axes)
 
 
-def _mean_curve(trials: Sequence[TrialRecord], metric: str) -> dict[int, float]:
-    values: dict[int, list[float]] = defaultdict(list)
+def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
+    """Where each phase begins, by its number."""
+    longest: dict[int, int] = {}
     for trial in trials:
-        for epoch in trial.history:
-            if metric in epoch:
-                values[int(epoch["epoch"])].append(epoch[metric])
-    return {epoch: float(np.mean(found)) for epoch, found in sorted(values.items())}
+        for number, epochs in phases(trial).items():
+            longest[number] = max(longest.get(number, 0), len(epochs))
+    numbers = sorted(longest)
+    return {number: sum(longest[before] for before in numbers[:place]) for place, number in enumerate(numbers)}
 
 
-def _boundaries(trials: Sequence[TrialRecord]) -> set[int]:
-    """Epochs at which a phase after the first begins, over all trials."""
-    return {
-        int(after["epoch"])
-        for trial in trials
-        for before, after in pairwise(trial.history)
-        if before.get("phase") != after.get("phase")
-    }
+def _stretches(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_Stretch]:
+    """One depth's line, phase by phase: as far as all of its trials go, and from there on."""
+    for number, start in starts.items():
+        own = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
+        common, longest = min(map(len, own)), max(map(len, own))
+        means = tuple(float(np.mean([each[k] for each in own if k < len(each)])) for k in range(longest))
+        if common:
+            yield _Stretch(start, means[:common], is_of_all=True)
+        if common < longest:
+            joint = max(common - 1, 0)
+            yield _Stretch(start + joint, means[joint:], is_of_all=False)

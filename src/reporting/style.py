@@ -1,7 +1,7 @@
 """How every figure looks: few colours, each with one meaning, light axes, strangers' text as text."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,6 +17,8 @@ INK, QUIET, LINE = "#1f2933", "#52606d", "#d9dee4"
 WIDTH = 8.6
 """Of a study's figures, inches: what fills the page at :data:`DPI`."""
 DPI, _QUICK_DPI = 130, 90
+LONGEST_NAME, NAME_INCHES = 18, 1.25
+"""Of a class in a figure: characters, and the margin that they take."""
 
 Colour = tuple[float, float, float, float]
 
@@ -50,6 +52,12 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
 def title(axes: Axes, text: str, limit: int = 60) -> None:
     """A panel's title, which may hold what strangers typed."""
     axes.set_title(one_line(text, limit), size=9.5, color=INK, loc="left", parse_math=False)
+
+
+def mark_phases(axes: Axes, epochs: Iterable[float]) -> None:
+    """A dotted line before each of the `epochs` that a phase begins with."""
+    for epoch in epochs:
+        axes.axvline(epoch - 0.5, color=QUIET, ls=":", lw=1)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

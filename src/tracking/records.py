@@ -95,6 +95,7 @@ def _record(
         depth=int(metrics.get("depth/canonical", tags.get("depth", 0))),
         block=tags.get("block", ""),
         parameters=int(metrics.get("depth/parameters", 0)),
+        whole=tags.get("whole") == "yes",
         seed=_seed(run.data.params.get("seed") or _spelled(spelling).get("seed", "")),
         metrics=metrics,
         history=history,

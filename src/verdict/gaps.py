@@ -4,18 +4,26 @@ A head alone on a frozen backbone has a gap too. What depth is to blame for is w
 was trained and the gap grew, the parts are counted from there; elsewhere as they stand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from src.verdict.intervals import Interval, t_interval
 from src.verdict.records import TrialRecord
 from src.verdict.wording import layers, points
 
 MODE, GENERALIZATION = "gap/mode", "gap/generalization"
-_WORTH_NAMING = 0.02
+WORTH_NAMING = 0.02
+"""From which size on a part of a gap counts, and from which growth on what was added decides; 0–1."""
+_MOST_NUMBERS = 3
 
 Part = Literal["mode", "generalization", "neither"]
+Doubt = Literal["", "not told apart", "one seed"]
+_BySeed = Mapping[int, NDArray[np.float64]]
+"""Mode and generalization, [2], of a depth's trials by their seed."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,11 @@ class GapRow:
         whole: fit − val.
         mode: fit − train.
         generalization: train − val.
-        added: mode's and generalization's parts beyond those at depth 0; None where that was not trained.
-        mainly: which part the gap is to be laid to; neither where there is next to none.
+        added: mode's and generalization's parts beyond those at depth 0; None there, and where that was not trained.
+        counted: what `mainly` counts: what unfreezing added, or the gap as it stands.
+        mainly: which part that is to be laid to; neither where there is next to none.
+        apart: mode − generalization of what is counted, seed by seed, with Student's interval.
+        doubt: why `mainly` may be luck: its interval holds 0, or there is none; empty where it is clear of 0.
     """
 
     depth: int
@@ -36,69 +47,98 @@ class GapRow:
     mode: Interval
     generalization: Interval
     added: tuple[float, float] | None
+    counted: Literal["added", "gap"]
     mainly: Part
+    apart: Interval
+    doubt: Doubt
 
 
 def gap_rows(trials: Sequence[TrialRecord]) -> tuple[GapRow, ...]:
     """The gaps of one facet's `trials` by depth, rising; trials without both parts are left out."""
-    whole = [trial for trial in trials if trial.metric(MODE) is not None and trial.metric(GENERALIZATION) is not None]
-    by_depth = {depth: [trial for trial in whole if trial.depth == depth] for depth in {trial.depth for trial in whole}}
-    head = _parts(by_depth[0]) if 0 in by_depth else None
-    return tuple(_row(depth, by_depth[depth], head) for depth in sorted(by_depth))
+    by_depth: dict[int, dict[int, NDArray[np.float64]]] = {}
+    for trial in trials:
+        mode, generalization = trial.metric(MODE), trial.metric(GENERALIZATION)
+        if mode is not None and generalization is not None:
+            by_depth.setdefault(trial.depth, {})[trial.seed] = np.array([mode, generalization])
+    return tuple(_row(depth, by_depth[depth], by_depth.get(0) if depth else None) for depth in sorted(by_depth))
 
 
 def describe_gaps(rows: Sequence[GapRow]) -> str:
-    """The rows in a sentence or two; empty where there is none."""
-    if not rows:
-        return ""
-    said = [
-        f"mainly {part} at {layers(depths)}" if part != "neither" else f"next to none at {layers(depths)}"
-        for part in ("mode", "generalization", "neither")
-        if (depths := [row.depth for row in rows if row.mainly == part])
-    ]
-    widest = max(rows, key=lambda row: row.whole.estimate)
-    return f"The gap between fit and validation is {', '.join(said)}. It is widest, {_told(widest)}."
+    """The rows in a few sentences; empty where there is none."""
+    stands, added = ([row for row in rows if row.counted == what] for what in ("gap", "added"))
+    named = [row for row in rows if row.mainly != "neither"]
+    alike, alone = ([row.depth for row in named if row.doubt == doubt] for doubt in ("not told apart", "one seed"))
+    said = (
+        f"The gap between fit and validation is {_claims(stands)}." if stands else "",
+        f"What unfreezing adds to it is {_claims(added)}." if added else "",
+        f"The seeds do not tell mode and generalization apart at {layers(alike)}." if alike else "",
+        f"One seed cannot tell how sure that is at {layers(alone)}." if alone else "",
+    )
+    return " ".join(text for text in said if text)
 
 
-def _told(row: GapRow) -> str:
-    mode, generalization = _bare(row.mode.estimate), _bare(row.generalization.estimate)
-    text = f"{points(row.whole.estimate)}, at {layers([row.depth])}: {mode} mode, {generalization} generalization"
-    if row.added is None or not row.depth:
-        return text
-    mode, generalization = (_bare(part, signed=True) for part in row.added)
-    return f"{text} ({mode} and {generalization} beyond those at 0 layers)"
-
-
-def _row(depth: int, trials: Sequence[TrialRecord], head: tuple[float, float] | None) -> GapRow:
-    mode, generalization = _parts(trials)
-    added = (mode - head[0], generalization - head[1]) if head else None
+def _row(depth: int, own: _BySeed, head: _BySeed | None) -> GapRow:
+    values = np.array(list(own.values()))
+    parts = values.mean(axis=0)
+    added = parts - np.mean(list(head.values()), axis=0) if head else None
+    grew = added is not None and added.sum() >= WORTH_NAMING and added.max() >= WORTH_NAMING
+    counted = added if added is not None and grew else parts
+    mainly, apart = _mainly(counted), _apart(counted, own, head if grew else None)
     return GapRow(
         depth=depth,
-        whole=_interval(trials, lambda trial: trial.metrics[MODE] + trial.metrics[GENERALIZATION]),
-        mode=_interval(trials, lambda trial: trial.metrics[MODE]),
-        generalization=_interval(trials, lambda trial: trial.metrics[GENERALIZATION]),
-        added=added,
-        mainly=_mainly(added) if added and sum(added) >= _WORTH_NAMING else _mainly((mode, generalization)),
+        whole=t_interval(values.sum(axis=1).tolist()),
+        mode=t_interval(values[:, 0].tolist()),
+        generalization=t_interval(values[:, 1].tolist()),
+        added=(float(added[0]), float(added[1])) if added is not None else None,
+        counted="added" if grew else "gap",
+        mainly=mainly,
+        apart=apart,
+        doubt="one seed" if len(own) == 1 else "" if _is_clear(apart) else "not told apart",
     )
 
 
-def _mainly(parts: tuple[float, float]) -> Part:
-    mode, generalization = parts
-    if max(mode, generalization) < _WORTH_NAMING:
+def _mainly(parts: NDArray[np.float64]) -> Part:
+    if parts.max() < WORTH_NAMING:
         return "neither"
-    return "mode" if mode > generalization else "generalization"
+    return "mode" if parts[0] > parts[1] else "generalization"
 
 
-def _parts(trials: Sequence[TrialRecord]) -> tuple[float, float]:
-    mode, generalization = (
-        sum(trial.metrics[name] for trial in trials) / len(trials) for name in (MODE, GENERALIZATION)
+def _apart(counted: NDArray[np.float64], own: _BySeed, head: _BySeed | None) -> Interval:
+    """Mode − generalization over the seeds, each less its own head's; no interval where no two seeds have one."""
+    paired = [own[seed] - head[seed] for seed in own if seed in head] if head else list(own.values())
+    if len(paired) < 2:
+        return Interval(float(counted[0] - counted[1]), None, None, len(paired))
+    return t_interval([float(mode - generalization) for mode, generalization in paired])
+
+
+def _is_clear(interval: Interval) -> bool:
+    return interval.low is not None and interval.high is not None and (interval.low > 0 or interval.high < 0)
+
+
+def _claims(rows: Sequence[GapRow]) -> str:
+    """Which part it mainly is at which depths, with the numbers."""
+    words = {"mode": "mainly mode", "generalization": "mainly generalization", "neither": "not worth naming"}
+    by_part = {said: [row for row in rows if row.mainly == part] for part, said in words.items()}
+    return ", ".join(
+        f"{said} at {layers([row.depth for row in some])} ({_numbers(some)})" for said, some in by_part.items() if some
     )
-    return mode, generalization
 
 
-def _interval(trials: Sequence[TrialRecord], value: Callable[[TrialRecord], float]) -> Interval:
-    return t_interval([value(trial) for trial in trials])
+def _numbers(rows: Sequence[GapRow]) -> str:
+    whole = [(row.mode.estimate, row.generalization.estimate) for row in rows]
+    added = [row.added for row in rows if row.added and row.counted == "added"]
+    return f"{_both(added)} points; in all {_both(whole)}" if added else f"{_both(whole)} points"
 
 
-def _bare(share: float, *, signed: bool = False) -> str:
-    return points(share, signed=signed).removesuffix(" points")
+def _both(parts: Sequence[tuple[float, float]]) -> str:
+    mode, generalization = zip(*parts, strict=True)
+    return f"mode {_listed(mode)}, generalization {_listed(generalization)}"
+
+
+def _listed(shares: Sequence[float]) -> str:
+    """One by one where they are few, else from the least to the most."""
+    few = len(shares) <= _MOST_NUMBERS
+    shown = [points(share, signed=True).removesuffix(" points") for share in (shares if few else sorted(shares))]
+    if not few:
+        return f"{shown[0]} to {shown[-1]}"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

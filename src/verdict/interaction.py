@@ -10,6 +10,7 @@ from src.verdict.records import VALIDATION, Factor, TrialRecord, facets, measure
 
 _FIRST = ("dropout", "fine_tune_learning_rate", "learning_rate")
 _MOST_COLUMNS = 6
+_MOST_IN_FULL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,9 @@ def _columns(values: Sequence[Factor]) -> tuple[list[int], tuple[str, ...]]:
 
 
 def _stretch(values: NDArray[np.float64]) -> str:
-    return f"{values[0]:.2g}" if values.size == 1 else f"{values[0]:.2g} – {values[-1]:.2g}"
+    return _shown(values[0], 4) if values.size == 1 else f"{_shown(values[0], 2)} – {_shown(values[-1], 2)}"
+
+
+def _shown(value: float, digits: int) -> str:
+    """Whole numbers in full; others in so many digits."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < _MOST_IN_FULL else f"{value:.{digits}g}"

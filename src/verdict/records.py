@@ -23,6 +23,7 @@ class TrialRecord:
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
+        whole: whether all layers train that can, however that was spelled.
         metrics: by the names in MLflow; accuracies and gaps in 0–1.
         history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
         val_images: photos that val/accuracy is a share of; None where unknown.
@@ -47,6 +48,7 @@ class TrialRecord:
     class_counts: Mapping[str, int] = field(default_factory=dict)
     near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
     recalled: int = 0
+    whole: bool = False
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""
@@ -76,8 +78,10 @@ def configuration(record: TrialRecord, names: Iterable[str]) -> str:
     >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
     >>> configuration(record, ["batchnorm", "class_weights", "dropout"])
     'batchnorm=train class_weights=null dropout=0.2'
+    >>> configuration(TrialRecord("r", "FINISHED", "", {"batch_size": 32.0}, 2, "", 0, 0), ["batch_size"])
+    'batch_size=32'
     """
-    return " ".join(f"{name}={record.factors.get(name, 'null')}" for name in names)
+    return " ".join(f"{name}={_typed(record.factors.get(name, 'null'))}" for name in names)
 
 
 def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -103,6 +107,10 @@ def tuned(records: Sequence[TrialRecord]) -> list[str]:
 def _is_apart(name: str) -> bool:
     section, _, below = name.partition(".")
     return section in _APART and not (section == "schedule" and below)
+
+
+def _typed(value: Factor) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _identity(record: TrialRecord) -> str:

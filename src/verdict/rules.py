@@ -1,7 +1,8 @@
 """The rules of the diagnosis, as a table: what is measured, from which size on it counts, what is said and tried.
 
-The sources are for what a rule means. The limits are Thaw's own, set so that what a few seeds or a hundred validation
-photos do by chance stays below them.
+The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
+no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
+lie between the best of one phase's epochs and the best of another's.
 """
 
 from collections.abc import Callable
@@ -63,28 +64,28 @@ RULES = (
     ),
     Rule(
         "rate too high: diverges", signs.divergence, 1.5,
-        "In phase {phase} fit/loss went from {least} up to {last}, at a rate of {rate}.",
-        "signs", "{key}={other}",
+        "In phase {phase} fit/loss {course}{at}.",
+        "signs", "{remedy}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1: a third of a rate that diverges",
     ),
     Rule(
         "rate too high: oscillates", signs.oscillation, 0.4,
-        "In phase {phase} fit/loss rose at {rises} of {steps} epochs, at a rate of {rate}.",
-        "signs", "{key}={other}",
+        "In phase {phase} fit/loss rose at {rises} of {steps} epochs{at}.",
+        "signs", "{remedy}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
     ),
     Rule(
         "rate too low", signs.slowness, 0.7,
         "Over the {epochs} epochs of the last phase fit/loss fell at every one, but from {first} to "
-        "{last} only, with {train} on the training photos, at a rate of {rate}.",
-        "signs", "{key}={other}",
+        "{last} only, with {train} on the training photos{at}.",
+        "signs", "{remedy}",
         "Smith 2017, arXiv:1506.01186, sec. 3.3",
     ),
     Rule(
         "fine-tuning undoes", signs.undoing, 0.02,
         "The last phase undoes what came before: validation was {before} at the best before it and {after} at the best "
-        "in it, {fall} less, at a rate of {rate}.",
-        "signs", "{key}={other}",
+        "in it, {fall} less{at}.",
+        "signs", "{remedy}",
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
@@ -101,8 +102,10 @@ RULES = (
     ),
     Rule(
         "leakage suspected", signs.leakage, 1.0,
-        "{pairs} across splits, with {photos} of validation or test: {example}. The override leaves those of train "
-        "out; better still, name bursts with data.group_pattern or in a manifest's group column: groups never part.",
+        "{pairs} across splits, with {photos} of validation or test: {example}. The override leaves out "
+        "every photo that has its like in a later split: of train what is like one of validation or test, of "
+        "validation what is like one of test. Better still, name bursts with data.group_pattern or in a manifest's "
+        "group column: groups never part.",
         "near_duplicates", "data.near_duplicates=drop",
         "Barz and Denzler 2020, arXiv:1902.00423",
     ),

@@ -5,14 +5,14 @@ remedy; None where the sign does not apply, or numbers are missing.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+from src.verdict.phases import Phase, phase_number, phases
 from src.verdict.records import TrialRecord
 from src.verdict.wording import percent, points
 
 Numbers = Mapping[str, float | str]
-_Phase = Sequence[Mapping[str, float]]
 
 _LEAST_EPOCHS = 4
 _RISE = 0.02
@@ -51,26 +51,26 @@ def batchnorm_mismatch(trial: TrialRecord) -> Numbers | None:
 
 def divergence(trial: TrialRecord) -> Numbers | None:
     """The last fit/loss of a phase over its least; infinite where it is no number."""
-    return _worst(_divergence(phase) for phase in _phases(trial))
+    return _worst(_divergence(phase) for phase in phases(trial).values())
 
 
 def oscillation(trial: TrialRecord) -> Numbers | None:
     """The part of a phase's steps from epoch to epoch at which fit/loss clearly rises."""
-    return _worst(_oscillation(phase) for phase in _phases(trial))
+    return _worst(_oscillation(phase) for phase in phases(trial).values())
 
 
 def slowness(trial: TrialRecord) -> Numbers | None:
     """The part of fit/loss that the last phase left, where it fell at every epoch and the network is not done."""
     (train,) = _metrics(trial, "best/train_accuracy")
-    phases = _phases(trial)
-    losses = _series(phases[-1], "fit/loss") if phases else []
+    last = _last(trial)
+    losses = _series(last, "fit/loss")
     if train is None or train >= _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
         return None
     if not all(after < before for before, after in pairwise(losses)):
         return None
     return {
         "size": losses[-1] / losses[0], "first": _short(losses[0]), "last": _short(losses[-1]),
-        "epochs": len(losses), "train": percent(train), **_rate(phases[-1], 3),
+        "epochs": len(losses), "train": percent(train), **_rate(last, 3),
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def undoing(trial: TrialRecord) -> Numbers | None:
     """The best val/accuracy before the last phase minus the best in it."""
     if trial.status != "FINISHED":
         return None
-    *earlier, last = _phases(trial) or [[]]
+    *earlier, last = phases(trial).values() or [()]
     before = [value for phase in earlier for value in _series(phase, "val/accuracy")]
     after = _series(last, "val/accuracy")
     if not before or not after:
@@ -91,12 +91,11 @@ def undoing(trial: TrialRecord) -> Numbers | None:
 
 def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     """How far the last phase was when it was best: 1 at its last epoch."""
-    phases = _phases(trial)
-    best = trial.metric("best/epoch")
-    epochs = _series(phases[-1], "epoch") if phases else []
+    last, best = _last(trial), trial.metric("best/epoch")
+    epochs = _series(last, "epoch")
     if trial.status != "FINISHED" or best is None or len(epochs) < _LEAST_STEPS:
         return None
-    done, count = best - epochs[0] + 1, len(phases[-1])
+    done, count = best - epochs[0] + 1, len(last)
     return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}
 
 
@@ -125,19 +124,19 @@ def leakage(trial: TrialRecord) -> Numbers | None:
     }  # fmt: skip
 
 
-def _divergence(phase: _Phase) -> Numbers | None:
+def _divergence(phase: Phase) -> Numbers | None:
     losses = [epoch["fit/loss"] for epoch in phase if "fit/loss" in epoch]
     finite = _series(phase, "fit/loss")
     if not losses:
         return None
     diverged = len(finite) < len(losses)
-    least = min(finite, default=math.nan)
-    size = math.inf if diverged else losses[-1] / max(least, _NO_LOSS)
+    size = math.inf if diverged else losses[-1] / max(min(finite), _NO_LOSS)
     last = "no number" if diverged else _short(losses[-1])
-    return {"size": size, "least": _short(least), "last": last, **_rate(phase, 1 / 3)}
+    course = f"went from {_short(min(finite))} up to {last}" if finite else "was no number from the first epoch on"
+    return {"size": size, "course": course, **_rate(phase, 1 / 3)}
 
 
-def _oscillation(phase: _Phase) -> Numbers | None:
+def _oscillation(phase: Phase) -> Numbers | None:
     losses = _series(phase, "fit/loss")
     steps = len(losses) - 1
     if steps < _LEAST_EPOCHS:
@@ -151,18 +150,22 @@ def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
 
 
 def _more_regular(trial: TrialRecord) -> str:
-    """The next step against overfitting that was not taken yet."""
+    """The next step against overfitting that was not taken yet; none where all were."""
     dropout = trial.factor("dropout")
     if trial.factor("augment") != "strong":
         return "augment=strong" if trial.factor("augment") == "light" else "augment=light"
-    return "dropout=0.5" if not isinstance(dropout, float) or dropout < 0.5 else "unfrozen=0"
+    if isinstance(dropout, str) or dropout < 0.5:
+        return "dropout=0.5"
+    return "unfrozen=0" if trial.depth else ""
 
 
 def _more_capable(trial: TrialRecord) -> str:
-    """The next step against underfitting: all layers, then more time."""
-    if "unfrozen=all" not in trial.overrides.split():
+    """The next step against underfitting: all layers, under a schedule that unfreezes any, then more time."""
+    if trial.factor("schedule") == "head_only":
+        return "schedule=two_phase unfrozen=all"
+    if not trial.whole:
         return "unfrozen=all"
-    return f"{_epochs_key(trial)}={2 * len((_phases(trial) or [[]])[-1]) or 20}"
+    return f"{_epochs_key(trial)}={2 * len(_last(trial)) or 20}"
 
 
 def _is_mode_gap(trial: TrialRecord, mode: float | None) -> bool:
@@ -170,36 +173,30 @@ def _is_mode_gap(trial: TrialRecord, mode: float | None) -> bool:
     return trial.factor("batchnorm") == "train" and mode is not None and mode >= _MODE_GAP
 
 
-def _phases(trial: TrialRecord) -> list[_Phase]:
-    """The history by phase, in order."""
-    found: dict[int, list[Mapping[str, float]]] = {}
-    for epoch in trial.history:
-        found.setdefault(_phase(epoch), []).append(epoch)
-    return list(found.values())
-
-
-def _phase(epoch: Mapping[str, float]) -> int:
-    number = epoch.get("phase", 0.0)
-    return int(number) if math.isfinite(number) else 0
-
-
-def _series(phase: _Phase, name: str) -> list[float]:
+def _series(phase: Phase, name: str) -> list[float]:
     """A metric's finite values, in the epochs' order."""
     return [epoch[name] for epoch in phase if math.isfinite(epoch.get(name, math.nan))]
 
 
-def _rate(phase: _Phase, factor: float) -> dict[str, float | str]:
-    """The phase's number, its first rate, and the override that multiplies the rate by `factor`."""
-    index = _phase(phase[0])
-    rate = next(iter(_series(phase, "learning_rate")), math.nan)
-    key = "fine_tune_learning_rate" if index else "learning_rate"
-    return {"phase": index + 1, "rate": f"{rate:.2g}", "key": key, "other": f"{rate * factor:.2g}"}
+def _last(trial: TrialRecord) -> Phase:
+    """The last phase; empty where there is none."""
+    return next(reversed(phases(trial).values()), ())
+
+
+def _rate(phase: Phase, factor: float) -> dict[str, float | str]:
+    """The phase's number, its first rate, and the override that multiplies the rate by `factor`; where it is known."""
+    number = phase_number(phase[0])
+    rate = next(iter(_series(phase, "learning_rate")), None)
+    if rate is None:
+        return {"phase": number + 1, "at": "", "remedy": ""}
+    key = "fine_tune_learning_rate" if number else "learning_rate"
+    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": f"{key}={rate * factor:.2g}"}
 
 
 def _epochs_key(trial: TrialRecord) -> str:
     if trial.factor("schedule") == "post":
         return "schedule.fine_tuning.epochs"
-    return "fine_tune_epochs" if len(_phases(trial)) > 1 else "epochs"
+    return "fine_tune_epochs" if len(phases(trial)) > 1 else "epochs"
 
 
 def _metrics(trial: TrialRecord, *names: str) -> tuple[float | None, ...]:

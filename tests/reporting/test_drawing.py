@@ -6,13 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from src.reporting.drawing import Gallery, draw_all
+from src.reporting.frontier import draw_frontier
 from src.reporting.recommendation import recommend
+from src.reporting.study_curves import draw_study_curves
+from src.reporting.style import FIT, GENERALIZATION, INK, MODE, TRAIN, VAL
+from src.reporting.tradeoff import draw_tradeoff
+from src.verdict.cost import CostPoint
 from src.verdict.diagnosis import diagnose
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import judge
@@ -77,7 +87,95 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
     assert [text.split(":")[0] for text in gallery.missing] == [
         "Confusion matrix", "Worst mistakes", "Photos of each class",
     ]  # fmt: skip
-    assert "figures/confusion.png of run 11-0 is not at its place" in gallery.missing[0]
+    assert "figures/confusion.png of run 11-0-0.2 is not at its place" in gallery.missing[0]
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn from now on, in place of their files."""
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    return drawn
+
+
+def lines(axes: Axes) -> dict[str, list[tuple[float, float]]]:
+    """The lines' points by their colour; those of lines of one colour one after the other."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for line in axes.lines:
+        points = zip(np.atleast_1d(line.get_xdata()), np.atleast_1d(line.get_ydata()), strict=True)
+        found.setdefault(to_hex(line.get_color()), []).extend((float(x), float(y)) for x, y in points)
+    return found
+
+
+def bars(axes: Axes) -> list[tuple[str, float, float, float]]:
+    """Each bar's colour, middle, bottom and height."""
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    return [(to_hex(b.get_facecolor()), b.get_x() + b.get_width() / 2, b.get_y(), b.get_height()) for b in boxes]
+
+
+def test_the_trade_off_draws_each_accuracy_and_each_part_at_its_depth(figures: list[Figure], tmp_path: Path) -> None:
+    parts = {0: (-0.05, 0.34), 2: (0.15, 0.34)}
+    records = [
+        replace(trial(depth, seed), metrics={
+            "best/val_accuracy": 0.5 + depth / 100, "best/train_accuracy": 0.84 + depth / 100,
+            "best/fit_accuracy": 0.84 + depth / 100 + mode, "gap/mode": mode, "gap/generalization": rest,
+        })
+        for depth, (mode, rest) in parts.items() for seed in (0, 1)
+    ]  # fmt: skip
+    draw_tradeoff(judge(records), tmp_path / "x.png")
+    above, below = figures[0].axes
+    for colour, values in ((FIT, (0.79, 1.01)), (TRAIN, (0.84, 0.86)), (VAL, (0.5, 0.52))):
+        drawn = [point for point in lines(above)[colour] if abs(point[0] - round(point[0])) < 0.1]
+        assert [round(x) for x, _ in drawn[:2]] == [0, 1]
+        assert [y for _, y in drawn[:2]] == pytest.approx(values)
+    expected = [(MODE, 0, 0, -0.05), (GENERALIZATION, 0, 0, 0.34), (MODE, 1, 0, 0.15), (GENERALIZATION, 1, 0.15, 0.34)]
+    assert [bar[0] for bar in bars(below)] == [bar[0] for bar in expected]
+    assert [bar[1:] for bar in bars(below)] == [pytest.approx(bar[1:]) for bar in expected]
+
+
+def test_curves_are_means_of_like_epochs_of_each_phase(figures: list[Figure], tmp_path: Path) -> None:
+    """Early stopping ended the first phase after 2 epochs for one seed, and after 3 for the other."""
+    val = {0: [[0.1, 0.2], [0.7, 0.8]], 1: [[0.3, 0.4, 0.5], [0.9, 0.8]]}
+    records = [
+        trial(2, seed, history=[
+            {"epoch": float(k), "phase": float(phase), "val/accuracy": value, "fit/accuracy": value / 2}
+            for k, (phase, value) in enumerate((p, v) for p, values in enumerate(of) for v in values)
+        ])
+        for seed, of in val.items()
+    ]  # fmt: skip
+    draw_study_curves(judge(records), tmp_path / "x.png")
+    fit, validation = figures[0].axes
+    *solid_and_thin, boundary = validation.lines
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in solid_and_thin]
+    assert [x for x, _ in drawn] == [[0, 1], [1, 2], [3, 4]]
+    assert [y for _, y in drawn] == [pytest.approx(y) for y in ([0.2, 0.3], [0.3, 0.5], [0.8, 0.8])]
+    assert [line.get_linewidth() < 1 for line in solid_and_thin] == [False, True, False]
+    assert list(boundary.get_xdata()) == [2.5, 2.5]
+    assert list(fit.lines[0].get_ydata()) == pytest.approx([0.1, 0.15])
+
+
+def test_the_front_joins_what_nothing_beats(figures: list[Figure], tmp_path: Path) -> None:
+    costs = {0: (100, 9.0, 0.5), 2: (200, 5.0, 0.6), 11: (300, 7.0, 0.55), 20: (400, 20.0, 0.7)}
+    points = [CostPoint("", depth, "", accuracy, size, time) for depth, (size, time, accuracy) in costs.items()]
+    draw_frontier(points, tmp_path / "x.png")
+    parameters, seconds = (lines(axes) for axes in figures[0].axes)
+    assert parameters[INK] == [(100, 0.5), (200, 0.6), (400, 0.7)]
+    assert seconds[INK] == [(5, 0.6), (20, 0.7)]
+    (colour,) = set(parameters) - {INK}
+    assert parameters[colour] == [(size, accuracy) for size, _, accuracy in costs.values()]
+    assert seconds[colour] == [(time, accuracy) for _, time, accuracy in costs.values()]
+
+
+def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    names = [f"f{k}" for k in range(8)]
+    records = [
+        trial(depth, seed, 0.5 + depth / 100, dict.fromkeys(names, 0.1) | {name: value})
+        for depth in (0, 2) for seed in (0, 1) for name in names for value in (0.1, 0.2)
+    ]  # fmt: skip
+    by_name = {picture.name: picture for picture in draw(client, records, tmp_path).pictures}
+    assert by_name["heat"].alt.endswith("f0, f1, f2, f3, f4, f5.")
+    assert by_name["heat"].caption.endswith("The first 6 of 8 maps.")
+    assert by_name["frontier"].caption.endswith("do not hold frozen layers that another one had computed.")
 
 
 number = st.one_of(st.floats(0, 1), st.just(math.nan), st.just(math.inf))

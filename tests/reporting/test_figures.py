@@ -1,11 +1,14 @@
 """Figures: drawn whatever the classes are called, and in little time."""
 
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from src.data.duplicates import NearDuplicates, Pair
@@ -34,6 +37,24 @@ def test_confusion_and_mistakes(tmp_path: Path, right: bool) -> None:
         with Image.open(tmp_path / f"{name}.png") as image:
             assert min(image.size) > 200
             assert len(image.convert("RGB").getcolors(2**20) or []) > 2
+
+
+@pytest.mark.parametrize("count", [2, 3, 20, 60])
+def test_class_names_are_whole_and_clear_of_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    found = Predictions(np.arange(count), np.arange(count), np.eye(count, dtype=np.float32))
+    draw_confusion(found, [f"{k:02} WIDE CLASS NAME" for k in range(count)], tmp_path / "confusion.png")
+    FigureCanvasAgg(drawn[0]).draw()
+    (axes,) = drawn[0].axes
+    names = [text for text in axes.texts if "WIDE" in text.get_text()]
+    boxes = [text.get_window_extent() for text in (*names, axes.xaxis.label, axes.yaxis.label)]
+    assert len(names) == 2 * count
+    whole = drawn[0].bbox
+    assert all(whole.x0 <= box.x0 and whole.y0 <= box.y0 and box.x1 <= whole.x1 and box.y1 <= whole.y1 for box in boxes)
+    assert not any(one.overlaps(other) for one, other in combinations([*boxes, axes.get_window_extent()], 2))
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])

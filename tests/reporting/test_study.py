@@ -119,6 +119,19 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
     assert "dropout also varied: each depth stands with its best of 2 configurations" in page
 
 
+def test_what_unfreezing_adds_to_the_gap_stands_beside_it(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    study = fill("adds", [(trial(depth, seed), "FINISHED") for depth in (0, 2) for seed in (0, 1)])
+    client = mlflow.MlflowClient(store_uri)
+    for run in study.members():
+        if run.data.metrics["depth/canonical"] == 2:
+            client.log_metric(run.info.run_id, "gap/mode", 0.25, step=2)
+    page, data = report(store_uri, study, "adds", tmp_path)
+    assert [row["mainly"] for row in data["verdicts"][0]["gaps"]] == ["generalization", "mode"]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in page.split("<th>mode added</th>")[1].split("<tr")[1:3]]
+    assert cells[0][3:] == ["+39.9", "", "", "generalization of the gap"]
+    assert cells[1] == ["2", "+62.9", "+25.0", "+37.9", "+20.0", "−2.0", "mode of what is added"]
+
+
 def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     names = ("half, of <one>", "half of another")
     seeds = {names[0]: (0, 1), names[1]: (2, 3)}

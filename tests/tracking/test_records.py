@@ -45,11 +45,12 @@ def test_spellings_that_are_cut_or_odd(client: mlflow.MlflowClient, lines: str) 
 
 
 def test_what_failed_is_read_with_its_epochs_and_what_is_known_of_it(client: mlflow.MlflowClient) -> None:
-    tags = {"depth": "11", "photos.val": "500"}
+    tags = {"depth": "11", "photos.val": "500", "whole": "yes"}
     study = make_study(client, "failed", [(trial(11, 4, tags=tags, batchnorm="train"), "FAILED")])
     study.add_failed("backbone=nosuch seed=7", "no such backbone", "")
     planned, unplanned = read(client, study)
     assert (planned.status, planned.depth, planned.seed, planned.block) == ("FAILED", 11, 4, "block_16")
+    assert (planned.whole, unplanned.whole) == (True, False)
     assert [epoch["fit/accuracy"] for epoch in planned.history] == [0.5, 0.75]
     assert (unplanned.factors, unplanned.seed, unplanned.history) == ({}, 7, [])
     assert list(facets([planned, unplanned])) == [""]

@@ -1,6 +1,7 @@
 """Each rule fired and not fired, and what is made of missing numbers."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -51,6 +52,8 @@ def found(name: str, *records: TrialRecord) -> Finding | None:
 
 FALLING = [2.0, 1.2, 0.8, 0.6, 0.5]
 
+IMBALANCE, LEAKAGE = "class_weights=balanced", "data.near_duplicates=drop"
+
 FIRED: list[tuple[str, TrialRecord, str, str]] = [
     (
         "overfitting", measured(0.98, 0.58), "augment=light",
@@ -67,7 +70,15 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "overfitting", measured(0.98, 0.58, factors={"augment": "strong", "dropout": 0.5}), "unfrozen=0", "98.0 %",
     ),
     (
-        "underfitting", measured(0.63, 0.60, overrides="unfrozen=all seed=0"), "epochs=20", "Of the training photos",
+        "overfitting", measured(0.98, 0.58, depth=0, factors={"augment": "strong", "dropout": 0.5}), "", "98.0 %",
+    ),
+    (
+        "underfitting", measured(0.63, 0.60, overrides="unfrozen=154", whole=True), "epochs=20",
+        "Of the training photos",
+    ),
+    (
+        "underfitting", measured(0.63, 0.60, depth=0, overrides="unfrozen=all", factors={"schedule": "head_only"}),
+        "schedule=two_phase unfrozen=all", "Of the training photos",
     ),
     (
         "underfitting", measured(0.63, 0.60), "unfrozen=all",
@@ -86,6 +97,15 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "rate too high: diverges", trial(history=history(FALLING, [0.5, math.nan]), status="FAILED", val=None),
         "fine_tune_learning_rate=0.0001",
         "In phase 2 fit/loss went from 0.5 up to no number, at a rate of 0.0003.",
+    ),
+    (
+        "rate too high: diverges", trial(history=history([math.nan]), status="FAILED", val=None),
+        "learning_rate=0.001",
+        "In phase 1 fit/loss was no number from the first epoch on, at a rate of 0.003.",
+    ),
+    (
+        "rate too high: diverges", trial(history=history([math.nan], rate=math.nan), status="FAILED", val=None), "",
+        "In phase 1 fit/loss was no number from the first epoch on.",
     ),
     (
         "rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7, 1.4, 1.6, 1.3])), "learning_rate=0.001",
@@ -150,9 +170,14 @@ def test_fired(name: str, record: TrialRecord, override: str, text: str) -> None
     assert finding.source
 
 
-@pytest.mark.parametrize("override", sorted({override for _, _, override, _ in FIRED}))
+BESIDE = {"schedule.": ["schedule=post"], "data.": ["data=folder", "data.root=x"]}
+"""What a remedy's trial has besides, by how the remedy begins."""
+
+
+@pytest.mark.parametrize("override", sorted({override for _, _, override, _ in FIRED} | {IMBALANCE, LEAKAGE}))
 def test_every_remedy_can_be_typed(composed: Compose, override: str) -> None:
-    composed(override, *(["schedule=post"] if override.startswith("schedule.") else []))
+    beside = [word for start, words in BESIDE.items() if override.startswith(start) for word in words]
+    composed(*override.split(), *beside)
 
 
 @pytest.mark.parametrize(("name", "record"), NOT_FIRED)
@@ -175,7 +200,7 @@ def test_imbalance(counts: dict[str, int], factors: dict[str, str], fires: bool)
     assert (finding is not None) == fires
     if finding:
         assert finding.text == "oak has 90 training photos and elm 30, 3.0 to 1."
-        assert finding.override == "class_weights=balanced"
+        assert finding.override == IMBALANCE
 
 
 def near(pairs: int, photos: int, *named: Pair) -> TrialRecord:
@@ -188,7 +213,7 @@ def test_leakage() -> None:
     assert finding is not None
     assert finding.text.startswith("1,200 near-equal pairs across splits, with 3 photos of validation or test: ")
     assert "a.jpg and b.jpg; c.jpg and d.jpg." in finding.text
-    assert finding.override == "data.near_duplicates=drop"
+    assert finding.override == LEAKAGE
     assert found("leakage suspected", near(0, 0)) is None
 
 
@@ -233,4 +258,5 @@ def test_whatever_is_missing_nothing_breaks(
     )
     for finding in diagnose([record, trial()]):
         assert finding.text
+        assert "nan" not in re.findall(r"\w+", f"{finding.text} {finding.override}")
         assert finding.size >= next(rule.limit for rule in RULES if rule.name == finding.name)

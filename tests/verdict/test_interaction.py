@@ -47,6 +47,13 @@ def test_many_numbers_become_stretches() -> None:
     assert found.counts.tolist() == [[4] * 6] * 2
 
 
+def test_whole_numbers_are_told_in_full() -> None:
+    assert interactions(grid("image_size", [96.0, 224.0]))[0].values == ("96", "224")
+    assert interactions(grid("learning_rate", [0.125, 0.00123456]))[0].values == ("0.001235", "0.125")
+    sizes: list[Factor] = [32.0 * k for k in range(1, 13)]
+    assert interactions(grid("image_size", sizes))[0].values[-1] == "352 – 384"
+
+
 @pytest.mark.parametrize("values", [["light", "none"], [0.5, ""]])
 def test_words_and_what_is_null(values: list[Factor]) -> None:
     (found,) = interactions(grid("augment", values))

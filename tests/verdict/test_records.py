@@ -31,7 +31,7 @@ def test_what_varies_is_a_facet_or_tuned() -> None:
     assert varying(records) == ["batchnorm", "data.fraction", "dropout", "schedule", "schedule.fine_tuning.epochs"]
     assert tuned(records) == ["dropout", "schedule.fine_tuning.epochs"]
     assert list(facets(records)) == [
-        "batchnorm=train data.fraction=1.0 schedule=post",
+        "batchnorm=train data.fraction=1 schedule=post",
         "batchnorm=frozen data.fraction=0.5 schedule=two_phase",
     ]
 
