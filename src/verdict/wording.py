@@ -22,7 +22,7 @@ def points(difference: float, *, signed: bool = False) -> str:
     >>> points(0.0412), points(-0.02, signed=True)
     ('4.1 points', '−2.0 points')
     """
-    return f"{_number(difference, signed=signed)} points"
+    return f"{number(difference, signed=signed)} points"
 
 
 def spoken(difference: Interval) -> str:
@@ -34,7 +34,7 @@ def spoken(difference: Interval) -> str:
     text = points(difference.estimate, signed=True)
     if difference.low is None or difference.high is None:
         return text
-    ends = f"{_number(difference.low, signed=True)} to {_number(difference.high, signed=True)}"
+    ends = f"{number(difference.low, signed=True)} to {number(difference.high, signed=True)}"
     return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
 
 
@@ -79,7 +79,12 @@ def more_trials(depths: Sequence[int], first: int, count: int) -> str:
     return f"-m unfrozen={','.join(map(str, depths))} {few if count <= _SHOWN_SEEDS else many}"
 
 
-def _number(share: float, *, signed: bool) -> str:
+def number(share: float, *, signed: bool = False) -> str:
+    """A share in per cent, or a difference in points, bare.
+
+    >>> number(0.8125), number(-0.0001), number(0.02, signed=True)
+    ('81.2', '0.0', '+2.0')
+    """
     rounded = round(100 * share, 1) + 0.0  # no minus before a zero
     text = f"{rounded:+.1f}" if signed else f"{rounded:.1f}"
     return text.replace("-", "−")

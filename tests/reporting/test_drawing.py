@@ -77,7 +77,7 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
     assert [text.split(":")[0] for text in gallery.missing] == [
         "Confusion matrix", "Worst mistakes", "Photos of each class",
     ]  # fmt: skip
-    assert "figures/confusion.png of run 11-0 is not at its place" in gallery.missing[0]
+    assert "figures/confusion.png of run 11-0-0.2 is not at its place" in gallery.missing[0]
 
 
 number = st.one_of(st.floats(0, 1), st.just(math.nan), st.just(math.inf))
