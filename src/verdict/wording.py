@@ -64,8 +64,16 @@ def seeds(counts: Sequence[int]) -> str:
     >>> seeds([3, 3]), seeds([2, 3]), seeds([1])
     ('3 seeds', '2 to 3 seeds', '1 seed')
     """
-    low, high = min(counts), max(counts)
-    return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
+    return _counted(counts, "seed")
+
+
+def trials(counts: Sequence[int]) -> str:
+    """How many trials the depths have, where they differ in more than their seed.
+
+    >>> trials([5, 9]), trials([1])
+    ('5 to 9 trials', '1 trial')
+    """
+    return _counted(counts, "trial")
 
 
 def more_trials(depths: Sequence[int], first: int, count: int) -> str:
@@ -77,6 +85,11 @@ def more_trials(depths: Sequence[int], first: int, count: int) -> str:
     many = f"'seed=range({first},{first + count})'"
     few = "seed=" + ",".join(str(first + k) for k in range(count))
     return f"-m unfrozen={','.join(map(str, depths))} {few if count <= _SHOWN_SEEDS else many}"
+
+
+def _counted(counts: Sequence[int], noun: str) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low} {noun}{'s' * (low != 1)}" if low == high else f"{low} to {high} {noun}s"
 
 
 def number(share: float, *, signed: bool = False) -> str:
