@@ -1,6 +1,7 @@
 """What a study says about unfreezing: ``python -m src.report --study NAME``."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,11 +43,40 @@ def _report(names: Sequence[str], uri: str | None, out: Path) -> None:
     from src.reporting.study import make_joint_report
     from src.tracking.store import existing_store
 
+    _spare_others(out)
     client = existing_store(uri, PROJECT)
+    _close_dead(client, PROJECT)
     report = make_joint_report(client, {name: _find(client, name) for name in names}, out)
     print(one_line(report.name))
     for line in report.lines():
         print(one_line(line, 2000))
+
+
+def _spare_others(out: Path) -> None:
+    """Refuse a folder that has files of a report's names and no report, such as a trial's own figures.
+
+    Raises:
+        ThawError: it is one.
+    """
+    from src.reporting.drawing import NAMES
+
+    names = [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"]
+    others = [name for name in names if (out / name).exists()]
+    if others and not (out / "report.html").exists():
+        raise ThawError(f"--out {out}: {others[0]} lies there and is of no report; give another folder")
+
+
+def _close_dead(client: "MlflowClient", project: Path) -> None:
+    """Close the runs whose process ended without a word, where the store may be written, so that none reads running."""
+    from mlflow.exceptions import MlflowException
+
+    from src.tracking.memory import TrialMemory
+    from src.tracking.workplace import own_workplace
+
+    workplace = own_workplace(project)
+    with contextlib.suppress(MlflowException, OSError):
+        if workplace:
+            TrialMemory(client).close_dead(workplace)
 
 
 def _find(client: "MlflowClient", name: str) -> "Study":

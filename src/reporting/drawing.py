@@ -18,12 +18,12 @@ from src.reporting.shares import draw_shares
 from src.reporting.signs import draw_signs
 from src.reporting.study_curves import draw_study_curves
 from src.reporting.tradeoff import draw_tradeoff
-from src.verdict.cost import cost_points, pareto_front
+from src.verdict.cost import cost_points, fronts
 from src.verdict.diagnosis import Finding
 from src.verdict.gaps import describe_gaps, gap_rows
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
-from src.verdict.records import TrialRecord
+from src.verdict.records import TrialRecord, once
 from src.verdict.verdict import Verdict
 from src.verdict.wording import percent
 
@@ -123,9 +123,11 @@ def _put(client: mlflow.MlflowClient, run_id: str, name: str, out: Path) -> bool
             draw_classes(read_classes(content), path)
         except (ValueError, KeyError, TypeError):
             return False
-    elif content.startswith(_PNG):
+        return True
+    if content.startswith(_PNG):
         write_whole(path, content)
-    return path.exists()
+        return True
+    return False
 
 
 def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: Path) -> list[Picture]:
@@ -203,18 +205,19 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     if len(points) < 2:
         return []
     draw_frontier(points, out / "frontier.png")
-    known = [(point.parameters, point) for point in points if point.parameters is not None]
-    front = [known[k][1] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
-    told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in front)
-    recalled = sum(trial.recalled > 0 for trial in trials)
+    sets = {point.data for point in points}
+    unbeaten = [point for front in fronts([(point.parameters, point) for point in points]) for _, point in front]
+    told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in unbeaten)
+    line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
+    recalled = sum(trial.recalled > 0 for trial in once(trials))
     known_epochs = f", nor, in {recalled} of them, epochs that an earlier one had trained" if recalled else ""
     return [
         Picture(
             out / "frontier.png", "more", "What accuracy costs",
             f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
-            "A point for each configuration, mean over seeds. The line is the Pareto front: nothing is better at no "
-            "more cost. Numbers are layers unfrozen. A trial's seconds do not hold frozen layers that another one had "
-            f"computed{known_epochs}.",
+            f"A point for each configuration, mean over seeds. {line}: nothing is better at no more cost. Numbers are "
+            "layers unfrozen. A trial's seconds do not hold frozen layers that another one had computed"
+            f"{known_epochs}.",
         )
     ]  # fmt: skip
 

@@ -9,13 +9,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFor
 
 from src.errors import one_line
 from src.reporting.style import INK, QUIET, canvas, facet_colours, legend, save_figure, short_count, tidy
-from src.verdict.cost import CostPoint, pareto_front
+from src.verdict.cost import CostPoint, fronts
 
 _MOST_NAMED = 8
 
 
 def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
-    """A point for each configuration, a line through the Pareto front, its depths named."""
+    """A point for each configuration, a line through each data set's Pareto front, its depths named."""
     colours = facet_colours(list(dict.fromkeys(point.facet for point in points)))
     figure = canvas(3.9 if len(colours) > 1 else 3.4)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -39,7 +39,15 @@ def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours
     known = [(cost, point) for cost, point in points if cost is not None and cost > 0]
     for cost, point in known:
         axes.plot(cost, point.accuracy, "o", color=colours[point.facet], ms=5, alpha=0.75, mew=0)
-    front = [known[k] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
+    for front in fronts(points):
+        _front(axes, front)
+    if not known:
+        axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
+    tidy(axes, grid="both")
+    axes.margins(0.12, 0.18)
+
+
+def _front(axes: Axes, front: Sequence[tuple[float, CostPoint]]) -> None:
     axes.plot(
         [cost for cost, _ in front], [point.accuracy for _, point in front],
         color=INK, lw=1, drawstyle="steps-post", marker="o", mfc="none", mec=INK, ms=8,
@@ -49,7 +57,3 @@ def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours
             f"{point.depth}", (cost, point.accuracy), xytext=(0, 7), textcoords="offset points", ha="center", size=8,
             color=INK,
         )  # fmt: skip
-    if not known:
-        axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
-    tidy(axes, grid="both")
-    axes.margins(0.12, 0.18)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,14 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from src.errors import printable
 from src.files import write_whole
 from src.reporting.drawing import Gallery
-from src.reporting.recommendation import Recommended
+from src.reporting.recommendation import Recommended, why_none
 from src.verdict.diagnosis import Finding
 from src.verdict.gaps import WORTH_NAMING, GapRow, describe_gaps, gap_rows
 from src.verdict.intervals import Interval
-from src.verdict.records import TrialRecord
+from src.verdict.records import TrialRecord, once
 from src.verdict.rules import RULES
 from src.verdict.sentences import headline
 from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.wording import number
 
 _MOST_OPEN = 40
 
@@ -47,15 +49,20 @@ def write_page(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"percent": _percent, "signed": _signed, "interval": _interval, "within": _within}
+    environment.filters |= {
+        "percent": number,
+        "signed": partial(number, signed=True),
+        "interval": _interval,
+        "within": _within,
+    }
     cards = [_card(verdict, recommended) for verdict in verdicts]
-    alike, own = _apart(trials)
+    rows, (alike, own) = once(trials), _apart(trials)
     page = environment.get_template("page.html.j2").render(
         name=printable(name),
         state=state_of(trials),
-        trials=list(zip(trials, own, strict=True)),
+        trials=list(zip(rows, own, strict=True)),
         alike=alike,
-        folded=len(trials) > _MOST_OPEN,
+        folded=len(rows) > _MOST_OPEN,
         cards=sorted(cards, key=lambda card: not card.is_recommended),
         findings=findings,
         rules=RULES,
@@ -64,6 +71,7 @@ def write_page(
         anchors={picture.name for picture in gallery.pictures},
         missing=gallery.missing,
         recommended=recommended,
+        why_none=why_none(verdicts),
     )
     write_whole(path, page)
 
@@ -76,10 +84,11 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     """
     if not trials:
         return "No trial yet."
-    counts = Counter(trial.status.lower() for trial in trials)
+    runs = once(trials)
+    counts = Counter(trial.status.lower() for trial in runs)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {parts}.{still}"
+    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{still}"
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
@@ -93,41 +102,35 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
     )
 
 
-def _percent(share: float) -> str:
-    """A share in per cent, bare.
-
-    >>> _percent(0.8125), _signed(-0.02), _interval(Interval(0.5, 0.45, 0.55, 3))
-    ('81.2', '−2.0', '45.0 to 55.0')
-    """
-    return f"{100 * share:.1f}".replace("-", "−")
-
-
-def _signed(share: float) -> str:
-    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
-
-
 def _interval(interval: Interval) -> str:
-    """The ends; empty where there are none."""
+    """The ends; empty where there are none.
+
+    >>> _interval(Interval(0.5, 0.45, 0.55, 3)), _interval(Interval(0.5, None, None, 1))
+    ('45.0 to 55.0', '')
+    """
     if interval.low is None or interval.high is None:
         return ""
-    return f"{_percent(interval.low)} to {_percent(interval.high)}"
+    return f"{number(interval.low)} to {number(interval.high)}"
 
 
 def _within(interval: Interval) -> str:
     """The ends of a share's interval: none lies below 0 or above 100 %."""
     if interval.low is None or interval.high is None:
         return ""
-    return f"{_percent(max(0.0, interval.low))} to {_percent(min(1.0, interval.high))}"
+    return f"{number(max(0.0, interval.low))} to {number(min(1.0, interval.high))}"
 
 
 def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
-    """What all trials were given alike, and what each was given besides.
+    """What all trials were given alike, and what each run was given besides, in each of its spellings.
 
     >>> from types import SimpleNamespace as Trial
-    >>> _apart([Trial(overrides="data=x seed=0 unfrozen=2"), Trial(overrides="data=x seed=1 unfrozen=2")])
-    ('data=x unfrozen=2', ['seed=0', 'seed=1'])
+    >>> given = [("a", "data=x seed=0 dropout=0"), ("b", "data=x seed=1 dropout=0"), ("b", "data=x seed=1")]
+    >>> _apart([Trial(run_id=run, overrides=text) for run, text in given])
+    ('data=x', ['seed=0 dropout=0', 'seed=1 dropout=0 | seed=1'])
     """
     words = [trial.overrides.split(" ") for trial in trials]
     alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
-    own = [" ".join(word for word in each if word not in alike) or "the same" for each in words]
-    return " ".join(alike), own
+    own: dict[str, list[str]] = {}
+    for trial, each in zip(trials, words, strict=True):
+        own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
+    return " ".join(alike), [" | ".join(spellings) for spellings in own.values()]

@@ -1,13 +1,16 @@
 """The one trial that a study recommends: how to train it, what test photos say of it, and how far to trust its pick."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from src.verdict.intervals import wilson_interval
 from src.verdict.optimism import optimism
-from src.verdict.records import TrialRecord
+from src.verdict.records import VALIDATION, TrialRecord, validated_on
 from src.verdict.verdict import Verdict
-from src.verdict.wording import percent, points
+from src.verdict.wording import layers, percent, points
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Recommended:
         command: what trains it.
         test: what the test photos say of it alone.
         flattery: how much the validation mean that picked it flatters.
-        choice: how its facet was picked; empty where there is one.
+        choice: how its facet was picked, and the trial by more than its seed; empty where there was no such choice.
     """
 
     run_id: str
@@ -34,15 +37,17 @@ class Recommended:
 
 
 def recommend(verdicts: Sequence[Verdict], tags: Mapping[str, Mapping[str, str]]) -> Recommended | None:
-    """The least seed of the named depth, in the facet whose named depth has the best validation mean.
+    """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
-    Not the luckiest seed: picking that would be one more choice by validation accuracy. `tags` are the runs', by id.
+    It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation accuracy.
+    Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
+    them. `tags` are the runs', by id.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
-    if not measured:
+    if not measured or why_none(verdicts):
         return None
     verdict = max(measured, key=_named_mean)
-    trial = min((trial for trial in verdict.trials if trial.depth == verdict.depth), key=lambda each: each.seed)
+    trial = _trial(verdict)
     return Recommended(
         run_id=trial.run_id,
         facet=verdict.facet,
@@ -50,8 +55,22 @@ def recommend(verdicts: Sequence[Verdict], tags: Mapping[str, Mapping[str, str]]
         seed=trial.seed,
         command=tags[trial.run_id].get("command", f"python -m src.train {trial.overrides}"),
         test=_test_text(trial),
-        flattery=_flattery_text(verdict, measured),
-        choice=_choice_text(measured),
+        flattery=_flattery_of_pooled(verdict) if _is_pooled(verdict) else _flattery_of_means(measured),
+        choice=_choice_text(verdict, measured),
+    )
+
+
+def why_none(verdicts: Sequence[Verdict]) -> str:
+    """Why no trial is recommended though there are some; empty where one is.
+
+    Accuracies on other photos are no rivals: the easier data would win.
+    """
+    data = {validated_on(verdict.trials[0]) for verdict in verdicts if verdict.trials}
+    if len(data) < 2:
+        return ""
+    return (
+        f"No trial is recommended across {len(data)} data sets: accuracies on other photos are no rivals. The verdict "
+        "on each stands by itself, and a report on a study of one alone recommends a trial."
     )
 
 
@@ -59,13 +78,29 @@ def _named_mean(verdict: Verdict) -> float:
     return next(row.accuracy.estimate for row in verdict.rows if row.depth == verdict.depth)
 
 
-def _choice_text(measured: Sequence[Verdict]) -> str:
-    if len(measured) == 1:
-        return ""
-    return (
-        f"It is of the facet, of {len(measured)}, whose named depth has the best validation mean. Facets are not held "
-        "against one another by a test: a difference between them may be luck."
-    )
+def _is_pooled(verdict: Verdict) -> bool:
+    return verdict.reduction is not None and verdict.reduction.pooled
+
+
+def _trial(verdict: Verdict) -> TrialRecord:
+    named = sorted((trial for trial in verdict.trials if trial.depth == verdict.depth), key=lambda each: each.seed)
+    return max(named, key=lambda each: each.metrics[VALIDATION]) if _is_pooled(verdict) else named[0]
+
+
+def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
+    told = []
+    if len(measured) > 1:
+        told.append(
+            f"It is of the facet, of {len(measured)}, whose named depth has the best validation mean. Facets are not "
+            "held against one another by a test: a difference between them may be luck."
+        )
+    if _is_pooled(verdict) and verdict.depth is not None:
+        count = sum(trial.depth == verdict.depth for trial in verdict.trials)
+        told.append(
+            f"Of {count} trials with {layers([verdict.depth])} it has the best validation accuracy: they differ in "
+            "more than their seed, so none stands for the others."
+        )
+    return " ".join(told)
 
 
 def _test_text(trial: TrialRecord) -> str:
@@ -80,13 +115,11 @@ def _test_text(trial: TrialRecord) -> str:
     return f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
 
 
-def _flattery_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
-    """How much the best of all means flatters, over all facets; runs that stand in several are one candidate."""
-    by_runs = {runs: mean for each in measured if each.reduction for runs, mean in each.reduction.candidates.items()}
-    candidates = [*by_runs.values()]
+def _flattery_of_means(measured: Sequence[Verdict]) -> str:
+    """How much the best of all means flatters, over all facets."""
+    candidates, error = _candidates(measured)
     if len(candidates) < 2:
         return ""
-    error = verdict.comparison.standard_error if verdict.comparison else float("nan")
     found = optimism(candidates, error)
     if found is None:
         return (
@@ -96,4 +129,38 @@ def _flattery_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
     return (
         f"The best of {found.choices} validation means flatters, by an estimated {points(found.estimate)} here (at "
         f"most {points(found.at_most)}), and so does each trial's best epoch, which the same photos picked."
+    )
+
+
+def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
+    """The means that a winner was picked from, one for each configuration, and the standard error of one.
+
+    Means that share a run are of one configuration that stands in several facets: the one of most seeds counts. Facets
+    scatter unequally, so the error is the root of their mean variance, where it is known.
+    """
+    found = [
+        (runs, mean, verdict.comparison.standard_error)
+        for verdict in measured if verdict.reduction and verdict.comparison
+        for runs, mean in verdict.reduction.candidates.items()
+    ]  # fmt: skip
+    means, errors, seen = [], [], set[str]()
+    for runs, mean, error in sorted(found, key=lambda each: -len(each[0])):
+        if not seen & runs:
+            means.append(mean)
+            errors.append(error)
+        seen |= runs
+    known = np.square([error for error in errors if math.isfinite(error)])
+    return means, math.sqrt(known.mean()) if known.size else math.nan
+
+
+def _flattery_of_pooled(verdict: Verdict) -> str:
+    """How much the best trial flatters where each is of its own configuration: within a depth, luck at the most."""
+    values = [trial.metrics[VALIDATION] for trial in verdict.trials]
+    if len(values) < 2:
+        return ""
+    found = optimism(values, verdict.comparison.deviation if verdict.comparison else math.nan)
+    most = f", but at most {points(found.at_most)}, if all that trials of one depth differ by is luck" if found else ""
+    return (
+        f"The best of {len(values)} trials flatters; by how much cannot be told without a second seed{most}. So does "
+        "each trial's best epoch, which the same photos picked."
     )

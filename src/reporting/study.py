@@ -1,7 +1,7 @@
 """A study's report: what its runs say, judged, drawn and written to a folder."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from mlflow.entities import Run as FoundRun
 from src.files import write_whole
 from src.reporting.drawing import Gallery, draw_all
 from src.reporting.page import state_of, write_page
-from src.reporting.recommendation import Recommended, recommend
+from src.reporting.recommendation import Recommended, recommend, why_none
 from src.tracking.memory import KEY_TAG, TrialMemory
 from src.tracking.records import read_records
-from src.tracking.study import Study, as_rows, csv_text
+from src.tracking.study import Study, as_rows, csv_text, last_of_each
 from src.tracking.summary import without_nan
 from src.verdict.diagnosis import Finding, diagnose
 from src.verdict.gaps import describe_gaps, gap_rows
@@ -39,7 +39,7 @@ class Report:
     def lines(self) -> list[str]:
         """The verdict for the terminal, and where its page is."""
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
-        return [state_of(self.trials), *told, *_advice(self.recommended), f"page: {self.page}"]
+        return [state_of(self.trials), *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
@@ -50,7 +50,8 @@ def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path)
 def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path) -> Report:
     """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets."""
     runs = {name: study.trials() for name, study in studies.items()}
-    once = _once(runs.values())
+    every = (run for each in runs.values() for run in each)
+    once = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
     trials = read_records(once, [study.key for study in studies.values()], TrialMemory(client))
     verdicts = judge(trials)
     recommended = recommend(verdicts, {run.info.run_id: run.data.tags for run in once})
@@ -62,19 +63,9 @@ def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study],
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
     write_whole(out / "trials.csv", _table(studies, runs))
-    write_whole(out / "verdict.json", json.dumps(without_nan(_as_data(report, gallery)), indent=1, default=str) + "\n")
+    write_whole(out / "verdict.json", json.dumps(without_nan(_as_data(report, gallery)), indent=1) + "\n")
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
     return report
-
-
-def _once(runs: Iterable[Sequence[FoundRun]]) -> list[FoundRun]:
-    """One run for each trial of several studies: the last that finished, else the last."""
-    chosen: dict[str, FoundRun] = {}
-    for run in (run for study in runs for run in study):
-        key = run.data.tags.get(KEY_TAG) or run.info.run_id
-        if key not in chosen or run.info.status == "FINISHED" or chosen[key].info.status != "FINISHED":
-            chosen[key] = run
-    return list(chosen.values())
 
 
 def _table(studies: Mapping[str, Study], runs: Mapping[str, Sequence[FoundRun]]) -> str:
@@ -89,10 +80,10 @@ def _told(verdict: Verdict) -> list[str]:
     return [verdict.sentence, *verdict.settle[:1]]
 
 
-def _advice(recommended: Recommended | None) -> list[str]:
-    if recommended is None:
-        return []
-    told = [f"train it: {recommended.command}", recommended.test, recommended.flattery]
+def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
+    told = [why_none(verdicts)] if recommended is None else [
+        f"train it: {recommended.command}", recommended.test, recommended.flattery,
+    ]  # fmt: skip
     return [text for text in told if text]
 
 
@@ -107,6 +98,7 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
         "metric": VALIDATION,
         "verdicts": [_verdict_data(verdict) for verdict in report.verdicts],
         "recommended": asdict(report.recommended) if report.recommended else None,
+        "why_none": why_none(report.verdicts),
         "importance": asdict(report.importance) if report.importance else None,
         "findings": [asdict(finding) for finding in report.findings],
         "figures": [picture.path.name for picture in gallery.pictures],

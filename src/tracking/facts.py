@@ -30,7 +30,7 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
 def photos(tags: Mapping[str, str], split: str) -> int | None:
     """How many photos a split had; None where the run does not say."""
     text = tags.get(f"photos.{split}", "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def class_counts(tags: Mapping[str, str]) -> dict[str, int]:

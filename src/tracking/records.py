@@ -10,9 +10,16 @@ from src.tracking.memory import TrialMemory
 from src.tracking.study import member_tag, spellings
 from src.verdict.records import Factor, TrialRecord
 
-_NOT_FACTORS = {"seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast"}
+_NOT_FACTORS = {
+    "seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store", "max_gb",
+}  # fmt: skip
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
-_DATA = "data"
+_DATA, _KIND = "data", "data.kind"
+_SIDE_FOLLOWS_FROM = {"image_size", "backbone", "weights"}
+_REPEATED = {
+    "learning_rate": ("learning_rate", "fine_tune_learning_rate"), "epochs": ("epochs", "fine_tune_epochs"),
+}  # fmt: skip
+"""What phases of a schedule repeat, by the last part of their keys."""
 
 Factors = dict[str, Factor]
 
@@ -33,7 +40,7 @@ def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMem
 
 
 def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
-    """`factors` of several trials without those that follow from others.
+    """`factors` of several trials without those that follow from their own group.
 
     A group's choice brings all its values along, and a schedule repeats the rates: a verdict should speak of one name.
     Of the data, what was typed is told where the photos differ, and their fingerprint where nothing typed says so.
@@ -45,22 +52,39 @@ def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
     >>> essential([{"data": "2f", "data.fraction": 0.5}, {"data": "c4", "data.fraction": 1.0}])
     [{'data.fraction': 0.5}, {'data.fraction': 1.0}]
     """
-    names = sorted({name for own in factors for name in own} - {_DATA}, key=lambda name: ("." in name, name))
-    same_photos = len({own.get(_DATA) for own in factors}) < 2
-    kept: list[str] = []
-    for name in names:
-        moot = same_photos and name.startswith(f"{_DATA}.")
-        if "." not in name or not (moot or any(_follows(name, (other,), factors) for other in kept)):
-            kept.append(name)
-    if not same_photos and not _follows(_DATA, kept, factors):
+    known = [own for own in factors if own]
+    names = sorted({name for own in known for name in own} - {_DATA}, key=lambda name: ("." in name, name))
+    kept = [name for name in names if "." not in name or not _follows(name, known)]
+    if not _is_told(kept, known):
         kept.append(_DATA)
     return [{name: own[name] for name in kept if name in own} for own in factors]
 
 
-def _follows(name: str, others: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether the values of `others` fix that of `name` in all trials; what never varies follows from anything."""
-    pairs = {(tuple(own.get(other) for other in others), own.get(name)) for own in factors}
-    return len(pairs) == len({first for first, _ in pairs})
+def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
+    """Whether a dotted key says no more than its group's choice, or the key that it repeats, in all trials.
+
+    Keys of other groups explain nothing: in a search every rate is another, and all else would follow from it.
+    """
+    group = name.partition(".")[0]
+    choice = _KIND if group == _DATA else group
+    parts: dict[Factor | None, list[Mapping[str, Factor]]] = {}
+    for own in factors:
+        parts.setdefault(own.get(choice) if name != _KIND else None, []).append(own)
+    same_photos = len({own.get(_DATA) for own in factors}) == 1
+    return (group == _DATA and same_photos) or all(_is_fixed(name, part) for part in parts.values())
+
+
+def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
+    values = [own.get(name) for own in factors]
+    repeated = _REPEATED.get(name.rpartition(".")[2], ()) if name.startswith("schedule.") else ()
+    return len(set(values)) == 1 or any(values == [own.get(other) for own in factors] for other in repeated)
+
+
+def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
+    """Whether what was typed of the data fixes the photos, together with what fixes their side in pixels."""
+    names = [name for name in kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
+    pairs = {(tuple(own.get(name) for name in names), own.get(_DATA)) for own in factors}
+    return len(pairs) == len({typed for typed, _ in pairs})
 
 
 def _configurations(run: FoundRun, keys: Sequence[str]) -> dict[str, Factors]:
@@ -108,7 +132,7 @@ def _record(
 
 
 def _seed(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -220,13 +220,19 @@ def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
 
     A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
     """
+    chosen = last_of_each(runs, lambda run: run.data.tags.get(KEY_TAG) or run.data.tags[member_tag(key)])
+    known = {line for run in chosen if KEY_TAG in run.data.tags for line in spellings(run, key)}
+    return [run for run in chosen if KEY_TAG in run.data.tags or not known & set(spellings(run, key))]
+
+
+def last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
+    """One run for each trial, told apart by `name`: the last that finished, else the last that did not."""
     chosen: dict[str, FoundRun] = {}
     for run in runs:
-        name = run.data.tags.get(KEY_TAG) or run.data.tags[member_tag(key)]
-        if name not in chosen or run.info.status == "FINISHED" or chosen[name].info.status != "FINISHED":
-            chosen[name] = run
-    known = {line for run in chosen.values() if KEY_TAG in run.data.tags for line in spellings(run, key)}
-    return [run for run in chosen.values() if KEY_TAG in run.data.tags or not known & set(spellings(run, key))]
+        key = name(run)
+        if key not in chosen or run.info.status == "FINISHED" or chosen[key].info.status != "FINISHED":
+            chosen[key] = run
+    return list(chosen.values())
 
 
 def spellings(run: FoundRun, key: str) -> list[str]:

@@ -4,6 +4,7 @@ The system lets go of a lock when its process ends, however it ends; so a run th
 workplace and whose lock is free is the run of a dead process.
 """
 
+import os
 import re
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,15 @@ from pathlib import Path
 
 from src.errors import ThawError, one_line
 from src.files import alone, alone_if_free, write_whole
+
+
+def own_workplace(project: Path) -> "Workplace | None":
+    """Where trials work unless told otherwise, THAW_WORK_DIR or the project's own; None where none has, or none may."""
+    folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
+    try:
+        return Workplace(folder) if (folder / "locks" / "workplace").exists() else None
+    except (ThawError, OSError):
+        return None
 
 
 class Workplace:

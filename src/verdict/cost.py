@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.verdict.records import VALIDATION, TrialRecord, configuration, facets, measured, tuned
+from src.verdict.records import VALIDATION, TrialRecord, configuration, facets, measured, tuned, validated_on
 
 PARAMETERS, SECONDS = "trainable_parameters", "time/total"
 
@@ -21,6 +21,7 @@ class CostPoint:
         accuracy: best/val_accuracy, 0–1.
         parameters: that train, the head's among them; None where unknown.
         seconds: that a trial took; None where unknown.
+        data: the photos that accuracy is of, as they would be typed.
     """
 
     facet: str
@@ -29,6 +30,7 @@ class CostPoint:
     accuracy: float
     parameters: float | None
     seconds: float | None
+    data: str = ""
 
 
 def cost_points(records: Sequence[TrialRecord]) -> list[CostPoint]:
@@ -56,10 +58,23 @@ def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[in
     return front
 
 
+def fronts(points: Sequence[tuple[float | None, CostPoint]]) -> list[list[tuple[float, CostPoint]]]:
+    """The Pareto front of each data set by rising cost, of (cost, point) where the cost is known and above 0."""
+    sets: dict[str, list[tuple[float, CostPoint]]] = {}
+    for cost, point in points:
+        if cost is not None and cost > 0:
+            sets.setdefault(point.data, []).append((cost, point))
+    return [
+        [known[k] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
+        for known in sets.values()
+    ]
+
+
 def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
     accuracy = _mean(trials, VALIDATION)
     assert accuracy is not None
-    return CostPoint(facet, depth, settings, accuracy, _mean(trials, PARAMETERS), _mean(trials, SECONDS))
+    costs = _mean(trials, PARAMETERS), _mean(trials, SECONDS)
+    return CostPoint(facet, depth, settings, accuracy, *costs, validated_on(trials[0]))
 
 
 def _mean(trials: Sequence[TrialRecord], name: str) -> float | None:

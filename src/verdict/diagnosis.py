@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.verdict.records import TrialRecord
+from src.verdict.records import TrialRecord, once
 from src.verdict.rules import RULES, Rule
 from src.verdict.signs import Numbers
 from src.verdict.wording import layers
@@ -34,7 +34,8 @@ class Finding:
 
 def diagnose(records: Sequence[TrialRecord], rules: Sequence[Rule] = RULES) -> list[Finding]:
     """The findings on `records`, in the rules' order; what cannot be judged for want of numbers is no finding."""
-    found = (_apply(rule, records) for rule in rules)
+    runs = once(records)
+    found = (_apply(rule, runs) for rule in rules)
     return [finding for finding in found if finding is not None]
 
 

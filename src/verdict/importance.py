@@ -17,7 +17,7 @@ from scipy import optimize, stats
 
 from src.verdict.design import Floats
 from src.verdict.intervals import LEVEL
-from src.verdict.records import VALIDATION, Factor, TrialRecord, measured, varying
+from src.verdict.records import VALIDATION, Factor, TrialRecord, measured, once, varying
 
 _SEED = "seed"
 
@@ -64,7 +64,7 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
     Returns:
         None where fewer than three trials were measured, nothing varies, or the metric does not.
     """
-    trials = measured(records, metric)
+    trials = once(measured(records, metric))
     values = np.asarray([trial.metrics[metric] for trial in trials], np.float64)
     if len(trials) < 3 or np.ptp(values) == 0:
         return None

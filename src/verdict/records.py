@@ -66,6 +66,14 @@ def measured(records: Iterable[TrialRecord], metric: str = VALIDATION) -> list[T
     return list({(_identity(record), record.depth, record.seed): record for record in whole}.values())
 
 
+def once(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """One record for each run: one that answered several configurations was trained once, and is no replicate."""
+    found: dict[str, TrialRecord] = {}
+    for record in records:
+        found.setdefault(record.run_id, record)
+    return list(found.values())
+
+
 def varying(records: Sequence[TrialRecord]) -> list[str]:
     """The hyperparameters that differ between `records`, sorted by name."""
     names = sorted({name for record in records for name in record.factors})
@@ -97,6 +105,15 @@ def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
         if record.factors or not names:
             found.setdefault(configuration(record, names), []).append(record)
     return found
+
+
+def validated_on(record: TrialRecord) -> str:
+    """What says which photos validated a trial: accuracies are rivals on the same ones alone.
+
+    `data.fraction` thins the training photos and no others.
+    """
+    names = [name for name in record.factors if name.partition(".")[0] == "data" and name != "data.fraction"]
+    return configuration(record, sorted(names))
 
 
 def tuned(records: Sequence[TrialRecord]) -> list[str]:

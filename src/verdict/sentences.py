@@ -1,7 +1,7 @@
 """The verdict in one sentence, with its numbers."""
 
 from src.verdict.facet import Facet
-from src.verdict.wording import layers, percent, points, probability, seeds, spoken
+from src.verdict.wording import layers, percent, points, probability, seeds, spoken, trials
 
 
 def headline(kind: str, depth: int | None) -> str:
@@ -44,7 +44,7 @@ def sentence_of_tie(facet: Facet) -> str:
     """No difference could be shown."""
     named = facet.comparison.named
     return (
-        f"No difference between {facet.name(*range(len(facet.depths)))} could be shown with {seeds(facet.counts)} "
+        f"No difference between {facet.name(*range(len(facet.depths)))} could be shown with {_repeats(facet)} "
         f"(clearest: {_versus(facet, *facet.comparison.clearest)}); until one is, the one-standard-error rule names "
         f"{facet.with_block(named)}, {percent(facet.mean(named))}, {_rule(facet)}."
     )
@@ -55,8 +55,12 @@ def sentence_of_shown(facet: Facet) -> str:
     named = facet.comparison.named
     return (
         f"Unfreeze {facet.with_block(named)}: validation accuracy {percent(facet.mean(named))} over "
-        f"{seeds(facet.counts)}, {_rule(facet)}; {_claim(facet)}."
+        f"{_repeats(facet)}, {_rule(facet)}; {_claim(facet)}."
     )
+
+
+def _repeats(facet: Facet) -> str:
+    return trials(facet.counts) if facet.reduction.pooled else seeds(facet.counts)
 
 
 def _claim(facet: Facet) -> str:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from src.verdict.facet import Facet
 from src.verdict.power import MOST_SEEDS, POWER, detectable, seeds_to_show
+from src.verdict.records import VALIDATION, configuration, tuned
 from src.verdict.wording import more_trials, percent, points
 
 _LEAST_SEEDS = 3
@@ -20,11 +21,15 @@ def settle_one_depth(facet: Facet) -> tuple[str, ...]:
 
 def settle_one_seed(facet: Facet) -> tuple[str, ...]:
     """Two more seeds."""
+    if facet.reduction.pooled:
+        return (_grid(facet),)
     return (f"Two more seeds a depth: {more_trials(facet.depths, facet.seeds[-1] + 1, 2)}",)
 
 
 def settle_tie(facet: Facet) -> tuple[str, ...]:
     """What the tie excludes, and the seeds that would show its clearest difference."""
+    if facet.reduction.pooled:
+        return (_grid(facet),)
     return (_excluded(facet), _more_seeds(facet, facet.comparison.clearest, facet.depths))
 
 
@@ -32,10 +37,22 @@ def settle_shown(facet: Facet) -> tuple[str, ...]:
     """Seeds for the depths not told apart from the named one, and depths beside it that nobody tried."""
     if not facet.unresolved:
         return _untried(facet)
+    if facet.reduction.pooled:
+        return (_grid(facet), *_untried(facet))
     named = facet.comparison.named
     rival = max(facet.unresolved, key=lambda place: abs(facet.mean(place) - facet.mean(named)))
     depths = sorted(facet.depths[place] for place in (named, *facet.unresolved))
     return (_more_seeds(facet, (named, rival), depths), *_untried(facet))
+
+
+def _grid(facet: Facet) -> str:
+    """What takes other hyperparameters out of the comparison, where every trial has its own."""
+    best = max(facet.reduction.trials, key=lambda trial: trial.metrics[VALIDATION])
+    settings = configuration(best, tuned(facet.reduction.trials))
+    return (
+        "More seeds do not take out what the other hyperparameters do; a grid over depths does, here with those of the "
+        f"best trial: {more_trials(facet.depths, 0, _LEAST_SEEDS)} {settings}"
+    )
 
 
 def _excluded(facet: Facet) -> str:

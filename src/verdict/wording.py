@@ -22,7 +22,7 @@ def points(difference: float, *, signed: bool = False) -> str:
     >>> points(0.0412), points(-0.02, signed=True)
     ('4.1 points', '−2.0 points')
     """
-    return f"{_number(difference, signed=signed)} points"
+    return f"{number(difference, signed=signed)} points"
 
 
 def spoken(difference: Interval) -> str:
@@ -34,7 +34,7 @@ def spoken(difference: Interval) -> str:
     text = points(difference.estimate, signed=True)
     if difference.low is None or difference.high is None:
         return text
-    ends = f"{_number(difference.low, signed=True)} to {_number(difference.high, signed=True)}"
+    ends = f"{number(difference.low, signed=True)} to {number(difference.high, signed=True)}"
     return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
 
 
@@ -64,8 +64,16 @@ def seeds(counts: Sequence[int]) -> str:
     >>> seeds([3, 3]), seeds([2, 3]), seeds([1])
     ('3 seeds', '2 to 3 seeds', '1 seed')
     """
-    low, high = min(counts), max(counts)
-    return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
+    return _counted(counts, "seed")
+
+
+def trials(counts: Sequence[int]) -> str:
+    """How many trials the depths have, where they differ in more than their seed.
+
+    >>> trials([5, 9]), trials([1])
+    ('5 to 9 trials', '1 trial')
+    """
+    return _counted(counts, "trial")
 
 
 def more_trials(depths: Sequence[int], first: int, count: int) -> str:
@@ -79,7 +87,17 @@ def more_trials(depths: Sequence[int], first: int, count: int) -> str:
     return f"-m unfrozen={','.join(map(str, depths))} {few if count <= _SHOWN_SEEDS else many}"
 
 
-def _number(share: float, *, signed: bool) -> str:
+def _counted(counts: Sequence[int], noun: str) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low} {noun}{'s' * (low != 1)}" if low == high else f"{low} to {high} {noun}s"
+
+
+def number(share: float, *, signed: bool = False) -> str:
+    """A share in per cent, or a difference in points, bare.
+
+    >>> number(0.8125), number(-0.0001), number(0.02, signed=True)
+    ('81.2', '0.0', '+2.0')
+    """
     rounded = round(100 * share, 1) + 0.0  # no minus before a zero
     text = f"{rounded:+.1f}" if signed else f"{rounded:.1f}"
     return text.replace("-", "−")

@@ -14,7 +14,9 @@ import pytest
 
 from src.report import main
 from src.reporting.study import make_joint_report, make_report
+from src.tracking.memory import KEY_TAG, WORKPLACE_TAG
 from src.tracking.study import Study
+from src.tracking.workplace import Workplace
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -156,6 +158,42 @@ def test_studies_that_differ_stand_beside_each_other(fill: Fill, store_uri: str,
     assert [verdict["facet"] for verdict in data["verdicts"]] == ["batchnorm=train", "batchnorm=frozen"]
 
 
+def test_studies_of_other_data_are_no_rivals(
+    fill: Fill, store_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, side, ease in (("pets", 160, 0.3), ("trees", 96, 0.0)):
+        given = {"data.root": name, "image_size": side, "tags": {"data_fingerprint": name}}
+        easier = [trial(depth, seed, **given) for depth in VAL for seed in (0, 1)]
+        fill(f"on {name}", [(facts | {"val": facts["val"] + ease}, "FINISHED") for facts in easier])
+    arguments = ["--study", "on pets", "--study", "on trees", "--tracking-uri", store_uri]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "verdict.json").read_text())
+    assert [verdict["facet"] for verdict in data["verdicts"]] == ["data.root=pets", "data.root=trees"]
+    assert data["recommended"] is None
+    page = html.unescape((tmp_path / "report.html").read_text())
+    assert "No trial is recommended across 2 data sets" in page
+    assert "one for each data set" in page
+    assert "No trial is recommended across 2 data sets" in capsys.readouterr().out
+
+
+def test_a_run_that_stands_in_two_facets_is_one_trial(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    shared = [
+        (trial(0, s, overrides=f"batchnorm=train seed={s}\nbatchnorm=frozen seed={s}", batchnorm="train"), "FINISHED")
+        for s in (0, 1)
+    ]
+    deep = [
+        (trial(2, s, overrides=f"batchnorm={mode} seed={s}", batchnorm=mode), "FINISHED")
+        for mode in ("train", "frozen") for s in (0, 1)
+    ]  # fmt: skip
+    page, data = report(store_uri, fill("shares its heads", [*shared, *deep]), "x", tmp_path)
+    assert [[row["accuracy"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
+    assert data["state"] == "6 trials: 6 finished."
+    assert data["importance"]["trials"] == 6
+    assert "All 6" in page
+    assert "batchnorm=train seed=0 | batchnorm=frozen seed=0" in page
+    assert "best of 3 validation means" in data["recommended"]["flattery"]
+
+
 def test_a_trial_of_both_studies_counts_once(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     one, other = fill("has it", [(trial(2, 0), "FINISHED")]), fill("answered by it", [(trial(11, 0), "FINISHED")])
     client = mlflow.MlflowClient(store_uri)
@@ -220,3 +258,34 @@ def test_bad_input_gets_a_line(fill: Fill, store_uri: str, tmp_path: Path, capsy
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "file").unlink()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_other_files_is_spared(
+    fill: Fill, store_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill("spares", FULL[:2])
+    arguments = ["--study", "spares", "--tracking-uri", store_uri, "--out", str(tmp_path)]
+    (tmp_path / "curves.png").write_text("a trial's")
+    assert main(arguments) == 1
+    assert f"--out {tmp_path}: curves.png lies there and is of no report" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+    assert (tmp_path / "curves.png").read_text() == "a trial's"
+    (tmp_path / "curves.png").unlink()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(arguments) == 0
+    assert main(arguments) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_trials_whose_process_is_gone_do_not_run(
+    fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
+    workplace = Workplace(tmp_path / "work")
+    tags = [{KEY_TAG: name, WORKPLACE_TAG: workplace.id} for name in ("of the dead", "of the living")]
+    fill("half dead", [*FULL[:4], *((trial(2, s, tags=own), "RUNNING") for s, own in enumerate(tags))])
+    arguments = ["--study", "half dead", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]
+    with workplace.claim("of the living", pytest.fail):
+        assert main(arguments) == 0
+    data = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert data["state"].startswith("6 trials: 4 finished, 1 killed, 1 running.")

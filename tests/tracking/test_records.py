@@ -92,9 +92,55 @@ DATA: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = [
         [{"data": "a", "data.root": "x"}, {"data": "b", "data.root": "x"}, {"data": "c", "data.root": "y"}],
         [{"data.root": "x", "data": "a"}, {"data.root": "x", "data": "b"}, {"data.root": "y", "data": "c"}],
     ),
+    (
+        [{"data": "a", "data.root": "x", "image_size": 160.0}, {"data": "b", "data.root": "y", "image_size": 96.0}],
+        [{"data.root": "x", "image_size": 160.0}, {"data.root": "y", "image_size": 96.0}],
+    ),
+    (
+        [{"data": "a", "data.root": "x", "image_size": 160.0}, {"data": "b", "data.root": "x", "image_size": 96.0}],
+        [{"image_size": 160.0}, {"image_size": 96.0}],
+    ),
+    (
+        [{"data": "a", "dropout": 0.2}, {"data": "b", "dropout": 0.5}],
+        [{"data": "a", "dropout": 0.2}, {"data": "b", "dropout": 0.5}],
+    ),
+    (
+        [{"data": "a", "data.kind": "folder", "data.root": "x"}, {"data": "b", "data.kind": "trees", "data.size": 3}],
+        [{"data.kind": "folder"}, {"data.kind": "trees"}],
+    ),
+    ([{"data": "a", "data.root": "x"}, {"data": "a", "data.root": "y"}, {}], [{}, {}, {}]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "kept"), DATA)
 def test_data_are_told_apart_by_what_was_typed(given: list[dict[str, Any]], kept: list[dict[str, Any]]) -> None:
     assert essential(given) == kept
+
+
+def test_in_a_search_whose_every_rate_is_another_nothing_else_is_lost() -> None:
+    given = [
+        {
+            "learning_rate": rate, "optimizer": "adam", "weights": "imagenet", "augment": "light", "schedule": "post",
+            "schedule.fine_tuning.learning_rate": rate, "schedule.fine_tuning.patience": 2 + k % 2,
+            "data": f"{k % 2}", "data.fraction": 0.5 + 0.5 * (k % 2), "weights.alpha": 0.35 + 0.65 * (k // 2),
+            "augment.views": 1 + k // 2, "optimizer.momentum": 0.9 + 0.05 * (k % 2),
+        }
+        for k, rate in enumerate((1e-4, 3e-4, 1e-3, 3e-3))
+    ]  # fmt: skip
+    told = {"data", "schedule.fine_tuning.learning_rate"}
+    assert essential(given) == [{name: own[name] for name in own if name not in told} for own in given]
+
+
+def test_a_schedule_repeats_rates_and_epochs_until_a_phase_has_its_own() -> None:
+    one: dict[str, Any] = {"schedule": "two_phase", "learning_rate": 1e-3, "schedule.extraction.learning_rate": 1e-3}
+    other: dict[str, Any] = {"schedule": "post", "learning_rate": 1e-4, "schedule.tuning.learning_rate": 1e-4}
+    names = ["learning_rate", "schedule"]
+    assert [sorted(own) for own in essential([one, other])] == [names, names]
+    typed = one | {"schedule.extraction.learning_rate": 5e-4}
+    assert [sorted(own)[-1] for own in essential([one, typed])] == ["schedule.extraction.learning_rate"] * 2
+
+
+def test_a_seed_that_is_no_number_is_read(client: mlflow.MlflowClient) -> None:
+    study = make_study(client, "odd seed", [])
+    study.add_failed("seed=²", "no number", "")
+    assert [record.seed for record in read(client, study)] == [0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.verdict.cost import cost_points, pareto_front
+from src.verdict.cost import cost_points, fronts, pareto_front
 from tests.verdict.studies import trial
 
 points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
@@ -34,3 +34,15 @@ def test_a_point_is_a_configurations_mean() -> None:
         2, "dropout=0.2", 0.6, 100.0, 15.0,
     )  # fmt: skip
     assert (other.settings, other.parameters, other.seconds) == ("dropout=0.5", None, None)
+
+
+def test_each_data_set_has_its_own_front() -> None:
+    rows = [("pets", 1, 0.9), ("pets", 2, 0.95), ("trees", 1, 0.3), ("trees", 2, 0.2)]
+    trials = [
+        replace(trial(depth, factors={"data.root": root}), metrics={"best/val_accuracy": val, "time/total": depth})
+        for root, depth, val in rows
+    ]
+    points = cost_points(trials)
+    found = [[(cost, point.facet) for cost, point in front] for front in fronts([(p.seconds, p) for p in points])]
+    assert found == [[(1.0, "data.root=pets"), (2.0, "data.root=pets")], [(1.0, "data.root=trees")]]
+    assert fronts([(p.parameters, p) for p in points]) == []

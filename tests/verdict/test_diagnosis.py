@@ -260,3 +260,11 @@ def test_whatever_is_missing_nothing_breaks(
         assert finding.text
         assert "nan" not in re.findall(r"\w+", f"{finding.text} {finding.override}")
         assert finding.size >= next(rule.limit for rule in RULES if rule.name == finding.name)
+
+
+def test_a_run_that_answers_two_configurations_is_told_once() -> None:
+    bad, fine = measured(0.98, 0.58, seed=1), measured(0.9, 0.89)
+    finding = found("overfitting", bad, replace(bad, factors={"batchnorm": "frozen"}), fine)
+    assert finding is not None
+    assert finding.run_ids == (bad.run_id,)
+    assert "In 1 of 2 trials" in finding.text

@@ -1,6 +1,7 @@
 """Shares of variance: closed forms, unbalanced trials, coverage."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,3 +122,14 @@ def test_whatever_the_trials_shares_are_shares(rows: list[tuple[int, int, float,
         assert 0 <= each.share <= 1 + 1e-9
         if each.low is not None and each.high is not None:
             assert 0 <= each.low <= each.share <= each.high <= 1
+
+
+def test_a_run_that_answers_two_configurations_is_no_replicate() -> None:
+    rng = np.random.default_rng(3)
+    modes = ({"batchnorm": "train"}, {"batchnorm": "frozen"})
+    head = [trial(0, seed, 0.5 + 0.02 * float(rng.standard_normal()), modes[0]) for seed in range(3)]
+    deep = [
+        trial(2, seed, 0.6 + 0.02 * float(rng.standard_normal()), factors) for factors in modes for seed in range(3)
+    ]
+    again = [replace(record, factors=modes[1]) for record in head]
+    assert importance([*head, *deep, *again]) == importance([*head, *deep])

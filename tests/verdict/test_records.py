@@ -2,7 +2,7 @@
 
 import math
 
-from src.verdict.records import Factor, facets, measured, tuned, varying
+from src.verdict.records import Factor, facets, measured, once, tuned, validated_on, varying
 from tests.verdict.studies import trial
 
 
@@ -47,3 +47,18 @@ def test_a_trial_of_which_nothing_is_known_makes_no_facet() -> None:
 def test_nothing_varies_nothing_is_apart() -> None:
     assert list(facets([trial(2), trial(11)])) == [""]
     assert facets([]) == {}
+
+
+def test_a_run_is_one_record() -> None:
+    one = trial(0, 0, factors={"batchnorm": "train"}, run_id="a")
+    other = trial(0, 0, factors={"batchnorm": "frozen"}, run_id="a")
+    assert once([one, other, trial(2)]) == [one, trial(2)]
+
+
+def test_fewer_training_photos_are_validated_on_the_same() -> None:
+    half, whole, others = (
+        trial(factors={"dropout": 0.2, "data.root": root, "data.fraction": fraction})
+        for root, fraction in (("pets", 0.5), ("pets", 1.0), ("trees", 1.0))
+    )
+    assert validated_on(half) == validated_on(whole) == "data.root=pets"
+    assert validated_on(others) == "data.root=trees"

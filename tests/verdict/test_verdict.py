@@ -1,7 +1,7 @@
 """Verdicts: the sentences, what they rest on, and what is said where there is little to say."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -231,3 +231,31 @@ def test_whatever_the_trials_there_is_a_verdict(records: list[TrialRecord]) -> N
         assert "nan" not in " ".join([verdict.sentence, *verdict.settle, *verdict.caveats]).replace("nan_", "")
         assert (verdict.depth is None) == (verdict.kind == "nothing")
         assert (verdict.confidence is None) == (verdict.kind not in {"tie", "shown"})
+
+
+def search(values: Mapping[int, Sequence[float]]) -> list[TrialRecord]:
+    """Every trial with a rate of its own and seed 0, as in a random search."""
+    rows = [(depth, val) for depth, row in values.items() for val in row]
+    return [trial(depth, 0, val, {"learning_rate": 0.001 * (1 + k)}) for k, (depth, val) in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "says"),
+    [
+        ({0: (0.5, 0.52), 2: (0.6, 0.4, 0.55)}, "tie", "could be shown with 2 to 3 trials"),
+        ({0: (0.5, 0.52, 0.51), 2: (0.7, 0.72, 0.71), 4: (0.7, 0.71)}, "shown", "over 2 to 3 trials"),
+        ({0: (0.5,), 2: (0.7,)}, "one seed", "No depth was trained with a second seed"),
+    ],
+)
+def test_a_search_is_told_in_trials_and_settled_by_a_grid(
+    values: Mapping[int, Sequence[float]], kind: str, says: str
+) -> None:
+    trials = search(values)
+    (verdict,) = judge(trials)
+    best = max(trials, key=lambda each: each.metrics["best/val_accuracy"])
+    assert (verdict.kind, says in verdict.sentence) == (kind, True)
+    assert "a grid over depths does" in verdict.settle[0]
+    assert verdict.settle[0].endswith(
+        f"-m unfrozen={','.join(map(str, values))} seed=0,1,2 learning_rate={best.factors['learning_rate']}"
+    )
+    assert not any("seeds a depth" in text for text in verdict.settle)
