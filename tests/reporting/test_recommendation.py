@@ -100,7 +100,7 @@ def test_accuracies_on_other_data_are_no_rivals() -> None:
 
 def test_fewer_training_photos_are_rivals() -> None:
     trials = [*grid(LESS, factors={"data.fraction": 0.5}), *grid(MORE, factors={"data.fraction": 1.0})]
-    assert recommended(trials).facet == "data.fraction=1.0"
+    assert recommended(trials).facet == "data.fraction=1"
 
 
 def test_nothing_measured_recommends_nothing() -> None:
