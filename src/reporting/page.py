@@ -20,6 +20,7 @@ from src.verdict.sentences import headline
 from src.verdict.verdict import DepthRow, Verdict
 
 _MOST_OPEN = 40
+_ALMOST_ALL = 0.9995  # would be rounded to 100.0 %
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ def write_page(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"percent": _percent, "signed": _signed, "interval": _interval, "within": _within}
+    environment.filters |= {
+        "percent": _percent, "confidence": _confidence, "signed": _signed, "interval": _interval, "within": _within,
+    }  # fmt: skip
     cards = [_card(verdict, recommended) for verdict in verdicts]
     alike, own = _apart(trials)
     page = environment.get_template("page.html.j2").render(
@@ -99,6 +102,15 @@ def _percent(share: float) -> str:
     ('81.2', '−2.0', '45.0 to 55.0')
     """
     return f"{100 * share:.1f}".replace("-", "−")
+
+
+def _confidence(share: float) -> str:
+    """A confidence in per cent, bare: never all of it.
+
+    >>> _confidence(0.98765), _confidence(0.9994), _confidence(0.9996), _confidence(1.0)
+    ('98.8', '99.9', 'above 99.9', 'above 99.9')
+    """
+    return "above 99.9" if share >= _ALMOST_ALL else _percent(share)
 
 
 def _signed(share: float) -> str:
