@@ -29,7 +29,7 @@ from src.reporting.style import (
 )
 from src.verdict.facet import photo_step
 from src.verdict.gaps import GapRow, gap_rows
-from src.verdict.intervals import Interval, t_interval
+from src.verdict.intervals import Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
@@ -141,4 +141,4 @@ def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
     """Of validation photos it is known how many there are, so that equal shares of them have an interval."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
     resolution = photo_step(trials) if metric == VALIDATION else 0.0
-    return t_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)
+    return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)

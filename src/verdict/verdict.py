@@ -17,7 +17,7 @@ from typing import Literal
 from src.verdict.caveats import caveats
 from src.verdict.comparison import Comparison
 from src.verdict.facet import Facet, make_facet
-from src.verdict.intervals import LEVEL, Interval, t_interval
+from src.verdict.intervals import LEVEL, Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord, facets, measured
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import sentence_of_one_depth, sentence_of_one_seed, sentence_of_shown, sentence_of_tie
@@ -158,7 +158,7 @@ def _row(facet: Facet, place: int) -> DepthRow:
         depth=facet.depths[place],
         block=trials[0].block,
         parameters=trials[0].parameters,
-        accuracy=t_interval([trial.metrics[VALIDATION] for trial in trials], facet.resolution),
+        accuracy=accuracy_interval([trial.metrics[VALIDATION] for trial in trials], facet.resolution),
         to_named=comparison.difference(place, comparison.named),
         p=comparison.p(place, comparison.named),
     )
