@@ -27,9 +27,10 @@ from src.reporting.style import (
     tidy,
     title,
 )
+from src.verdict.facet import photo_step
 from src.verdict.gaps import GapRow, gap_rows
-from src.verdict.intervals import Interval, t_interval
-from src.verdict.records import TrialRecord
+from src.verdict.intervals import Interval, accuracy_interval
+from src.verdict.records import VALIDATION, TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
 _LINES = (
@@ -137,5 +138,7 @@ def _block(row: DepthRow) -> str:
 
 
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
+    """Of validation photos it is known how many there are, so that equal shares of them have an interval."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
-    return t_interval(values) if values else Interval(float("nan"), None, None, 0)
+    resolution = photo_step(trials) if metric == VALIDATION else 0.0
+    return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)

@@ -1,13 +1,22 @@
 """What limits a verdict."""
 
+import numpy as np
+
 from src.verdict.facet import Facet
 from src.verdict.intervals import wilson_interval
+from src.verdict.records import VALIDATION
 from src.verdict.wording import percent, points
 
 
 def caveats(facet: Facet) -> tuple[str, ...]:
     """What limits the verdict on `facet`, a sentence each."""
-    return (*_unpaired(facet), *_unequal(facet), *_unsteady(facet), *_photos(facet))
+    return (
+        *_unpaired(facet),
+        *_unequal(facet),
+        *_two_means(facet),
+        *_unsteady(facet),
+        *_photos(facet),
+    )
 
 
 def _unpaired(facet: Facet) -> tuple[str, ...]:
@@ -21,6 +30,21 @@ def _unequal(facet: Facet) -> tuple[str, ...]:
         return ()
     each = ", ".join(f"{depth} layers {count}" for depth, count in zip(facet.depths, facet.counts, strict=True))
     return (f"Depths have unequal numbers of trials: {each}.",)
+
+
+def _two_means(facet: Facet) -> tuple[str, ...]:
+    """Where seeds are missing, a mean over those that there are is not the mean at an average seed."""
+    plain = [float(np.mean([trial.metrics[VALIDATION] for trial in facet.trials(k)])) for k in range(len(facet.depths))]
+    told = ", ".join(
+        f"{facet.name(place)} {percent(facet.mean(place))} and {percent(mean)}"
+        for place, mean in enumerate(plain) if percent(facet.mean(place)) != percent(mean)
+    )  # fmt: skip
+    if not told:
+        return ()
+    return (
+        "Where depths lack seeds, the sentence and differences to the named depth take all of them at an average seed; "
+        f"the table's own means, as figures, are over the seeds that were trained: {told}.",
+    )
 
 
 def _unsteady(facet: Facet) -> tuple[str, ...]:

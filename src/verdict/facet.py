@@ -11,10 +11,17 @@ from src.verdict.wording import layers
 
 @dataclass(frozen=True)
 class Facet:
-    """What a verdict is spoken on; a *place* is a depth's position among the depths, rising."""
+    """What a verdict is spoken on; a *place* is a depth's position among the depths, rising.
 
+    Attributes:
+        label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
+        resolution: the step that validation accuracies come in, as :func:`photo_step` gives it.
+    """
+
+    label: str
     reduction: Reduction
     comparison: Comparison
+    resolution: float
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -25,11 +32,6 @@ class Facet:
     def counts(self) -> tuple[int, ...]:
         """Trials at each depth."""
         return self.comparison.design.counts
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds used, rising."""
-        return sorted({trial.seed for trial in self.reduction.trials})
 
     @property
     def unresolved(self) -> list[int]:
@@ -56,12 +58,17 @@ class Facet:
         return f"{self.name(place)} (from {block})" if block else self.name(place)
 
 
-def make_facet(trials: Sequence[TrialRecord]) -> Facet:
+def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
     """Reduce measured `trials` and compare their depths.
 
     Raises:
         ValueError: no trial.
     """
     reduction = reduce_to_depth(trials)
-    step = max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0)
-    return Facet(reduction, compare(reduction.observations, step))
+    resolution = photo_step(trials)
+    return Facet(label, reduction, compare(reduction.observations, resolution), resolution)
+
+
+def photo_step(trials: Sequence[TrialRecord]) -> float:
+    """The step that validation accuracies of `trials` come in: 1 / photos, the coarsest; 0 where unknown."""
+    return max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0)

@@ -8,7 +8,6 @@ apart. Intervals invert the noncentral F distribution (Steiger 2004, Psychologic
 trials would tear the grid, and make noise look like effects.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ class Share:
     Attributes:
         factor: its name; several joined by " = " where they vary as one and cannot be told apart.
         share: of the metric's variance, 0–1, corrected for chance.
-        low: lower end of the share's interval; None where no degree of freedom is left to know the noise by.
+        low: lower end of the share's interval; None where there is no noise, or the factor follows from others.
         high: upper end, likewise.
         levels: how many values it takes.
     """
@@ -62,7 +61,8 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
     """The shares of all varying hyperparameters, of depth and of seed in the variance of `metric`.
 
     Returns:
-        None where fewer than three trials were measured, nothing varies, or the metric does not.
+        None where fewer than three trials were measured, nothing varies or the metric does not, and where no degree of
+        freedom is left to know the noise by: shares could not be corrected for chance.
     """
     trials = once(measured(records, metric))
     values = np.asarray([trial.metrics[metric] for trial in trials], np.float64)
@@ -74,11 +74,13 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
     return _analyse(columns, values, {name: _levels(trials, name) for name in columns})
 
 
-def _analyse(columns: Mapping[str, Floats], values: Floats, levels: Mapping[str, int]) -> Importance:
+def _analyse(columns: Mapping[str, Floats], values: Floats, levels: Mapping[str, int]) -> Importance | None:
     total = float(np.square(values - values.mean()).sum())
     error, rank = _residual(list(columns.values()), values)
     free = values.size - rank
-    noise = error / free if free else math.nan
+    if not free:
+        return None
+    noise = error / free
     squares, freedom = {}, {}
     for name in columns:
         without, rank_without = _residual([each for other, each in columns.items() if other != name], values)
@@ -100,8 +102,8 @@ def _share(
     total: float,
 ) -> tuple[float, float | None, float | None]:
     """Share and interval of one factor, given every factor's sum of squares and noncentrality."""
-    if not free or not freedom[name]:
-        return max(0.0, squares[name] / total), None, None
+    if not freedom[name]:
+        return 0.0, None, None
     share = max(0.0, squares[name] - freedom[name] * noise) / total
     if noise <= 1e-12 * total:
         return share, None, None

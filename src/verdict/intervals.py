@@ -25,31 +25,48 @@ class Interval:
     high: float | None
     count: int
 
-    @property
-    def known(self) -> bool:
-        """Whether there is an interval at all."""
-        return self.low is not None
 
-
-def t_interval(values: Sequence[float]) -> Interval:
+def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
     """Mean of `values` and its interval by Student's t (Student 1908, Biometrika 6:1); one value has no interval.
 
     >>> t_interval([0.5, 0.6])
     Interval(estimate=0.55, low=-0.08531023..., high=1.18531023..., count=2)
-    >>> t_interval([0.5]).known
-    False
+    >>> t_interval([0.5])
+    Interval(estimate=0.5, low=None, high=None, count=1)
+
+    Args:
+        values: any numbers of one unit.
+        least: standard deviation that is believed of them at least, in their unit.
 
     Raises:
         ValueError: `values` is empty.
     """
     if not values:
         raise ValueError("an interval needs at least one value")
-    mean = float(np.mean(values))
-    if len(values) == 1:
+    mean, count = float(np.mean(values)), len(values)
+    if count == 1:
         return Interval(mean, None, None, 1)
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
-    return Interval(mean, mean - half, mean + half, len(values))
+    error = max(float(np.std(values, ddof=1)), least) / math.sqrt(count)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * error
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def accuracy_interval(values: Sequence[float], resolution: float) -> Interval:
+    """Mean of accuracies and its interval by Student's t, the variance of rounding being the least that is believed.
+
+    Accuracies come in steps of `resolution` (one photo), and equal ones can hide a scatter below a step, of
+    resolution² / 12 (Sheppard 1898). Where the step is not known (0), equal ones have no interval.
+
+    >>> accuracy_interval([0.62, 0.62], 0.02)
+    Interval(estimate=0.62, low=0.56812713..., high=0.67187286..., count=2)
+    >>> accuracy_interval([0.62, 0.62], 0.0)
+    Interval(estimate=0.62, low=None, high=None, count=2)
+
+    Raises:
+        ValueError: `values` is empty.
+    """
+    found = t_interval(values, resolution / math.sqrt(12))
+    return found if resolution or np.ptp(values) > 0 else Interval(found.estimate, None, None, found.count)
 
 
 def wilson_interval(share: float, count: int) -> Interval:

@@ -1,6 +1,7 @@
 """What more seeds would show."""
 
 import math
+from collections.abc import Callable
 
 from scipy import optimize, stats
 
@@ -11,39 +12,43 @@ MOST_SEEDS = 200
 _CERTAIN = 100.0
 
 
-def chance_to_show(difference: float, deviation: float, depths: int, seeds: int, *, paired: bool) -> float:
+def chance_to_show(difference: float, error: float, depths: int, freedom: int) -> float:
     """Probability that a true `difference` of two depths is shown among all pairs of `depths`.
 
     The noncentral t distribution (Johnson and Welch 1940, Biometrika 31:362) beyond the studentized range's bound.
 
     Args:
-        difference: of two true means, in the deviation's unit (0–1).
-        deviation: of a trial's value once depth and seed are taken out.
+        difference: of two true means, 0–1.
+        error: standard error of their difference, in the same unit.
         depths: how many are compared.
-        seeds: per depth.
-        paired: whether the depths share their seeds.
+        freedom: the error's degrees of freedom.
     """
-    freedom = (seeds - 1) * (depths - 1 if paired else depths)
     if depths < 2 or freedom < 1:
         return 0.0
-    shift = abs(difference) / (deviation * math.sqrt(2 / seeds))
+    shift = abs(difference) / error
     if shift > _CERTAIN:  # where scipy's series fails
         return 1.0
     return float(stats.nct.sf(critical_t(depths, freedom), freedom, shift))
 
 
-def seeds_to_show(difference: float, deviation: float, depths: int, *, paired: bool) -> int | None:
+def seeds_to_show(difference: float, deviation: float, depths: int, freedom: Callable[[int], int]) -> int | None:
     """The least number of seeds a depth that shows `difference` with probability :data:`POWER`.
 
     An observed difference that was picked for being large is larger than the true one, so that the number is one
     from below.
+
+    Args:
+        difference: of two true means, 0–1.
+        deviation: of a trial's value once depth and seed are taken out, in the same unit.
+        depths: how many are compared.
+        freedom: the error's degrees of freedom with so many seeds a depth; never falling.
 
     Returns:
         None where :data:`MOST_SEEDS` are too few.
     """
 
     def enough(seeds: int) -> bool:
-        return chance_to_show(difference, deviation, depths, seeds, paired=paired) >= POWER
+        return chance_to_show(difference, deviation * math.sqrt(2 / seeds), depths, freedom(seeds)) >= POWER
 
     if not enough(MOST_SEEDS):
         return None
@@ -54,15 +59,14 @@ def seeds_to_show(difference: float, deviation: float, depths: int, *, paired: b
     return above
 
 
-def detectable(deviation: float, depths: int, seeds: int, *, paired: bool) -> float:
-    """The least true difference that so many seeds show with probability :data:`POWER`, in the deviation's unit.
+def detectable(error: float, depths: int, freedom: int) -> float:
+    """The least true difference that is shown with probability :data:`POWER`, in the unit of its standard `error`.
 
     Raises:
         ValueError: one depth, or no degree of freedom.
     """
-    error = deviation * math.sqrt(2 / seeds)
 
     def lacking(shift: float) -> float:
-        return chance_to_show(shift * error, deviation, depths, seeds, paired=paired) - POWER
+        return chance_to_show(shift, 1.0, depths, freedom) - POWER
 
     return float(optimize.brentq(lacking, 0, 2 * _CERTAIN)) * error

@@ -2,10 +2,13 @@
 
 Two ways were weighed. *The best configuration overall* leaves contrasts of depths untouched by luck, but asks what no
 one wants to know: a rate that suits ten layers is forced upon a hundred. *The best configuration at each depth* asks
-the right question, and is fair where every depth had the same number of chances: then luck lifts all depths alike, and
-false claims get rarer, not more frequent (the largest of several means scatters less than one of them). So the best at
-each depth is taken, among the configurations that were trained at **every** depth. Where there are none, as in a random
-search, nothing is picked: the other hyperparameters count as noise.
+the right question. Where configurations act alike at all depths, the same number of chances lifts all depths alike, and
+false claims get rarer, not more frequent (the largest of several means scatters less than one of them). Where they are
+equal at one depth and a single one stands out at another, luck lifts the first alone: with 2 to 6 depths and 2 to 10
+seeds, all depths' bests equal, a difference was claimed in up to 7 % of 20,000 simulated studies with 4 configurations
+and in up to 12 % with 9 (of two depths, ten seeds), which the page says. So the best at each depth is taken, among the
+configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
+other hyperparameters count as noise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +18,12 @@ import numpy as np
 
 from src.verdict.design import Observation
 from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
+
+_LUCK = (
+    "Each winner's own mean flatters, more so at depths where configurations are close: where one depth has a single "
+    "good one and another many, a difference that is none may be claimed in more than 5 % of studies (simulated: up to "
+    "7 % with 4 configurations, 12 % with 9)."
+)
 
 Groups = dict[str, dict[int, list[TrialRecord]]]
 
@@ -60,7 +69,7 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Re
     told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
     text = f"{', '.join(names)} also varied: " + (
         f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told}). "
-        "Every depth had the same chances, so luck favours none; each winner's own mean flatters."
+        + _LUCK
         if len(fair) > 1
         else f"the depths stand with the one configuration that all share ({next(iter(fair))})."
     )

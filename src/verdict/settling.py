@@ -1,36 +1,42 @@
-"""What would settle what a study leaves open: more seeds, or other depths."""
+"""What would settle what a study leaves open: more seeds, or other depths.
 
+A study's own command is not known here, so what to add is told as overrides that go with its other settings. Seeds are
+listed from the first on: trials that are known are answered, and depths that lack some catch up.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from src.verdict.comparison import Comparison
 from src.verdict.facet import Facet
+from src.verdict.intervals import Interval
 from src.verdict.power import MOST_SEEDS, POWER, detectable, seeds_to_show
 from src.verdict.records import VALIDATION, configuration, tuned
-from src.verdict.wording import more_trials, percent, points
+from src.verdict.wording import percent, points, typed
 
 _LEAST_SEEDS = 3
 
 
 def settle_one_depth(facet: Facet) -> tuple[str, ...]:
     """Two more depths, with the same seeds and at least three."""
-    depth = facet.depths[0]
-    rivals = [2, 11] if not depth else [0, depth // 2] if _is_whole(facet, 0) else [0, 2 * depth]
-    more = more_trials(sorted([depth, *rivals]), facet.seeds[0], max(_LEAST_SEEDS, len(facet.seeds)))
-    return (f"Other depths, with three seeds or more: {more}",)
+    seeds = _seeds(facet, [0], max(_LEAST_SEEDS, len(facet.trials(0))))
+    return (f"Other depths, with three seeds or more: {_alike(facet)}, {typed(_around(facet), seeds)}",)
 
 
 def settle_one_seed(facet: Facet) -> tuple[str, ...]:
     """Two more seeds."""
     if facet.reduction.pooled:
         return (_grid(facet),)
-    return (f"Two more seeds a depth: {more_trials(facet.depths, facet.seeds[-1] + 1, 2)}",)
+    seeds = _seeds(facet, range(len(facet.depths)), _LEAST_SEEDS)
+    return (f"Two more seeds a depth: {_alike(facet)}, {typed(facet.depths, seeds)}",)
 
 
 def settle_tie(facet: Facet) -> tuple[str, ...]:
     """What the tie excludes, and the seeds that would show its clearest difference."""
     if facet.reduction.pooled:
         return (_grid(facet),)
-    return (_excluded(facet), _more_seeds(facet, facet.comparison.clearest, facet.depths))
+    return (_excluded(facet), _more_seeds(facet, facet.comparison.clearest, range(len(facet.depths))))
 
 
 def settle_shown(facet: Facet) -> tuple[str, ...]:
@@ -41,8 +47,7 @@ def settle_shown(facet: Facet) -> tuple[str, ...]:
         return (_grid(facet), *_untried(facet))
     named = facet.comparison.named
     rival = max(facet.unresolved, key=lambda place: abs(facet.mean(place) - facet.mean(named)))
-    depths = sorted(facet.depths[place] for place in (named, *facet.unresolved))
-    return (_more_seeds(facet, (named, rival), depths), *_untried(facet))
+    return (_more_seeds(facet, (named, rival), sorted((named, *facet.unresolved))), *_untried(facet))
 
 
 def _grid(facet: Facet) -> str:
@@ -51,53 +56,106 @@ def _grid(facet: Facet) -> str:
     settings = configuration(best, tuned(facet.reduction.trials))
     return (
         "More seeds do not take out what the other hyperparameters do; a grid over depths does, here with those of the "
-        f"best trial: {more_trials(facet.depths, 0, _LEAST_SEEDS)} {settings}"
+        f"best trial: -m {typed(facet.depths, range(_LEAST_SEEDS))} {settings}"
     )
 
 
 def _excluded(facet: Facet) -> str:
-    comparison, size, count = facet.comparison, len(facet.depths), max(facet.counts)
-    pairs = [comparison.difference(one, other) for one in range(size) for other in range(one)]
-    largest = max(max(abs(pair.low or 0), abs(pair.high or 0)) for pair in pairs)
-    least = detectable(comparison.deviation, size, count, paired=comparison.design.paired)
+    comparison, size = facet.comparison, len(facet.depths)
+    pairs = [(one, other) for other in range(size) for one in range(other)]
+    largest = max(_reach(comparison.difference(*pair)) for pair in pairs)
+    widest = max(pairs, key=lambda pair: _width(comparison.difference(*pair)))
+    least = detectable(float(comparison.errors[widest]), size, int(comparison.freedom[widest]))
     return (
         f"Differences above {points(largest)} are excluded (95 %). So many seeds show a true difference of "
         f"{points(least)} in {_power()} of studies."
     )
 
 
-def _more_seeds(facet: Facet, pair: tuple[int, int], depths: Sequence[int]) -> str:
-    comparison, have = facet.comparison, max(facet.counts)
-    gap = abs(comparison.difference(*pair).estimate)
-    deviation = float(comparison.errors[pair] / comparison.design.errors[pair])
-    needed = seeds_to_show(gap, deviation, len(facet.depths), paired=comparison.design.paired)
-    seen = f"{points(gap)} between {facet.name(*pair)}"
+def _more_seeds(facet: Facet, pair: tuple[int, int], places: Sequence[int]) -> str:
+    """What shows the difference of a `pair`, if all of `places` get more seeds."""
+    comparison = facet.comparison
+    gap, deviation = comparison.difference(*pair), _deviation(comparison, pair)
+    needed = seeds_to_show(
+        gap.estimate, deviation, len(facet.depths), lambda seeds: _freedom(facet, pair, places, seeds)
+    )
+    seen = f"{points(abs(gap.estimate))} between {facet.name(*pair)}"
     if needed is None:
-        return f"To show {seen} would take more than {MOST_SEEDS} seeds: take these depths as equal."
-    goal = max(needed, have + 1)
-    more = more_trials(depths, facet.seeds[-1] + 1, goal - have)
-    return f"To show {seen} takes {goal} seeds a depth at least ({_power()} power): {more}"
+        return (
+            f"To show {seen} would take more than {MOST_SEEDS} seeds a depth; that they differ by up to "
+            f"{points(_reach(gap))} is not ruled out."
+        )
+    goal = max(needed, min(facet.counts[place] for place in places) + 1)
+    more = typed([facet.depths[place] for place in places], _seeds(facet, places, goal))
+    return f"To show {seen} takes {goal} seeds a depth at least ({_power()} power): {_alike(facet)}, {more}"
+
+
+def _deviation(comparison: Comparison, pair: tuple[int, int]) -> float:
+    return comparison.own_deviation if set(pair) & set(comparison.unsteady) else comparison.deviation
+
+
+def _freedom(facet: Facet, pair: tuple[int, int], places: Sequence[int], seeds: int) -> int:
+    """Degrees of freedom of a pair's error once each of `places` has so many seeds.
+
+    A trial more is one degree more, less one for each seed that is new where seeds are blocks. Steady depths and
+    unsteady ones lend one another none.
+    """
+    comparison, known = facet.comparison, {seen.seed for seen in facet.reduction.observations}
+    apart = bool(set(pair) & set(comparison.unsteady))
+    added = sum(max(0, seeds - facet.counts[place]) for place in places if (place in comparison.unsteady) == apart)
+    blocks = max(0, seeds - len(known)) if comparison.design.paired and not apart else 0
+    return int(comparison.freedom[pair]) + added - blocks
 
 
 def _untried(facet: Facet) -> tuple[str, ...]:
     """Depths beside the named one that nobody tried."""
-    depths, place = facet.depths, facet.comparison.named
+    depths, place, alike = facet.depths, facet.comparison.named, _alike(facet)
     found = [
-        f"Nothing was tried between {low} and {high} layers: unfrozen={(low + high) // 2}"
+        f"Nothing was tried between {low} and {high} layers: {alike}, unfrozen={(low + high) // 2}"
         for low, high in pairwise(depths[max(0, place - 1) : place + 2])
         if high - low > max(2, low)
     ]
     if place == len(depths) - 1 and not _is_whole(facet, place):
-        found.append(f"The deepest tried is named, so try deeper: unfrozen={2 * depths[place]}")
+        found.append(f"The deepest tried is named, so try deeper: {alike}, unfrozen=all")
     if place == 0 and depths[0] > 0:
-        found.append("The least tried is named, so try less: unfrozen=0")
+        found.append(f"The least tried is named, so try less: {alike}, unfrozen=0")
     return tuple(found)
+
+
+def _around(facet: Facet) -> list[int | str]:
+    """The one depth that was tried, with two more. How many layers the backbone has is not known."""
+    depth = facet.depths[0]
+    if _is_whole(facet, 0):
+        return [*sorted({0, depth // 2, depth})]
+    return [0, depth or 2, "all"]
 
 
 def _is_whole(facet: Facet, place: int) -> bool:
     """Whether the whole backbone trains at a place, so that there is no deeper."""
-    trials = facet.trials(place)
-    return trials[0].block == "stem" or any("unfrozen=all" in trial.overrides.split() for trial in trials)
+    return any(trial.whole for trial in facet.trials(place))
+
+
+def _seeds(facet: Facet, places: Sequence[int], goal: int) -> list[int]:
+    """So many seeds for `places`: those that most of them have, then new ones."""
+    shared = Counter(trial.seed for place in places for trial in facet.trials(place))
+    known = sorted(shared, key=lambda seed: (-shared[seed], seed))[:goal]
+    first = max(shared) + 1
+    return [*sorted(known), *range(first, first + goal - len(known))]
+
+
+def _alike(facet: Facet) -> str:
+    """What the overrides are to be given with."""
+    of = f"for {facet.label}, " if facet.label else ""
+    return f"{of}with the study's name and other settings"
+
+
+def _reach(difference: Interval) -> float:
+    """The largest difference within the interval."""
+    return max(abs(difference.low or 0), abs(difference.high or 0))
+
+
+def _width(difference: Interval) -> float:
+    return (difference.high or 0) - (difference.low or 0)
 
 
 def _power() -> str:

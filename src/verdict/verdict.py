@@ -11,14 +11,13 @@ reach 95 % there: with the variance known, the best there is (Neyman and Pearson
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from src.verdict.caveats import caveats
 from src.verdict.comparison import Comparison
 from src.verdict.facet import Facet, make_facet
-from src.verdict.intervals import LEVEL, Interval, t_interval
-from src.verdict.optimism import Optimism, optimism
+from src.verdict.intervals import LEVEL, Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord, facets, measured
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import sentence_of_one_depth, sentence_of_one_seed, sentence_of_shown, sentence_of_tie
@@ -72,7 +71,6 @@ class Verdict:
         caveats: what limits the verdict, a sentence each.
         comparison: the depths pair by pair; None where nothing was measured.
         reduction: what the other hyperparameters were reduced to; None likewise.
-        flattery: of the best validation mean; None where no spread is known.
     """
 
     facet: str
@@ -86,7 +84,6 @@ class Verdict:
     caveats: tuple[str, ...] = ()
     comparison: Comparison | None = None
     reduction: Reduction | None = None
-    flattery: Optimism | None = None
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -96,14 +93,27 @@ class Verdict:
 
 def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
     """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
-    return [_judge_facet(label, trials) for label, trials in facets(records).items()] or [_judge_facet("", [])]
+    verdicts = [_judge_facet(label, trials) for label, trials in facets(records).items()] or [_judge_facet("", [])]
+    tested = sum(verdict.confidence is not None for verdict in verdicts)
+    return [_one_of_many(verdict, tested) for verdict in verdicts]
+
+
+def _one_of_many(verdict: Verdict, tested: int) -> Verdict:
+    """`verdict` with what it means for its claim that so many facets are `tested`, each by itself."""
+    if verdict.kind != "shown" or tested < 2:
+        return verdict
+    told = (
+        f"{tested} facets are judged, each at 95 % by itself: were depth to matter in none of them, one or more would "
+        f"still claim a difference in {100 * (1 - LEVEL**tested):.0f} % of studies, if facets are independent."
+    )
+    return replace(verdict, caveats=(*verdict.caveats, told))
 
 
 def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
     trials, left_out = measured(records), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", None, "No finished trial to judge.", caveats=left_out)
-    facet = make_facet(trials)
+    facet = make_facet(label, trials)
     kind, confidence = _kind(facet.comparison), _confidence(facet.comparison)
     sentence, settle = _SPEAK[kind]
     return Verdict(
@@ -118,7 +128,6 @@ def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
         caveats=(*left_out, *caveats(facet)),
         comparison=facet.comparison,
         reduction=facet.reduction,
-        flattery=optimism([*facet.reduction.candidates.values()], facet.comparison.standard_error),
     )
 
 
@@ -149,7 +158,7 @@ def _row(facet: Facet, place: int) -> DepthRow:
         depth=facet.depths[place],
         block=trials[0].block,
         parameters=trials[0].parameters,
-        accuracy=t_interval([trial.metrics[VALIDATION] for trial in trials]),
+        accuracy=accuracy_interval([trial.metrics[VALIDATION] for trial in trials], facet.resolution),
         to_named=comparison.difference(place, comparison.named),
         p=comparison.p(place, comparison.named),
     )

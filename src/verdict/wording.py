@@ -76,15 +76,16 @@ def trials(counts: Sequence[int]) -> str:
     return _counted(counts, "trial")
 
 
-def more_trials(depths: Sequence[int], first: int, count: int) -> str:
-    """The overrides that train `depths` with `count` seeds from `first` on.
+def typed(depths: Sequence[int | str], seeds: Sequence[int]) -> str:
+    """The overrides that train `depths` with `seeds`, rising.
 
-    >>> more_trials([0, 11], 3, 2), more_trials([0], 3, 20)
-    ('-m unfrozen=0,11 seed=3,4', "-m unfrozen=0 'seed=range(3,23)'")
+    >>> typed([0, 11, "all"], [3, 4]), typed([0], range(23))
+    ('unfrozen=0,11,all seed=3,4', "unfrozen=0 'seed=range(0,23)'")
     """
-    many = f"'seed=range({first},{first + count})'"
-    few = "seed=" + ",".join(str(first + k) for k in range(count))
-    return f"-m unfrozen={','.join(map(str, depths))} {few if count <= _SHOWN_SEEDS else many}"
+    unbroken = seeds[-1] - seeds[0] + 1 == len(seeds)
+    many = f"'seed=range({seeds[0]},{seeds[-1] + 1})'"
+    few = "seed=" + ",".join(map(str, seeds))
+    return f"unfrozen={','.join(map(str, depths))} {many if unbroken and len(seeds) > _SHOWN_SEEDS else few}"
 
 
 def _counted(counts: Sequence[int], noun: str) -> str:

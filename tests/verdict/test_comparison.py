@@ -88,7 +88,7 @@ def test_one_seed_and_one_depth_cannot_be_tested() -> None:
     for observations in ([Observation(0, 0, 0.5), Observation(2, 0, 0.6)], [Observation(2, s, 0.5) for s in range(3)]):
         found = compare(observations)
         assert not found.testable
-        assert not found.difference(0, -1).known
+        assert found.difference(0, -1).low is None
         assert not found.shown(0, -1)
 
 

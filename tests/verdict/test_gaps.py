@@ -83,7 +83,7 @@ def test_seeds_are_compared_with_their_own_head() -> None:
     _, row = gap_rows(apart)
     assert (row.doubt, row.apart.count) == ("", 3)
     _, row = gap_rows([*apart[:3], *(replace(each, seed=each.seed + 7) for each in apart[3:])])
-    assert (row.doubt, row.apart.known) == ("not told apart", False)
+    assert (row.doubt, row.apart.low) == ("not told apart", None)
     assert row.added == pytest.approx((0.2, 0.0))
 
 

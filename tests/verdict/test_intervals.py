@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from src.verdict.intervals import t_interval, wilson_interval
+from src.verdict.intervals import accuracy_interval, t_interval, wilson_interval
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 
@@ -26,6 +26,19 @@ def test_one_value_has_no_interval_and_none_is_an_error() -> None:
     assert (t_interval([0.4]).estimate, t_interval([0.4]).low, t_interval([0.4]).count) == (0.4, None, 1)
     with pytest.raises(ValueError, match="at least one"):
         t_interval([])
+
+
+@given(st.floats(0, 1), st.integers(2, 8))
+def test_equal_values_have_no_interval_where_their_step_is_not_known(value: float, count: int) -> None:
+    found = accuracy_interval([value] * count, 0.0)
+    assert (found.low, found.high, found.count) == (None, None, count)
+
+
+@pytest.mark.parametrize(("values", "deviation"), [([0.62, 0.62], 0.02 / 12**0.5), ([0.6, 0.7], 0.1 / 2**0.5)])
+def test_a_step_of_one_photo_is_the_least_that_is_believed(values: list[float], deviation: float) -> None:
+    found = accuracy_interval(values, 1 / 50)
+    assert found.high == pytest.approx(np.mean(values) + 12.7062 * deviation / math.sqrt(2), abs=1e-5)
+    assert found.low == pytest.approx(np.mean(values) - 12.7062 * deviation / math.sqrt(2), abs=1e-5)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 4, 5])
@@ -48,7 +61,7 @@ def test_wilson_is_scipys(count: int, data: st.DataObject) -> None:
 
 
 def test_wilson_without_photos_and_outside() -> None:
-    assert not wilson_interval(0.5, 0).known
+    assert wilson_interval(0.5, 0).low is None
     with pytest.raises(ValueError, match="0–1"):
         wilson_interval(1.2, 10)
 

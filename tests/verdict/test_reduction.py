@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from src.verdict.design import Floats
 from src.verdict.records import TrialRecord
 from src.verdict.reduction import reduce_to_depth
-from tests.verdict.studies import cells, claims, design_of, grid
+from tests.verdict.studies import cells, claims, design_of, grid, trial
 
 LOW, HIGH = {"dropout": 0.2}, {"dropout": 0.5}
 
@@ -56,14 +57,47 @@ def test_without_a_common_configuration_the_rest_is_noise() -> None:
     assert "counts as noise" in found.text
 
 
+def picked(values: Floats) -> Floats:
+    """Values [studies, depths, configurations, seeds] reduced to [studies, trials], many studies at once."""
+    best = values.mean(axis=3).argmax(axis=2)[:, :, None, None]
+    found = np.take_along_axis(values, best, axis=2)[:, :, 0].reshape(len(values), -1)
+    for study, expected in zip(values[:20], found, strict=False):
+        cells = np.ndindex(study.shape)
+        records = [trial(depth, seed, float(study[depth, k, seed]), {"dropout": k / 10}) for depth, k, seed in cells]
+        assert [seen.value for seen in reduce_to_depth(records).observations] == list(expected)
+    return found
+
+
+def false_claims(depths: int, seeds: int, truth: Floats) -> float:
+    """Share of 6,000 studies that claim a difference; `truth` [depths, configurations]."""
+    configurations = truth.shape[1]
+    rng = np.random.default_rng([depths, seeds, configurations])
+    values = rng.standard_normal((6000, depths, configurations, seeds)) + rng.standard_normal((6000, 1, 1, seeds))
+    design = design_of(cells(depths, seeds))
+    return float(claims(design, picked(values + truth[:, :, None])).any((1, 2)).mean())
+
+
 @pytest.mark.parametrize(("depths", "seeds", "configurations"), [(2, 3, 4), (4, 3, 2), (6, 2, 8), (3, 5, 4), (2, 2, 3)])
 @pytest.mark.parametrize("effect", [0.0, 1.0])
-def test_picking_at_each_depth_claims_no_more(depths: int, seeds: int, configurations: int, effect: float) -> None:
-    """All depths equal; configurations alike, or not. The array's arithmetic is reduce_to_depth's."""
-    rng = np.random.default_rng([depths, seeds, configurations])
-    shape = (6000, depths, configurations, seeds)
-    values = rng.standard_normal(shape) + rng.standard_normal((6000, 1, 1, seeds))
-    values += effect * rng.standard_normal((1, 1, configurations, 1))
-    best = values.mean(axis=3).argmax(axis=2)[:, :, None, None]
-    picked = np.take_along_axis(values, best, axis=2)[:, :, 0].reshape(6000, -1)
-    assert claims(design_of(cells(depths, seeds)), picked).any((1, 2)).mean() <= 0.05 + 3.5 * math.sqrt(0.0475 / 6000)
+def test_where_configurations_act_alike_at_all_depths_picking_claims_no_more(
+    depths: int, seeds: int, configurations: int, effect: float
+) -> None:
+    alike = effect * np.random.default_rng(configurations).standard_normal(configurations)
+    found = false_claims(depths, seeds, np.tile(alike, (depths, 1)))
+    assert found <= 0.05 + 3.5 * math.sqrt(0.0475 / 6000)
+
+
+@pytest.mark.parametrize(("depths", "lone", "seeds"), [(2, 1, 2), (2, 1, 10), (4, 2, 5), (6, 4, 10)])
+@pytest.mark.parametrize(("configurations", "most"), [(4, 0.07), (9, 0.12)])
+def test_where_one_stands_out_at_some_depths_picking_claims_as_much_as_is_told(
+    depths: int, lone: int, seeds: int, configurations: int, most: float
+) -> None:
+    """All depths' bests are equal; at `lone` of them one configuration is far better than the rest, elsewhere none."""
+    truth = np.zeros((depths, configurations))
+    truth[:lone, 1:] = -20
+    assert false_claims(depths, seeds, truth) <= most + 0.005 + 3.5 * math.sqrt(most / 6000)
+
+
+def test_that_picking_may_claim_more_is_told_with_figures() -> None:
+    records = [*grid({0: [0.5, 0.5], 2: [0.6, 0.6]}, factors=LOW), *grid({0: [0.6, 0.6], 2: [0.6, 0.7]}, factors=HIGH)]
+    assert "up to 7 % with 4 configurations, 12 % with 9" in reduce_to_depth(records).text

@@ -1,6 +1,8 @@
 """Verdicts: the sentences, what they rest on, and what is said where there is little to say."""
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.verdict.comparison import Comparison
+from src.verdict.power import POWER, chance_to_show, detectable
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
+from src.verdict.wording import typed
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
 
+ALIKE = "with the study's name and other settings"
 WINNER = {0: (0.60, 0.61, 0.60), 2: (0.61, 0.61, 0.62), 11: (0.70, 0.71, 0.71)}
 TIE = {0: (0.573, 0.580, 0.570), 2: (0.579, 0.586, 0.570), 20: (0.575, 0.591, 0.580)}
 
@@ -111,31 +117,46 @@ def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
     assert (rows[2].block, rows[2].parameters) == ("block_11", 1100)
 
 
+def test_equal_accuracies_are_as_sure_as_a_photo() -> None:
+    (known, _), (unknown, _) = (only(grid({0: (0.62, 0.62), 2: (0.7, 0.6)}, val_images=n)).rows for n in (50, None))
+    assert known.accuracy.high == pytest.approx(0.62 + 12.7062 * 0.02 / math.sqrt(24))
+    assert (unknown.accuracy.low, unknown.accuracy.high) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("records", "expected"),
     [
-        (grid({2: (0.5, 0.6)}), ["Other depths, with three seeds or more: -m unfrozen=0,2,4 seed=0,1,2"]),
-        (grid({0: (0.5,), 2: (0.6,)}), ["Two more seeds a depth: -m unfrozen=0,2 seed=1,2"]),
+        (grid({2: (0.5, 0.6)}), [f"Other depths, with three seeds or more: {ALIKE}, unfrozen=0,2,all seed=0,1,2"]),
+        (grid({100: (0.5,)}), [f"Other depths, with three seeds or more: {ALIKE}, unfrozen=0,100,all seed=0,1,2"]),
+        (grid({0: (0.5,)}), [f"Other depths, with three seeds or more: {ALIKE}, unfrozen=0,2,all seed=0,1,2"]),
+        (grid({0: (0.5,), 2: (0.6,)}), [f"Two more seeds a depth: {ALIKE}, unfrozen=0,2 seed=0,1,2"]),
+        (
+            [trial(0, 7, 0.5), trial(2, 4, 0.6)],
+            [f"Two more seeds a depth: {ALIKE}, unfrozen=0,2 seed=4,7,8"],
+        ),
         (
             grid(WINNER),
             [
-                "Nothing was tried between 2 and 11 layers: unfrozen=6",
-                "The deepest tried is named, so try deeper: unfrozen=22",
+                f"Nothing was tried between 2 and 11 layers: {ALIKE}, unfrozen=6",
+                f"The deepest tried is named, so try deeper: {ALIKE}, unfrozen=all",
             ],
         ),
         (
-            grid({2: (0.5, 0.6)}, overrides="unfrozen=all"),
-            ["Other depths, with three seeds or more: -m unfrozen=0,1,2 seed=0,1,2"],
+            grid({2: (0.5, 0.6)}, whole=True),
+            [f"Other depths, with three seeds or more: {ALIKE}, unfrozen=0,1,2 seed=0,1,2"],
         ),
-        (grid({10: WINNER[0], 11: WINNER[11]}, block="stem"), []),
-        (grid({2: (0.80, 0.81, 0.80), 3: (0.5, 0.51, 0.5)}), ["The least tried is named, so try less: unfrozen=0"]),
+        (grid({10: WINNER[0], 11: WINNER[11]}, whole=True), []),
+        (
+            grid({2: (0.80, 0.81, 0.80), 3: (0.5, 0.51, 0.5)}),
+            [f"The least tried is named, so try less: {ALIKE}, unfrozen=0"],
+        ),
         (
             grid({0: (0.60, 0.61), 2: (0.64, 0.66)}),
             [
                 "Differences above 10.9 points are excluded (95 %). So many seeds show a true difference of 8.2 points "
                 "in 80 % of studies.",
                 "To show 4.5 points between 0 and 2 layers takes 3 seeds a depth at least (80 % power): "
-                "-m unfrozen=0,2 seed=2",
+                f"{ALIKE}, unfrozen=0,2 seed=0,1,2",
             ],
         ),
         (
@@ -143,7 +164,8 @@ def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
             [
                 "Differences above 12.7 points are excluded (95 %). So many seeds show a true difference of 16.3 "
                 "points in 80 % of studies.",
-                "To show 0.0 points between 0 and 2 layers would take more than 200 seeds: take these depths as equal.",
+                "To show 0.0 points between 0 and 2 layers would take more than 200 seeds a depth; that they differ by "
+                "up to 12.7 points is not ruled out.",
             ],
         ),
     ],
@@ -156,7 +178,66 @@ def test_a_shown_depth_asks_for_seeds_where_rivals_are_left() -> None:
     verdict = only(grid(WINNER | {12: (0.718, 0.721, 0.717)}))
     assert verdict.kind == "shown"
     assert "between 11 and 12 layers" in verdict.settle[0]
-    assert "-m unfrozen=11,12 " in verdict.settle[0]
+    assert "unfrozen=11,12 'seed=range(0,6)'" in verdict.settle[0]
+
+
+UNEQUAL: dict[str, tuple[Mapping[int, Sequence[float]], list[int]]] = {
+    "depths beside others": (WINNER | {12: (0.718, 0.721, 0.717)}, [11, 12]),
+    "a cell failed": ({0: (0.60, 0.62, 0.59), 2: (0.61, 0.64, 0.62), 11: (0.62, 0.63)}, [0, 2, 11]),
+}
+
+
+@pytest.mark.parametrize("case", UNEQUAL)
+def test_the_seeds_that_are_asked_for_suffice(case: str) -> None:
+    """Were they trained, the study as it then is would show the difference with the power that is told."""
+    values, depths = UNEQUAL[case]
+    verdict = only(grid(values))
+    text = next(text for text in verdict.settle if text.startswith("To show"))
+    named, goal = re.search(r"unfrozen=([\d,]+)", text), re.search(r"takes (\d+) seeds", text)
+    assert named is not None
+    assert goal is not None
+    assert verdict.comparison is not None
+    assert named[1] == ",".join(map(str, depths))
+    assert typed(depths, range(int(goal[1]))) in text  # the known ones are answered, and no depth is left behind
+    shows = [_chance(verdict.comparison, values, depths, seeds) for seeds in (int(goal[1]) - 1, int(goal[1]))]
+    least = min(len(values[depth]) for depth in depths) + 1
+    assert shows[1] >= POWER
+    assert shows[0] < POWER or int(goal[1]) == least
+
+
+def test_a_depth_that_has_fewer_seeds_catches_up() -> None:
+    (_, text) = only(grid({0: (0.60, 0.62, 0.59, 0.63, 0.61), 2: (0.63, 0.65)})).settle
+    assert text == (
+        "To show 3.0 points between 0 and 2 layers takes 6 seeds a depth at least (80 % power): "
+        f"{ALIKE}, unfrozen=0,2 'seed=range(0,6)'"
+    )
+
+
+def _chance(comparison: Comparison, values: Mapping[int, Sequence[float]], depths: Sequence[int], seeds: int) -> float:
+    """To show the difference that was clearest among `depths`, once they have so many seeds."""
+    rows = {depth: max(len(row), seeds if depth in depths else 0) for depth, row in values.items()}
+    design = design_of([(depth, seed) for depth, count in rows.items() for seed in range(count)])
+    places = [design.levels.index(depth) for depth in depths]
+    one, other = max(itertools.combinations(places, 2), key=lambda pair: abs(np.subtract(*comparison.means[[*pair]])))
+    gap, error = comparison.difference(one, other).estimate, comparison.deviation * float(design.errors[one, other])
+    return chance_to_show(gap, error, len(design.levels), design.freedom)
+
+
+def test_what_unequal_counts_would_show_is_of_the_least_sure_pair() -> None:
+    verdict = only(grid({0: (0.60, 0.62, 0.59, 0.63, 0.61), 2: (0.61, 0.63), 11: (0.60, 0.63, 0.61, 0.62, 0.60)}))
+    assert verdict.comparison is not None
+    design = verdict.comparison.design
+    least = detectable(verdict.comparison.deviation * design.errors.max(), 3, design.freedom)
+    assert f"So many seeds show a true difference of {100 * least:.1f} points" in verdict.settle[0]
+
+
+def test_overrides_are_told_to_be_of_their_facet() -> None:
+    records = [trial(d, 0, 0.5 + d / 10, {"batchnorm": mode}) for mode in ("train", "frozen") for d in (0, 2)]
+    told = [verdict.settle[0] for verdict in judge(records)]
+    assert told == [
+        f"Two more seeds a depth: for batchnorm={mode}, {ALIKE}, unfrozen=0,2 seed=0,1,2"
+        for mode in ("train", "frozen")
+    ]
 
 
 def test_facets_are_judged_apart() -> None:
@@ -165,14 +246,30 @@ def test_facets_are_judged_apart() -> None:
     assert found == {"batchnorm=train": "shown", "batchnorm=frozen": "tie"}
 
 
+def test_that_facets_claim_each_by_itself_is_told_where_one_claims() -> None:
+    modes = ("train", "frozen", "inference")
+    records = [each for mode in modes for each in grid(WINNER if mode == "train" else TIE, factors={"batchnorm": mode})]
+    shown, *ties = judge([*records, trial(0, 0, 0.5, {"batchnorm": "adapted"})])
+    assert shown.caveats[-1] == (
+        "3 facets are judged, each at 95 % by itself: were depth to matter in none of them, one or more would still "
+        "claim a difference in 14 % of studies, if facets are independent."
+    )
+    assert not any("facets are judged" in text for tie in ties for text in tie.caveats)
+
+
+def test_of_three_facets_alike_one_claims_as_often_as_is_told() -> None:
+    pairs, rng, studies = cells(3, 3), np.random.default_rng(12), 4000
+    claimed = claims(design_of(pairs), draw(pairs, 3 * studies, rng)).any((1, 2)).reshape(studies, 3)
+    assert claimed.any(axis=1).mean() == pytest.approx(0.14, abs=0.02)
+
+
 def test_other_hyperparameters_are_reduced_and_told() -> None:
     records = [*grid(WINNER, factors={"dropout": 0.2}), *grid(TIE | {11: (0.5, 0.5, 0.5)}, factors={"dropout": 0.5})]
     verdict = only([record for record in records if record.depth != 20])
     assert verdict.reduction is not None
     assert "dropout also varied" in verdict.reduction.text
     assert verdict.depth == 11
-    assert verdict.flattery is not None
-    assert verdict.flattery.choices == 6
+    assert len(verdict.reduction.candidates) == 6
 
 
 CAVEATS = [
@@ -180,6 +277,9 @@ CAVEATS = [
      "Left out, of 12 trials: 1 FAILED, 1 RUNNING, 1 without best/val_accuracy."),
     (grid({0: WINNER[0], 2: WINNER[2], 11: WINNER[11][:2]}),
      "Depths have unequal numbers of trials: 0 layers 3, 2 layers 3, 11 layers 2."),
+    (grid({0: (0.60, 0.62, 0.59), 2: (0.61, 0.64, 0.62), 11: (0.62, 0.63)}),
+     "Where depths lack seeds, the sentence and differences to the named depth take all of them at an average seed; "
+     "the table's own means, as figures, are over the seeds that were trained: 11 layers 62.1 % and 62.5 %."),
     ([trial(d, 10 * d + s, v) for d, row in WINNER.items() for s, v in enumerate(row)],
      "The depths share too few seeds to be compared seed by seed: what a seed does counts as noise."),
     (grid(WINNER | {12: (0.71, 0.70, 0.715), 56: (0.1, 0.5, 0.3)}),
