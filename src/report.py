@@ -59,11 +59,13 @@ def _spare_others(out: Path) -> None:
         ThawError: it is one.
     """
     from src.reporting.drawing import NAMES
+    from src.reporting.page import is_report
 
     names = [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"]
     others = [name for name in names if (out / name).exists()]
-    if others and not (out / "report.html").exists():
-        raise ThawError(f"--out {out}: {others[0]} lies there and is of no report; give another folder")
+    page = out / "report.html"
+    if (others or page.exists()) and not is_report(page):
+        raise ThawError(f"--out {out}: {(*others, page.name)[0]} lies there and is of no report; give another folder")
 
 
 def _close_dead(client: "MlflowClient", project: Path) -> None:

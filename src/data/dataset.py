@@ -74,7 +74,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     near = _near_duplicates(store, splits, names)
     if near.pairs and not isinstance(config, TreesData) and config.near_duplicates == "drop":
         warnings.append(f"left out: {len(near.earlier)} photos that have their like in a later split")
-        splits, near = splits.without(near.earlier), NearDuplicates()
+        splits, near = _without(near, splits, listing), NearDuplicates()
     class_names, labels = _align(listing, splits)
     warnings += _absent_class_warnings(class_names, labels, splits)
     fingerprint = _fingerprint(class_names, labels, store, splits)
@@ -123,6 +123,18 @@ def _splits(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.i
     validation, test = (0.0, 0.0) if isinstance(config, TreesData) else (config.validation, config.test)
     splits = split_samples(samples, validation=validation, test=test, fraction=config.fraction, seed=config.split_seed)
     return Splits(**{split: indices[splits[split]] for split in SPLITS})
+
+
+def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
+    left = splits.without(near.earlier)
+    lost = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in left.train})
+    if lost:
+        shown = ", ".join(one_line(name, 60) for name in lost[:5])
+        raise ThawError(
+            f"data.near_duplicates=drop leaves no photo of {shown} in train: all have their like in a later split; "
+            "give train others, or keep them with data.near_duplicates=keep"
+        )
+    return left
 
 
 def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -22,6 +22,9 @@ from src.files import alone
 LAYOUT_VERSION = 1
 """Part of every store's key: raise it when the same stamps would give other pixels."""
 
+_SOUND: set[tuple[str, int]] = set()
+"""Files whose pixels this process has held against their digests, by path and inode."""
+
 Progress = Callable[[int, int], None]
 """Told (done, all) as images are decoded."""
 
@@ -61,7 +64,10 @@ def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, pro
                 _fill(folder, listing, side, threads, progress)
         return _open(folder)
     except OSError as error:
-        raise ThawError(f"decoded photos cannot be kept in {cache_dir}: {error.strerror or error}") from error
+        raise ThawError(
+            f"decoded photos cannot be kept in {cache_dir}: {error.strerror or error}; give another folder with "
+            "runtime.cache_dir or THAW_CACHE_DIR"
+        ) from error
 
 
 def _key(listing: Listing, side: int) -> str:
@@ -72,10 +78,28 @@ def _key(listing: Listing, side: int) -> str:
 def _is_whole(folder: Path, count: int, side: int) -> bool:
     try:
         store = _open(folder)
-    except (OSError, ValueError, EOFError):
+        shapes = store.pixels.shape, store.digests.shape, store.hashes.shape
+        return shapes == ((count, side, side, 3), (count,), (count, 4)) and _is_sound(store)
+    except Exception:  # a damaged file fails in every way
         return False
-    shapes = store.pixels.shape, store.digests.shape, store.hashes.shape
-    return shapes == ((count, side, side, 3), (count,), (count, 4))
+
+
+def _is_sound(store: ImageStore) -> bool:
+    """Whether the pixels are those that were decoded; read once by each process."""
+    path = store.folder / "pixels.npy"
+    known = (str(path), path.stat().st_ino)
+    if known not in _SOUND:
+        with path.open("rb") as file:  # read rather than mapped: it may be larger than memory
+            file.seek(store.pixels.offset)  # type: ignore[attr-defined]  # of a memory map
+            size = int(np.prod(store.pixels.shape[1:]))
+            if any(_digest(file.read(size)) != digest for digest in store.digests.tolist()):
+                return False
+        _SOUND.add(known)
+    return True
+
+
+def _digest(pixels: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(pixels, digest_size=8).digest(), "little")
 
 
 def _open(folder: Path) -> ImageStore:
@@ -115,7 +139,7 @@ def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Pr
             if isinstance(decoded, UnreadableImageError):
                 unreadable[index] = one_line(decoded, 200)
             image = blank if isinstance(decoded, UnreadableImageError) else decoded
-            digests[index] = int.from_bytes(hashlib.blake2b(image.tobytes(), digest_size=8).digest(), "little")
+            digests[index] = _digest(image.tobytes())
             hashes[index] = perceptual_hash(image)
             file.write(image.tobytes())
             progress(index + 1, count)

@@ -37,7 +37,7 @@ class Splits:
         left = {split: np.setdiff1d(self[split], left_out, assume_unique=True) for split in SPLITS}
         for split in ("train", "val"):
             if not left[split].size:
-                raise ThawError(f"data.near_duplicates=drop: every photo of {split} has its like in a later split")
+                raise ThawError(f"data.near_duplicates=drop: no photo of {split} is left; data.near_duplicates=keep?")
         return type(self)(**left)
 
 

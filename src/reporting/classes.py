@@ -11,6 +11,7 @@ from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, VAL, WIDTH, fram
 
 TABLE = "per_class.csv"
 _MOST_CLASSES = 40
+_MOST_PHOTOS = 10**9
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,20 @@ def read_classes(table: bytes) -> list[ClassRow]:
         ValueError: it is no such table, or of no class.
         KeyError: a column lacks.
     """
-    rows = csv.DictReader(io.StringIO(table.decode("utf-8"), newline=""))
+    try:
+        rows = list(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     found = [
         ClassRow(row["class"], int(row["training_photos"]), int(row["photos"]), float(row["recall"])) for row in rows
     ]
-    if not found:
-        raise ValueError("no classes")
+    if not found or not all(_is_possible(row) for row in found):
+        raise ValueError("no classes, or numbers that cannot be")
     return found
+
+
+def _is_possible(row: ClassRow) -> bool:
+    return 0 <= row.training_photos < _MOST_PHOTOS and 0 <= row.photos < _MOST_PHOTOS and 0 <= row.recall <= 1
 
 
 def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:

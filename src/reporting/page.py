@@ -21,6 +21,7 @@ from src.verdict.sentences import headline
 from src.verdict.verdict import DepthRow, Verdict
 from src.verdict.wording import number
 
+_MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
 _ALMOST_ALL = 0.9995  # would be rounded to 100.0 %
 
@@ -34,6 +35,15 @@ class _Card:
     gaps: str
     rows: tuple[tuple[DepthRow, GapRow | None], ...]
     is_recommended: bool
+
+
+def is_report(page: Path) -> bool:
+    """Whether the file is a page that :func:`write_page` wrote."""
+    try:
+        with page.open("rb") as file:
+            return _MARK in file.read(1000)
+    except OSError:
+        return False
 
 
 def write_page(

@@ -90,7 +90,7 @@ def open_feed(
     placements = place_cuts(trial, bench.network.graph, plan.table, plan.depths, companions)
     supply = Supply(dataset, trial, placements, bench.passage, keeping)
     while supply.placements.kept and not keeping.store.holds(supply.kept_bytes()):
-        size, bound = f"{supply.kept_bytes() / 1e9:.1f} GB", f"{trial.features.max_gb:g}"
+        size, bound = f"{supply.kept_bytes() / 1e9:.3g} GB", f"{trial.features.max_gb:g}"
         widest = max(supply.placements.kept, key=lambda cut: cut.width)
         warn(f"features would take {size}, more than features.max_gb={bound}: none are kept of {widest.name}")
         supply = Supply(dataset, trial, supply.placements.without(widest), bench.passage, keeping)

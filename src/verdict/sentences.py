@@ -33,10 +33,13 @@ def sentence_of_one_seed(facet: Facet) -> str:
     """No depth was repeated."""
     best = facet.comparison.best
     lowest = min(facet.mean(place) for place in range(len(facet.depths)))
+    begin = "No depth was trained with a second seed, so luck cannot be told from depth"
+    count, highest = len(facet.depths), facet.mean(best)
+    if percent(lowest) == percent(highest):
+        return f"{begin}: all {count} validation accuracies were {percent(highest)}."
     return (
-        f"No depth was trained with a second seed, so luck cannot be told from depth: {facet.name(best)} had the "
-        f"highest of {len(facet.depths)} validation accuracies, {percent(facet.mean(best))}, and the lowest was "
-        f"{percent(lowest)}."
+        f"{begin}: {facet.name(best)} had the highest of {count} validation accuracies, {percent(highest)}, and the "
+        f"lowest was {percent(lowest)}."
     )
 
 

@@ -151,11 +151,19 @@ def test_what_has_its_like_in_a_later_split_is_left_out_on_demand(
     assert dropped.warnings == ("left out: 1 photos that have their like in a later split",)
 
 
+def test_a_class_that_has_no_photo_left_is_named(composed: Compose, leaking: Path, tmp_path: Path) -> None:
+    shutil.rmtree(leaking / "val" / "birch")
+    shutil.copytree(leaking / "train" / "birch", leaking / "val" / "birch")
+    config = composed("data=folder", f"data.root={leaking}", "data.near_duplicates=drop").data
+    with pytest.raises(ThawError, match=r"data\.near_duplicates=drop leaves no photo of birch in train"):
+        load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+
+
 def test_nothing_left_to_train_on_is_told(composed: Compose, tmp_path: Path) -> None:
     root = make_photos(tmp_path / "p", {"train": 3})
     shutil.copytree(root / "train", root / "val")
     config = composed("data=folder", f"data.root={root}", "data.near_duplicates=drop").data
-    with pytest.raises(ThawError, match=r"data\.near_duplicates=drop: every photo of train"):
+    with pytest.raises(ThawError, match=r"data\.near_duplicates=drop: no photo of train"):
         load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
 
 

@@ -55,15 +55,18 @@ def test_another_size_is_another_store(tmp_path: Path) -> None:
     assert _store(_listing(4), tmp_path, side=16).pixels.shape == (4, 16, 16, 3)
 
 
-@pytest.mark.parametrize("harm", ["truncate", "empty", "delete", "rubbish"])
+@pytest.mark.parametrize("harm", ["truncate", "empty", "delete", "rubbish", "no table", "header", "zeros"])
 def test_a_damaged_store_is_made_anew(tmp_path: Path, harm: str) -> None:
     _store(_listing(20), tmp_path)
     (pixels,) = tmp_path.glob("images/*/pixels.npy")
-    whole = pixels.read_bytes()
+    whole, digests = pixels.read_bytes(), (pixels.parent / "digests.npy").read_bytes()
     {
         "truncate": lambda: pixels.write_bytes(whole[:-100]),
         "empty": lambda: pixels.write_bytes(b""),
         "delete": pixels.unlink,
+        "no table": lambda: (pixels.parent / "unreadable.json").write_text("[]"),
+        "header": lambda: (pixels.parent / "digests.npy").write_bytes(digests[:11] + b"(" + digests[12:]),
+        "zeros": lambda: pixels.write_bytes(whole[:-500] + bytes(500)),
         "rubbish": lambda: (pixels.parent / "unreadable.json").write_text("{"),
     }[harm]()
     assert _store(_listing(20), tmp_path).pixels[:, 0, 0, 0].tolist() == list(range(20))

@@ -26,7 +26,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert rows[1] == ClassRow(NAMES[1], training_photos=8, photos=1, recall=0.25)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"a,b\n1,2\n", b"class,training_photos,photos,recall\nx,y,1,1\n"])
+HEADER = b"class,training_photos,photos,recall\n"
+DAMAGED = {
+    "empty": b"", "no text": b"\xff", "other columns": b"a,b\n1,2\n", "no number": HEADER + b"x,y,1,1\n",
+    "endless": HEADER + b'"' + bytes(200_000), "too many": HEADER + b"x," + b"9" * 400 + b",1,1\n",
+    "no share": HEADER + b"x,1,1,inf\n", "negative": HEADER + b"x,-1,1,1\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_what_is_no_table_is_not_taken_for_one(content: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
         read_classes(content)

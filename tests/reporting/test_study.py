@@ -270,7 +270,11 @@ def test_a_folder_of_other_files_is_spared(
     assert f"--out {tmp_path}: curves.png lies there and is of no report" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
     assert (tmp_path / "curves.png").read_text() == "a trial's"
-    (tmp_path / "curves.png").unlink()
+    (tmp_path / "report.html").write_text("a test runner's")
+    assert main(arguments) == 1
+    assert (tmp_path / "report.html").read_text() == "a test runner's"
+    for name in ("curves.png", "report.html"):
+        (tmp_path / name).unlink()
     (tmp_path / "notes.txt").write_text("mine")
     assert main(arguments) == 0
     assert main(arguments) == 0

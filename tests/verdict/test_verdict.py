@@ -240,6 +240,10 @@ def test_overrides_are_told_to_be_of_their_facet() -> None:
     ]
 
 
+def test_equal_accuracies_of_one_seed_are_not_told_as_high_and_low() -> None:
+    assert only(grid({0: (0.5,), 2: (0.5,)})).sentence.endswith("depth: all 2 validation accuracies were 50.0 %.")
+
+
 def test_facets_are_judged_apart() -> None:
     records = [*grid(WINNER, factors={"batchnorm": "train"}), *grid(TIE, factors={"batchnorm": "frozen"})]
     found = {verdict.facet: verdict.kind for verdict in judge(records)}
