@@ -109,16 +109,17 @@ def folder_name(name: str) -> str:
 def prune(folder: Path, pattern: str, most_bytes: float) -> None:
     """Remove the files of `folder` that were used least recently, until those left hold `most_bytes` at the most.
 
-    What `pattern` matches counts; unfinished files of processes that died are removed once they are a day old.
+    What `pattern` matches counts, and what is being written; unfinished files are removed once they are a day old.
     """
-    found = sorted(folder.glob(pattern), key=_last_use, reverse=True)
     kept = 0
-    for path in found:
-        kept += _size(path)
-        if kept > most_bytes:
-            path.unlink(missing_ok=True)
     for path in folder.glob(".*.unfinished"):
         if _last_use(path) < time.time() - 86_400:
+            path.unlink(missing_ok=True)  # of a process that died
+        else:
+            kept += _size(path)
+    for path in sorted(folder.glob(pattern), key=_last_use, reverse=True):
+        kept += _size(path)
+        if kept > most_bytes:
             path.unlink(missing_ok=True)
 
 

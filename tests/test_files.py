@@ -57,3 +57,12 @@ def test_what_dead_processes_left_unfinished_goes_after_a_day(tmp_path: Path) ->
         os.utime(path, (0, time.time() - age))
     prune(tmp_path, "*.npz", 25)
     assert [path.name for path in tmp_path.iterdir()] == [".new.unfinished"]
+
+
+def test_what_is_being_written_counts(tmp_path: Path) -> None:
+    (tmp_path / ".new.unfinished").write_bytes(bytes(20))
+    for age, name in enumerate("ab"):
+        (tmp_path / f"{name}.npz").write_bytes(bytes(10))
+        os.utime(tmp_path / f"{name}.npz", (0, time.time() - age * 60))
+    prune(tmp_path, "*.npz", 35)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new.unfinished", "a.npz"]
