@@ -1,7 +1,7 @@
 """The same trials as a user writes them after the Keras guide: no store, no plan, Keras' own input pipeline.
 
-Run as ``python -m benchmarks.plain_keras PHOTOS WEIGHTS XLA`` with XLA `auto` (Keras' default) or `off`; prints the
-seconds of each trial of the sample as JSON.
+Run as ``python -m benchmarks.plain_keras PHOTOS WEIGHTS XLA`` with XLA `auto` (Keras' default), `on` or `off`; prints
+what that came to, and the seconds of each trial of the sample as JSON.
 """
 
 import json
@@ -50,16 +50,17 @@ def two_phases(model: keras.Model, base: keras.Model, trial: Trial, jit: Any, fi
     return fit(FINE_TUNE_EPOCHS)
 
 
-def warm_up(weights: str, train: Any, jit: Any) -> None:
+def warm_up(weights: str, train: Any, jit: Any) -> keras.Model:
     """Train on one batch: what TensorFlow does once in a process belongs to its start, and to no trial."""
     model, base = build(weights, 0.5)
     two_phases(model, base, SAMPLE[-1], jit, lambda _: model.fit(train.take(1), verbose=0))
+    return model
 
 
 def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
     """Seconds of each trial of the sample, by depth."""
     train, val = load(photos, "train"), load(photos, "val")
-    warm_up(weights, train, jit)
+    print("XLA on" if warm_up(weights, train, jit).jit_compile else "XLA off")
     seconds = {}
     for trial in SAMPLE:
         began = time.perf_counter()
@@ -74,4 +75,5 @@ def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(Path(sys.argv[1]), sys.argv[2], "auto" if sys.argv[3] == "auto" else False)))
+    settings = {"auto": "auto", "on": True, "off": False}
+    print(json.dumps(run(Path(sys.argv[1]), sys.argv[2], settings[sys.argv[3]])))

@@ -42,7 +42,7 @@ _OF_EACH_DEPTH = len(TRIALS) // len(DEPTHS)
 SHALLOW = DEPTHS[:2]
 IN_TURN = (
     "thaw", "floor", "keras_xla_off", "thaw_two_processes", "thaw_depths_0_and_2", "keras_tuner", "floor", "thaw",
-    "keras_as_it_comes", "thaw_depths_0_and_2", "thaw_two_processes", "floor", "thaw_uncached",
+    "keras_as_it_comes", "thaw_depths_0_and_2", "thaw_two_processes", "floor", "keras_xla_on", "thaw_uncached",
 )  # fmt: skip
 """Who runs after whom: what else the machine does meets all alike."""
 
@@ -55,10 +55,14 @@ _THAW: dict[str, tuple[Sequence[int], Sequence[str]]] = {
 }
 _OTHERS = {
     "keras_xla_off": ("plain_keras", "off"),
+    "keras_xla_on": ("plain_keras", "on"),
     "keras_as_it_comes": ("plain_keras", "auto"),
     "keras_tuner": ("keras_tuner_grid",),
     "floor": ("floor",),
 }
+
+
+_KERAS = ("keras_xla_off", "keras_xla_on", "keras_as_it_comes")
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,7 @@ def all_seconds(runs: Mapping[str, Sequence[Timed]]) -> dict[str, float]:
     own = ("thaw", "thaw_two_processes", "thaw_depths_0_and_2")
     return {
         **{who: median(run.seconds for run in runs[who]) for who in own},
-        "keras_xla_off": reckoned(runs["keras_xla_off"][0]),
-        "keras_as_it_comes": reckoned(runs["keras_as_it_comes"][0]),
+        **{who: reckoned(runs[who][0]) for who in _KERAS},
         "keras_tuner": tuner.seconds + (_OF_EACH_DEPTH - 1) * searched,
         "keras_xla_off_depths_0_and_2": reckoned(runs["keras_xla_off"][0], SHALLOW),
         "floor": median(sum(parts(run).values()) for run in runs["floor"]),
@@ -175,9 +178,8 @@ def all_seconds(runs: Mapping[str, Sequence[Timed]]) -> dict[str, float]:
 
 def all_ratios(seconds: Mapping[str, float]) -> dict[str, float]:
     """How many times as long as Thaw's, in one process, everyone's sweep takes; and Thaw's as the floor's."""
-    peers = ("keras_xla_off", "keras_as_it_comes", "keras_tuner")
     return {
-        **{who: seconds[who] / seconds["thaw"] for who in peers},
+        **{who: seconds[who] / seconds["thaw"] for who in (*_KERAS, "keras_tuner")},
         "keras_xla_off_depths_0_and_2": seconds["keras_xla_off_depths_0_and_2"] / seconds["thaw_depths_0_and_2"],
         "thaw_to_floor": seconds["thaw"] / seconds["floor"],
         "thaw_two_processes_to_floor": seconds["thaw_two_processes"] / seconds["floor"],
@@ -229,6 +231,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         "peak_gb": {who: max(run.peak_gb for run in found) for who, found in runs.items()},
         "runs": {who: [run.seconds for run in found] for who, found in runs.items()},
         "parts": {who: [parts(run) for run in found] for who, found in runs.items() if not who.startswith("thaw")},
+        "keras_as_it_comes_is": runs["keras_as_it_comes"][0].output.splitlines()[0],
         "machine": machine(),
     }
 
@@ -237,8 +240,9 @@ def table(results: Mapping[str, Any]) -> str:
     """The seconds and what they are to Thaw's, in Markdown."""
     names = {
         "thaw": "Thaw, one process", "thaw_two_processes": "Thaw, two processes of a thread each",
-        "keras_xla_off": "Keras, XLA off", "keras_tuner": "KerasTuner, XLA off",
-        "keras_as_it_comes": "Keras as it comes", "floor": "the floor",
+        "keras_xla_off": "Keras, XLA off", "keras_xla_on": "Keras, XLA on",
+        "keras_as_it_comes": f"Keras as it comes: {results['keras_as_it_comes_is']}",
+        "keras_tuner": "KerasTuner, XLA off", "floor": "the floor",
     }  # fmt: skip
     seconds = results["seconds"]
     rows = [f"| {name} | {seconds[who]:.0f} | {seconds[who] / seconds['thaw']:.2f} |" for who, name in names.items()]

@@ -1,12 +1,14 @@
 """How a trial's configuration is composed: what `conf/` refers to, and the check of what comes out."""
 
+from collections.abc import Iterable
+
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.config import TrialConfig, parse
-from src.errors import ThawError
+from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.models.catalog import CATALOG
 from src.project import CONF, PROJECT
@@ -42,3 +44,23 @@ def trial_config(composed: DictConfig) -> TrialConfig:
     if not isinstance(plain, dict):
         raise TypeError(f"composed configuration is a {type(plain).__name__}")
     return parse({str(key): value for key, value in plain.items()})
+
+
+_READ_BY_PHASES = {
+    "unfrozen": "unfrozen", "epochs": "epochs", "fine_tune_epochs": "epochs", "learning_rate": "learning_rate",
+    "fine_tune_learning_rate": "learning_rate",
+}  # fmt: skip
+
+
+def idle(composed: DictConfig, overrides: Iterable[str]) -> list[str]:
+    """A line for each of the `overrides` that no phase of the schedule reads, so that it changes nothing."""
+    phases = OmegaConf.to_container(composed.schedule, resolve=False)
+    if not isinstance(phases, dict) or not phases:
+        return []
+    told = []
+    for line in overrides:
+        name = line.partition("=")[0]
+        if name in _READ_BY_PHASES and f"${{{name}}}" not in str(phases):
+            own = f"schedule.{list(phases)[-1]}.{_READ_BY_PHASES[name]}"
+            told.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {own}")
+    return told

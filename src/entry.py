@@ -31,6 +31,11 @@ def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
+def overrides() -> list[str]:
+    """What was typed for the running job, as Hydra's overrides."""
+    return list(HydraConfig.get().overrides.task)
+
+
 def _sweep_folder() -> Path:
     """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
     hydra = HydraConfig.get()
@@ -54,9 +59,9 @@ def origin() -> dict[str, str]:
     own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
     from src.search.axes import changes_numbers
 
-    overrides = [line for line in hydra.overrides.task if changes_numbers(line)]
+    typed = [line for line in overrides() if changes_numbers(line)]
     chosen = {group: str(choice) for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
-    command = shlex.join(["python", "-m", "src.train", *own, *overrides])
+    command = shlex.join(["python", "-m", "src.train", *own, *typed])
     return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
 
 

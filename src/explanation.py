@@ -3,14 +3,15 @@
 import errno
 import re
 import traceback
+from pathlib import PurePath
 
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from src.errors import ThawError, did_you_mean, one_line
-from src.models.catalog import CATALOG
-from src.project import CONF
+from src.project import CONF, PROJECT
 
 _SURROUNDINGS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -65,14 +66,21 @@ def _omegaconf_line(error: OmegaConfBaseException) -> str:
 
 
 def _hydra_line(text: str) -> str:
-    missing = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
-    if missing:
-        group, name = missing.groups()
+    option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
+    if option:
+        group, name = option.groups()
         return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}"
+    study = re.search(r"Cannot find primary config '([^']+)'", text)
+    if study:
+        known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))
+        return one_line(f"unknown study {study[1]!r} (-cn): {did_you_mean(PurePath(study[1]).stem, known)}")
     return one_line(text.split("Config search path:", maxsplit=1)[0])
 
 
 def _options(group: str) -> list[str]:
     in_conf = sorted(path.stem for path in (CONF / group).glob("*.yaml") if not path.stem.startswith("_"))
-    classes = [spec.class_name for spec in CATALOG.values() if group == "backbone" and spec.name not in in_conf]
-    return in_conf + classes
+    try:
+        registered = [PurePath(name).stem for name in ConfigStore.instance().list(group)]
+    except OSError:  # it has no such group
+        registered = []
+    return in_conf + registered

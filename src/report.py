@@ -53,7 +53,7 @@ def _report(names: Sequence[str], uri: str | None, out: Path) -> None:
 
 
 def _spare_others(out: Path) -> None:
-    """Refuse a folder that has files of a report's names and no report, such as a trial's own figures.
+    """Refuse a file, and a folder that has files of a report's names and no report, such as a trial's own figures.
 
     Raises:
         ThawError: it is one.
@@ -61,6 +61,8 @@ def _spare_others(out: Path) -> None:
     from src.reporting.drawing import NAMES
     from src.reporting.page import is_report
 
+    if out.exists() and not out.is_dir():
+        raise ThawError(f"--out {out}: is a file; give a folder")
     names = [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"]
     others = [name for name in names if (out / name).exists()]
     page = out / "report.html"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 
-from src.composition import prepare, trial_config
-from src.entry import job, membership, origin, output_dir, run_entry
+from src.composition import idle, prepare, trial_config
+from src.entry import job, membership, origin, output_dir, overrides, run_entry
 from src.project import CONF
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def train(composed: DictConfig) -> "Result":
     trial = trial_config(composed)
     from src.trial import run_trial
 
-    return run_trial(trial, output_dir(), membership(), origin())
+    return run_trial(trial, output_dir(), membership(), origin(), idle(composed, overrides()))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ is the answer to a trial that was trained before, under whatever spelling.
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,18 +58,24 @@ class _Surroundings:
 
 
 def run_trial(
-    trial: TrialConfig, output: Path, member: Membership | None = None, origin: Mapping[str, str] | None = None
+    trial: TrialConfig,
+    output: Path,
+    member: Membership | None = None,
+    origin: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Result:
     """Answer the trial from the run that finished it, or train, measure and remember it.
 
     Its summary is left as summary.json in `output`, and in the run. `member`: the study that the trial belongs to.
-    `origin`: tags that say where the configuration came from.
+    `origin`: tags that say where the configuration came from. `warnings`: lines for the user before it begins.
 
     Raises:
         ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
     """
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
+        for line in warnings:
+            terminal.warn(line)
         _check_output(output)
         plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):

@@ -35,6 +35,15 @@ def missing_key() -> OmegaConfBaseException:
         (PermissionError(errno.EACCES, "Permission denied", "/a\x1b[0m"), "/a\\x1b[0m: Permission denied; mend that"),
         (missing_key(), "unknown key 'dropuot': did you mean 'dropout'?"),
         (MissingConfigException("Could not find 'augment/lihgt'"), "unknown augment 'lihgt': did you mean 'light'?"),
+        (
+            MissingConfigException("Could not find 'hydra/sweeper/kerastuner'"),
+            "unknown hydra/sweeper 'kerastuner': did you mean 'keras_tuner'?",
+        ),
+        (MissingConfigException("Could not find 'nowhere/x'"), "unknown nowhere 'x': known: "),
+        (
+            MissingConfigException("Cannot find primary config 'sweeps/unfreezin.yaml'. Check that it's in your path."),
+            "unknown study 'sweeps/unfreezin.yaml' (-cn): did you mean 'unfreezing'?",
+        ),
         (ConfigCompositionException("in the way\nConfig search path:\n..."), "in the way"),
     ],
 )

@@ -254,7 +254,7 @@ def test_bad_input_gets_a_line(fill: Fill, store_uri: str, tmp_path: Path, capsy
     fill("has no place", FULL[:2])
     (tmp_path / "file").write_text("mine")
     assert main(["--study", "has no place", "--tracking-uri", store_uri, "--out", f"{tmp_path}/file"]) == 1
-    assert f"--out {tmp_path}/file: File exists" in capsys.readouterr().err
+    assert f"--out {tmp_path}/file: is a file; give a folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "file").unlink()
     assert not list(tmp_path.iterdir())

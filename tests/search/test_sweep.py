@@ -296,7 +296,7 @@ def test_a_finished_search_needs_no_tensorflow(sweep: Command, uri: str, tmp_pat
         (["dropout=interval(2.0,3.0)"], "dropout=2.0: input should be less than 1"),
         (["hydra.sweeper.oracle=hyperband", "dropout=0.1,0.2", "fine_tune_epochs=0"], "fine_tune_epochs=0: "),
         (["hydra.sweeper.oracle=hyperband", "fine_tune_epochs=1,2"], "fine_tune_epochs: hyperband rations it"),
-        (["hydra.sweeper.oracle=hyperband", "schedule=post", "dropout=0.1,0.2"], "schedule=two_phase?"),
+        (["hydra.sweeper.oracle=hyperband", "schedule=head_only", "dropout=0.1,0.2"], "schedule=two_phase?"),
     ],
 )  # fmt: skip
 def test_a_bad_search_gets_a_line(sweep: Command, arguments: list[str], says: str) -> None:
