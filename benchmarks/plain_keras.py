@@ -1,19 +1,19 @@
 """The same trials as a user writes them after the Keras guide: no store, no plan, Keras' own input pipeline.
 
-Run as ``python -m benchmarks.plain_keras PHOTOS WEIGHTS XLA`` with XLA `auto` (Keras' default), `on` or `off`; prints
-what that came to, and the seconds of each trial of the sample as JSON.
+Run as ``python -m benchmarks.plain_keras PHOTOS WEIGHTS XLA [DEPTH...]`` with XLA `auto` (Keras' default), `on` or
+`off`; prints what that came to, and the seconds of each trial of the sample, or of its DEPTHs, as JSON.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from benchmarks.sweep import BATCH, CLASSES, EPOCHS, FINE_TUNE_EPOCHS, RATE, SAMPLE, SIDE, Trial
+from benchmarks.sweep import BATCH, CLASSES, DEPTHS, EPOCHS, FINE_TUNE_EPOCHS, RATE, SAMPLE, SIDE, Trial
 
 
 def load(photos: Path, split: str) -> Any:
@@ -57,12 +57,12 @@ def warm_up(weights: str, train: Any, jit: Any) -> keras.Model:
     return model
 
 
-def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
-    """Seconds of each trial of the sample, by depth."""
+def run(photos: Path, weights: str, jit: Any, depths: Sequence[int] = DEPTHS) -> dict[int, float]:
+    """Seconds of each trial of the sample that is of one of `depths`, by depth."""
     train, val = load(photos, "train"), load(photos, "val")
     print("XLA on" if warm_up(weights, train, jit).jit_compile else "XLA off")
     seconds = {}
-    for trial in SAMPLE:
+    for trial in (trial for trial in SAMPLE if trial.depth in depths):
         began = time.perf_counter()
         keras.utils.set_random_seed(trial.seed)
         model, base = build(weights, trial.dropout)
@@ -76,4 +76,5 @@ def run(photos: Path, weights: str, jit: Any) -> dict[int, float]:
 
 if __name__ == "__main__":
     settings = {"auto": "auto", "on": True, "off": False}
-    print(json.dumps(run(Path(sys.argv[1]), sys.argv[2], settings[sys.argv[3]])))
+    some = [int(depth) for depth in sys.argv[4:]] or DEPTHS
+    print(json.dumps(run(Path(sys.argv[1]), sys.argv[2], settings[sys.argv[3]], some)))
