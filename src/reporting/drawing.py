@@ -173,12 +173,15 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
         return []
     draw_shares(found, out / "shares.png")
     told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
+    together = " Together: what several explain that went alike in these trials, and none of them alone."
+    joint = f"; together, not told apart, {100 * found.together:.0f} %" if found.is_joint else ""
     return [
         Picture(
             out / "shares.png", "more", "Which hyperparameter mattered",
-            f"Shares of the variance of validation accuracy: {told}; the rest {100 * found.rest:.0f} %.",
+            f"Shares of the variance of validation accuracy: {told}{joint}; the rest {100 * found.rest:.0f} %.",
             f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
-            "intervals. What two hyperparameters do together, and luck beyond the seed's own, is in the rest.",
+            "intervals. How one changes another's effect, and luck beyond the seed's own, is in the rest."
+            + together * found.is_joint,
         )
     ]  # fmt: skip
 
