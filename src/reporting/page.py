@@ -13,7 +13,7 @@ from src.files import write_whole
 from src.reporting.drawing import Gallery
 from src.reporting.recommendation import Recommended, why_none
 from src.verdict.diagnosis import Finding
-from src.verdict.gaps import WORTH_NAMING, GapRow, describe_gaps, gap_rows
+from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.intervals import Interval
 from src.verdict.records import TrialRecord, once
 from src.verdict.rules import RULES
@@ -79,6 +79,7 @@ def write_page(
         findings=findings,
         rules=RULES,
         worth=WORTH_NAMING,
+        several=any(len(verdict.rows) > 1 for verdict in verdicts),
         pictures=gallery.pictures,
         anchors={picture.name for picture in gallery.pictures},
         missing=gallery.missing,
@@ -104,11 +105,11 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
-    gaps = {row.depth: row for row in gap_rows(verdict.trials)}
+    gaps = {row.depth: row for row in verdict.gaps}
     return _Card(
         verdict=verdict,
         headline=headline(verdict.kind, verdict.depth),
-        gaps=describe_gaps(list(gaps.values())),
+        gaps=verdict.gap_text,
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
         is_recommended=recommended is not None and verdict.facet == recommended.facet,
     )

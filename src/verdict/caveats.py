@@ -64,7 +64,12 @@ def _photos(facet: Facet) -> tuple[str, ...]:
     if not count or not 0 <= mean <= 1:
         return ()
     interval = wilson_interval(mean, count)
+    over = (
+        "Intervals are over trials, on" if facet.reduction.pooled
+        else "Intervals are over seeds, on" if max(facet.counts) > 1
+        else "All accuracies are of"
+    )  # fmt: skip
     return (
-        f"Intervals are over seeds, on the same {count:,} validation photos; on as many other photos {percent(mean)} "
-        f"could as well have been {percent(interval.low or 0)} to {percent(interval.high or 0)}.",
+        f"{over} the same {count:,} validation photos; on as many other photos {percent(mean)} could as well have been "
+        f"{percent(interval.low or 0)} to {percent(interval.high or 0)}.",
     )

@@ -87,8 +87,8 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Re
     trials = [trial for depth in depths for trial in fair[picked[depth]][depth]]
     told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
     text = f"{', '.join(names)} also varied: " + (
-        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told}). "
-        + _LUCK
+        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told})."
+        + (f" {_LUCK}" if len(depths) > 1 else "")
         if len(fair) > 1
         else f"the depths stand with the one configuration that all share ({next(iter(fair))})."
     )

@@ -18,6 +18,7 @@ from src.verdict.caveats import caveats
 from src.verdict.comparison import Comparison
 from src.verdict.confounding import HINTED
 from src.verdict.facet import Facet, make_facet
+from src.verdict.gaps import GapRow, describe_gaps, gap_rows
 from src.verdict.intervals import LEVEL, Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord, facets, measured
 from src.verdict.reduction import Reduction
@@ -98,6 +99,21 @@ class Verdict:
     def trials(self) -> tuple[TrialRecord, ...]:
         """The trials that it rests on."""
         return self.reduction.trials if self.reduction else ()
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether its trials differ in more than depth and seed."""
+        return self.reduction is not None and self.reduction.pooled
+
+    @property
+    def gaps(self) -> tuple[GapRow, ...]:
+        """The gaps of its trials by depth, rising."""
+        return gap_rows(self.trials, pooled=self.is_pooled)
+
+    @property
+    def gap_text(self) -> str:
+        """The same in words."""
+        return describe_gaps(self.gaps, pooled=self.is_pooled)
 
 
 def judge(records: Sequence[TrialRecord]) -> list[Verdict]:

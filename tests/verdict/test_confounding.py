@@ -1,6 +1,7 @@
 """Settings that go with depth in a search: nothing is laid to depth that they may have done."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,16 @@ def test_equal_depths_with_other_rates_are_told_apart_in_one_search_of_twenty(
 
 def test_what_depth_does_is_shown_where_rates_cameby_chance() -> None:
     assert claimed(by_chance, "evenly", 2, 20, gain=1.0) >= 0.9
+
+
+def test_a_search_is_told_in_trials() -> None:
+    metrics = {"gap/mode": 0.1, "gap/generalization": 0.3}
+    records = [replace(each, val_images=500, metrics={**each.metrics, **metrics}) for each in MIXED]
+    (verdict,) = judge(records)
+    assert verdict.caveats[-1].startswith("Intervals are over trials, on the same 500 validation photos")
+    assert verdict.gap_text.endswith("is not told: other settings differ between the depths.")
+    (alone,) = judge([replace(trial(depth, 0, 0.5 + depth / 10), val_images=500) for depth in (0, 2)])
+    assert alone.caveats[-1].startswith("All accuracies are of the same 500 validation photos; on as many other photos")
 
 
 def longer(record: TrialRecord, epochs: int, val: float) -> TrialRecord:
