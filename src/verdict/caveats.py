@@ -15,6 +15,7 @@ def caveats(facet: Facet) -> tuple[str, ...]:
         *_unequal(facet),
         *_two_means(facet),
         *_unsteady(facet),
+        *_copies(facet),
         *_photos(facet),
     )
 
@@ -54,6 +55,18 @@ def _unsteady(facet: Facet) -> tuple[str, ...]:
     return (
         f"Seeds scatter far more at {facet.name(*comparison.unsteady)} (deviation {points(comparison.own_deviation)}) "
         f"than elsewhere ({points(comparison.deviation)}), so that pairs with it are judged by its own.",
+    )
+
+
+def _copies(facet: Facet) -> tuple[str, ...]:
+    """Depths that are one trial told twice."""
+    comparison = facet.comparison
+    if not comparison.copies:
+        return ()
+    within = "to a photo" if facet.resolution else "exactly"
+    return (
+        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's accuracy {within}: such copies count "
+        "once in the scatter that differences are judged by.",
     )
 
 

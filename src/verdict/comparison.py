@@ -8,13 +8,14 @@ correction claims one in 6–9 % (3–6 depths): picking inflates.
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from src.verdict.copies import copies
 from src.verdict.design import (
     Design,
     Floats,
@@ -39,6 +40,7 @@ class Comparison:
         own_deviation: theirs; NaN where there are none.
         errors: standard errors of differences, [depths, depths]; NaN where nothing was repeated.
         freedom: the errors' degrees of freedom, [depths, depths].
+        copies: places of depths that agree with a lesser one with every seed, so that both count once in the deviation.
         withheld: pairs of which nothing is claimed, since other settings went with depth, [depths, depths].
     """
 
@@ -49,6 +51,7 @@ class Comparison:
     own_deviation: float
     errors: Floats
     freedom: NDArray[np.int64]
+    copies: tuple[int, ...]
     withheld: NDArray[np.bool_]
 
     @property
@@ -143,23 +146,42 @@ def compare(observations: Sequence[Observation], resolution: float = 0.0) -> Com
     if not observations:
         raise ValueError("a comparison needs at least one trial")
     sample = make_sample(observations)
-    design, wide = sample.design, collapsed(sample, resolution)
-    means, deviation = design.means(sample.values), float(design.deviation(sample.values, resolution))
-    freedom = np.full(design.errors.shape, design.freedom)
-    withheld = np.zeros(design.errors.shape, np.bool_)
-    even = Comparison(design, means, deviation, (), math.nan, deviation * design.errors, freedom, withheld)
+    design, copied = sample.design, copies(sample, resolution)
+    own = sample.without(copied)
+    deviation = float(own.design.deviation(own.values, resolution))
+    even = Comparison(
+        design=design,
+        means=design.means(sample.values),
+        deviation=deviation,
+        unsteady=(),
+        own_deviation=math.nan,
+        errors=deviation * design.errors,
+        freedom=np.full(design.errors.shape, own.design.freedom),
+        copies=_places(design, copied),
+        withheld=np.zeros(design.errors.shape, np.bool_),
+    )
+    wide = collapsed(own, resolution)
+    wide += [depth for depth, original in copied.items() if original in wide]
     return _set_apart(even, sample, wide, resolution) if wide else even
 
 
 def _set_apart(even: Comparison, sample: Sample, wide: Sequence[int], resolution: float) -> Comparison:
     """Steady depths compared by themselves; pairs with an unsteady one by the unsteady ones' deviation."""
     rest, levels = sample.without(wide), np.asarray(even.design.levels)
-    deviation = float(rest.design.deviation(rest.values, resolution))
-    own, own_freedom = added_deviation(sample, rest)
+    copied = levels[list(even.copies)].tolist()
+    once = rest.without(copied)
+    deviation = float(once.design.deviation(once.values, resolution))
+    own, own_freedom = added_deviation(sample.without(copied), once)
     steady = np.flatnonzero(~np.isin(levels, wide))
     square = np.ix_(steady, steady)
     means, errors, freedom = even.means.copy(), own * even.design.errors, np.full_like(even.freedom, own_freedom)
     means[steady] = rest.design.means(rest.values)
-    errors[square], freedom[square] = deviation * rest.design.errors, rest.design.freedom
-    places = tuple(int(place) for place in np.flatnonzero(np.isin(levels, wide)))
-    return Comparison(even.design, means, deviation, places, own, errors, freedom, even.withheld)
+    errors[square], freedom[square] = deviation * rest.design.errors, once.design.freedom
+    return replace(
+        even, means=means, deviation=deviation, unsteady=_places(even.design, wide), own_deviation=own, errors=errors,
+        freedom=freedom,
+    )  # fmt: skip
+
+
+def _places(design: Design, depths: Iterable[int]) -> tuple[int, ...]:
+    return tuple(int(place) for place in np.flatnonzero(np.isin(design.levels, list(depths))))

@@ -123,11 +123,15 @@ def _freedom(facet: Facet, pair: tuple[int, int], places: Sequence[int], seeds: 
     """Degrees of freedom of a pair's error once each of `places` has so many seeds.
 
     A trial more is one degree more, less one for each seed that is new where seeds are blocks. Steady depths and
-    unsteady ones lend one another none.
+    unsteady ones lend one another none, and copies of another depth lend none.
     """
     comparison, known = facet.comparison, {seen.seed for seen in facet.reduction.observations}
     apart = bool(set(pair) & set(comparison.unsteady))
-    added = sum(max(0, seeds - facet.counts[place]) for place in places if (place in comparison.unsteady) == apart)
+    added = sum(
+        max(0, seeds - facet.counts[place])
+        for place in places
+        if (place in comparison.unsteady) == apart and place not in comparison.copies
+    )
     blocks = max(0, seeds - len(known)) if comparison.design.paired and not apart else 0
     return int(comparison.freedom[pair]) + added - blocks
 
