@@ -72,6 +72,7 @@ def write_page(
     page = environment.get_template("page.html.j2").render(
         name=printable(name),
         state=state_of(trials),
+        answers=_answers(trials),
         trials=list(zip(rows, own, strict=True)),
         alike=alike,
         folded=len(rows) > _MOST_OPEN,
@@ -102,6 +103,20 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
     return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{still}"
+
+
+def _answers(trials: Sequence[TrialRecord]) -> str:
+    """Why there are fewer trials than a sweep has jobs; empty where each run is of one configuration.
+
+    >>> from types import SimpleNamespace as Trial
+    >>> _answers([Trial(run_id="a"), Trial(run_id="a"), Trial(run_id="b")])
+    "1 of them answered several of the sweep's configurations, which train the same, and counts once."
+    """
+    several = sum(count > 1 for count in Counter(trial.run_id for trial in trials).values())
+    if not several:
+        return ""
+    count = "counts" if several == 1 else "count"
+    return f"{several} of them answered several of the sweep's configurations, which train the same, and {count} once."
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:

@@ -65,8 +65,8 @@ def _copies(facet: Facet) -> tuple[str, ...]:
         return ()
     within = "to a photo" if facet.resolution else "exactly"
     return (
-        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's accuracy {within}: such copies count "
-        "once in the scatter that differences are judged by.",
+        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's accuracy {within}: such copies "
+        "count once in the scatter that differences are judged by.",
     )
 
 

@@ -6,8 +6,8 @@ twice: their residuals shrink the variance that all depths are judged by, and th
 Simulated (500 to 1,500 studies of equal depths, two of them copies, 226 validation photos, a photo a quarter of the
 residual's deviation): counted as two depths, a difference was claimed in 12, 9 and 7 % of studies with 2 seeds and 3,
 4 and 6 depths, and in 8, 7 and 7 % with 3 seeds; counted once, in 3 to 5 %. Copies that scatter by a tenth of the
-deviation: 11 % before, 3 to 5 % now. Without copies it is 4 to 5 % as before, and a depth better by four deviations is shown
-as often, for agreement within a photo says something only where seeds scatter by two photos or more.
+deviation: 11 % before, 3 to 5 % now. Without copies it is 4 to 5 % as before, and a depth better by four deviations is
+shown as often, for agreement within a photo says something only where seeds scatter by two photos or more.
 
 What remains: where a photo is coarser than that, copies are not known from chance, and up to 8 % claim a difference;
 and twins that lie more than a photo apart, as with thousands of photos, up to 13 % (a tenth of the deviation apart, 2

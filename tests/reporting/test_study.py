@@ -205,6 +205,10 @@ def test_a_run_that_stands_in_two_facets_is_one_trial(fill: Fill, store_uri: str
     page, data = report(store_uri, fill("shares its heads", [*shared, *deep]), "x", tmp_path)
     assert [[row["accuracy"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
     assert data["state"] == "6 trials: 6 finished."
+    assert (
+        "2 of them answered several of the sweep's configurations, which train the same, and count once."
+        in html.unescape(page)
+    )
     assert data["importance"]["trials"] == 6
     assert "All 6" in page
     assert "batchnorm=train seed=0 | batchnorm=frozen seed=0" in page
