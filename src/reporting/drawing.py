@@ -20,7 +20,6 @@ from src.reporting.study_curves import draw_study_curves
 from src.reporting.tradeoff import draw_tradeoff
 from src.verdict.cost import cost_points, fronts
 from src.verdict.diagnosis import Finding
-from src.verdict.gaps import describe_gaps, gap_rows
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.records import TrialRecord, once
@@ -138,18 +137,24 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
     return [
         Picture(
             out / "tradeoff.png", "answer", "What unfreezing does", _tradeoff_alt(verdicts),
-            "Above: means with 95 % intervals over seeds; the depth that the rule names is shaded. Below: the gap "
-            "between fit and validation in its two parts. Mode is what BatchNorm and dropout do to the very same "
-            "photos; generalization is the overfitting that everybody means.",
+            f"Above: means with 95 % intervals over {_over(verdicts)}; the depth that the rule names is shaded. "
+            "Below: the gap between fit and validation in its two parts. Mode is what BatchNorm and dropout do to the "
+            "very same photos; generalization is the overfitting that everybody means.",
         ),
         *_shares(trials, out), *_heat(trials, out), *_frontier(trials, out),
         Picture(
             out / "curves.png", "more", "Learning curves by depth",
             "Fit and validation accuracy by epoch, a line for each depth, dotted where a phase begins.",
-            "Means over seeds of the trials that the verdict rests on, epoch by epoch of each phase; thin where not "
-            "all seeds of a depth trained so long. A phase is as wide as its longest, dotted where it begins.",
+            f"Means over the {_over(verdicts)} that the verdict rests on, epoch by epoch of each phase; thin where not "
+            "all of a depth trained so long. A phase is as wide as its longest, dotted where it begins.",
         ),
     ]  # fmt: skip
+
+
+def _over(verdicts: Sequence[Verdict]) -> str:
+    """What the verdicts' means and intervals are over."""
+    pooled = {verdict.is_pooled for verdict in verdicts if verdict.rows}
+    return " or ".join(["seeds"] * (False in pooled) + ["trials"] * (True in pooled))
 
 
 def _of_diagnosis(trials: Sequence[TrialRecord], findings: Sequence[Finding], out: Path) -> list[Picture]:
@@ -173,12 +178,15 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
         return []
     draw_shares(found, out / "shares.png")
     told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
+    together = " Together: what several explain that went alike in these trials, and none of them alone."
+    joint = f"; together, not told apart, {100 * found.together:.0f} %" if found.is_joint else ""
     return [
         Picture(
             out / "shares.png", "more", "Which hyperparameter mattered",
-            f"Shares of the variance of validation accuracy: {told}; the rest {100 * found.rest:.0f} %.",
+            f"Shares of the variance of validation accuracy: {told}{joint}; the rest {100 * found.rest:.0f} %.",
             f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
-            "intervals. What two hyperparameters do together, and luck beyond the seed's own, is in the rest.",
+            "intervals. How one changes another's effect, and luck beyond the seed's own, is in the rest."
+            + together * found.is_joint,
         )
     ]  # fmt: skip
 
@@ -231,4 +239,4 @@ def _tradeoff_alt(verdicts: Sequence[Verdict]) -> str:
 def _facet_alt(verdict: Verdict) -> str:
     means = ", ".join(f"{row.depth} layers {percent(row.accuracy.estimate)}" for row in verdict.rows)
     facet = f"{verdict.facet}: " if verdict.facet else ""
-    return f"{facet}validation {means}. {describe_gaps(gap_rows(verdict.trials))}"
+    return f"{facet}validation {means}. {verdict.gap_text}"

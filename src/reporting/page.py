@@ -13,7 +13,7 @@ from src.files import write_whole
 from src.reporting.drawing import Gallery
 from src.reporting.recommendation import Recommended, why_none
 from src.verdict.diagnosis import Finding
-from src.verdict.gaps import WORTH_NAMING, GapRow, describe_gaps, gap_rows
+from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.intervals import Interval
 from src.verdict.records import TrialRecord, once
 from src.verdict.rules import RULES
@@ -72,6 +72,7 @@ def write_page(
     page = environment.get_template("page.html.j2").render(
         name=printable(name),
         state=state_of(trials),
+        answers=_answers(trials),
         trials=list(zip(rows, own, strict=True)),
         alike=alike,
         folded=len(rows) > _MOST_OPEN,
@@ -79,6 +80,7 @@ def write_page(
         findings=findings,
         rules=RULES,
         worth=WORTH_NAMING,
+        several=any(len(verdict.rows) > 1 for verdict in verdicts),
         pictures=gallery.pictures,
         anchors={picture.name for picture in gallery.pictures},
         missing=gallery.missing,
@@ -103,12 +105,26 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{still}"
 
 
+def _answers(trials: Sequence[TrialRecord]) -> str:
+    """Why there are fewer trials than a sweep has jobs; empty where each run is of one configuration.
+
+    >>> from types import SimpleNamespace as Trial
+    >>> _answers([Trial(run_id="a"), Trial(run_id="a"), Trial(run_id="b")])
+    "1 of them answered several of the sweep's configurations, which train the same, and counts once."
+    """
+    several = sum(count > 1 for count in Counter(trial.run_id for trial in trials).values())
+    if not several:
+        return ""
+    count = "counts" if several == 1 else "count"
+    return f"{several} of them answered several of the sweep's configurations, which train the same, and {count} once."
+
+
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
-    gaps = {row.depth: row for row in gap_rows(verdict.trials)}
+    gaps = {row.depth: row for row in verdict.gaps}
     return _Card(
         verdict=verdict,
         headline=headline(verdict.kind, verdict.depth),
-        gaps=describe_gaps(list(gaps.values())),
+        gaps=verdict.gap_text,
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
         is_recommended=recommended is not None and verdict.facet == recommended.facet,
     )

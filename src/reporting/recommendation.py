@@ -55,7 +55,7 @@ def recommend(verdicts: Sequence[Verdict], tags: Mapping[str, Mapping[str, str]]
         seed=trial.seed,
         command=tags[trial.run_id].get("command", f"python -m src.train {trial.overrides}"),
         test=_test_text(trial),
-        flattery=_flattery_of_pooled(verdict) if _is_pooled(verdict) else _flattery_of_means(measured),
+        flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
         choice=_choice_text(verdict, measured),
     )
 
@@ -78,13 +78,9 @@ def _named_mean(verdict: Verdict) -> float:
     return next(row.accuracy.estimate for row in verdict.rows if row.depth == verdict.depth)
 
 
-def _is_pooled(verdict: Verdict) -> bool:
-    return verdict.reduction is not None and verdict.reduction.pooled
-
-
 def _trial(verdict: Verdict) -> TrialRecord:
     named = sorted((trial for trial in verdict.trials if trial.depth == verdict.depth), key=lambda each: each.seed)
-    return max(named, key=lambda each: each.metrics[VALIDATION]) if _is_pooled(verdict) else named[0]
+    return max(named, key=lambda each: each.metrics[VALIDATION]) if verdict.is_pooled else named[0]
 
 
 def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
@@ -94,7 +90,7 @@ def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
             f"It is of the facet, of {len(measured)}, whose named depth has the best validation mean. Facets are not "
             "held against one another by a test: a difference between them may be luck."
         )
-    if _is_pooled(verdict) and verdict.depth is not None:
+    if verdict.is_pooled and verdict.depth is not None:
         count = sum(trial.depth == verdict.depth for trial in verdict.trials)
         told.append(
             f"Of {count} trials with {layers([verdict.depth])} it has the best validation accuracy: they differ in "

@@ -12,15 +12,16 @@ _MOST = 15
 
 
 def draw_shares(importance: Importance, path: Path) -> None:
-    """A bar for each hyperparameter, with its 95 % interval, and one for what none of them explains alone."""
+    """A bar for each hyperparameter, with its 95 % interval, and for what none of them explains alone."""
     shown = importance.shares[:_MOST]
-    rest = [("together, not told apart", importance.together), ("rest: noise, interactions", importance.rest)]
+    together = [("together, not told apart", importance.together)] if importance.is_joint else []
+    rest = [*together, ("rest: noise, interactions", importance.rest)]
     names = [one_line(share.factor, 34) for share in shown] + [name for name, _ in rest]
     sizes = [share.share for share in shown] + [size for _, size in rest]
     places = range(len(names))
     figure = canvas(0.9 + 0.34 * len(names), 7.4)
     axes = figure.subplots()
-    axes.barh(places, sizes, color=[_colour(share) for share in shown] + [LINE, LINE], height=0.6)
+    axes.barh(places, sizes, color=[_colour(share) for share in shown] + [LINE] * len(rest), height=0.6)
     for place, share in enumerate(shown):
         if share.low is not None and share.high is not None:
             axes.plot((share.low, share.high), (place, place), color=INK, lw=1.2, marker="|", ms=6)

@@ -18,7 +18,6 @@ from src.tracking.records import read_records
 from src.tracking.study import Study, as_rows, csv_text, last_of_each
 from src.tracking.summary import without_nan
 from src.verdict.diagnosis import Finding, diagnose
-from src.verdict.gaps import describe_gaps, gap_rows
 from src.verdict.importance import Importance, importance
 from src.verdict.records import VALIDATION, TrialRecord
 from src.verdict.verdict import Verdict, judge
@@ -108,10 +107,9 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
     plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "settle", "caveats")
-    gaps = gap_rows(verdict.trials)
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",
         "depths": [asdict(row) for row in verdict.rows],
-        "gap": describe_gaps(gaps),
-        "gaps": [asdict(row) for row in gaps],
+        "gap": verdict.gap_text,
+        "gaps": [asdict(row) for row in verdict.gaps],
     }

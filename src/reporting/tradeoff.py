@@ -28,7 +28,7 @@ from src.reporting.style import (
     title,
 )
 from src.verdict.facet import photo_step
-from src.verdict.gaps import GapRow, gap_rows
+from src.verdict.gaps import GapRow
 from src.verdict.intervals import Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
@@ -77,7 +77,7 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
     for line in _LINES:
         _line(lines, by_depth, *line)
-    gaps = {row.depth: row for row in gap_rows(verdict.trials)}
+    gaps = {row.depth: row for row in verdict.gaps}
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])

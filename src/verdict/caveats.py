@@ -15,6 +15,7 @@ def caveats(facet: Facet) -> tuple[str, ...]:
         *_unequal(facet),
         *_two_means(facet),
         *_unsteady(facet),
+        *_copies(facet),
         *_photos(facet),
     )
 
@@ -57,6 +58,18 @@ def _unsteady(facet: Facet) -> tuple[str, ...]:
     )
 
 
+def _copies(facet: Facet) -> tuple[str, ...]:
+    """Depths that are one trial told twice."""
+    comparison = facet.comparison
+    if not comparison.copies:
+        return ()
+    within = "to a photo" if facet.resolution else "exactly"
+    return (
+        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's accuracy {within}: such copies "
+        "count once in the scatter that differences are judged by.",
+    )
+
+
 def _photos(facet: Facet) -> tuple[str, ...]:
     counts = {trial.val_images for trial in facet.reduction.trials}
     count = counts.pop() if len(counts) == 1 else None
@@ -64,7 +77,12 @@ def _photos(facet: Facet) -> tuple[str, ...]:
     if not count or not 0 <= mean <= 1:
         return ()
     interval = wilson_interval(mean, count)
+    over = (
+        "Intervals are over trials, on" if facet.reduction.pooled
+        else "Intervals are over seeds, on" if max(facet.counts) > 1
+        else "All accuracies are of"
+    )  # fmt: skip
     return (
-        f"Intervals are over seeds, on the same {count:,} validation photos; on as many other photos {percent(mean)} "
-        f"could as well have been {percent(interval.low or 0)} to {percent(interval.high or 0)}.",
+        f"{over} the same {count:,} validation photos; on as many other photos {percent(mean)} could as well have been "
+        f"{percent(interval.low or 0)} to {percent(interval.high or 0)}.",
     )

@@ -6,14 +6,16 @@ in 5 % of studies, whatever pair looked best. The best depth picked first and te
 correction claims one in 6–9 % (3–6 depths): picking inflates.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from src.verdict.copies import copies
 from src.verdict.design import (
     Design,
     Floats,
@@ -38,6 +40,8 @@ class Comparison:
         own_deviation: theirs; NaN where there are none.
         errors: standard errors of differences, [depths, depths]; NaN where nothing was repeated.
         freedom: the errors' degrees of freedom, [depths, depths].
+        copies: places of depths that agree with a lesser one with every seed, so that both count once in the deviation.
+        withheld: pairs of which nothing is claimed, since other settings went with depth, [depths, depths].
     """
 
     design: Design
@@ -47,6 +51,8 @@ class Comparison:
     own_deviation: float
     errors: Floats
     freedom: NDArray[np.int64]
+    copies: tuple[int, ...]
+    withheld: NDArray[np.bool_]
 
     @property
     def testable(self) -> bool:
@@ -76,20 +82,30 @@ class Comparison:
     def clearest(self) -> tuple[int, int]:
         """The pair (better, worse) whose difference is largest, measured by what would be needed to show it.
 
+        Of pairs that are not withheld, where there are such.
+
         Raises:
             ValueError: one depth alone.
         """
-        size = len(self.means)
-        pairs = [(one, other) for other in range(size) for one in range(size) if one != other]
-        return max(pairs, key=lambda pair: self._gap(*pair) / self._needed(*pair))
+        return max(self._pairs(), key=lambda pair: (not self.withheld[pair], self._ratio(*pair)))
+
+    @property
+    def clearest_withheld(self) -> tuple[int, int]:
+        """The same of pairs that are withheld.
+
+        Raises:
+            ValueError: none is.
+        """
+        return max((pair for pair in self._pairs() if self.withheld[pair]), key=lambda pair: self._ratio(*pair))
 
     def shown(self, better: int, worse: int) -> bool:
         """Whether it is shown that one place is better than another."""
-        return self.testable and self._gap(better, worse) > self._needed(better, worse)
+        claimed = self.testable and not self.withheld[better, worse]
+        return claimed and self._gap(better, worse) > self._needed(better, worse)
 
     def p(self, one: int, other: int) -> float | None:
-        """p-value of a difference, adjusted over all pairs; None where nothing can be tested."""
-        if not self.testable or one == other:
+        """p-value of a difference, adjusted over all pairs; None where nothing can be tested, or claimed."""
+        if not self.testable or one == other or self.withheld[one, other]:
             return None
         ratio = abs(self._gap(one, other)) / float(self.errors[one, other]) * math.sqrt(2)
         p = float(stats.studentized_range.sf(ratio, len(self.means), int(self.freedom[one, other])))
@@ -98,10 +114,16 @@ class Comparison:
     def difference(self, one: int, other: int) -> Interval:
         """Mean of `one` minus that of `other`; its interval holds for all pairs at once."""
         gap, count = self._gap(one, other), min(self.design.counts[one], self.design.counts[other])
-        if not self.testable:
+        if not self.testable or self.withheld[one, other]:
             return Interval(gap, None, None, count)
         half = self._needed(one, other)
         return Interval(gap, gap - half, gap + half, count)
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(one, other) for other, one in itertools.permutations(range(len(self.means)), 2)]
+
+    def _ratio(self, better: int, worse: int) -> float:
+        return self._gap(better, worse) / self._needed(better, worse)
 
     def _gap(self, one: int, other: int) -> float:
         return float(self.means[one] - self.means[other])
@@ -124,22 +146,42 @@ def compare(observations: Sequence[Observation], resolution: float = 0.0) -> Com
     if not observations:
         raise ValueError("a comparison needs at least one trial")
     sample = make_sample(observations)
-    design, wide = sample.design, collapsed(sample, resolution)
-    means, deviation = design.means(sample.values), float(design.deviation(sample.values, resolution))
-    freedom = np.full(design.errors.shape, design.freedom)
-    even = Comparison(design, means, deviation, (), math.nan, deviation * design.errors, freedom)
+    design, copied = sample.design, copies(sample, resolution)
+    own = sample.without(copied)
+    deviation = float(own.design.deviation(own.values, resolution))
+    even = Comparison(
+        design=design,
+        means=design.means(sample.values),
+        deviation=deviation,
+        unsteady=(),
+        own_deviation=math.nan,
+        errors=deviation * design.errors,
+        freedom=np.full(design.errors.shape, own.design.freedom),
+        copies=_places(design, copied),
+        withheld=np.zeros(design.errors.shape, np.bool_),
+    )
+    wide = collapsed(own, resolution)
+    wide += [depth for depth, original in copied.items() if original in wide]
     return _set_apart(even, sample, wide, resolution) if wide else even
 
 
 def _set_apart(even: Comparison, sample: Sample, wide: Sequence[int], resolution: float) -> Comparison:
     """Steady depths compared by themselves; pairs with an unsteady one by the unsteady ones' deviation."""
     rest, levels = sample.without(wide), np.asarray(even.design.levels)
-    deviation = float(rest.design.deviation(rest.values, resolution))
-    own, own_freedom = added_deviation(sample, rest)
+    copied = levels[list(even.copies)].tolist()
+    once = rest.without(copied)
+    deviation = float(once.design.deviation(once.values, resolution))
+    own, own_freedom = added_deviation(sample.without(copied), once)
     steady = np.flatnonzero(~np.isin(levels, wide))
     square = np.ix_(steady, steady)
     means, errors, freedom = even.means.copy(), own * even.design.errors, np.full_like(even.freedom, own_freedom)
     means[steady] = rest.design.means(rest.values)
-    errors[square], freedom[square] = deviation * rest.design.errors, rest.design.freedom
-    places = tuple(int(place) for place in np.flatnonzero(np.isin(levels, wide)))
-    return Comparison(even.design, means, deviation, places, own, errors, freedom)
+    errors[square], freedom[square] = deviation * rest.design.errors, once.design.freedom
+    return replace(
+        even, means=means, deviation=deviation, unsteady=_places(even.design, wide), own_deviation=own, errors=errors,
+        freedom=freedom,
+    )  # fmt: skip
+
+
+def _places(design: Design, depths: Iterable[int]) -> tuple[int, ...]:
+    return tuple(int(place) for place in np.flatnonzero(np.isin(design.levels, list(depths))))

@@ -1,9 +1,10 @@
 """A facet of a study: its trials reduced to depth and seed, and the depths compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from src.verdict.comparison import Comparison, compare
+from src.verdict.confounding import confounded
 from src.verdict.records import TrialRecord
 from src.verdict.reduction import Reduction, reduce_to_depth
 from src.verdict.wording import layers
@@ -66,7 +67,10 @@ def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
     """
     reduction = reduce_to_depth(trials)
     resolution = photo_step(trials)
-    return Facet(label, reduction, compare(reduction.observations, resolution), resolution)
+    comparison = compare(reduction.observations, resolution)
+    if reduction.pooled:
+        comparison = replace(comparison, withheld=confounded(comparison, reduction.trials))
+    return Facet(label, reduction, comparison, resolution)
 
 
 def photo_step(trials: Sequence[TrialRecord]) -> float:

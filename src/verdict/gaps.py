@@ -1,7 +1,8 @@
 """Where the gap between fit and validation accuracy comes from, depth by depth: mode, or generalization.
 
 A head alone on a frozen backbone has a gap too. What depth is to blame for is what unfreezing *adds*, so where depth 0
-was trained and the gap grew, the parts are counted from there; elsewhere as they stand.
+was trained and the gap grew, the parts are counted from there; elsewhere as they stand. Where trials differ in more
+than depth and seed, as in a search, what is added may be of the other settings, and nothing is counted from depth 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ _MOST_NUMBERS = 3
 Part = Literal["mode", "generalization", "neither"]
 Doubt = Literal["", "not told apart", "one seed"]
 _BySeed = Mapping[int, NDArray[np.float64]]
-"""Mode and generalization, [2], of a depth's trials by their seed."""
+"""Mode and generalization, [2], of a depth's trials by their seed, or by their number where they are pooled."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,35 @@ class GapRow:
     doubt: Doubt
 
 
-def gap_rows(trials: Sequence[TrialRecord]) -> tuple[GapRow, ...]:
-    """The gaps of one facet's `trials` by depth, rising; trials without both parts are left out."""
+def gap_rows(trials: Sequence[TrialRecord], *, pooled: bool = False) -> tuple[GapRow, ...]:
+    """The gaps of one facet's `trials` by depth, rising; trials without both parts are left out.
+
+    Args:
+        trials: of one facet.
+        pooled: whether they differ in more than depth and seed.
+    """
     by_depth: dict[int, dict[int, NDArray[np.float64]]] = {}
-    for trial in trials:
+    for number, trial in enumerate(trials):
         mode, generalization = trial.metric(MODE), trial.metric(GENERALIZATION)
         if mode is not None and generalization is not None:
-            by_depth.setdefault(trial.depth, {})[trial.seed] = np.array([mode, generalization])
-    return tuple(_row(depth, by_depth[depth], by_depth.get(0) if depth else None) for depth in sorted(by_depth))
+            place = number if pooled else trial.seed
+            by_depth.setdefault(trial.depth, {})[place] = np.array([mode, generalization])
+    head = None if pooled else by_depth.get(0)
+    return tuple(_row(depth, by_depth[depth], head if depth else None) for depth in sorted(by_depth))
 
 
-def describe_gaps(rows: Sequence[GapRow]) -> str:
-    """The rows in a few sentences; empty where there is none."""
+def describe_gaps(rows: Sequence[GapRow], *, pooled: bool = False) -> str:
+    """The rows, of `pooled` trials or not, in a few sentences; empty where there is none."""
     stands, added = ([row for row in rows if row.counted == what] for what in ("gap", "added"))
     named = [row for row in rows if row.mainly != "neither"]
     alike, alone = ([row.depth for row in named if row.doubt == doubt] for doubt in ("not told apart", "one seed"))
+    unit = "trial" if pooled else "seed"
     said = (
         f"The gap between fit and validation is {_claims(stands)}." if stands else "",
         f"What unfreezing adds to it is {_claims(added)}." if added else "",
-        f"The seeds do not tell mode and generalization apart at {layers(alike)}." if alike else "",
-        f"One seed cannot tell how sure that is at {layers(alone)}." if alone else "",
+        f"The {unit}s do not tell mode and generalization apart at {layers(alike)}." if alike else "",
+        f"One {unit} cannot tell how sure that is at {layers(alone)}." if alone else "",
+        "What unfreezing adds to it is not told: other settings differ between the depths." if pooled and rows else "",
     )
     return " ".join(text for text in said if text)
 

@@ -4,10 +4,14 @@ Analysis of variance with main effects, as in functional ANOVA (Hutter, Hoos and
 squares on the trials themselves. A factor's share is what the model loses without it (type II sums of squares, Yates
 1934, JASA 29:51), less what as many random columns would have taken (epsilon squared, Kelley 1935, PNAS 21:554). In a
 grid the shares add up; where trials are unbalanced, what two factors explain together is given to neither and told
-apart. Intervals invert the noncentral F distribution (Steiger 2004, Psychological Methods 9:164): resampling a grid's
-trials would tear the grid, and make noise look like effects.
+apart. Factors can also hide one another (suppression): each explains more beside the other than alone, and what the
+model loses without each adds up to more than there is. A factor has no more, therefore, than it adds on average over
+all orders in which factors may enter (Lindeman, Merenda and Gold 1980; Grömping 2007, The American Statistician
+61:139), which sums to what the model explains. Intervals invert the noncentral F distribution (Steiger 2004,
+Psychological Methods 9:164): resampling a grid's trials would tear the grid, and make noise look like effects.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +19,15 @@ import numpy as np
 from scipy import optimize, stats
 
 from src.verdict.design import Floats
+from src.verdict.encoding import encode, is_scattered, part
 from src.verdict.intervals import LEVEL
 from src.verdict.records import VALIDATION, Factor, TrialRecord, measured, once, varying
 
 _SEED = "seed"
+_LEAST_TOLD = 0.005
+_ALL_ORDERS = 6
+_DRAWN_ORDERS = 100
+_RANK_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,11 @@ class Importance:
     rest: float
     trials: int
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether several explain together a share that is not rounded to nothing."""
+        return self.together >= _LEAST_TOLD
+
 
 def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Importance | None:
     """The shares of all varying hyperparameters, of depth and of seed in the variance of `metric`.
@@ -75,47 +89,96 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
 
 
 def _analyse(columns: Mapping[str, Floats], values: Floats, levels: Mapping[str, int]) -> Importance | None:
-    total = float(np.square(values - values.mean()).sum())
-    error, rank = _residual(list(columns.values()), values)
-    free = values.size - rank
+    fit = _Fit(list(columns.values()), values)
+    free = values.size - fit.rank(fit.whole)
     if not free:
         return None
-    noise = error / free
-    squares, freedom = {}, {}
-    for name in columns:
-        without, rank_without = _residual([each for other, each in columns.items() if other != name], values)
-        squares[name], freedom[name] = without - error, rank - rank_without
-    shift = {name: _shift(squares[name], freedom[name], noise) for name in columns}
-    shares = [Share(name, *_share(name, squares, freedom, shift, noise, free, total), levels[name]) for name in columns]
-    together = max(0.0, (total - error - sum(squares.values())) / total)
+    total, noise = fit.error(frozenset()), fit.error(fit.whole) / free
+    added = _mean_over_orders(fit)
+    parts = [
+        _Part(fit.error(rest) - fit.error(fit.whole), fit.rank(fit.whole) - fit.rank(rest), mean)
+        for rest, mean in ((fit.whole - {place}, float(added[place])) for place in range(len(columns)))
+    ]
+    shares = [
+        Share(name, *_share(part, noise, free, total), levels[name]) for name, part in zip(columns, parts, strict=True)
+    ]
+    explained = 1 - fit.error(fit.whole) / total
+    together = max(0.0, explained - sum(part.own for part in parts) / total)
     rest = max(0.0, 1 - together - sum(share.share for share in shares))
     return Importance(tuple(sorted(shares, key=lambda each: -each.share)), together, rest, values.size)
 
 
-def _share(
-    name: str,
-    squares: Mapping[str, float],
-    freedom: Mapping[str, int],
-    shift: Mapping[str, float],
-    noise: float,
-    free: int,
-    total: float,
-) -> tuple[float, float | None, float | None]:
-    """Share and interval of one factor, given every factor's sum of squares and noncentrality."""
-    if not freedom[name]:
+class _Fit:
+    """Least squares on an intercept and any of the factors, by their places."""
+
+    def __init__(self, columns: Sequence[Floats], values: Floats) -> None:
+        basis, triangle = np.linalg.qr(np.hstack([np.ones((values.size, 1)), *columns]))
+        self.whole = frozenset(range(len(columns)))
+        self._ends = np.cumsum([1, *(each.shape[1] for each in columns)])
+        self._triangle, self._values = triangle, basis.T @ values
+        self._least = float(np.square(values - basis @ self._values).sum())
+        self._known: dict[frozenset[int], tuple[float, int]] = {}
+
+    def error(self, factors: frozenset[int]) -> float:
+        """The residual's sum of squares."""
+        return self._solved(factors)[0]
+
+    def rank(self, factors: frozenset[int]) -> int:
+        """The model's rank, with the intercept."""
+        return self._solved(factors)[1]
+
+    def _solved(self, factors: frozenset[int]) -> tuple[float, int]:
+        if factors not in self._known:
+            places = [0, *(k for each in sorted(factors) for k in range(self._ends[each], self._ends[each + 1]))]
+            model = self._triangle[:, places]
+            solution, _, rank, _ = np.linalg.lstsq(model, self._values, rcond=_RANK_TOLERANCE)
+            self._known[factors] = self._least + float(np.square(self._values - model @ solution).sum()), int(rank)
+        return self._known[factors]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One factor's sums of squares: lost without it, of `freedom` columns, and `mean`, added over all orders."""
+
+    lost: float
+    freedom: int
+    mean: float
+
+    @property
+    def own(self) -> float:
+        """What is the factor's alone."""
+        return max(0.0, min(self.lost, self.mean))
+
+
+def _mean_over_orders(fit: _Fit) -> Floats:
+    """What each factor adds to those before it, as a sum of squares, on average over orders: all, or many drawn."""
+    orders, added = _orders(len(fit.whole)), np.zeros(len(fit.whole))
+    for order in orders:
+        for place, factor in enumerate(order):
+            before = frozenset(order[:place])
+            added[factor] += fit.error(before) - fit.error(before | {factor})
+    return added / len(orders)
+
+
+def _orders(factors: int) -> list[tuple[int, ...]]:
+    if factors <= _ALL_ORDERS:
+        return list(itertools.permutations(range(factors)))
+    rng = np.random.default_rng(0)
+    drawn = [tuple(rng.permutation(factors).tolist()) for _ in range(_DRAWN_ORDERS)]
+    return [*drawn, *(order[::-1] for order in drawn)]
+
+
+def _share(part: _Part, noise: float, free: int, total: float) -> tuple[float, float | None, float | None]:
+    """Share and interval of one factor."""
+    if not part.freedom or part.lost <= 0:
         return 0.0, None, None
-    share = max(0.0, squares[name] - freedom[name] * noise) / total
+    scale = part.own / part.lost
+    share = scale * max(0.0, part.lost - part.freedom * noise) / total
     if noise <= 1e-12 * total:
         return share, None, None
-    others = sum(shift.values()) - shift[name] + sum(freedom.values()) + free
-    ends = _noncentrality(squares[name] / freedom[name] / noise, freedom[name], free)
-    low, high = (end / (end + others) for end in ends)
+    ends = _noncentrality(part.lost / part.freedom / noise, part.freedom, free)
+    low, high = (scale * end / (scale * end + (1 - share) * total / noise) for end in ends)
     return share, min(low, share), max(high, share)
-
-
-def _shift(squares: float, freedom: int, noise: float) -> float:
-    """Unbiased-in-large-samples estimate of the noncentrality: the sum of squares beyond chance, in noise."""
-    return max(0.0, squares / noise - freedom) if noise > 0 else 0.0
 
 
 def _noncentrality(ratio: float, freedom: int, free: int) -> tuple[float, float]:
@@ -135,48 +198,22 @@ def _noncentrality(ratio: float, freedom: int, free: int) -> tuple[float, float]
     return end((1 + LEVEL) / 2), end((1 - LEVEL) / 2)
 
 
-def _residual(columns: Sequence[Floats], values: Floats) -> tuple[float, int]:
-    """Residual sum of squares and rank of the model with an intercept and `columns`."""
-    model = np.hstack([np.ones((values.size, 1)), *columns])
-    solution, _, rank, _ = np.linalg.lstsq(model, values, rcond=None)
-    return float(np.square(values - model @ solution).sum()), int(rank)
-
-
 def _columns(trials: Sequence[TrialRecord]) -> dict[str, Floats]:
-    """The model's columns by factor; factors that part the trials alike are one factor."""
-    alike: dict[tuple[int, ...], list[str]] = {}
+    """The model's columns by factor; factors with the same columns are one."""
+    alike: dict[bytes, tuple[list[str], Floats]] = {}
     for name in [*varying(trials), "depth", _SEED]:
-        parts = _parts(trials, name)
-        scattered = _is_scattered(len(set(parts)), len(trials))
-        if max(parts) > 0 and not (name == _SEED and scattered):
-            alike.setdefault(parts, []).append(name)
-    return {" = ".join(names): _encode([_value(trial, names[0]) for trial in trials]) for names in alike.values()}
-
-
-def _encode(values: Sequence[Factor]) -> Floats:
-    """A column for each value but one; a number that hardly repeats enters as its rank and the rank's square."""
-    numbers = [value for value in values if not isinstance(value, str)]
-    if len(numbers) == len(values) and _is_scattered(len(set(values)), len(values)):
-        rank = stats.rankdata(np.asarray(numbers, np.float64), method="dense")
-        centred = (rank - rank.mean()) / np.ptp(rank)
-        return np.stack([centred, centred**2], axis=1)
-    texts = np.asarray([str(value) for value in values])
-    return np.asarray(texts[:, None] == np.unique(texts)[1:], np.float64)
-
-
-def _is_scattered(levels: int, trials: int) -> bool:
-    return 2 * levels > trials
-
-
-def _parts(trials: Sequence[TrialRecord], name: str) -> tuple[int, ...]:
-    """The trials' values of a factor, numbered as they first appear."""
-    numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(str(_value(trial, name)), len(numbers)) for trial in trials)
+        values = _values(trials, name)
+        levels = max(part(values)) + 1
+        if levels > 1 and not (name == _SEED and is_scattered(levels, len(trials))):
+            columns = encode(values)
+            alike.setdefault(columns.tobytes(), ([], columns))[0].append(name)
+    return {" = ".join(names): columns for names, columns in alike.values()}
 
 
 def _levels(trials: Sequence[TrialRecord], name: str) -> int:
-    return len(set(_parts(trials, name.partition(" = ")[0])))
+    return max(part(_values(trials, name.partition(" = ")[0]))) + 1
 
 
-def _value(trial: TrialRecord, name: str) -> Factor:
-    return trial.depth if name == "depth" else trial.seed if name == _SEED else trial.factor(name)
+def _values(trials: Sequence[TrialRecord], name: str) -> list[Factor]:
+    own = {"depth": lambda trial: trial.depth, _SEED: lambda trial: trial.seed}
+    return [own[name](trial) if name in own else trial.factor(name) for trial in trials]

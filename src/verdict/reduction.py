@@ -8,11 +8,12 @@ equal at one depth and a single one stands out at another, luck lifts the first 
 seeds, all depths' bests equal, a difference was claimed in up to 7 % of 20,000 simulated studies with 4 configurations
 and in up to 12 % with 9 (of two depths, ten seeds), which the page says. So the best at each depth is taken, among the
 configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
-other hyperparameters count as noise.
+other hyperparameters count as noise, unless they go with depth (:mod:`src.verdict.confounding`). A trial from which
+another went on for longer, as hyperband promotes them, is the same trial, and counts once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,7 +38,8 @@ class Reduction:
         observations: their depths, seeds and values, in the same order.
         picked: the winning configuration of each depth; empty where nothing was picked.
         candidates: every mean that a winner was picked from, all depths together, 0–1, by the runs that it is of.
-        text: what was reduced and how, for the page; empty where nothing else varied.
+        text: what was reduced and how, for the page; empty where nothing was.
+        pooled: whether the other hyperparameters count as noise.
     """
 
     trials: tuple[TrialRecord, ...]
@@ -45,11 +47,7 @@ class Reduction:
     picked: Mapping[int, str] = field(default_factory=dict)
     candidates: Mapping[frozenset[str], float] = field(default_factory=dict)
     text: str = ""
-
-    @property
-    def pooled(self) -> bool:
-        """Whether the other hyperparameters count as noise."""
-        return bool(self.text) and not self.picked
+    pooled: bool = False
 
 
 def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> Reduction:
@@ -59,7 +57,28 @@ def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> 
     if not names:
         return _reduction(_flat(groups), groups, metric)
     fair = _fair(groups, {trial.depth for trial in trials})
-    return _pick(fair, groups, names, metric) if fair else _pool(trials, names, metric)
+    if fair:
+        return _pick(fair, groups, names, metric)
+    ended = _ended(trials)
+    if len(ended) == len(trials):
+        return _pool(trials, names, metric)
+    found, left = reduce_to_depth(ended, metric), len(trials) - len(ended)
+    told = f"{left} trial{'s' * (left != 1)}, from which another went on for longer, {_was(left)} left out."
+    return replace(found, text=f"{found.text} {told}".strip())
+
+
+def _ended(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials from which no other went on: whose epochs are not another's first ones."""
+    found: list[TrialRecord] = []
+    for trial in sorted(trials, key=lambda each: -len(each.history)):
+        if not any(_goes_on(other, trial) for other in found):
+            found.append(trial)
+    return found
+
+
+def _goes_on(longer: TrialRecord, shorter: TrialRecord) -> bool:
+    same = (longer.depth, longer.seed) == (shorter.depth, shorter.seed)
+    return same and bool(shorter.history) and longer.history[: len(shorter.history)] == shorter.history
 
 
 def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Reduction:
@@ -68,8 +87,8 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Re
     trials = [trial for depth in depths for trial in fair[picked[depth]][depth]]
     told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
     text = f"{', '.join(names)} also varied: " + (
-        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told}). "
-        + _LUCK
+        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told})."
+        + (f" {_LUCK}" if len(depths) > 1 else "")
         if len(fair) > 1
         else f"the depths stand with the one configuration that all share ({next(iter(fair))})."
     )
@@ -82,12 +101,13 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Re
 def _pool(trials: Sequence[TrialRecord], names: Sequence[str], metric: str) -> Reduction:
     text = (
         f"{', '.join(names)} also varied, and no configuration was trained at every depth: the depths are compared "
-        "over all of them, and what they do counts as noise."
+        "over all of them, and what they do counts as noise. A difference is claimed only if it is shown with them in "
+        "the model as well, and if a third of either depth's trials lie within the other's range of each."
     )
     ordered = sorted(trials, key=lambda trial: (trial.depth, trial.seed))
     observations = [Observation(trial.depth, place, _value(trial, metric)) for place, trial in enumerate(ordered)]
     by_depth = _group(ordered, [])[""]
-    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values(), metric), text)
+    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values(), metric), text, pooled=True)
 
 
 def _fair(groups: Groups, depths: set[int]) -> Groups:

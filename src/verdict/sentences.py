@@ -1,7 +1,8 @@
 """The verdict in one sentence, with its numbers."""
 
+from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
-from src.verdict.wording import layers, percent, points, probability, seeds, spoken, trials
+from src.verdict.wording import layers, listed, percent, points, probability, seeds, spoken, trials
 
 
 def headline(kind: str, depth: int | None) -> str:
@@ -16,6 +17,7 @@ def headline(kind: str, depth: int | None) -> str:
     return {
         "shown": f"Unfreeze {named}" if depth else "Unfreeze nothing",
         "tie": f"No difference shown; {named} by the rule",
+        "confounded": f"Depth not told from other settings; {named} by the rule",
         "one seed": f"Not known with one seed; {named} did best",
         "one depth": f"Only {named} tried",
     }[kind]
@@ -40,6 +42,19 @@ def sentence_of_one_seed(facet: Facet) -> str:
     return (
         f"{begin}: {facet.name(best)} had the highest of {count} validation accuracies, {percent(highest)}, and the "
         f"lowest was {percent(lowest)}."
+    )
+
+
+def sentence_of_confounded(facet: Facet) -> str:
+    """A difference may be of settings that went with depth."""
+    better, worse = facet.comparison.clearest_withheld
+    names = going_with_depth(facet.reduction.trials)
+    return (
+        f"{facet.name(better)} did better than {facet.name(worse)}, {percent(facet.mean(better))} against "
+        f"{percent(facet.mean(worse))} over {_repeats(facet)}, but their trials differed in {listed(names)} as well: "
+        f"what depth does and what {'that does' if len(names) == 1 else 'those do'} cannot be told apart. Until it is, "
+        f"the one-standard-error rule names {facet.with_block(facet.comparison.named)}, "
+        f"{percent(facet.mean(facet.comparison.named))}, {_rule(facet)}."
     )
 
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from src.verdict.comparison import Comparison
+from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
 from src.verdict.intervals import Interval
 from src.verdict.power import MOST_SEEDS, POWER, detectable, seeds_to_show
-from src.verdict.records import VALIDATION, configuration, tuned
-from src.verdict.wording import percent, points, typed
+from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
+from src.verdict.wording import listed, percent, points, typed
 
 _LEAST_SEEDS = 3
 
@@ -39,12 +40,26 @@ def settle_tie(facet: Facet) -> tuple[str, ...]:
     return (_excluded(facet), _more_seeds(facet, facet.comparison.clearest, range(len(facet.depths))))
 
 
+def settle_confounded(facet: Facet) -> tuple[str, ...]:
+    """A grid over depths and the settings that went with them."""
+    trials = facet.reduction.trials
+    best = [max(facet.trials(place), key=_accuracy) for place in range(len(facet.depths))]
+    mixed = going_with_depth(trials)
+    rest = [name for name in tuned(trials) if name not in mixed]
+    crossed = [_crossed(name, best) for name in mixed]
+    settings = " ".join(filter(None, [*crossed, configuration(max(trials, key=_accuracy), rest)]))
+    return (
+        f"A grid over depths and {listed(mixed)} tells them apart, here with the settings of each depth's best trial: "
+        f"-m {typed(facet.depths, range(_LEAST_SEEDS))} {settings}",
+    )
+
+
 def settle_shown(facet: Facet) -> tuple[str, ...]:
     """Seeds for the depths not told apart from the named one, and depths beside it that nobody tried."""
-    if not facet.unresolved:
-        return _untried(facet)
     if facet.reduction.pooled:
         return (_grid(facet), *_untried(facet))
+    if not facet.unresolved:
+        return _untried(facet)
     named = facet.comparison.named
     rival = max(facet.unresolved, key=lambda place: abs(facet.mean(place) - facet.mean(named)))
     return (_more_seeds(facet, (named, rival), sorted((named, *facet.unresolved))), *_untried(facet))
@@ -52,12 +67,22 @@ def settle_shown(facet: Facet) -> tuple[str, ...]:
 
 def _grid(facet: Facet) -> str:
     """What takes other hyperparameters out of the comparison, where every trial has its own."""
-    best = max(facet.reduction.trials, key=lambda trial: trial.metrics[VALIDATION])
+    best = max(facet.reduction.trials, key=_accuracy)
     settings = configuration(best, tuned(facet.reduction.trials))
     return (
         "More seeds do not take out what the other hyperparameters do; a grid over depths does, here with those of the "
         f"best trial: -m {typed(facet.depths, range(_LEAST_SEEDS))} {settings}"
     )
+
+
+def _crossed(name: str, trials: Sequence[TrialRecord]) -> str:
+    """All values that `trials` have of a setting."""
+    values = dict.fromkeys(configuration(trial, [name]).partition("=")[2] for trial in trials)
+    return f"{name}={','.join(values)}"
+
+
+def _accuracy(trial: TrialRecord) -> float:
+    return trial.metrics[VALIDATION]
 
 
 def _excluded(facet: Facet) -> str:
@@ -98,11 +123,15 @@ def _freedom(facet: Facet, pair: tuple[int, int], places: Sequence[int], seeds: 
     """Degrees of freedom of a pair's error once each of `places` has so many seeds.
 
     A trial more is one degree more, less one for each seed that is new where seeds are blocks. Steady depths and
-    unsteady ones lend one another none.
+    unsteady ones lend one another none, and copies of another depth lend none.
     """
     comparison, known = facet.comparison, {seen.seed for seen in facet.reduction.observations}
     apart = bool(set(pair) & set(comparison.unsteady))
-    added = sum(max(0, seeds - facet.counts[place]) for place in places if (place in comparison.unsteady) == apart)
+    added = sum(
+        max(0, seeds - facet.counts[place])
+        for place in places
+        if (place in comparison.unsteady) == apart and place not in comparison.copies
+    )
     blocks = max(0, seeds - len(known)) if comparison.design.paired and not apart else 0
     return int(comparison.freedom[pair]) + added - blocks
 

@@ -16,18 +16,27 @@ from typing import Literal
 
 from src.verdict.caveats import caveats
 from src.verdict.comparison import Comparison
+from src.verdict.confounding import HINTED
 from src.verdict.facet import Facet, make_facet
+from src.verdict.gaps import GapRow, describe_gaps, gap_rows
 from src.verdict.intervals import LEVEL, Interval, accuracy_interval
 from src.verdict.records import VALIDATION, TrialRecord, facets, measured
 from src.verdict.reduction import Reduction
-from src.verdict.sentences import sentence_of_one_depth, sentence_of_one_seed, sentence_of_shown, sentence_of_tie
-from src.verdict.settling import settle_one_depth, settle_one_seed, settle_shown, settle_tie
+from src.verdict.sentences import (
+    sentence_of_confounded,
+    sentence_of_one_depth,
+    sentence_of_one_seed,
+    sentence_of_shown,
+    sentence_of_tie,
+)
+from src.verdict.settling import settle_confounded, settle_one_depth, settle_one_seed, settle_shown, settle_tie
 
-Kind = Literal["nothing", "one depth", "one seed", "tie", "shown"]
+Kind = Literal["nothing", "one depth", "one seed", "confounded", "tie", "shown"]
 
 _SPEAK = {
     "one depth": (sentence_of_one_depth, settle_one_depth),
     "one seed": (sentence_of_one_seed, settle_one_seed),
+    "confounded": (sentence_of_confounded, settle_confounded),
     "tie": (sentence_of_tie, settle_tie),
     "shown": (sentence_of_shown, settle_shown),
 }
@@ -60,7 +69,8 @@ class Verdict:
 
     Attributes:
         facet: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
-        kind: nothing measured; one depth; no depth repeated with a second seed; no difference shown; one shown.
+        kind: nothing measured; one depth; no depth repeated with a second seed; a difference that may be
+            of settings that went with depth; no difference shown; one shown.
         depth: the depth that is named; None where nothing was measured.
         sentence: the verdict, with numbers.
         confidence: highest level, 0–1, at which the interval of the clearest difference excludes none; None where
@@ -90,6 +100,21 @@ class Verdict:
         """The trials that it rests on."""
         return self.reduction.trials if self.reduction else ()
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether its trials differ in more than depth and seed."""
+        return self.reduction is not None and self.reduction.pooled
+
+    @property
+    def gaps(self) -> tuple[GapRow, ...]:
+        """The gaps of its trials by depth, rising."""
+        return gap_rows(self.trials, pooled=self.is_pooled)
+
+    @property
+    def gap_text(self) -> str:
+        """The same in words."""
+        return describe_gaps(self.gaps, pooled=self.is_pooled)
+
 
 def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
     """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
@@ -114,7 +139,8 @@ def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
     if not trials:
         return Verdict(label, "nothing", None, "No finished trial to judge.", caveats=left_out)
     facet = make_facet(label, trials)
-    kind, confidence = _kind(facet.comparison), _confidence(facet.comparison)
+    kind = _kind(facet.comparison)
+    confidence = _confidence(facet.comparison) if kind in ("tie", "shown") else None
     sentence, settle = _SPEAK[kind]
     return Verdict(
         facet=label,
@@ -131,16 +157,18 @@ def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
     )
 
 
-def _kind(comparison: Comparison) -> Literal["one depth", "one seed", "tie", "shown"]:
+def _kind(comparison: Comparison) -> Literal["one depth", "one seed", "confounded", "tie", "shown"]:
     if len(comparison.design.levels) == 1:
         return "one depth"
     if not comparison.testable:
         return "one seed"
-    return "shown" if comparison.shown(*comparison.clearest) else "tie"
+    if comparison.shown(*comparison.clearest):
+        return "shown"
+    return "confounded" if comparison.withheld.any() else "tie"
 
 
 def _confidence(comparison: Comparison) -> float | None:
-    p = comparison.p(*comparison.clearest) if comparison.testable else None
+    p = comparison.p(*comparison.clearest)
     return None if p is None else 1 - p
 
 
@@ -148,7 +176,7 @@ def _words(confidence: float | None) -> str:
     """The confidence that depth matters, in words; the bounds but the middle one are conventions."""
     if confidence is None:
         return "no claim"
-    steps = ((0.99, "well supported"), (LEVEL, "supported"), (0.8, "hinted at, not shown"))
+    steps = ((0.99, "well supported"), (LEVEL, "supported"), (1 - HINTED, "hinted at, not shown"))
     return next((words for least, words in steps if confidence >= least), "not supported")
 
 

@@ -58,6 +58,15 @@ def layers(depths: Sequence[int]) -> str:
     return f"{', '.join(str(depth) for depth in depths[:-1])} and {depths[-1]} layers"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names one after the other.
+
+    >>> listed(["dropout"]), listed(["a", "b", "c"])
+    ('dropout', 'a, b and c')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def seeds(counts: Sequence[int]) -> str:
     """How many seeds the depths have.
 

@@ -19,11 +19,13 @@ from PIL import Image
 from src.reporting.drawing import Gallery, draw_all
 from src.reporting.frontier import draw_frontier
 from src.reporting.recommendation import recommend
+from src.reporting.shares import draw_shares
 from src.reporting.study_curves import draw_study_curves
 from src.reporting.style import FIT, GENERALIZATION, INK, MODE, TRAIN, VAL
 from src.reporting.tradeoff import draw_tradeoff
 from src.verdict.cost import CostPoint
 from src.verdict.diagnosis import diagnose
+from src.verdict.importance import importance
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import judge
 from tests.verdict.studies import trial
@@ -176,6 +178,29 @@ def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.Mlf
     assert by_name["heat"].alt.endswith("f0, f1, f2, f3, f4, f5.")
     assert by_name["heat"].caption.endswith("The first 6 of 8 maps.")
     assert by_name["frontier"].caption.endswith("do not hold frozen layers that another one had computed.")
+
+
+def test_what_is_explained_together_is_drawn_and_told_where_there_is_some(
+    client: mlflow.MlflowClient, figures: list[Figure], tmp_path: Path
+) -> None:
+    """Dropout went with depth in ten trials of twelve."""
+    cells = [(0, 0.2, 5), (2, 0.5, 5), (0, 0.5, 1), (2, 0.2, 1)]
+    joint = [
+        trial(depth, seed, 0.5 + 0.1 * depth + 0.001 * (seed * depth), {"dropout": dropout})
+        for depth, dropout, count in cells for seed in range(count)
+    ]  # fmt: skip
+    for records, told in ((joint, True), (many(), False)):
+        found = importance(records)
+        assert found is not None
+        draw_shares(found, tmp_path / "x.png")
+        names = [label.get_text() for label in figures[-1].axes[0].get_yticklabels()]
+        assert ("together, not told apart" in names) == told
+        figures.clear()
+    by_name = {each.name: each for each in draw(client, joint, tmp_path).pictures}
+    share = f"together, not told apart, {100 * importance(joint).together:.0f} %"  # type: ignore[union-attr]
+    assert share in by_name["shares"].alt
+    plain = {each.name: each for each in draw(client, many(), tmp_path).pictures}["shares"]
+    assert "together" not in (plain.alt + plain.caption).lower()
 
 
 number = st.one_of(st.floats(0, 1), st.just(math.nan), st.just(math.inf))

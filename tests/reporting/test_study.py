@@ -40,6 +40,23 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
     assert len(list(csv.DictReader((tmp_path / "trials.csv").open()))) == 16
 
 
+def test_where_one_depth_was_tried_no_rule_is_told(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    page, _ = report(store_uri, fill("alone", [(trial(2, seed), "FINISHED") for seed in (0, 1)]), "alone", tmp_path)
+    assert "The rule: the least depth" not in page
+    page, _ = report(store_uri, fill("beside", FULL), "beside", tmp_path)
+    assert "The rule: the least depth" in page
+
+
+def test_a_search_is_drawn_and_told_over_trials(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    rates = [(trial(depth, 0, val=0.5 + depth / 50 + k / 100, dropout=0.2 + k / 10 + depth / 1000), "FINISHED")
+             for depth in (2, 11) for k in range(3)]  # fmt: skip
+    page, data = report(store_uri, fill("searched", rates), "searched", tmp_path)
+    assert "95 % intervals over trials" in page
+    assert "Means over the trials that the verdict rests on" in page
+    assert "over seeds;" not in page
+    assert data["verdicts"][0]["gap"].endswith("is not told: other settings differ between the depths.")
+
+
 def test_test_photos_have_no_say(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     one, two = fill("blind", FULL), fill("blinder", FULL)
     client = mlflow.MlflowClient(store_uri)
@@ -188,6 +205,10 @@ def test_a_run_that_stands_in_two_facets_is_one_trial(fill: Fill, store_uri: str
     page, data = report(store_uri, fill("shares its heads", [*shared, *deep]), "x", tmp_path)
     assert [[row["accuracy"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
     assert data["state"] == "6 trials: 6 finished."
+    assert (
+        "2 of them answered several of the sweep's configurations, which train the same, and count once."
+        in html.unescape(page)
+    )
     assert data["importance"]["trials"] == 6
     assert "All 6" in page
     assert "batchnorm=train seed=0 | batchnorm=frozen seed=0" in page

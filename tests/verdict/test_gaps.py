@@ -131,5 +131,20 @@ def test_in_words(parts: Parts, seeds: tuple[float, ...], text: str) -> None:
     assert describe_gaps(gap_rows(trials(parts, *seeds))) == text
 
 
+def test_of_a_search_all_trials_count_and_nothing_is_laid_to_depth() -> None:
+    """Its trials share a seed and differ in other settings."""
+    records = [
+        replace(trial(depth, 0, run_id=f"{depth} {k}"), metrics={"gap/mode": mode, "gap/generalization": 0.1})
+        for depth, modes in ((0, (0.0, 0.02)), (2, (0.3, 0.4, 0.5))) for k, mode in enumerate(modes)
+    ]  # fmt: skip
+    head, row = gap_rows(records, pooled=True)
+    assert (head.mode.count, row.mode.count) == (2, 3)
+    assert row.mode.estimate == pytest.approx(0.4)
+    assert (row.added, row.counted, row.mainly) == (None, "gap", "mode")
+    text = describe_gaps((head, row), pooled=True)
+    assert text.endswith("What unfreezing adds to it is not told: other settings differ between the depths.")
+    assert describe_gaps((), pooled=True) == ""
+
+
 def test_trials_without_gaps_are_left_out() -> None:
     assert gap_rows([trial(2), trial(11)]) == ()

@@ -1,6 +1,7 @@
 """Shares of variance: closed forms, unbalanced trials, coverage."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,82 @@ def test_a_number_that_hardly_repeats_enters_by_rank() -> None:
     assert found["learning_rate"].levels == 20
 
 
+def searched(trials: int) -> list[TrialRecord]:
+    """A random search over two numbers, of which one matters; no value comes twice."""
+    rng = np.random.default_rng(5)
+    draws = [(float(10 ** rng.uniform(-5, -3)), float(rng.uniform(0.1, 0.6))) for _ in range(trials)]
+    return [
+        trial(depth, 0, np.log10(rate) / 10 + 0.01 * rng.standard_normal(), {"dropout": dropout, "rate": rate})
+        for depth, (rate, dropout) in zip(itertools.cycle((0, 2)), draws, strict=False)
+    ]
+
+
+def test_numbers_that_hardly_repeat_are_told_apart() -> None:
+    found = shares(importance(searched(20)))
+    assert set(found) == {"dropout", "rate", "depth"}
+    assert found["rate"].share > 0.7
+    assert found["dropout"].share < 0.1
+
+
+def test_a_number_is_one_with_what_it_ranks_alike_or_in_reverse() -> None:
+    records = [
+        replace(record, factors=record.factors | {"twice": 2 * float(rate), "less": 1 - float(rate)})
+        for record in searched(20)
+        if (rate := record.factors["rate"])
+    ]
+    assert set(shares(importance(records))) == {"dropout", "less = rate = twice", "depth"}
+
+
+def hidden(values: Mapping[tuple[int, str], Sequence[float]]) -> list[TrialRecord]:
+    return [
+        trial(depth, seed, value, {"batchnorm": mode})
+        for (depth, mode), row in values.items() for seed, value in enumerate(row)
+    ]  # fmt: skip
+
+
+def test_factors_that_hide_one_another_have_no_more_than_there_is() -> None:
+    """Unfreezing harms and another mode heals, but where nothing is unfrozen there is one mode alone."""
+    values = np.asarray([0.650, 0.659, 0.500, 0.491, 0.447, 0.403, 0.650, 0.646, 0.600, 0.628])
+    names = [(0, "train"), (2, "train"), (11, "train"), (2, "inference"), (11, "inference")]
+    found = importance(hidden({cell: values[2 * k : 2 * k + 2].tolist() for k, cell in enumerate(names)}))
+    assert found is not None
+    depth, mode, seed = np.repeat([0, 1, 2, 1, 2], 2), np.repeat([0, 0, 0, 1, 1], 2), np.tile([0, 1], 5)
+    deep = depth[:, None] == [1, 2]
+    left = {  # sums of squares that are left by nothing, depth, mode, both, and all
+        key: float(np.linalg.lstsq(np.column_stack([np.ones(10), *columns]), values, rcond=None)[1][0])
+        for key, columns in (("", []), ("d", [deep]), ("m", [mode]), ("dm", [deep, mode]), ("dms", [deep, mode, seed]))
+    }
+    noise, expected = left["dms"] / 5, {}
+    for factor, alone, other, freedom in (("depth", "d", "m", 2), ("batchnorm", "m", "d", 1)):
+        beside = left[other] - left["dm"]
+        mean = (left[""] - left[alone] + beside) / 2
+        assert mean < beside  # each explains more beside the other
+        expected[factor] = mean / beside * (beside - freedom * noise) / left[""]
+    assert {name: share.share for name, share in shares(found).items()} == pytest.approx(expected | {"seed": 0.0})
+    assert sum(each.share for each in found.shares) + found.together + found.rest == pytest.approx(1)
+    assert found.rest >= left["dms"] / left[""]
+    assert found.together == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_intervals_cover_where_factors_hide_one_another(scale: float) -> None:
+    means = {(0, "train"): 6.5, (2, "train"): 5.0, (11, "train"): 4.5, (2, "inference"): 6.5, (11, "inference"): 6.0}
+    rng = np.random.default_rng(int(scale))
+
+    def drawn(noise: float) -> dict[str, Share]:
+        rows = {cell: (scale * mean + noise * rng.standard_normal(4)).tolist() for cell, mean in means.items()}
+        return shares(importance(hidden(rows)))
+
+    explained = 4 * scale**2 * float(np.square(np.subtract([*means.values()], 5.7)).sum())
+    for factor in ("depth", "batchnorm"):
+        share = drawn(1e-6)[factor].share * explained / (explained + 19) if scale else 0.0
+        found = [drawn(1.0)[factor] for _ in range(200)]
+        inside = [each.low <= share + 1e-12 and share <= each.high for each in found]  # type: ignore[operator]
+        assert np.mean(inside) >= 0.91
+        assert np.mean([each.share for each in found]) == pytest.approx(share, abs=0.06)
+
+
 @pytest.mark.parametrize("records", [[], [trial()], grid({2: [0.5, 0.6]}), grid({0: [0.5, 0.5], 2: [0.5, 0.5]})])
 def test_where_there_is_nothing_to_share(records: list[TrialRecord]) -> None:
     assert importance(records) is None
@@ -119,6 +196,7 @@ def test_whatever_the_trials_shares_are_shares(rows: list[tuple[int, int, float,
         return
     assert 0 <= found.together <= 1 + 1e-9
     assert 0 <= found.rest <= 1
+    assert found.rest + found.together + sum(each.share for each in found.shares) == pytest.approx(1)
     for each in found.shares:
         assert 0 <= each.share <= 1 + 1e-9
         if each.low is not None and each.high is not None:

@@ -98,6 +98,12 @@ def test_where_one_stands_out_at_some_depths_picking_claims_as_much_as_is_told(
     assert false_claims(depths, seeds, truth) <= most + 0.005 + 3.5 * math.sqrt(most / 6000)
 
 
+def test_where_one_depth_was_tried_luck_lifts_none_above_another() -> None:
+    found = reduce_to_depth([*grid({2: [0.5, 0.5]}, factors=LOW), *grid({2: [0.6, 0.6]}, factors=HIGH)])
+    assert found.picked == {2: "dropout=0.5"}
+    assert "may be claimed" not in found.text
+
+
 def test_that_picking_may_claim_more_is_told_with_figures() -> None:
     records = [*grid({0: [0.5, 0.5], 2: [0.6, 0.6]}, factors=LOW), *grid({0: [0.6, 0.6], 2: [0.6, 0.7]}, factors=HIGH)]
     assert "up to 7 % with 4 configurations, 12 % with 9" in reduce_to_depth(records).text

@@ -338,9 +338,11 @@ def test_whatever_the_trials_there_is_a_verdict(records: list[TrialRecord]) -> N
 
 
 def search(values: Mapping[int, Sequence[float]]) -> list[TrialRecord]:
-    """Every trial with a rate of its own and seed 0, as in a random search."""
-    rows = [(depth, val) for depth, row in values.items() for val in row]
-    return [trial(depth, 0, val, {"learning_rate": 0.001 * (1 + k)}) for k, (depth, val) in enumerate(rows)]
+    """Every trial with a rate of its own and seed 0, as in a random search; each depth has low ones and high ones."""
+    return [
+        trial(depth, 0, val, {"learning_rate": 0.001 * (1 + k) + 1e-5 * depth})
+        for depth, row in values.items() for k, val in enumerate(row)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
