@@ -2,7 +2,8 @@
 
 The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
 no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
-lie between the best of one phase's epochs and the best of another's.
+lie between the best of one phase's epochs and the best of another's. What fit and validation part by after the kept
+epoch harms nobody who keeps that, so it counts from twice what counts within it.
 """
 
 from collections.abc import Callable
@@ -50,8 +51,16 @@ RULES = (
     ),
     Rule(
         "underfitting", signs.underfitting, 0.2,
-        "Of the training photos themselves only {train} are read right, so that no other photo can be "
-        "expected to fare better.",
+        "Of the training photos themselves no more than {fitted} were read right at any epoch, so that no other photo "
+        "can be expected to fare better.",
+        "signs", "{remedy}",
+        "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
+    ),
+    Rule(
+        "fit and validation part", signs.parting, 0.3,
+        "From the last phase's epoch {kept}, which was kept, to epoch {count} fit went from {fit} to {later_fit} and "
+        "validation from {val} to {later_val}: the network can fit, and what it learns is of no use to other photos."
+        "{cause}",
         "signs", "{remedy}",
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
