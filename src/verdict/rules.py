@@ -3,7 +3,9 @@
 The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
 no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
 lie between the best of one phase's epochs and the best of another's. What fit and validation part by after the kept
-epoch harms nobody who keeps that, so it counts from twice what counts within it.
+epoch harms nobody who keeps that, so it counts from twice what counts within it. A last epoch that is the best says
+little, as one of equal ones always is: a phase ended too soon where its second half still gained a point more than what
+validation swings by from epoch to epoch, or a photo.
 """
 
 from collections.abc import Callable
@@ -98,8 +100,9 @@ RULES = (
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
-        "ended too soon", signs.ended_too_soon, 1.0,
-        "Epoch {done} of the last phase's {count} was the best, so it was still getting better.",
+        "ended too soon", signs.ended_too_soon, 0.01,
+        "The last of the last phase's {count} epochs was the best, and validation rose by {gain} in the phase's second "
+        "half, while it {swings} from one epoch to the next.",
         "signs", "{epochs}",
         "Prechelt 1998, Early Stopping, But When?",
     ),

@@ -23,7 +23,6 @@ _MODE_OR_MORE = (
     "alone."
 )
 _EXAMPLES = 3
-_LEAST_STEPS = 2
 
 
 def overfitting(trial: TrialRecord) -> Numbers | None:
@@ -112,13 +111,18 @@ def undoing(trial: TrialRecord) -> Numbers | None:
 
 
 def ended_too_soon(trial: TrialRecord) -> Numbers | None:
-    """How far the last phase was when it was best: 1 at its last epoch."""
+    """How much the best of the last phase, its last epoch, gained in the second half, less its swings and a photo."""
     last, best = _last(trial), trial.metric("best/epoch")
-    epochs = _series(last, "epoch")
-    if trial.status != "FINISHED" or best is None or len(epochs) < _LEAST_STEPS:
+    values = _series(last, "val/accuracy")
+    if trial.status != "FINISHED" or len(values) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
         return None
-    done, count = best - epochs[0] + 1, len(last)
-    return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}
+    half = len(values) // 2
+    gain = max(values[half:]) - max(values[:half])
+    swing = max(0.0, *(before - after for before, after in pairwise(values)))
+    return {
+        "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last), "gain": points(gain),
+        "swings": f"fell by no more than {points(swing)}" if swing else "never fell", "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
+    }  # fmt: skip
 
 
 def imbalance(trial: TrialRecord) -> Numbers | None:

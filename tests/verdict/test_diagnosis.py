@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,9 +38,10 @@ def history(*phases: Sequence[float], of: str = "fit/loss", rate: float = 0.003)
     ]
 
 
-def ending(best: int, *phases: int, **more: Any) -> TrialRecord:
-    epochs = history(*([0.5] * count for count in phases), of="val/accuracy")
-    return replace(trial(history=epochs, **more), metrics={"best/epoch": float(best)})
+def ending(*phases: Sequence[float], **more: Any) -> TrialRecord:
+    """The best epoch is the best of the last phase; of equal ones the first."""
+    best = sum(map(len, phases[:-1])) + int(np.argmax(phases[-1]))
+    return replace(trial(history=history(*phases, of="val/accuracy"), **more), metrics={"best/epoch": float(best)})
 
 
 def parted(kept: int, fit: Sequence[float], val: Sequence[float], **more: Any) -> TrialRecord:
@@ -59,6 +61,7 @@ def found(name: str, *records: TrialRecord) -> Finding | None:
     return next((finding for finding in diagnose(records) if finding.name == name), None)
 
 
+RISING = [0.50, 0.52, 0.54, 0.57, 0.56, 0.61]
 FALLING = [2.0, 1.2, 0.8, 0.6, 0.5]
 
 IMBALANCE, LEAKAGE = "class_weights=balanced", "data.near_duplicates=drop"
@@ -141,13 +144,17 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "it, 8.0 points less, at a rate of 0.0003.",
     ),
     (
-        "ended too soon", ending(7, 3, 5), "fine_tune_epochs=10",
-        "Epoch 5 of the last phase's 5 was the best, so it was still getting better.",
+        "ended too soon", ending([0.4, 0.5], RISING), "fine_tune_epochs=12",
+        "The last of the last phase's 6 epochs was the best, and validation rose by 7.0 points in the phase's second "
+        "half, while it fell by no more than 1.0 points from one epoch to the next.",
     ),
-    ("ended too soon", ending(4, 5), "epochs=10", "Epoch 5"),
     (
-        "ended too soon", ending(4, 5, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=10",
-        "Epoch 5",
+        "ended too soon", ending([0.3, 0.4, 0.5, 0.6]), "epochs=8",
+        "The last of the last phase's 4 epochs was the best, and validation rose by 20.0 points in the phase's second "
+        "half, while it never fell from one epoch to the next.",
+    ),
+    (
+        "ended too soon", ending(RISING, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=12", "The last of",
     ),
 ]  # fmt: skip
 
@@ -176,9 +183,12 @@ NOT_FIRED: list[tuple[str, TrialRecord]] = [
     ("fine-tuning undoes", trial(history=history([0.5, 0.6], [0.4, 0.59], of="val/accuracy"))),
     ("fine-tuning undoes", trial(history=history([0.6, 0.5], of="val/accuracy"))),
     ("fine-tuning undoes", trial(history=history([0.6], [0.2], of="val/accuracy"), status="RUNNING")),
-    ("ended too soon", ending(6, 3, 5)),
-    ("ended too soon", ending(7, 3, 5, status="KILLED")),
-    ("ended too soon", ending(3, 3, 1)),  # one epoch says nothing of a trend
+    ("ended too soon", ending([*RISING, 0.60])),
+    ("ended too soon", ending(RISING, status="KILLED")),
+    ("ended too soon", ending([0.4], [0.5, 0.6, 0.7])),  # too few epochs for a trend
+    ("ended too soon", ending([0.566, 0.562, 0.562, 0.571, 0.571, 0.575], val_images=226)),  # two photos
+    ("ended too soon", ending([0.36, 0.47, 0.46, 0.49, 0.45, 0.43, 0.48, 0.47, 0.47, 0.50])),  # swings of 4 points
+    ("ended too soon", ending([0.50, 0.50, 0.55, 0.55, 0.55, 0.60], val_images=20)),  # one photo
 ]
 
 
@@ -245,6 +255,14 @@ def test_the_worst_of_many_trials_speaks_for_them() -> None:
     assert finding is not None
     assert finding.run_ids == ("11-1", "2-0")
     assert finding.text.endswith(" apart. In 2 of 3 trials; the numbers are of 11 layers, seed 1 (run 11-1).")
+
+
+def test_what_still_gains_most_ended_soonest() -> None:
+    some, more = ending(RISING), ending([*RISING[:-1], 0.7], seed=1)
+    finding = found("ended too soon", some, more)
+    assert finding is not None
+    assert finding.run_ids == (more.run_id, some.run_id)
+    assert finding.size == pytest.approx(0.15)
 
 
 def test_a_good_trial_has_no_finding() -> None:
