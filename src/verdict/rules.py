@@ -81,7 +81,7 @@ RULES = (
     ),
     Rule(
         "rate too high: oscillates", signs.oscillation, 0.4,
-        "In phase {phase} fit/loss rose at {rises} of {steps} epochs{at}.",
+        "In phase {phase} fit/loss rose at {rises} of {steps} steps from one epoch to the next{at}.",
         "signs", "{remedy}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
     ),

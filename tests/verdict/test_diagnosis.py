@@ -130,7 +130,7 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
     ),
     (
         "rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7, 1.4, 1.6, 1.3])), "learning_rate=0.001",
-        "In phase 1 fit/loss rose at 2 of 5 epochs, at a rate of 0.003.",
+        "In phase 1 fit/loss rose at 2 of 5 steps from one epoch to the next, at a rate of 0.003.",
     ),
     (
         "rate too low", slow(0.6, 1.50, 1.45, 1.40, 1.36), "fine_tune_learning_rate=0.0009",
