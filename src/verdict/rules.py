@@ -3,9 +3,9 @@
 The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
 no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
 lie between the best of one phase's epochs and the best of another's. What fit and validation part by after the kept
-epoch harms nobody who keeps that, so it counts from twice what counts within it. A last epoch that is the best says
-little, as one of equal ones always is: a phase ended too soon where its second half still gained a point more than what
-validation swings by from epoch to epoch, or a photo.
+epoch harms nobody who keeps that, so it counts from twice what counts within it. That a phase's last epoch is the best
+is luck where it is so by a photo, or by what validation swings by: a phase ended too soon where its second half gained
+a point more than either.
 """
 
 from collections.abc import Callable

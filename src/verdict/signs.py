@@ -121,7 +121,8 @@ def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     swing = max(0.0, *(before - after for before, after in pairwise(values)))
     return {
         "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last), "gain": points(gain),
-        "swings": f"fell by no more than {points(swing)}" if swing else "never fell", "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
+        "swings": f"fell by no more than {points(swing)}" if swing else "never fell",
+        "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
     }  # fmt: skip
 
 
