@@ -55,7 +55,7 @@ def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study],
     trials = read_records(once, [study.key for study in studies.values()], TrialMemory(client))
     verdicts = judge(trials)
     recommended = recommend(verdicts, {run.info.run_id: run.data.tags for run in once})
-    findings = tuple(diagnose(trials))
+    findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / "report.html",

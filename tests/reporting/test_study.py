@@ -38,6 +38,9 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
         "signs.png",
     }  # fmt: skip
     assert len(list(csv.DictReader((tmp_path / "trials.csv").open()))) == 16
+    (gap,) = [finding for finding in data["findings"] if finding["name"] == "overfitting"]
+    assert "In 16 of 16 trials, the recommended one among them; the numbers are of" in gap["text"]
+    assert gap["text"] in html.unescape(page)
 
 
 def test_test_photos_have_no_say(fill: Fill, store_uri: str, tmp_path: Path) -> None:
@@ -119,6 +122,15 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
     page, data = report(store_uri, fill("facets", trials), "facets", tmp_path)
     assert [verdict["facet"] for verdict in data["verdicts"]] == ["batchnorm=train", "batchnorm=inference"]
     assert "dropout also varied: each depth stands with its best of 2 configurations" in page
+
+
+def test_how_a_remedy_fared_stands_in_its_place(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    trials = [(trial(depth, 0, augment=kind), "FINISHED") for depth in (0, 11) for kind in ("none", "light")]
+    page, data = report(store_uri, fill("tries", trials), "tries", tmp_path)
+    (finding,) = [each for each in data["findings"] if each["name"] == "overfitting"]
+    assert finding["note"].startswith("This study tried it at 0 layers: augment=light has 50.0 % (1 trial)")
+    assert finding["note"] in page
+    assert "<code>augment=light</code>" not in page
 
 
 def test_what_unfreezing_adds_to_the_gap_stands_beside_it(fill: Fill, store_uri: str, tmp_path: Path) -> None:

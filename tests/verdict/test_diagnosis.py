@@ -257,6 +257,42 @@ def test_the_worst_of_many_trials_speaks_for_them() -> None:
     assert finding.text.endswith(" apart. In 2 of 3 trials; the numbers are of 11 layers, seed 1 (run 11-1).")
 
 
+@pytest.mark.parametrize(
+    ("recommended", "extent"),
+    [
+        ("11-1", " In 2 of 3 trials; the numbers are of the recommended one, 11 layers, seed 1 (run 11-1)."),
+        ("2-0", " In 2 of 3 trials, the recommended one among them; the numbers are of 11 layers, seed 1 (run 11-1)."),
+        ("0-0", " In 2 of 3 trials, not in the recommended one; the numbers are of 11 layers, seed 1 (run 11-1)."),
+    ],
+)
+def test_it_is_told_whether_the_recommended_trial_is_concerned(recommended: str, extent: str) -> None:
+    records = [measured(0.9, 0.7, depth=2), measured(0.98, 0.5, depth=11, seed=1), measured(0.9, 0.85, depth=0)]
+    assert diagnose(records, recommended)[0].text.endswith(extent)
+
+
+def test_a_remedy_that_was_tried_is_told_and_not_offered() -> None:
+    factors = ({"augment": "none"}, {"augment": "light"})
+    finding = found(
+        "overfitting", *(measured(0.98, val, factors=f) for f, val in zip(factors, (0.5, 0.9), strict=True))
+    )
+    assert finding is not None
+    assert finding.override == ""
+    assert finding.note == (
+        "This study tried it at 2 layers: augment=light has 90.0 % (1 trial) on validation, against 50.0 % (1 trial) "
+        "without."
+    )
+
+
+def test_remedies_that_fight_say_so() -> None:
+    low, undone = slow(0.6, 1.50, 1.45, 1.40, 1.36), trial(0, history=history([0.6], [0.4, 0.5], of="val/accuracy"))
+    notes = {each.name: each.note for each in diagnose([low, undone])}
+    assert notes["rate too low"] == (
+        "“fine-tuning undoes” asks for fine_tune_learning_rate=3e-05, the other way: each remedy is for the trial that "
+        "its numbers are of."
+    )
+    assert "“rate too low” asks for fine_tune_learning_rate=0.0009, the other way" in notes["fine-tuning undoes"]
+
+
 def test_what_still_gains_most_ended_soonest() -> None:
     some, more = ending(RISING), ending([*RISING[:-1], 0.7], seed=1)
     finding = found("ended too soon", some, more)
