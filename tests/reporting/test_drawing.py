@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.cbook import pts_to_poststep
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.path import Path as MatplotlibPath
 from PIL import Image
 
 from src.reporting.drawing import Gallery, draw_all
@@ -164,6 +166,30 @@ def test_the_front_joins_what_nothing_beats(figures: list[Figure], tmp_path: Pat
     (colour,) = set(parameters) - {INK}
     assert parameters[colour] == [(size, accuracy) for size, _, accuracy in costs.values()]
     assert seconds[colour] == [(time, accuracy) for _, time, accuracy in costs.values()]
+
+
+@pytest.mark.parametrize("accuracies", [(0.34, 0.41, 0.475), (0.501, 0.5, 0.502), (0.1, 0.9, 0.5), (0.6, 0.6, 0.6)])
+def test_ticks_say_where_they_are(figures: list[Figure], tmp_path: Path, accuracies: Sequence[float]) -> None:
+    points = [CostPoint("", k, "", accuracy, 10.0 + k, 1.0 + k) for k, accuracy in enumerate(accuracies)]
+    draw_frontier(points, tmp_path / "x.png")
+    axis = figures[0].axes[0].yaxis
+    figures[0].canvas.draw()
+    told = [float(label.get_text().removesuffix(" %").replace("−", "-")) / 100 for label in axis.get_ticklabels()]
+    assert told == pytest.approx(list(axis.get_ticklocs()))
+    assert len(told) > 2
+
+
+def test_no_front_strikes_a_name_through(figures: list[Figure], tmp_path: Path) -> None:
+    costs = {0: (100, 1.0, 0.5), 2: (105, 1.1, 0.6), 11: (300, 1.2, 0.7), 20: (400, 9.0, 0.55), 30: (110, 9.5, 0.5)}
+    points = [CostPoint("", depth, "", accuracy, size, time) for depth, (size, time, accuracy) in costs.items()]
+    draw_frontier(points, tmp_path / "x.png")
+    figures[0].canvas.draw()
+    for axes in figures[0].axes:
+        (front,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+        steps = np.transpose(pts_to_poststep(*front.get_data()))
+        drawn = MatplotlibPath(axes.transData.transform(steps))
+        assert sorted(int(text.get_text()) for text in axes.texts) == [0, 2, 11, 20, 30]
+        assert not any(drawn.intersects_bbox(text.get_window_extent(), filled=False) for text in axes.texts)
 
 
 def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.MlflowClient, tmp_path: Path) -> None:
