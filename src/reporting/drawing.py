@@ -210,14 +210,14 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
     recalled = sum(trial.recalled > 0 for trial in once(trials))
-    known_epochs = f", nor, in {recalled} of them, epochs that an earlier one had trained" if recalled else ""
+    known_epochs = f", nor, in {recalled} trials, epochs that an earlier one had trained" if recalled else ""
     return [
         Picture(
             out / "frontier.png", "more", "What accuracy costs",
             f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
             f"A point for each configuration, mean over seeds. {line}: nothing is better at no more cost. Numbers are "
-            "layers unfrozen. A trial's seconds do not hold frozen layers that another one had computed"
-            f"{known_epochs}.",
+            "layers unfrozen. Seconds are the median over seeds of what the phases took: they hold neither reading "
+            f"photos, nor computing frozen layers, nor measuring{known_epochs}.",
         )
     ]  # fmt: skip
 

@@ -27,7 +27,7 @@ def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
     left.xaxis.set_major_formatter(FuncFormatter(lambda count, _: short_count(count)))
     left.xaxis.set_minor_locator(NullLocator())
     left.set(xlabel="parameters trained, the head's among them", ylabel="validation accuracy")
-    right.set(xlabel="seconds a trial took", xlim=(0, None))
+    right.set(xlabel="seconds of training, median of a configuration's trials", xlim=(0, None))
     percent_axis(left.yaxis)
     if len(colours) > 1:
         labels = [(one_line(name, 50), colour) for name, colour in list(colours.items())[:_MOST_NAMED]]
