@@ -127,6 +127,7 @@ def _record(
         test_images=facts.photos(tags, "test"),
         class_counts=facts.class_counts(tags),
         near_duplicates=facts.near_duplicates(tags),
+        command=tags.get("command", ""),
         recalled=int(tags.get("epochs_recalled", 0)),
     )
 

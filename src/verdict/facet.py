@@ -16,12 +16,14 @@ class Facet:
     Attributes:
         label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
         resolution: the step that validation accuracies come in, as :func:`photo_step` gives it.
+        study: the name of the study that it is of; empty where there is none, or more than one.
     """
 
     label: str
     reduction: Reduction
     comparison: Comparison
     resolution: float
+    study: str = ""
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -58,7 +60,7 @@ class Facet:
         return f"{self.name(place)} (from {block})" if block else self.name(place)
 
 
-def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
+def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Facet:
     """Reduce measured `trials` and compare their depths.
 
     Raises:
@@ -66,7 +68,7 @@ def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
     """
     reduction = reduce_to_depth(trials)
     resolution = photo_step(trials)
-    return Facet(label, reduction, compare(reduction.observations, resolution), resolution)
+    return Facet(label, reduction, compare(reduction.observations, resolution), resolution, study)
 
 
 def photo_step(trials: Sequence[TrialRecord]) -> float:

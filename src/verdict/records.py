@@ -19,6 +19,7 @@ class TrialRecord:
     Attributes:
         status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
         overrides: what was typed, as one text.
+        command: what trains it, as the run remembers; empty where it does not.
         factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
@@ -49,6 +50,7 @@ class TrialRecord:
     near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
     recalled: int = 0
     whole: bool = False
+    command: str = ""
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""

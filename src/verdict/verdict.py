@@ -91,9 +91,13 @@ class Verdict:
         return self.reduction.trials if self.reduction else ()
 
 
-def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
-    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
-    verdicts = [_judge_facet(label, trials) for label, trials in facets(records).items()] or [_judge_facet("", [])]
+def judge(records: Sequence[TrialRecord], study: str = "") -> list[Verdict]:
+    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it.
+
+    `study`: its name, for the commands that would settle what is open; empty where there are several.
+    """
+    found = facets(records) or {"": []}
+    verdicts = [_judge_facet(label, trials, study) for label, trials in found.items()]
     tested = sum(verdict.confidence is not None for verdict in verdicts)
     return [_one_of_many(verdict, tested) for verdict in verdicts]
 
@@ -109,11 +113,11 @@ def _one_of_many(verdict: Verdict, tested: int) -> Verdict:
     return replace(verdict, caveats=(*verdict.caveats, told))
 
 
-def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
+def _judge_facet(label: str, records: Sequence[TrialRecord], study: str) -> Verdict:
     trials, left_out = measured(records), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", None, "No finished trial to judge.", caveats=left_out)
-    facet = make_facet(label, trials)
+    facet = make_facet(label, trials, study)
     kind, confidence = _kind(facet.comparison), _confidence(facet.comparison)
     sentence, settle = _SPEAK[kind]
     return Verdict(

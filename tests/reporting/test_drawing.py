@@ -34,7 +34,7 @@ from tests.verdict.studies import trial
 def draw(client: mlflow.MlflowClient, trials: Sequence[TrialRecord], out: Path) -> Gallery:
     out.mkdir(exist_ok=True)
     verdicts = judge(trials)
-    recommended = recommend(verdicts, {record.run_id: {} for record in trials})
+    recommended = recommend(verdicts)
     return draw_all(client, trials, verdicts, diagnose(trials), recommended, out)
 
 
