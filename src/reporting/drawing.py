@@ -25,7 +25,7 @@ from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.records import TrialRecord, once
 from src.verdict.verdict import Verdict
-from src.verdict.wording import percent
+from src.verdict.wording import layers, percent
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 
@@ -95,6 +95,7 @@ def draw_all(
     for name in NAMES:
         (out / f"{name}.png").unlink(missing_ok=True)
     pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(trials, findings, out)], []
+    by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id, *_KEPT[name]) for name in _KEPT if recommended]
     wanted += [
         (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
@@ -102,10 +103,18 @@ def draw_all(
     for name, run_id, title, alt in wanted:
         if _put(client, run_id, name, out):
             place: Place = "recommended" if name in _KEPT else "diagnosis"
-            pictures.append(Picture(out / f"{name}.png", place, title, alt))
+            caption = f"{alt} {_of_which(by_id[run_id], is_of_validation=name in _KEPT)}"
+            pictures.append(Picture(out / f"{name}.png", place, title, alt, caption))
         else:
             missing.append(f"{title}: {_artifact(name)} of run {run_id} is not at its place in the store.")
     return Gallery(tuple(pictures), tuple(missing))
+
+
+def _of_which(trial: TrialRecord, *, is_of_validation: bool) -> str:
+    """Of which photos and which trial a figure is: the page speaks of test photos beside it."""
+    count = f"{trial.val_images:,} " if trial.val_images else ""
+    photos = f"They are the {count}validation photos, not the test photos. " if is_of_validation else ""
+    return f"{photos}The trial has {layers([trial.depth])}, seed {trial.seed} (run {trial.run_id[:8]})."
 
 
 def _artifact(name: str) -> str:

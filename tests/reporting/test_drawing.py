@@ -92,6 +92,18 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
     assert "figures/confusion.png of run 11-0-0.2 is not at its place" in gallery.missing[0]
 
 
+def test_what_a_trial_left_says_of_which_photos_and_trial(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.reporting.drawing.fetch", lambda *_: b"\x89PNG\r\n\x1a\n")
+    trials = [replace(each, val_images=1226) for each in many()]
+    captions = {picture.name: picture.caption for picture in draw(client, trials, tmp_path).pictures}
+    for name in ("confusion", "mistakes"):
+        assert captions[name].endswith(
+            "They are the 1,226 validation photos, not the test photos. The trial has 11 layers, seed 0 (run 11-0-0.2)."
+        )
+
+
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn from now on, in place of their files."""
