@@ -23,7 +23,6 @@ from src.verdict.wording import number
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
-_ALMOST_ALL = 0.9995  # would be rounded to 100.0 %
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ def write_page(
     )  # fmt: skip
     environment.filters |= {
         "percent": number,
-        "confidence": _confidence,
         "signed": partial(number, signed=True),
         "interval": _interval,
         "within": _within,
@@ -112,15 +110,6 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
         is_recommended=recommended is not None and verdict.facet == recommended.facet,
     )
-
-
-def _confidence(share: float) -> str:
-    """A confidence in per cent, bare: never all of it.
-
-    >>> _confidence(0.98765), _confidence(0.9994), _confidence(0.9996), _confidence(1.0)
-    ('98.8', '99.9', 'above 99.9', 'above 99.9')
-    """
-    return "above 99.9" if share >= _ALMOST_ALL else number(share)
 
 
 def _interval(interval: Interval) -> str:

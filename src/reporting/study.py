@@ -107,7 +107,7 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
-    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "settle", "caveats")
+    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
     gaps = gap_rows(verdict.trials)
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",

@@ -22,6 +22,7 @@ from src.verdict.records import VALIDATION, TrialRecord, facets, measured
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import sentence_of_one_depth, sentence_of_one_seed, sentence_of_shown, sentence_of_tie
 from src.verdict.settling import settle_one_depth, settle_one_seed, settle_shown, settle_tie
+from src.verdict.wording import probability
 
 Kind = Literal["nothing", "one depth", "one seed", "tie", "shown"]
 
@@ -66,6 +67,7 @@ class Verdict:
         confidence: highest level, 0–1, at which the interval of the clearest difference excludes none; None where
             nothing can be tested.
         words: the same in words.
+        evidence: the p-value that they rest on, and of which pair it is; empty where nothing can be tested.
         rows: the depths, rising.
         settle: what would settle what is open, a sentence each.
         caveats: what limits the verdict, a sentence each.
@@ -79,6 +81,7 @@ class Verdict:
     sentence: str
     confidence: float | None = None
     words: str = "no claim"
+    evidence: str = ""
     rows: tuple[DepthRow, ...] = ()
     settle: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -127,6 +130,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str) -> Verd
         sentence=sentence(facet),
         confidence=confidence,
         words=_words(confidence),
+        evidence=_evidence(facet),
         rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
         settle=settle(facet),
         caveats=(*left_out, *caveats(facet)),
@@ -154,6 +158,16 @@ def _words(confidence: float | None) -> str:
         return "no claim"
     steps = ((0.99, "well supported"), (LEVEL, "supported"), (0.8, "hinted at, not shown"))
     return next((words for least, words in steps if confidence >= least), "not supported")
+
+
+def _evidence(facet: Facet) -> str:
+    """The clearest pair's p-value, which :func:`_confidence` is 1 less."""
+    if not facet.comparison.testable:
+        return ""
+    better, worse = facet.comparison.clearest
+    p = facet.comparison.p(better, worse)
+    told = probability(1.0 if p is None else p)
+    return f"adjusted {told} of the clearest pair, {facet.depths[better]} over {facet.name(worse)}"
 
 
 def _row(facet: Facet, place: int) -> DepthRow:

@@ -18,7 +18,7 @@ from src.verdict.comparison import Comparison
 from src.verdict.power import POWER, chance_to_show, detectable
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
-from src.verdict.wording import typed
+from src.verdict.wording import probability, typed
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
 
 ALIKE = "with the study's name and other settings"
@@ -106,9 +106,21 @@ def test_confidence_in_words_and_number(records: list[TrialRecord], words: str, 
     assert low <= verdict.confidence <= high
 
 
+def test_the_words_name_the_pair_and_its_p_value() -> None:
+    """The sentence may speak of another pair: the named depth over the closest that it beats."""
+    verdict = only(grid(WINNER | {2: (0.64, 0.65, 0.66)}))
+    assert "(11 over 2 " in verdict.sentence
+    assert verdict.comparison is not None
+    p = verdict.comparison.p(2, 0)
+    assert verdict.evidence == f"adjusted {probability(p or 1)} of the clearest pair, 11 over 0 layers"
+    assert verdict.confidence == pytest.approx(1 - (p or 1))
+    assert only(grid(TIE)).evidence == "adjusted p = 0.140 of the clearest pair, 20 over 0 layers"
+
+
 @pytest.mark.parametrize("records", [grid({0: (0.5,), 2: (0.6,)}), grid({2: (0.5, 0.6)}), []])
 def test_no_confidence_where_nothing_is_tested(records: list[TrialRecord]) -> None:
-    assert (only(records).confidence, only(records).words) == (None, "no claim")
+    verdict = only(records)
+    assert (verdict.confidence, verdict.words, verdict.evidence) == (None, "no claim", "")
 
 
 def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
