@@ -4,6 +4,7 @@ A head alone on a frozen backbone has a gap too. What depth is to blame for is w
 was trained and the gap grew, the parts are counted from there; elsewhere as they stand.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,12 @@ _MOST_NUMBERS = 3
 
 Part = Literal["mode", "generalization", "neither"]
 Doubt = Literal["", "not told apart", "one seed"]
+_SAID: Mapping[Doubt, str] = {
+    "": "mainly {part} at {depths}",
+    "not told apart": "more {part} than {other} at {depths}, though the seeds do not tell them apart",
+    "one seed": "more {part} than {other} at {depths}, though one seed cannot tell how surely",
+}
+_PARTS = (("mode", "generalization"), ("generalization", "mode"))
 _BySeed = Mapping[int, NDArray[np.float64]]
 """Mode and generalization, [2], of a depth's trials by their seed."""
 
@@ -37,7 +44,7 @@ class GapRow:
         generalization: train − val.
         added: mode's and generalization's parts beyond those at depth 0; None there, and where that was not trained.
         counted: what `mainly` counts: what unfreezing added, or the gap as it stands.
-        mainly: which part that is to be laid to; neither where there is next to none.
+        mainly: which part is the larger one; neither where there is next to none.
         apart: mode − generalization of what is counted, seed by seed, with Student's interval.
         doubt: why `mainly` may be luck: its interval holds 0, or there is none; empty where it is clear of 0.
     """
@@ -66,13 +73,9 @@ def gap_rows(trials: Sequence[TrialRecord]) -> tuple[GapRow, ...]:
 def describe_gaps(rows: Sequence[GapRow]) -> str:
     """The rows in a few sentences; empty where there is none."""
     stands, added = ([row for row in rows if row.counted == what] for what in ("gap", "added"))
-    named = [row for row in rows if row.mainly != "neither"]
-    alike, alone = ([row.depth for row in named if row.doubt == doubt] for doubt in ("not told apart", "one seed"))
     said = (
         f"The gap between fit and validation is {_claims(stands)}." if stands else "",
         f"What unfreezing adds to it is {_claims(added)}." if added else "",
-        f"The seeds do not tell mode and generalization apart at {layers(alike)}." if alike else "",
-        f"One seed cannot tell how sure that is at {layers(alone)}." if alone else "",
     )
     return " ".join(text for text in said if text)
 
@@ -116,12 +119,17 @@ def _is_clear(interval: Interval) -> bool:
 
 
 def _claims(rows: Sequence[GapRow]) -> str:
-    """Which part it mainly is at which depths, with the numbers."""
-    words = {"mode": "mainly mode", "generalization": "mainly generalization", "neither": "not worth naming"}
-    by_part = {said: [row for row in rows if row.mainly == part] for part, said in words.items()}
-    return ", ".join(
-        f"{said} at {layers([row.depth for row in some])} ({_numbers(some)})" for said, some in by_part.items() if some
-    )
+    """Which part it is at which depths, as surely as the seeds say, with the numbers."""
+    told = []
+    for (doubt, said), (part, other) in itertools.product(_SAID.items(), _PARTS):
+        some = [row for row in rows if (row.mainly, row.doubt) == (part, doubt)]
+        if some:
+            claim = said.format(part=part, other=other, depths=layers([row.depth for row in some]))
+            told.append(f"{claim} ({_numbers(some)})")
+    small = [row for row in rows if row.mainly == "neither"]
+    if small:
+        told.append(f"not worth naming at {layers([row.depth for row in small])} ({_numbers(small)})")
+    return ", ".join(told)
 
 
 def _numbers(rows: Sequence[GapRow]) -> str:
