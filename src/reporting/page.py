@@ -1,5 +1,6 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class _Card:
     gaps: str
     rows: tuple[tuple[DepthRow, GapRow | None], ...]
     is_recommended: bool
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there are depths to choose from."""
+        return len(self.rows) > 1
 
 
 def is_report(page: Path) -> bool:
@@ -83,7 +89,7 @@ def write_page(
         recommended=recommended,
         why_none=why_none(verdicts),
     )
-    write_whole(path, page)
+    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
@@ -98,7 +104,9 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     counts = Counter(trial.status.lower() for trial in runs)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
-    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{still}"
+    shared = sum(trial.answers > 1 for trial in runs)
+    once_each = f" {shared} of them answer several jobs each, and count once." if shared else ""
+    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{once_each}{still}"
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:

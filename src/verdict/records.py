@@ -24,6 +24,7 @@ class TrialRecord:
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
+        answers: jobs of its studies that came to it, each by a spelling of its own.
         whole: whether all layers train that can, however that was spelled.
         metrics: by the names in MLflow; accuracies and gaps in 0–1.
         history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
@@ -49,6 +50,7 @@ class TrialRecord:
     class_counts: Mapping[str, int] = field(default_factory=dict)
     near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
     recalled: int = 0
+    answers: int = 1
     whole: bool = False
     command: str = ""
 
