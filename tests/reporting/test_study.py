@@ -174,8 +174,8 @@ def test_what_unfreezing_adds_to_the_gap_stands_beside_it(fill: Fill, store_uri:
     page, data = report(store_uri, study, "adds", tmp_path)
     assert [row["mainly"] for row in data["verdicts"][0]["gaps"]] == ["generalization", "mode"]
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in page.split("<th>mode added</th>")[1].split("<tr")[1:3]]
-    assert cells[0][3:] == ["+39.9", "", "", "in all: generalization"]
-    assert cells[1] == ["2", "+62.9", "+25.0", "+37.9", "+20.0", "−2.0", "added: mode"]
+    assert cells[0][3:] == ["+39.9", "", "", "in all: mainly generalization"]
+    assert cells[1] == ["2", "+62.9", "+25.0", "+37.9", "+20.0", "−2.0", "added: mainly mode"]
 
 
 def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: Path) -> None:
