@@ -49,7 +49,7 @@ def test_the_posts_recipe_has_its_gap_from_mode_and_the_cure_from_generalization
     done = thaw(
         "src.train", "-cn", "posts_recipe", "data=folder", f"data.root={_without_test(real_photos, tmp_path)}",
         "data.fraction=0.5", "weights=file", f"weights.path={real_weights}", "weights.alpha=0.35", "image_size=96",
-        "unfrozen=0,2,11", "seed=0,1", "fine_tune_epochs=5", "tracking.save_model=false",
+        "unfrozen=0,2,11", "seed=0,1,2", "fine_tune_epochs=5", "tracking.save_model=false",
         f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", f"hydra.sweep.dir={tmp_path}/sweep",
         f"runtime.cache_dir={tmp_path}/cache", f"runtime.work_dir={tmp_path}/work", seconds=880,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.records import TrialRecord, once
 from src.verdict.verdict import Verdict
-from src.verdict.wording import percent
+from src.verdict.wording import layers, percent
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 
@@ -94,6 +94,7 @@ def draw_all(
     for name in NAMES:
         (out / f"{name}.png").unlink(missing_ok=True)
     pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(trials, findings, out)], []
+    by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id, *_KEPT[name]) for name in _KEPT if recommended]
     wanted += [
         (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
@@ -101,10 +102,18 @@ def draw_all(
     for name, run_id, title, alt in wanted:
         if _put(client, run_id, name, out):
             place: Place = "recommended" if name in _KEPT else "diagnosis"
-            pictures.append(Picture(out / f"{name}.png", place, title, alt))
+            caption = f"{alt} {_of_which(by_id[run_id], is_of_validation=name in _KEPT)}"
+            pictures.append(Picture(out / f"{name}.png", place, title, alt, caption))
         else:
             missing.append(f"{title}: {_artifact(name)} of run {run_id} is not at its place in the store.")
     return Gallery(tuple(pictures), tuple(missing))
+
+
+def _of_which(trial: TrialRecord, *, is_of_validation: bool) -> str:
+    """Of which photos and which trial a figure is: the page speaks of test photos beside it."""
+    count = f"{trial.val_images:,} " if trial.val_images else ""
+    photos = f"They are the {count}validation photos, not the test photos. " if is_of_validation else ""
+    return f"{photos}The trial has {layers([trial.depth])}, seed {trial.seed} (run {trial.run_id[:8]})."
 
 
 def _artifact(name: str) -> str:
@@ -218,14 +227,14 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
     recalled = sum(trial.recalled > 0 for trial in once(trials))
-    known_epochs = f", nor, in {recalled} of them, epochs that an earlier one had trained" if recalled else ""
+    known_epochs = f", nor, in {recalled} trials, epochs that an earlier one had trained" if recalled else ""
     return [
         Picture(
             out / "frontier.png", "more", "What accuracy costs",
             f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
             f"A point for each configuration, mean over seeds. {line}: nothing is better at no more cost. Numbers are "
-            "layers unfrozen. A trial's seconds do not hold frozen layers that another one had computed"
-            f"{known_epochs}.",
+            "layers unfrozen. Seconds are the median over seeds of what the phases took: they hold neither reading "
+            f"photos, nor computing frozen layers, nor measuring{known_epochs}.",
         )
     ]  # fmt: skip
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from src.errors import one_line
-from src.reporting.style import INK, QUIET, canvas, facet_colours, legend, save_figure, short_count, tidy
+from src.reporting.style import INK, QUIET, canvas, facet_colours, legend, percent_axis, save_figure, short_count, tidy
 from src.verdict.cost import CostPoint, fronts
 
 _MOST_NAMED = 8
+_FEW = 12
 
 
 def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
@@ -26,8 +27,8 @@ def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
     left.xaxis.set_major_formatter(FuncFormatter(lambda count, _: short_count(count)))
     left.xaxis.set_minor_locator(NullLocator())
     left.set(xlabel="parameters trained, the head's among them", ylabel="validation accuracy")
-    right.set(xlabel="seconds a trial took", xlim=(0, None))
-    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    right.set(xlabel="seconds of training, median of a configuration's trials", xlim=(0, None))
+    percent_axis(left.yaxis)
     if len(colours) > 1:
         labels = [(one_line(name, 50), colour) for name, colour in list(colours.items())[:_MOST_NAMED]]
         handles = [Line2D([], [], color=colour, marker="o", ls="", label=name) for name, colour in labels]
@@ -37,23 +38,29 @@ def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
 
 def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours: dict[str, str]) -> None:
     known = [(cost, point) for cost, point in points if cost is not None and cost > 0]
+    found = fronts(points)
     for cost, point in known:
         axes.plot(cost, point.accuracy, "o", color=colours[point.facet], ms=5, alpha=0.75, mew=0)
-    for front in fronts(points):
-        _front(axes, front)
+    for front in found:
+        axes.plot(
+            [cost for cost, _ in front], [point.accuracy for _, point in front],
+            color=INK, lw=1, drawstyle="steps-post", marker="o", mfc="none", mec=INK, ms=8,
+        )  # fmt: skip
+        _name(axes, front[-_MOST_NAMED:], INK, above=True)
+    if len(known) <= _FEW:
+        unbeaten = {id(point) for front in found for _, point in front}
+        _name(axes, [(cost, point) for cost, point in known if id(point) not in unbeaten], QUIET, above=False)
     if not known:
         axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
     tidy(axes, grid="both")
     axes.margins(0.12, 0.18)
 
 
-def _front(axes: Axes, front: Sequence[tuple[float, CostPoint]]) -> None:
-    axes.plot(
-        [cost for cost, _ in front], [point.accuracy for _, point in front],
-        color=INK, lw=1, drawstyle="steps-post", marker="o", mfc="none", mec=INK, ms=8,
-    )  # fmt: skip
-    for cost, point in front[-_MOST_NAMED:]:
+def _name(axes: Axes, points: Sequence[tuple[float, CostPoint]], colour: str, *, above: bool) -> None:
+    """Write depths above and left of a front's points, where its line never passes, or below and right of others."""
+    across, up, anchor = (-4, 4, "right") if above else (3, -10, "left")
+    for cost, point in points:
         axes.annotate(
-            f"{point.depth}", (cost, point.accuracy), xytext=(0, 7), textcoords="offset points", ha="center", size=8,
-            color=INK,
+            f"{point.depth}", (cost, point.accuracy), xytext=(across, up), textcoords="offset points", ha=anchor,
+            size=8, color=colour,
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from src.verdict.wording import number
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
-_ALMOST_ALL = 0.9995  # would be rounded to 100.0 %
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class _Card:
     gaps: str
     rows: tuple[tuple[DepthRow, GapRow | None], ...]
     is_recommended: bool
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there are depths to choose from."""
+        return len(self.rows) > 1
 
 
 def is_report(page: Path) -> bool:
@@ -62,7 +67,6 @@ def write_page(
     )  # fmt: skip
     environment.filters |= {
         "percent": number,
-        "confidence": _confidence,
         "signed": partial(number, signed=True),
         "interval": _interval,
         "within": _within,
@@ -72,7 +76,6 @@ def write_page(
     page = environment.get_template("page.html.j2").render(
         name=printable(name),
         state=state_of(trials),
-        answers=_answers(trials),
         trials=list(zip(rows, own, strict=True)),
         alike=alike,
         folded=len(rows) > _MOST_OPEN,
@@ -80,14 +83,13 @@ def write_page(
         findings=findings,
         rules=RULES,
         worth=WORTH_NAMING,
-        several=any(len(verdict.rows) > 1 for verdict in verdicts),
         pictures=gallery.pictures,
         anchors={picture.name for picture in gallery.pictures},
         missing=gallery.missing,
         recommended=recommended,
         why_none=why_none(verdicts),
     )
-    write_whole(path, page)
+    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
@@ -102,21 +104,9 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     counts = Counter(trial.status.lower() for trial in runs)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
-    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{still}"
-
-
-def _answers(trials: Sequence[TrialRecord]) -> str:
-    """Why there are fewer trials than a sweep has jobs; empty where each run is of one configuration.
-
-    >>> from types import SimpleNamespace as Trial
-    >>> _answers([Trial(run_id="a"), Trial(run_id="a"), Trial(run_id="b")])
-    "1 of them answered several of the sweep's configurations, which train the same, and counts once."
-    """
-    several = sum(count > 1 for count in Counter(trial.run_id for trial in trials).values())
-    if not several:
-        return ""
-    count = "counts" if several == 1 else "count"
-    return f"{several} of them answered several of the sweep's configurations, which train the same, and {count} once."
+    shared = sum(trial.answers > 1 for trial in runs)
+    once_each = f" {shared} of them answer several jobs each, and count once." if shared else ""
+    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{once_each}{still}"
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
@@ -128,15 +118,6 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
         is_recommended=recommended is not None and verdict.facet == recommended.facet,
     )
-
-
-def _confidence(share: float) -> str:
-    """A confidence in per cent, bare: never all of it.
-
-    >>> _confidence(0.98765), _confidence(0.9994), _confidence(0.9996), _confidence(1.0)
-    ('98.8', '99.9', 'above 99.9', 'above 99.9')
-    """
-    return "above 99.9" if share >= _ALMOST_ALL else number(share)
 
 
 def _interval(interval: Interval) -> str:

@@ -1,7 +1,7 @@
 """The one trial that a study recommends: how to train it, what test photos say of it, and how far to trust its pick."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +36,12 @@ class Recommended:
     choice: str
 
 
-def recommend(verdicts: Sequence[Verdict], tags: Mapping[str, Mapping[str, str]]) -> Recommended | None:
+def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation accuracy.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
-    them. `tags` are the runs', by id.
+    them.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):
@@ -53,7 +53,7 @@ def recommend(verdicts: Sequence[Verdict], tags: Mapping[str, Mapping[str, str]]
         facet=verdict.facet,
         depth=trial.depth,
         seed=trial.seed,
-        command=tags[trial.run_id].get("command", f"python -m src.train {trial.overrides}"),
+        command=trial.command or f"python -m src.train {trial.overrides}",
         test=_test_text(trial),
         flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
         choice=_choice_text(verdict, measured),

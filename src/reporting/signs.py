@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, save_figure, tidy, title
+from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, percent_axis, save_figure, tidy, title
 from src.verdict.phases import phases
 from src.verdict.records import TrialRecord
 
@@ -46,7 +46,7 @@ def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     if measure == "accuracy":
         axes.set_ylim(0, 1.03)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        percent_axis(axes.yaxis)
     else:
         axes.set_ylabel("loss")
     tidy(axes)

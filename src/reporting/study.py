@@ -52,9 +52,9 @@ def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study],
     every = (run for each in runs.values() for run in each)
     once = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
     trials = read_records(once, [study.key for study in studies.values()], TrialMemory(client))
-    verdicts = judge(trials)
-    recommended = recommend(verdicts, {run.info.run_id: run.data.tags for run in once})
-    findings = tuple(diagnose(trials))
+    verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
+    recommended = recommend(verdicts)
+    findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / "report.html",
@@ -106,7 +106,7 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
-    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "settle", "caveats")
+    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",
         "depths": [asdict(row) for row in verdict.rows],

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, shades, tidy, title
+from src.reporting.style import Colour, canvas, legend, mark_phases, percent_axis, save_figure, shades, tidy, title
 from src.verdict.phases import phases
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Verdict
@@ -60,7 +60,7 @@ def _panel(axes: Axes, verdict: Verdict, split: str, colours: Mapping[int, Colou
     title(axes, f"{split}   {verdict.facet}", 58)
     axes.set(xlabel="epoch", ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    percent_axis(axes.yaxis)
     tidy(axes)
 
 

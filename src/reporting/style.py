@@ -7,7 +7,9 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from src.errors import one_line
 
@@ -58,6 +60,12 @@ def mark_phases(axes: Axes, epochs: Iterable[float]) -> None:
     """A dotted line before each of the `epochs` that a phase begins with."""
     for epoch in epochs:
         axes.axvline(epoch - 0.5, color=QUIET, ls=":", lw=1)
+
+
+def percent_axis(axis: Axis, symbol: str = " %") -> None:
+    """Tell shares (0–1) in per cent, at round places and with as many digits as those have."""
+    axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}{symbol}".replace("-", "−")))
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

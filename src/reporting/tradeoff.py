@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
 from src.errors import one_line
 from src.reporting.style import (
@@ -22,6 +21,7 @@ from src.reporting.style import (
     WIDTH,
     canvas,
     legend,
+    percent_axis,
     save_figure,
     short_count,
     tidy,
@@ -83,9 +83,9 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
             _bar(bars, place, gaps[row.depth])
     title(lines, verdict.facet or "All trials", 52)
     lines.set(ylim=(0, 1.03), ylabel="accuracy")
-    lines.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    percent_axis(lines.yaxis)
     bars.set(ylabel="gap, points", xlim=(-0.6, len(verdict.rows) - 0.4))
-    bars.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    percent_axis(bars.yaxis, symbol="")
     bars.axhline(0, color=QUIET, lw=0.8)
     for axes in (lines, bars):
         tidy(axes)

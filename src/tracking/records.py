@@ -34,7 +34,7 @@ def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMem
     factors = essential([own for *_, own in spelled])
     histories = {run.info.run_id: _history(run, memory) for run in runs}
     return [
-        _record(run, spelling, own, histories[run.info.run_id])
+        _record(run, spelling, own, histories[run.info.run_id], len(_spellings(run, keys)))
         for (run, spelling, _), own in zip(spelled, factors, strict=True)
     ]
 
@@ -90,12 +90,17 @@ def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bo
 def _configurations(run: FoundRun, keys: Sequence[str]) -> dict[str, Factors]:
     """The configurations that a run stands for, each by its first spelling."""
     found: dict[str, Factors] = {}
-    spelled = [line for key in keys if member_tag(key) in run.data.tags for line in spellings(run, key)]
-    for spelling in spelled:
+    for spelling in _spellings(run, keys):
         own = _factors(run.data.params, run.data.tags, _spelled(spelling))
         if own not in found.values():
             found[spelling] = own
     return found
+
+
+def _spellings(run: FoundRun, keys: Sequence[str]) -> list[str]:
+    """How the studies `keys` spell a run's trial, each spelling once."""
+    lines = (line for key in keys if member_tag(key) in run.data.tags for line in spellings(run, key))
+    return list(dict.fromkeys(lines))
 
 
 def _spelled(spelling: str) -> dict[str, str]:
@@ -108,7 +113,7 @@ def _spelled(spelling: str) -> dict[str, str]:
 
 
 def _record(
-    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]]
+    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]], answers: int
 ) -> TrialRecord:
     metrics, tags = run.data.metrics, run.data.tags
     return TrialRecord(
@@ -127,6 +132,8 @@ def _record(
         test_images=facts.photos(tags, "test"),
         class_counts=facts.class_counts(tags),
         near_duplicates=facts.near_duplicates(tags),
+        answers=answers,
+        command=tags.get("command", ""),
         recalled=int(tags.get("epochs_recalled", 0)),
     )
 

@@ -7,12 +7,16 @@ import numpy as np
 
 from src.verdict.records import VALIDATION, TrialRecord, configuration, facets, measured, tuned, validated_on
 
-PARAMETERS, SECONDS = "trainable_parameters", "time/total"
+PARAMETERS = "trainable_parameters"
+_PHASE = "time/phase/"
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """One configuration: means over its seeds.
+    """One configuration: means over its seeds, but of seconds the median.
+
+    Seconds are those of the phases alone: photos are read, TensorFlow started and frozen layers computed by whichever
+    trial comes first. It compiles the steps too, within its phases, and the median leaves that out.
 
     Attributes:
         facet: as it would be typed; empty where there is one.
@@ -20,7 +24,7 @@ class CostPoint:
         settings: the other hyperparameters that vary, as they would be typed.
         accuracy: best/val_accuracy, 0–1.
         parameters: that train, the head's among them; None where unknown.
-        seconds: that a trial took; None where unknown.
+        seconds: that a trial's phases took; None where unknown.
         data: the photos that accuracy is of, as they would be typed.
     """
 
@@ -73,8 +77,16 @@ def fronts(points: Sequence[tuple[float | None, CostPoint]]) -> list[list[tuple[
 def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
     accuracy = _mean(trials, VALIDATION)
     assert accuracy is not None
-    costs = _mean(trials, PARAMETERS), _mean(trials, SECONDS)
+    seconds = [known for trial in trials if (known := _seconds(trial)) is not None]
+    costs = _mean(trials, PARAMETERS), float(np.median(seconds)) if seconds else None
     return CostPoint(facet, depth, settings, accuracy, *costs, validated_on(trials[0]))
+
+
+def _seconds(trial: TrialRecord) -> float | None:
+    """What the phases took together; None where one is not known."""
+    parts = [trial.metric(name) for name in trial.metrics if name.startswith(_PHASE)]
+    known = [part for part in parts if part is not None]
+    return sum(known) if parts and len(known) == len(parts) else None
 
 
 def _mean(trials: Sequence[TrialRecord], name: str) -> float | None:

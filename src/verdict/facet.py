@@ -17,12 +17,14 @@ class Facet:
     Attributes:
         label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
         resolution: the step that validation accuracies come in, as :func:`photo_step` gives it.
+        study: the name of the study that it is of; empty where there is none, or more than one.
     """
 
     label: str
     reduction: Reduction
     comparison: Comparison
     resolution: float
+    study: str = ""
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -59,7 +61,7 @@ class Facet:
         return f"{self.name(place)} (from {block})" if block else self.name(place)
 
 
-def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
+def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Facet:
     """Reduce measured `trials` and compare their depths.
 
     Raises:
@@ -70,7 +72,7 @@ def make_facet(label: str, trials: Sequence[TrialRecord]) -> Facet:
     comparison = compare(reduction.observations, resolution)
     if reduction.pooled:
         comparison = replace(comparison, withheld=confounded(comparison, reduction.trials))
-    return Facet(label, reduction, comparison, resolution)
+    return Facet(label, reduction, comparison, resolution, study)
 
 
 def photo_step(trials: Sequence[TrialRecord]) -> float:

@@ -5,6 +5,7 @@ was trained and the gap grew, the parts are counted from there; elsewhere as the
 than depth and seed, as in a search, what is added may be of the other settings, and nothing is counted from depth 0.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,12 @@ _MOST_NUMBERS = 3
 
 Part = Literal["mode", "generalization", "neither"]
 Doubt = Literal["", "not told apart", "one seed"]
+_SAID: Mapping[Doubt, str] = {
+    "": "mainly {part} at {depths}",
+    "not told apart": "more {part} than {other} at {depths}, though the {unit}s do not tell them apart",
+    "one seed": "more {part} than {other} at {depths}, though one {unit} cannot tell how surely",
+}
+_PARTS = (("mode", "generalization"), ("generalization", "mode"))
 _BySeed = Mapping[int, NDArray[np.float64]]
 """Mode and generalization, [2], of a depth's trials by their seed, or by their number where they are pooled."""
 
@@ -38,7 +45,7 @@ class GapRow:
         generalization: train − val.
         added: mode's and generalization's parts beyond those at depth 0; None there, and where that was not trained.
         counted: what `mainly` counts: what unfreezing added, or the gap as it stands.
-        mainly: which part that is to be laid to; neither where there is next to none.
+        mainly: which part is the larger one; neither where there is next to none.
         apart: mode − generalization of what is counted, seed by seed, with Student's interval.
         doubt: why `mainly` may be luck: its interval holds 0, or there is none; empty where it is clear of 0.
     """
@@ -74,14 +81,10 @@ def gap_rows(trials: Sequence[TrialRecord], *, pooled: bool = False) -> tuple[Ga
 def describe_gaps(rows: Sequence[GapRow], *, pooled: bool = False) -> str:
     """The rows, of `pooled` trials or not, in a few sentences; empty where there is none."""
     stands, added = ([row for row in rows if row.counted == what] for what in ("gap", "added"))
-    named = [row for row in rows if row.mainly != "neither"]
-    alike, alone = ([row.depth for row in named if row.doubt == doubt] for doubt in ("not told apart", "one seed"))
     unit = "trial" if pooled else "seed"
     said = (
-        f"The gap between fit and validation is {_claims(stands)}." if stands else "",
-        f"What unfreezing adds to it is {_claims(added)}." if added else "",
-        f"The {unit}s do not tell mode and generalization apart at {layers(alike)}." if alike else "",
-        f"One {unit} cannot tell how sure that is at {layers(alone)}." if alone else "",
+        f"The gap between fit and validation is {_claims(stands, unit)}." if stands else "",
+        f"What unfreezing adds to it is {_claims(added, unit)}." if added else "",
         "What unfreezing adds to it is not told: other settings differ between the depths." if pooled and rows else "",
     )
     return " ".join(text for text in said if text)
@@ -125,13 +128,18 @@ def _is_clear(interval: Interval) -> bool:
     return interval.low is not None and interval.high is not None and (interval.low > 0 or interval.high < 0)
 
 
-def _claims(rows: Sequence[GapRow]) -> str:
-    """Which part it mainly is at which depths, with the numbers."""
-    words = {"mode": "mainly mode", "generalization": "mainly generalization", "neither": "not worth naming"}
-    by_part = {said: [row for row in rows if row.mainly == part] for part, said in words.items()}
-    return ", ".join(
-        f"{said} at {layers([row.depth for row in some])} ({_numbers(some)})" for said, some in by_part.items() if some
-    )
+def _claims(rows: Sequence[GapRow], unit: str) -> str:
+    """Which part it is at which depths, as surely as the seeds (the `unit`) say, with the numbers."""
+    told = []
+    for (doubt, said), (part, other) in itertools.product(_SAID.items(), _PARTS):
+        some = [row for row in rows if (row.mainly, row.doubt) == (part, doubt)]
+        if some:
+            claim = said.format(part=part, other=other, unit=unit, depths=layers([row.depth for row in some]))
+            told.append(f"{claim} ({_numbers(some)})")
+    small = [row for row in rows if row.mainly == "neither"]
+    if small:
+        told.append(f"not worth naming at {layers([row.depth for row in small])} ({_numbers(small)})")
+    return ", ".join(told)
 
 
 def _numbers(rows: Sequence[GapRow]) -> str:

@@ -19,10 +19,12 @@ class TrialRecord:
     Attributes:
         status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
         overrides: what was typed, as one text.
+        command: what trains it, as the run remembers; empty where it does not.
         factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
+        answers: jobs of its studies that came to it, each by a spelling of its own.
         whole: whether all layers train that can, however that was spelled.
         metrics: by the names in MLflow; accuracies and gaps in 0–1.
         history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
@@ -48,7 +50,9 @@ class TrialRecord:
     class_counts: Mapping[str, int] = field(default_factory=dict)
     near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
     recalled: int = 0
+    answers: int = 1
     whole: bool = False
+    command: str = ""
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""

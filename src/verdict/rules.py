@@ -2,7 +2,10 @@
 
 The sources are for what a rule means. The limits are Thaw's own: sizes from which on the remedy is worth a trial, and
 no tests. Chance can reach the least of them: the 2 points by which fine-tuning undoes are two photos of a hundred, and
-lie between the best of one phase's epochs and the best of another's.
+lie between the best of one phase's epochs and the best of another's. What fit and validation part by after the kept
+epoch harms nobody who keeps that, so it counts from twice what counts within it. That a phase's last epoch is the best
+is luck where it is so by a photo, or by what validation swings by: a phase ended too soon where its second half gained
+a point more than either.
 """
 
 from collections.abc import Callable
@@ -50,8 +53,16 @@ RULES = (
     ),
     Rule(
         "underfitting", signs.underfitting, 0.2,
-        "Of the training photos themselves only {train} are read right, so that no other photo can be "
-        "expected to fare better.",
+        "Of the training photos themselves no more than {fitted} were read right at any epoch, so that no other photo "
+        "can be expected to fare better.",
+        "signs", "{remedy}",
+        "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
+    ),
+    Rule(
+        "fit and validation part", signs.parting, 0.3,
+        "From the last phase's epoch {kept}, which was kept, to epoch {count} fit went from {fit} to {later_fit} and "
+        "validation from {val} to {later_val}: the network can fit, and what it learns is of no use to other photos."
+        "{cause}",
         "signs", "{remedy}",
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
@@ -70,7 +81,7 @@ RULES = (
     ),
     Rule(
         "rate too high: oscillates", signs.oscillation, 0.4,
-        "In phase {phase} fit/loss rose at {rises} of {steps} epochs{at}.",
+        "In phase {phase} fit/loss rose at {rises} of {steps} steps from one epoch to the next{at}.",
         "signs", "{remedy}",
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
     ),
@@ -89,8 +100,9 @@ RULES = (
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
-        "ended too soon", signs.ended_too_soon, 1.0,
-        "Epoch {done} of the last phase's {count} was the best, so it was still getting better.",
+        "ended too soon", signs.ended_too_soon, 0.01,
+        "The last of the last phase's {count} epochs was the best, and validation rose by {gain} in the phase's second "
+        "half, while it {swings} from one epoch to the next.",
         "signs", "{epochs}",
         "Prechelt 1998, Early Stopping, But When?",
     ),

@@ -1,9 +1,12 @@
 """What would settle what a study leaves open: more seeds, or other depths.
 
-A study's own command is not known here, so what to add is told as overrides that go with its other settings. Seeds are
-listed from the first on: trials that are known are answered, and depths that lack some catch up.
+What to add is told as a command where depths are compared in one configuration and the trials know what trained them,
+else as overrides that go with the study's other settings. Seeds are listed from the first on: trials that are known are
+answered, and depths that lack some catch up.
 """
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,14 +18,18 @@ from src.verdict.intervals import Interval
 from src.verdict.power import MOST_SEEDS, POWER, detectable, seeds_to_show
 from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
 from src.verdict.wording import listed, percent, points, typed
+from src.verdict.wording import seeds as counted_seeds
 
 _LEAST_SEEDS = 3
+_BEFORE = len(("python", "-m", "src.train"))
+_NO_TEXT = ("null", "true", "false", "nan", "inf")
+_REPLACED = ("unfrozen", "seed", "study")
 
 
 def settle_one_depth(facet: Facet) -> tuple[str, ...]:
     """Two more depths, with the same seeds and at least three."""
     seeds = _seeds(facet, [0], max(_LEAST_SEEDS, len(facet.trials(0))))
-    return (f"Other depths, with three seeds or more: {_alike(facet)}, {typed(_around(facet), seeds)}",)
+    return (f"Other depths, with three seeds or more: {_adding(facet, typed(_around(facet), seeds))}",)
 
 
 def settle_one_seed(facet: Facet) -> tuple[str, ...]:
@@ -30,14 +37,14 @@ def settle_one_seed(facet: Facet) -> tuple[str, ...]:
     if facet.reduction.pooled:
         return (_grid(facet),)
     seeds = _seeds(facet, range(len(facet.depths)), _LEAST_SEEDS)
-    return (f"Two more seeds a depth: {_alike(facet)}, {typed(facet.depths, seeds)}",)
+    return (f"Two more seeds a depth: {_adding(facet, typed(facet.depths, seeds))}",)
 
 
 def settle_tie(facet: Facet) -> tuple[str, ...]:
-    """What the tie excludes, and the seeds that would show its clearest difference."""
+    """The seeds that would show a tie's clearest difference, and what it excludes."""
     if facet.reduction.pooled:
         return (_grid(facet),)
-    return (_excluded(facet), _more_seeds(facet, facet.comparison.clearest, range(len(facet.depths))))
+    return (_more_seeds(facet, facet.comparison.clearest, range(len(facet.depths))), _excluded(facet))
 
 
 def settle_confounded(facet: Facet) -> tuple[str, ...]:
@@ -47,10 +54,12 @@ def settle_confounded(facet: Facet) -> tuple[str, ...]:
     mixed = going_with_depth(trials)
     rest = [name for name in tuned(trials) if name not in mixed]
     crossed = [_crossed(name, best) for name in mixed]
-    settings = " ".join(filter(None, [*crossed, configuration(max(trials, key=_accuracy), rest)]))
+    grid = " ".join([typed(facet.depths, range(_LEAST_SEEDS)), *crossed])
+    first = max(trials, key=_accuracy)
+    command = _sweep(facet, first, mixed)
     return (
         f"A grid over depths and {listed(mixed)} tells them apart, here with the settings of each depth's best trial: "
-        f"-m {typed(facet.depths, range(_LEAST_SEEDS))} {settings}",
+        + (f"{command} {grid}" if command else f"-m {grid} {configuration(first, rest)}".strip()),
     )
 
 
@@ -68,10 +77,11 @@ def settle_shown(facet: Facet) -> tuple[str, ...]:
 def _grid(facet: Facet) -> str:
     """What takes other hyperparameters out of the comparison, where every trial has its own."""
     best = max(facet.reduction.trials, key=_accuracy)
+    depths, command = typed(facet.depths, range(_LEAST_SEEDS)), _sweep(facet, best)
     settings = configuration(best, tuned(facet.reduction.trials))
     return (
         "More seeds do not take out what the other hyperparameters do; a grid over depths does, here with those of the "
-        f"best trial: -m {typed(facet.depths, range(_LEAST_SEEDS))} {settings}"
+        f"best trial: {f'{command} {depths}' if command else f'-m {depths} {settings}'}"
     )
 
 
@@ -92,8 +102,8 @@ def _excluded(facet: Facet) -> str:
     widest = max(pairs, key=lambda pair: _width(comparison.difference(*pair)))
     least = detectable(float(comparison.errors[widest]), size, int(comparison.freedom[widest]))
     return (
-        f"Differences above {points(largest)} are excluded (95 %). So many seeds show a true difference of "
-        f"{points(least)} in {_power()} of studies."
+        f"Differences above {points(largest)} are excluded (95 %). With {counted_seeds(facet.counts)} a depth, a true "
+        f"difference of {points(least)} is shown in {_power()} of studies."
     )
 
 
@@ -112,7 +122,7 @@ def _more_seeds(facet: Facet, pair: tuple[int, int], places: Sequence[int]) -> s
         )
     goal = max(needed, min(facet.counts[place] for place in places) + 1)
     more = typed([facet.depths[place] for place in places], _seeds(facet, places, goal))
-    return f"To show {seen} takes {goal} seeds a depth at least ({_power()} power): {_alike(facet)}, {more}"
+    return f"To show {seen} takes {goal} seeds a depth at least ({_power()} power): {_adding(facet, more)}"
 
 
 def _deviation(comparison: Comparison, pair: tuple[int, int]) -> float:
@@ -138,16 +148,17 @@ def _freedom(facet: Facet, pair: tuple[int, int], places: Sequence[int], seeds: 
 
 def _untried(facet: Facet) -> tuple[str, ...]:
     """Depths beside the named one that nobody tried."""
-    depths, place, alike = facet.depths, facet.comparison.named, _alike(facet)
+    depths, place = facet.depths, facet.comparison.named
+    known = _seeds(facet, [place], len({trial.seed for trial in facet.trials(place)}))
     found = [
-        f"Nothing was tried between {low} and {high} layers: {alike}, unfrozen={(low + high) // 2}"
+        f"Nothing was tried between {low} and {high} layers: {_adding(facet, typed([(low + high) // 2], known))}"
         for low, high in pairwise(depths[max(0, place - 1) : place + 2])
         if high - low > max(2, low)
     ]
     if place == len(depths) - 1 and not _is_whole(facet, place):
-        found.append(f"The deepest tried is named, so try deeper: {alike}, unfrozen=all")
+        found.append(f"The deepest tried is named, so try deeper: {_adding(facet, typed(['all'], known))}")
     if place == 0 and depths[0] > 0:
-        found.append(f"The least tried is named, so try less: {alike}, unfrozen=0")
+        found.append(f"The least tried is named, so try less: {_adding(facet, typed([0], known))}")
     return tuple(found)
 
 
@@ -172,10 +183,39 @@ def _seeds(facet: Facet, places: Sequence[int], goal: int) -> list[int]:
     return [*sorted(known), *range(first, first + goal - len(known))]
 
 
-def _alike(facet: Facet) -> str:
-    """What the overrides are to be given with."""
+def _adding(facet: Facet, overrides: str) -> str:
+    """What trains `overrides` as trials of the study."""
+    is_one = not facet.reduction.pooled and len(facet.reduction.candidates) == len(facet.depths)
+    command = _sweep(facet, facet.trials(len(facet.depths) - 1)[0]) if is_one else ""
     of = f"for {facet.label}, " if facet.label else ""
-    return f"{of}with the study's name and other settings"
+    return f"{command} {overrides}" if command else f"{of}with the study's name and other settings, {overrides}"
+
+
+def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str:
+    """The command of `trial` as a sweep of the study, but for depths, seeds and more; empty where it is not known.
+
+    A run that answers several facets remembers the command of one.
+    """
+    words, own = _words(trial.command), _words(trial.overrides)
+    if not facet.study or len(words) < _BEFORE or not set(own) <= set(words):
+        return ""
+    replaced = {*_REPLACED, *without}
+    kept = [word for word in words[_BEFORE:] if word.partition("=")[0] not in replaced and word != "hydra.mode=RUN"]
+    return shlex.join([*words[:_BEFORE], "-m", *kept, f"study={_quoted(facet.study)}"])
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # cut to what a tag holds, within quotes
+        return []
+
+
+def _quoted(name: str) -> str:
+    """A study's name as Hydra reads it."""
+    if re.fullmatch(r"[A-Za-z_][\w.-]*", name, re.ASCII) and name.lower() not in _NO_TEXT:
+        return name
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _reach(difference: Interval) -> float:

@@ -18,9 +18,11 @@ _LEAST_EPOCHS = 4
 _RISE = 0.02
 _NO_LOSS = 0.1  # nats: below that, a loss may double and mean nothing
 _HIGH_TRAIN = 0.9
-_MODE_GAP = 0.05
+_MODE_OR_MORE = (
+    " Fit is read in training mode, so part of it may be BatchNorm's mismatch: train was measured at the kept epoch "
+    "alone."
+)
 _EXAMPLES = 3
-_LEAST_STEPS = 2
 
 
 def overfitting(trial: TrialRecord) -> Numbers | None:
@@ -33,12 +35,31 @@ def overfitting(trial: TrialRecord) -> Numbers | None:
     }  # fmt: skip
 
 
-def underfitting(trial: TrialRecord) -> Numbers | None:
-    """The part of the training photos themselves that is misread."""
-    train, mode = _metrics(trial, "best/train_accuracy", "gap/mode")
-    if train is None or _is_mode_gap(trial, mode):
+def parting(trial: TrialRecord) -> Numbers | None:
+    """How far fit − val widened from the kept epoch to the last, where validation did not rise."""
+    best, last = trial.metric("best/epoch"), _last(trial)
+    kept = next((place for place, epoch in enumerate(last) if epoch.get("epoch") == best), None)
+    if kept is None:
         return None
-    return {"size": 1 - train, "train": percent(train), "remedy": _more_capable(trial)}
+    fit, val = ([last[place].get(name, math.nan) for place in (kept, -1)] for name in ("fit/accuracy", "val/accuracy"))
+    widened = fit[1] - val[1] - (fit[0] - val[0])
+    if not math.isfinite(widened) or val[1] > val[0]:
+        return None
+    is_trained = trial.factor("batchnorm") == "train"
+    return {
+        "size": widened, "kept": kept + 1, "count": len(last), "fit": percent(fit[0]), "val": percent(val[0]),
+        "later_fit": percent(fit[1]), "later_val": percent(val[1]), "cause": _MODE_OR_MORE if is_trained else "",
+        "remedy": "batchnorm=inference" if is_trained else _more_regular(trial),
+    }  # fmt: skip
+
+
+def underfitting(trial: TrialRecord) -> Numbers | None:
+    """The part of the training photos themselves that is misread at the epoch that fits them best, in either mode."""
+    train, fit = _metrics(trial, "best/train_accuracy", "best/fit_accuracy")
+    if train is None:
+        return None
+    fitted = max([train, fit or 0.0, *_series(trial.history, "fit/accuracy")])
+    return {"size": 1 - fitted, "fitted": percent(fitted), "remedy": _more_capable(trial)}
 
 
 def batchnorm_mismatch(trial: TrialRecord) -> Numbers | None:
@@ -90,13 +111,19 @@ def undoing(trial: TrialRecord) -> Numbers | None:
 
 
 def ended_too_soon(trial: TrialRecord) -> Numbers | None:
-    """How far the last phase was when it was best: 1 at its last epoch."""
+    """How much the best of the last phase, its last epoch, gained in the second half, less its swings and a photo."""
     last, best = _last(trial), trial.metric("best/epoch")
-    epochs = _series(last, "epoch")
-    if trial.status != "FINISHED" or best is None or len(epochs) < _LEAST_STEPS:
+    values = _series(last, "val/accuracy")
+    if trial.status != "FINISHED" or len(values) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
         return None
-    done, count = best - epochs[0] + 1, len(last)
-    return {"size": done / count, "done": int(done), "count": count, "epochs": f"{_epochs_key(trial)}={2 * count}"}
+    half = len(values) // 2
+    gain = max(values[half:]) - max(values[:half])
+    swing = max(0.0, *(before - after for before, after in pairwise(values)))
+    return {
+        "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last), "gain": points(gain),
+        "swings": f"fell by no more than {points(swing)}" if swing else "never fell",
+        "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
+    }  # fmt: skip
 
 
 def imbalance(trial: TrialRecord) -> Numbers | None:
@@ -166,11 +193,6 @@ def _more_capable(trial: TrialRecord) -> str:
     if not trial.whole:
         return "unfrozen=all"
     return f"{_epochs_key(trial)}={2 * len(_last(trial)) or 20}"
-
-
-def _is_mode_gap(trial: TrialRecord, mode: float | None) -> bool:
-    """Whether train is low for BatchNorm's mode alone, with the network fitting well in training mode."""
-    return trial.factor("batchnorm") == "train" and mode is not None and mode >= _MODE_GAP
 
 
 def _series(phase: Phase, name: str) -> list[float]:

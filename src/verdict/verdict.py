@@ -30,6 +30,7 @@ from src.verdict.sentences import (
     sentence_of_tie,
 )
 from src.verdict.settling import settle_confounded, settle_one_depth, settle_one_seed, settle_shown, settle_tie
+from src.verdict.wording import probability
 
 Kind = Literal["nothing", "one depth", "one seed", "confounded", "tie", "shown"]
 
@@ -76,6 +77,7 @@ class Verdict:
         confidence: highest level, 0–1, at which the interval of the clearest difference excludes none; None where
             nothing can be tested.
         words: the same in words.
+        evidence: the p-value that they rest on, and of which pair it is; empty where nothing can be tested.
         rows: the depths, rising.
         settle: what would settle what is open, a sentence each.
         caveats: what limits the verdict, a sentence each.
@@ -89,6 +91,7 @@ class Verdict:
     sentence: str
     confidence: float | None = None
     words: str = "no claim"
+    evidence: str = ""
     rows: tuple[DepthRow, ...] = ()
     settle: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -116,9 +119,13 @@ class Verdict:
         return describe_gaps(self.gaps, pooled=self.is_pooled)
 
 
-def judge(records: Sequence[TrialRecord]) -> list[Verdict]:
-    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it."""
-    verdicts = [_judge_facet(label, trials) for label, trials in facets(records).items()] or [_judge_facet("", [])]
+def judge(records: Sequence[TrialRecord], study: str = "") -> list[Verdict]:
+    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it.
+
+    `study`: its name, for the commands that would settle what is open; empty where there are several.
+    """
+    found = facets(records) or {"": []}
+    verdicts = [_judge_facet(label, trials, study) for label, trials in found.items()]
     tested = sum(verdict.confidence is not None for verdict in verdicts)
     return [_one_of_many(verdict, tested) for verdict in verdicts]
 
@@ -134,11 +141,11 @@ def _one_of_many(verdict: Verdict, tested: int) -> Verdict:
     return replace(verdict, caveats=(*verdict.caveats, told))
 
 
-def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
+def _judge_facet(label: str, records: Sequence[TrialRecord], study: str) -> Verdict:
     trials, left_out = measured(records), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", None, "No finished trial to judge.", caveats=left_out)
-    facet = make_facet(label, trials)
+    facet = make_facet(label, trials, study)
     kind = _kind(facet.comparison)
     confidence = _confidence(facet.comparison) if kind in ("tie", "shown") else None
     sentence, settle = _SPEAK[kind]
@@ -149,6 +156,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord]) -> Verdict:
         sentence=sentence(facet),
         confidence=confidence,
         words=_words(confidence),
+        evidence=_evidence(facet),
         rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
         settle=settle(facet),
         caveats=(*left_out, *caveats(facet)),
@@ -178,6 +186,16 @@ def _words(confidence: float | None) -> str:
         return "no claim"
     steps = ((0.99, "well supported"), (LEVEL, "supported"), (1 - HINTED, "hinted at, not shown"))
     return next((words for least, words in steps if confidence >= least), "not supported")
+
+
+def _evidence(facet: Facet) -> str:
+    """The clearest pair's p-value, which :func:`_confidence` is 1 less."""
+    if not facet.comparison.testable:
+        return ""
+    better, worse = facet.comparison.clearest
+    p = facet.comparison.p(better, worse)
+    told = probability(1.0 if p is None else p)
+    return f"adjusted {told} of the clearest pair, {facet.depths[better]} over {facet.name(worse)}"
 
 
 def _row(facet: Facet, place: int) -> DepthRow:

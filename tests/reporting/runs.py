@@ -50,6 +50,7 @@ def add(
         "gap/mode": 0.05, "gap/generalization": 0.9 - facts["val"], "test/accuracy": facts["val"] - 0.01,
         "depth/canonical": facts["depth"], "depth/parameters": 1000 * facts["depth"],
         "trainable_parameters": 1000 * facts["depth"] + 500, "time/total": 10.0 + facts["depth"],
+        "time/phase/fine_tuning": 5.0 + facts["depth"],
     }  # fmt: skip
     done = [Metric(name, value, 1, 1) for name, value in metrics.items()] if status == "FINISHED" else []
     rows = {"fit/accuracy": (0.5, 0.75), "val/accuracy": (0.4, 0.51), "fit/loss": (1.9, 1.1), "phase": (0.0, 1.0)}

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.cbook import pts_to_poststep
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.path import Path as MatplotlibPath
 from PIL import Image
 
 from src.reporting.drawing import Gallery, draw_all
@@ -34,7 +36,7 @@ from tests.verdict.studies import trial
 def draw(client: mlflow.MlflowClient, trials: Sequence[TrialRecord], out: Path) -> Gallery:
     out.mkdir(exist_ok=True)
     verdicts = judge(trials)
-    recommended = recommend(verdicts, {record.run_id: {} for record in trials})
+    recommended = recommend(verdicts)
     return draw_all(client, trials, verdicts, diagnose(trials), recommended, out)
 
 
@@ -90,6 +92,18 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
         "Confusion matrix", "Worst mistakes", "Photos of each class",
     ]  # fmt: skip
     assert "figures/confusion.png of run 11-0-0.2 is not at its place" in gallery.missing[0]
+
+
+def test_what_a_trial_left_says_of_which_photos_and_trial(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.reporting.drawing.fetch", lambda *_: b"\x89PNG\r\n\x1a\n")
+    trials = [replace(each, val_images=1226) for each in many()]
+    captions = {picture.name: picture.caption for picture in draw(client, trials, tmp_path).pictures}
+    for name in ("confusion", "mistakes"):
+        assert captions[name].endswith(
+            "They are the 1,226 validation photos, not the test photos. The trial has 11 layers, seed 0 (run 11-0-0.2)."
+        )
 
 
 @pytest.fixture
@@ -168,6 +182,30 @@ def test_the_front_joins_what_nothing_beats(figures: list[Figure], tmp_path: Pat
     assert seconds[colour] == [(time, accuracy) for _, time, accuracy in costs.values()]
 
 
+@pytest.mark.parametrize("accuracies", [(0.34, 0.41, 0.475), (0.501, 0.5, 0.502), (0.1, 0.9, 0.5), (0.6, 0.6, 0.6)])
+def test_ticks_say_where_they_are(figures: list[Figure], tmp_path: Path, accuracies: Sequence[float]) -> None:
+    points = [CostPoint("", k, "", accuracy, 10.0 + k, 1.0 + k) for k, accuracy in enumerate(accuracies)]
+    draw_frontier(points, tmp_path / "x.png")
+    axis = figures[0].axes[0].yaxis
+    figures[0].canvas.draw()
+    told = [float(label.get_text().removesuffix(" %").replace("−", "-")) / 100 for label in axis.get_ticklabels()]
+    assert told == pytest.approx(list(axis.get_ticklocs()))
+    assert len(told) > 2
+
+
+def test_no_front_strikes_a_name_through(figures: list[Figure], tmp_path: Path) -> None:
+    costs = {0: (100, 1.0, 0.5), 2: (105, 1.1, 0.6), 11: (300, 1.2, 0.7), 20: (400, 9.0, 0.55), 30: (110, 9.5, 0.5)}
+    points = [CostPoint("", depth, "", accuracy, size, time) for depth, (size, time, accuracy) in costs.items()]
+    draw_frontier(points, tmp_path / "x.png")
+    figures[0].canvas.draw()
+    for axes in figures[0].axes:
+        (front,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+        steps = np.transpose(pts_to_poststep(*front.get_data()))
+        drawn = MatplotlibPath(axes.transData.transform(steps))
+        assert sorted(int(text.get_text()) for text in axes.texts) == [0, 2, 11, 20, 30]
+        assert not any(drawn.intersects_bbox(text.get_window_extent(), filled=False) for text in axes.texts)
+
+
 def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     names = [f"f{k}" for k in range(8)]
     records = [
@@ -177,7 +215,7 @@ def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.Mlf
     by_name = {picture.name: picture for picture in draw(client, records, tmp_path).pictures}
     assert by_name["heat"].alt.endswith("f0, f1, f2, f3, f4, f5.")
     assert by_name["heat"].caption.endswith("The first 6 of 8 maps.")
-    assert by_name["frontier"].caption.endswith("do not hold frozen layers that another one had computed.")
+    assert by_name["frontier"].caption.endswith("neither reading photos, nor computing frozen layers, nor measuring.")
 
 
 def test_what_is_explained_together_is_drawn_and_told_where_there_is_some(
@@ -206,7 +244,7 @@ def test_what_is_explained_together_is_drawn_and_told_where_there_is_some(
 number = st.one_of(st.floats(0, 1), st.just(math.nan), st.just(math.inf))
 metrics = st.dictionaries(
     st.sampled_from(["best/fit_accuracy", "best/train_accuracy", "gap/mode", "gap/generalization", "best/epoch",
-                     "trainable_parameters", "time/total", "best/train_loss"]), number,
+                     "trainable_parameters", "time/phase/a", "best/train_loss"]), number,
 )  # fmt: skip
 epochs = st.lists(
     st.dictionaries(st.sampled_from(["fit/accuracy", "val/accuracy", "fit/loss", "phase", "learning_rate"]), number),

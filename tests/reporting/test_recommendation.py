@@ -17,8 +17,8 @@ LESS = {0: (0.50, 0.51, 0.52), 2: (0.60, 0.61, 0.62)}
 MORE = {0: (0.50, 0.51, 0.52), 2: (0.70, 0.72, 0.71)}
 
 
-def recommended(trials: Sequence[TrialRecord], tags: Mapping[str, str] | None = None) -> Recommended:
-    found = recommend(judge(trials), {record.run_id: tags or {} for record in trials})
+def recommended(trials: Sequence[TrialRecord]) -> Recommended:
+    found = recommend(judge(trials))
     assert found is not None
     return found
 
@@ -52,7 +52,7 @@ def test_the_depth_is_the_named_one_and_not_the_best() -> None:
 
 
 def test_the_command_is_the_runs_own() -> None:
-    assert recommended(grid(MORE), {"command": "python -m src.train x=1"}).command == "python -m src.train x=1"
+    assert recommended(grid(MORE, command="python -m src.train x=1")).command == "python -m src.train x=1"
     assert recommended(grid(MORE, overrides="unfrozen=2")).command == "python -m src.train unfrozen=2"
 
 
@@ -93,7 +93,7 @@ def test_a_search_that_repeats_no_depth_knows_no_bound() -> None:
 def test_accuracies_on_other_data_are_no_rivals() -> None:
     trials = [*grid(LESS, factors={"data.root": "trees"}), *grid(MORE, factors={"data.root": "pets"})]
     verdicts = judge(trials)
-    assert recommend(verdicts, {record.run_id: {} for record in trials}) is None
+    assert recommend(verdicts) is None
     assert why_none(verdicts).startswith("No trial is recommended across 2 data sets")
     assert not why_none(judge(grid(LESS, factors={"data.root": "trees"})))
 
@@ -104,8 +104,8 @@ def test_fewer_training_photos_are_rivals() -> None:
 
 
 def test_nothing_measured_recommends_nothing() -> None:
-    assert recommend(judge([]), {}) is None
-    assert recommend(judge([trial(status="FAILED")]), {}) is None
+    assert recommend(judge([])) is None
+    assert recommend(judge([trial(status="FAILED")])) is None
     assert not why_none(judge([]))
 
 

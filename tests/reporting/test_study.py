@@ -23,7 +23,9 @@ from tests.reporting.runs import FULL, VAL, trial
 
 def report(store_uri: str, study: Study, name: str, out: Path) -> tuple[str, dict[str, Any]]:
     make_report(mlflow.MlflowClient(store_uri), study, name, out)
-    return (out / "report.html").read_text(), json.loads((out / "verdict.json").read_text())
+    return (out / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " "), json.loads(
+        (out / "verdict.json").read_text()
+    )
 
 
 def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Path) -> None:
@@ -38,13 +40,39 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
         "signs.png",
     }  # fmt: skip
     assert len(list(csv.DictReader((tmp_path / "trials.csv").open()))) == 16
+    (gap,) = [finding for finding in data["findings"] if finding["name"] == "overfitting"]
+    assert "In 16 of 16 trials, the recommended one among them; the numbers are of" in gap["text"]
+    assert gap["text"] in html.unescape(page)
 
 
-def test_where_one_depth_was_tried_no_rule_is_told(fill: Fill, store_uri: str, tmp_path: Path) -> None:
-    page, _ = report(store_uri, fill("alone", [(trial(2, seed), "FINISHED") for seed in (0, 1)]), "alone", tmp_path)
+def test_a_number_stays_with_its_sign(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    report(store_uri, fill("keeps together", FULL), "keeps together", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert not re.search(r"\d %", page)
+    assert page.count("\N{NO-BREAK SPACE}%") > 10
+
+
+def test_one_depth_is_told_no_rule_of_choosing(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    page, _ = report(store_uri, fill("alone", [(trial(2, seed), "FINISHED") for seed in range(3)]), "alone", tmp_path)
     assert "The rule: the least depth" not in page
-    page, _ = report(store_uri, fill("beside", FULL), "beside", tmp_path)
+    assert "beyond depth 0" not in page
+    assert "Gap = fit − val, in points; not told apart" in page
+    page, _ = report(store_uri, fill("not alone", FULL), "not alone", tmp_path)
     assert "The rule: the least depth" in page
+    assert "beyond depth 0" in page
+
+
+def test_what_is_said_of_depth_names_its_pair(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    page, data = report(store_uri, fill("names its pair", FULL), "names its pair", tmp_path)
+    (verdict,) = data["verdicts"]
+    assert f"<strong>well supported</strong> ({html.escape(verdict['evidence'])})" in page
+    assert "confidence" not in page
+
+
+def test_the_terminal_says_how_many_seeds_would_settle_a_tie(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    study = fill("a tie", STATES["equal"][0])
+    lines = make_report(mlflow.MlflowClient(store_uri), study, "a tie", tmp_path).lines()
+    assert any(line.startswith("To show ") for line in lines)
 
 
 def test_a_search_is_drawn_and_told_over_trials(fill: Fill, store_uri: str, tmp_path: Path) -> None:
@@ -138,6 +166,15 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
     assert "dropout also varied: each depth stands with its best of 2 configurations" in page
 
 
+def test_how_a_remedy_fared_stands_in_its_place(fill: Fill, store_uri: str, tmp_path: Path) -> None:
+    trials = [(trial(depth, 0, augment=kind), "FINISHED") for depth in (0, 11) for kind in ("none", "light")]
+    page, data = report(store_uri, fill("tries", trials), "tries", tmp_path)
+    (finding,) = [each for each in data["findings"] if each["name"] == "overfitting"]
+    assert finding["note"].startswith("This study tried it at 0 layers: augment=light has 50.0 % (1 trial)")
+    assert finding["note"] in page
+    assert "<code>augment=light</code>" not in page
+
+
 def test_what_unfreezing_adds_to_the_gap_stands_beside_it(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     study = fill("adds", [(trial(depth, seed), "FINISHED") for depth in (0, 2) for seed in (0, 1)])
     client = mlflow.MlflowClient(store_uri)
@@ -147,8 +184,8 @@ def test_what_unfreezing_adds_to_the_gap_stands_beside_it(fill: Fill, store_uri:
     page, data = report(store_uri, study, "adds", tmp_path)
     assert [row["mainly"] for row in data["verdicts"][0]["gaps"]] == ["generalization", "mode"]
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in page.split("<th>mode added</th>")[1].split("<tr")[1:3]]
-    assert cells[0][3:] == ["+39.9", "", "", "generalization of the gap"]
-    assert cells[1] == ["2", "+62.9", "+25.0", "+37.9", "+20.0", "−2.0", "mode of what is added"]
+    assert cells[0][3:] == ["+39.9", "", "", "in all: mainly generalization"]
+    assert cells[1] == ["2", "+62.9", "+25.0", "+37.9", "+20.0", "−2.0", "added: mainly mode"]
 
 
 def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: Path) -> None:
@@ -204,11 +241,7 @@ def test_a_run_that_stands_in_two_facets_is_one_trial(fill: Fill, store_uri: str
     ]  # fmt: skip
     page, data = report(store_uri, fill("shares its heads", [*shared, *deep]), "x", tmp_path)
     assert [[row["accuracy"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
-    assert data["state"] == "6 trials: 6 finished."
-    assert (
-        "2 of them answered several of the sweep's configurations, which train the same, and count once."
-        in html.unescape(page)
-    )
+    assert data["state"] == "6 trials: 6 finished. 2 of them answer several jobs each, and count once."
     assert data["importance"]["trials"] == 6
     assert "All 6" in page
     assert "batchnorm=train seed=0 | batchnorm=frozen seed=0" in page

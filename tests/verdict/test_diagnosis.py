@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,9 +38,19 @@ def history(*phases: Sequence[float], of: str = "fit/loss", rate: float = 0.003)
     ]
 
 
-def ending(best: int, *phases: int, **more: Any) -> TrialRecord:
-    epochs = history(*([0.5] * count for count in phases), of="val/accuracy")
-    return replace(trial(history=epochs, **more), metrics={"best/epoch": float(best)})
+def ending(*phases: Sequence[float], **more: Any) -> TrialRecord:
+    """The best epoch is the best of the last phase; of equal ones the first."""
+    best = sum(map(len, phases[:-1])) + int(np.argmax(phases[-1]))
+    return replace(trial(history=history(*phases, of="val/accuracy"), **more), metrics={"best/epoch": float(best)})
+
+
+def parted(kept: int, fit: Sequence[float], val: Sequence[float], **more: Any) -> TrialRecord:
+    epochs = [
+        {"epoch": float(k), "fit/accuracy": one, "val/accuracy": other}
+        for k, (one, other) in enumerate(zip(fit, val, strict=True))
+    ]
+    record = measured(fit[kept], val[kept], history=epochs, **more)
+    return replace(record, metrics={**record.metrics, "best/epoch": float(kept)})
 
 
 def slow(train: float, *losses: float) -> TrialRecord:
@@ -50,6 +61,7 @@ def found(name: str, *records: TrialRecord) -> Finding | None:
     return next((finding for finding in diagnose(records) if finding.name == name), None)
 
 
+RISING = [0.50, 0.52, 0.54, 0.57, 0.56, 0.61]
 FALLING = [2.0, 1.2, 0.8, 0.6, 0.5]
 
 IMBALANCE, LEAKAGE = "class_weights=balanced", "data.near_duplicates=drop"
@@ -82,7 +94,16 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
     ),
     (
         "underfitting", measured(0.63, 0.60), "unfrozen=all",
-        "Of the training photos themselves only 63.0 % are read right",
+        "Of the training photos themselves no more than 63.0 % were read right at any epoch",
+    ),
+    (
+        "fit and validation part", parted(0, (0.47, 0.84, 0.97), (0.40, 0.36, 0.38)), "augment=light",
+        "From the last phase's epoch 1, which was kept, to epoch 3 fit went from 47.0 % to 97.0 % and validation from "
+        "40.0 % to 38.0 %: the network can fit, and what it learns is of no use to other photos.",
+    ),
+    (
+        "fit and validation part", parted(0, (0.47, 0.84, 0.97), (0.40, 0.36, 0.38), factors={"batchnorm": "train"}),
+        "batchnorm=inference", "From the last phase's epoch 1",
     ),
     (
         "BatchNorm mismatch", measured(0.60, 0.28, 1.0, factors={"batchnorm": "train"}), "batchnorm=inference",
@@ -109,7 +130,7 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
     ),
     (
         "rate too high: oscillates", trial(history=history([2.0, 1.5, 1.7, 1.4, 1.6, 1.3])), "learning_rate=0.001",
-        "In phase 1 fit/loss rose at 2 of 5 epochs, at a rate of 0.003.",
+        "In phase 1 fit/loss rose at 2 of 5 steps from one epoch to the next, at a rate of 0.003.",
     ),
     (
         "rate too low", slow(0.6, 1.50, 1.45, 1.40, 1.36), "fine_tune_learning_rate=0.0009",
@@ -123,13 +144,17 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "it, 8.0 points less, at a rate of 0.0003.",
     ),
     (
-        "ended too soon", ending(7, 3, 5), "fine_tune_epochs=10",
-        "Epoch 5 of the last phase's 5 was the best, so it was still getting better.",
+        "ended too soon", ending([0.4, 0.5], RISING), "fine_tune_epochs=12",
+        "The last of the last phase's 6 epochs was the best, and validation rose by 7.0 points in the phase's second "
+        "half, while it fell by no more than 1.0 points from one epoch to the next.",
     ),
-    ("ended too soon", ending(4, 5), "epochs=10", "Epoch 5"),
     (
-        "ended too soon", ending(4, 5, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=10",
-        "Epoch 5",
+        "ended too soon", ending([0.3, 0.4, 0.5, 0.6]), "epochs=8",
+        "The last of the last phase's 4 epochs was the best, and validation rose by 20.0 points in the phase's second "
+        "half, while it never fell from one epoch to the next.",
+    ),
+    (
+        "ended too soon", ending(RISING, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=12", "The last of",
     ),
 ]  # fmt: skip
 
@@ -137,6 +162,10 @@ NOT_FIRED: list[tuple[str, TrialRecord]] = [
     ("overfitting", measured(0.80, 0.70)),
     ("underfitting", measured(0.85, 0.60)),
     ("underfitting", measured(0.60, 0.28, 1.0, factors={"batchnorm": "train"})),  # it does learn, in training mode
+    ("underfitting", parted(0, (0.47, 0.84, 0.97), (0.40, 0.36, 0.38))),  # it does learn, after the kept epoch
+    ("fit and validation part", parted(2, (0.47, 0.84, 0.97), (0.40, 0.36, 0.41))),
+    ("fit and validation part", parted(0, (0.47, 0.84, 0.97), (0.40, 0.36, 0.41))),  # the loss rose, accuracy too
+    ("fit and validation part", parted(0, (0.67, 0.84, 0.90), (0.40, 0.36, 0.38))),
     ("BatchNorm mismatch", measured(0.98, 0.90, 1.0, factors={"batchnorm": "train"})),
     ("BatchNorm mismatch", measured(0.60, 0.28, 1.0, factors={"batchnorm": "inference"})),
     (
@@ -154,9 +183,12 @@ NOT_FIRED: list[tuple[str, TrialRecord]] = [
     ("fine-tuning undoes", trial(history=history([0.5, 0.6], [0.4, 0.59], of="val/accuracy"))),
     ("fine-tuning undoes", trial(history=history([0.6, 0.5], of="val/accuracy"))),
     ("fine-tuning undoes", trial(history=history([0.6], [0.2], of="val/accuracy"), status="RUNNING")),
-    ("ended too soon", ending(6, 3, 5)),
-    ("ended too soon", ending(7, 3, 5, status="KILLED")),
-    ("ended too soon", ending(3, 3, 1)),  # one epoch says nothing of a trend
+    ("ended too soon", ending([*RISING, 0.60])),
+    ("ended too soon", ending(RISING, status="KILLED")),
+    ("ended too soon", ending([0.4], [0.5, 0.6, 0.7])),  # too few epochs for a trend
+    ("ended too soon", ending([0.566, 0.562, 0.562, 0.571, 0.571, 0.575], val_images=226)),  # two photos
+    ("ended too soon", ending([0.36, 0.47, 0.46, 0.49, 0.45, 0.43, 0.48, 0.47, 0.47, 0.50])),  # swings of 4 points
+    ("ended too soon", ending([0.50, 0.50, 0.55, 0.55, 0.55, 0.60], val_images=20)),  # one photo
 ]
 
 
@@ -223,6 +255,50 @@ def test_the_worst_of_many_trials_speaks_for_them() -> None:
     assert finding is not None
     assert finding.run_ids == ("11-1", "2-0")
     assert finding.text.endswith(" apart. In 2 of 3 trials; the numbers are of 11 layers, seed 1 (run 11-1).")
+
+
+@pytest.mark.parametrize(
+    ("recommended", "extent"),
+    [
+        ("11-1", " In 2 of 3 trials; the numbers are of the recommended one, 11 layers, seed 1 (run 11-1)."),
+        ("2-0", " In 2 of 3 trials, the recommended one among them; the numbers are of 11 layers, seed 1 (run 11-1)."),
+        ("0-0", " In 2 of 3 trials, not in the recommended one; the numbers are of 11 layers, seed 1 (run 11-1)."),
+    ],
+)
+def test_it_is_told_whether_the_recommended_trial_is_concerned(recommended: str, extent: str) -> None:
+    records = [measured(0.9, 0.7, depth=2), measured(0.98, 0.5, depth=11, seed=1), measured(0.9, 0.85, depth=0)]
+    assert diagnose(records, recommended)[0].text.endswith(extent)
+
+
+def test_a_remedy_that_was_tried_is_told_and_not_offered() -> None:
+    factors = ({"augment": "none"}, {"augment": "light"})
+    finding = found(
+        "overfitting", *(measured(0.98, val, factors=f) for f, val in zip(factors, (0.5, 0.9), strict=True))
+    )
+    assert finding is not None
+    assert finding.override == ""
+    assert finding.note == (
+        "This study tried it at 2 layers: augment=light has 90.0 % (1 trial) on validation, against 50.0 % (1 trial) "
+        "without."
+    )
+
+
+def test_remedies_that_fight_say_so() -> None:
+    low, undone = slow(0.6, 1.50, 1.45, 1.40, 1.36), trial(0, history=history([0.6], [0.4, 0.5], of="val/accuracy"))
+    notes = {each.name: each.note for each in diagnose([low, undone])}
+    assert notes["rate too low"] == (
+        "“fine-tuning undoes” asks for fine_tune_learning_rate=3e-05, the other way: each remedy is for the trial that "
+        "its numbers are of."
+    )
+    assert "“rate too low” asks for fine_tune_learning_rate=0.0009, the other way" in notes["fine-tuning undoes"]
+
+
+def test_what_still_gains_most_ended_soonest() -> None:
+    some, more = ending(RISING), ending([*RISING[:-1], 0.7], seed=1)
+    finding = found("ended too soon", some, more)
+    assert finding is not None
+    assert finding.run_ids == (more.run_id, some.run_id)
+    assert finding.size == pytest.approx(0.15)
 
 
 def test_a_good_trial_has_no_finding() -> None:

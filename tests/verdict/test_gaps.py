@@ -93,8 +93,8 @@ def test_seeds_are_compared_with_their_own_head() -> None:
         ({}, (0.0,), ""),
         (
             {2: (0.3, 0.1)}, (0.0,),
-            "The gap between fit and validation is mainly mode at 2 layers (mode +30.0, generalization +10.0 points). "
-            "One seed cannot tell how sure that is at 2 layers.",
+            "The gap between fit and validation is more mode than generalization at 2 layers, though one seed cannot "
+            "tell how surely (mode +30.0, generalization +10.0 points).",
         ),
         (
             TRAIN, (-0.01, 0.01),
@@ -105,9 +105,9 @@ def test_seeds_are_compared_with_their_own_head() -> None:
         (
             TRAIN, (-0.05, 0.05),
             "The gap between fit and validation is mainly generalization at 0 layers (mode −5.0, generalization +34.0 "
-            "points). What unfreezing adds to it is mainly mode at 2 and 11 layers (mode +20.0 and +57.0, "
-            "generalization +0.0 and −29.0 points; in all mode +15.0 and +52.0, generalization +34.0 and +5.0). "
-            "The seeds do not tell mode and generalization apart at 2 layers.",
+            "points). What unfreezing adds to it is mainly mode at 11 layers (mode +57.0, generalization −29.0 points; "
+            "in all mode +52.0, generalization +5.0), more mode than generalization at 2 layers, though the seeds do "
+            "not tell them apart (mode +20.0, generalization +0.0 points; in all mode +15.0, generalization +34.0).",
         ),
         (
             INFERENCE, (-0.01, 0.01),

@@ -3,10 +3,14 @@
 import itertools
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +18,7 @@ from src.verdict.comparison import Comparison
 from src.verdict.power import POWER, chance_to_show, detectable
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
-from src.verdict.wording import typed
+from src.verdict.wording import probability, typed
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
 
 ALIKE = "with the study's name and other settings"
@@ -102,9 +106,21 @@ def test_confidence_in_words_and_number(records: list[TrialRecord], words: str, 
     assert low <= verdict.confidence <= high
 
 
+def test_the_words_name_the_pair_and_its_p_value() -> None:
+    """The sentence may speak of another pair: the named depth over the closest that it beats."""
+    verdict = only(grid(WINNER | {2: (0.64, 0.65, 0.66)}))
+    assert "(11 over 2 " in verdict.sentence
+    assert verdict.comparison is not None
+    p = verdict.comparison.p(2, 0)
+    assert verdict.evidence == f"adjusted {probability(p or 1)} of the clearest pair, 11 over 0 layers"
+    assert verdict.confidence == pytest.approx(1 - (p or 1))
+    assert only(grid(TIE)).evidence == "adjusted p = 0.140 of the clearest pair, 20 over 0 layers"
+
+
 @pytest.mark.parametrize("records", [grid({0: (0.5,), 2: (0.6,)}), grid({2: (0.5, 0.6)}), []])
 def test_no_confidence_where_nothing_is_tested(records: list[TrialRecord]) -> None:
-    assert (only(records).confidence, only(records).words) == (None, "no claim")
+    verdict = only(records)
+    assert (verdict.confidence, verdict.words, verdict.evidence) == (None, "no claim", "")
 
 
 def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
@@ -137,8 +153,8 @@ def test_equal_accuracies_are_as_sure_as_a_photo() -> None:
         (
             grid(WINNER),
             [
-                f"Nothing was tried between 2 and 11 layers: {ALIKE}, unfrozen=6",
-                f"The deepest tried is named, so try deeper: {ALIKE}, unfrozen=all",
+                f"Nothing was tried between 2 and 11 layers: {ALIKE}, unfrozen=6 seed=0,1,2",
+                f"The deepest tried is named, so try deeper: {ALIKE}, unfrozen=all seed=0,1,2",
             ],
         ),
         (
@@ -148,24 +164,24 @@ def test_equal_accuracies_are_as_sure_as_a_photo() -> None:
         (grid({10: WINNER[0], 11: WINNER[11]}, whole=True), []),
         (
             grid({2: (0.80, 0.81, 0.80), 3: (0.5, 0.51, 0.5)}),
-            [f"The least tried is named, so try less: {ALIKE}, unfrozen=0"],
+            [f"The least tried is named, so try less: {ALIKE}, unfrozen=0 seed=0,1,2"],
         ),
         (
             grid({0: (0.60, 0.61), 2: (0.64, 0.66)}),
             [
-                "Differences above 10.9 points are excluded (95 %). So many seeds show a true difference of 8.2 points "
-                "in 80 % of studies.",
                 "To show 4.5 points between 0 and 2 layers takes 3 seeds a depth at least (80 % power): "
                 f"{ALIKE}, unfrozen=0,2 seed=0,1,2",
+                "Differences above 10.9 points are excluded (95 %). With 2 seeds a depth, a true difference of 8.2 "
+                "points is shown in 80 % of studies.",
             ],
         ),
         (
             grid({0: (0.60, 0.61), 2: (0.61, 0.60)}),
             [
-                "Differences above 12.7 points are excluded (95 %). So many seeds show a true difference of 16.3 "
-                "points in 80 % of studies.",
                 "To show 0.0 points between 0 and 2 layers would take more than 200 seeds a depth; that they differ by "
                 "up to 12.7 points is not ruled out.",
+                "Differences above 12.7 points are excluded (95 %). With 2 seeds a depth, a true difference of 16.3 "
+                "points is shown in 80 % of studies.",
             ],
         ),
     ],
@@ -206,7 +222,7 @@ def test_the_seeds_that_are_asked_for_suffice(case: str) -> None:
 
 
 def test_a_depth_that_has_fewer_seeds_catches_up() -> None:
-    (_, text) = only(grid({0: (0.60, 0.62, 0.59, 0.63, 0.61), 2: (0.63, 0.65)})).settle
+    (text, _) = only(grid({0: (0.60, 0.62, 0.59, 0.63, 0.61), 2: (0.63, 0.65)})).settle
     assert text == (
         "To show 3.0 points between 0 and 2 layers takes 6 seeds a depth at least (80 % power): "
         f"{ALIKE}, unfrozen=0,2 'seed=range(0,6)'"
@@ -228,7 +244,7 @@ def test_what_unequal_counts_would_show_is_of_the_least_sure_pair() -> None:
     assert verdict.comparison is not None
     design = verdict.comparison.design
     least = detectable(verdict.comparison.deviation * design.errors.max(), 3, design.freedom)
-    assert f"So many seeds show a true difference of {100 * least:.1f} points" in verdict.settle[0]
+    assert f"With 2 to 5 seeds a depth, a true difference of {100 * least:.1f} points is shown" in verdict.settle[1]
 
 
 def test_overrides_are_told_to_be_of_their_facet() -> None:
@@ -238,6 +254,72 @@ def test_overrides_are_told_to_be_of_their_facet() -> None:
         f"Two more seeds a depth: for batchnorm={mode}, {ALIKE}, unfrozen=0,2 seed=0,1,2"
         for mode in ("train", "frozen")
     ]
+
+
+def known(values: Mapping[int, Sequence[float]], given: str, **more: Any) -> list[TrialRecord]:
+    """Trials that know what trained them: `given`, a depth and a seed."""
+    return [
+        replace(each, overrides=f"{given} unfrozen={each.depth} seed={each.seed}",
+                command=f"python -m src.train -cn own hydra.mode=RUN {given} unfrozen={each.depth} seed={each.seed}")
+        for each in grid(values, **more)
+    ]  # fmt: skip
+
+
+OWN = "python -m src.train -m -cn own data=folder 'data.root=my photos'"
+
+
+@pytest.mark.parametrize(
+    ("study", "typed_name"),
+    [
+        ("mine", "study=mine"),
+        ("my own, new", """'study='"'"'my own, new'"'"''"""),
+        ("0,1", """'study='"'"'0,1'"'"''"""),
+    ],
+)
+def test_what_would_settle_it_can_be_typed(study: str, typed_name: str) -> None:
+    (verdict,) = judge(known(WINNER, "data=folder 'data.root=my photos'"), study)
+    assert verdict.settle == (
+        f"Nothing was tried between 2 and 11 layers: {OWN} {typed_name} unfrozen=6 seed=0,1,2",
+        f"The deepest tried is named, so try deeper: {OWN} {typed_name} unfrozen=all seed=0,1,2",
+    )
+
+
+@pytest.mark.parametrize("name", ["mine", "a b", "a,b", "it's", "a\\", "1e3", "null", "True", "inf", "ä"])
+def test_the_studys_name_arrives(name: str) -> None:
+    (verdict,) = judge(known(WINNER, "data=folder"), name)
+    word = next(word for word in shlex.split(verdict.settle[0]) if word.startswith("study="))
+    (override,) = OverridesParser.create().parse_overrides([word])
+    assert not override.is_sweep_override()
+    assert str(override.value()) == name
+
+
+def test_a_search_is_settled_by_a_command_too() -> None:
+    trials = [
+        replace(each, overrides=f"learning_rate={each.factors['learning_rate']} seed=0",
+                command=f"python -m src.train learning_rate={each.factors['learning_rate']} seed=0")
+        for each in search({0: (0.5, 0.52), 2: (0.6, 0.4, 0.55)})
+    ]  # fmt: skip
+    (verdict,) = judge(trials, "mine")
+    best = max(trials, key=lambda each: each.metrics["best/val_accuracy"])
+    rate = best.factors["learning_rate"]
+    assert verdict.settle[0].endswith(
+        f"best trial: python -m src.train -m learning_rate={rate} study=mine unfrozen=0,2 seed=0,1,2"
+    )
+
+
+def test_no_command_is_told_that_would_add_other_trials() -> None:
+    """Of several studies, of another facet's run, and where more than depth and seed varies."""
+    trials = known(WINNER, "batchnorm=train")
+    others = [replace(each, overrides="batchnorm=frozen") for each in trials]
+    wide = [
+        *known(WINNER, "dropout=0.2", factors={"dropout": 0.2}),
+        *known({depth: [value - 0.1 for value in row] for depth, row in WINNER.items()}, "dropout=0.5",
+               factors={"dropout": 0.5}),
+    ]  # fmt: skip
+    for records, study in ((trials, ""), (others, "mine"), (wide, "mine"), (grid(WINNER), "mine")):
+        (verdict,) = judge(records, study)
+        assert verdict.settle
+        assert not any("src.train" in text for text in verdict.settle)
 
 
 def test_equal_accuracies_of_one_seed_are_not_told_as_high_and_low() -> None:
