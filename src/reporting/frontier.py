@@ -13,6 +13,7 @@ from src.verdict.cost import CostPoint, fronts
 
 _MOST_NAMED = 8
 _FEW = 12
+_BESIDE = 0.01
 
 
 def draw_frontier(points: Sequence[CostPoint], path: Path) -> None:
@@ -48,12 +49,20 @@ def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours
         )  # fmt: skip
         _name(axes, front[-_MOST_NAMED:], INK, above=True)
     if len(known) <= _FEW:
-        unbeaten = {id(point) for front in found for _, point in front}
-        _name(axes, [(cost, point) for cost, point in known if id(point) not in unbeaten], QUIET, above=False)
+        named = [point for front in found for _, point in front]
+        for cost, point in known:
+            if not any(_is_beside(point, other) for other in named):
+                _name(axes, [(cost, point)], QUIET, above=False)
+                named.append(point)
     if not known:
         axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
     tidy(axes, grid="both")
     axes.margins(0.12, 0.18)
+
+
+def _is_beside(point: CostPoint, other: CostPoint) -> bool:
+    """Whether one name serves both: one depth, as good as within a point, as is one run in several facets."""
+    return point.depth == other.depth and abs(point.accuracy - other.accuracy) < _BESIDE
 
 
 def _name(axes: Axes, points: Sequence[tuple[float, CostPoint]], colour: str, *, above: bool) -> None:

@@ -216,9 +216,8 @@ def _rate(phase: Phase, factor: float) -> dict[str, float | str]:
 
 
 def _epochs_key(trial: TrialRecord) -> str:
-    if trial.factor("schedule") == "post":
-        return "schedule.fine_tuning.epochs"
-    return "fine_tune_epochs" if len(phases(trial)) > 1 else "epochs"
+    fine_tunes = trial.factor("schedule") == "post" or len(phases(trial)) > 1
+    return "fine_tune_epochs" if fine_tunes else "epochs"
 
 
 def _metrics(trial: TrialRecord, *names: str) -> tuple[float | None, ...]:

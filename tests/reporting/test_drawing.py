@@ -206,6 +206,14 @@ def test_no_front_strikes_a_name_through(figures: list[Figure], tmp_path: Path) 
         assert not any(drawn.intersects_bbox(text.get_window_extent(), filled=False) for text in axes.texts)
 
 
+def test_points_of_one_depth_side_by_side_have_one_name(figures: list[Figure], tmp_path: Path) -> None:
+    costs = [(0, 100, 1.0, 0.655), (0, 100, 1.1, 0.65), (2, 100, 2.0, 0.65), (0, 100, 2.0, 0.5)]
+    points = [CostPoint("", depth, "", accuracy, size, time) for depth, size, time, accuracy in costs]
+    draw_frontier(points, tmp_path / "x.png")
+    for axes in figures[0].axes:
+        assert sorted(text.get_text() for text in axes.texts) == ["0", "0", "2"]
+
+
 def test_captions_name_what_is_drawn_and_what_time_leaves_out(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     names = [f"f{k}" for k in range(8)]
     records = [

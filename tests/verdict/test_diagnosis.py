@@ -154,7 +154,7 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "half, while it never fell from one epoch to the next.",
     ),
     (
-        "ended too soon", ending(RISING, factors={"schedule": "post"}), "schedule.fine_tuning.epochs=12", "The last of",
+        "ended too soon", ending(RISING, factors={"schedule": "post"}), "fine_tune_epochs=12", "The last of",
     ),
 ]  # fmt: skip
 
@@ -202,7 +202,7 @@ def test_fired(name: str, record: TrialRecord, override: str, text: str) -> None
     assert finding.source
 
 
-BESIDE = {"schedule.": ["schedule=post"], "data.": ["data=folder", "data.root=x"]}
+BESIDE = {"data.": ["data=folder", "data.root=x"]}
 """What a remedy's trial has besides, by how the remedy begins."""
 
 
