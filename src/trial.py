@@ -67,21 +67,21 @@ def run_trial(
     """Answer the trial from the run that finished it, or train, measure and remember it.
 
     Its summary is left as summary.json in `output`, and in the run. `member`: the study that the trial belongs to.
-    `origin`: tags that say where the configuration came from. `warnings`: lines for the user before it begins.
+    `origin`: tags that say where the configuration came from. `warnings`: lines for the user before it trains.
 
     Raises:
         ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
     """
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
-        for line in warnings:
-            terminal.warn(line)
         _check_output(output)
         plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
             workplace = Workplace(trial.runtime.work_dir)
         around = _Surroundings(client, experiment, workplace, member, origin or {}, output, terminal, clock, began_ms)
+        for line in warnings:
+            terminal.warn(line)
         with refusals_told():
             result = _answered_or_trained(plan, around)
         write_whole(output / "summary.json", summary_text(result.summary))

@@ -168,7 +168,7 @@ def test_hyperparameters_that_vary_are_reduced_and_facets_kept(fill: Fill, store
 
 def test_how_a_remedy_fared_stands_in_its_place(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     trials = [(trial(depth, 0, augment=kind), "FINISHED") for depth in (0, 11) for kind in ("none", "light")]
-    page, data = report(store_uri, fill("tries", trials), "tries", tmp_path)
+    page, data = report(store_uri, fill("tries remedies", trials), "tries remedies", tmp_path)
     (finding,) = [each for each in data["findings"] if each["name"] == "overfitting"]
     assert finding["note"].startswith("This study tried it at 0 layers: augment=light has 50.0 % (1 trial)")
     assert finding["note"] in page
