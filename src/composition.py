@@ -52,15 +52,17 @@ _READ_BY_PHASES = {
 }  # fmt: skip
 
 
+def is_read_by_phases(composed: DictConfig, name: str) -> bool:
+    """Whether a phase of the schedule refers to the key `name`."""
+    return f"${{{name}}}" in str(OmegaConf.to_container(composed.schedule, resolve=False))
+
+
 def idle(composed: DictConfig, overrides: Iterable[str]) -> list[str]:
     """A line for each of the `overrides` that no phase of the schedule reads, so that it changes nothing."""
-    phases = OmegaConf.to_container(composed.schedule, resolve=False)
-    if not isinstance(phases, dict) or not phases:
-        return []
     told = []
     for line in overrides:
         name = line.partition("=")[0]
-        if name in _READ_BY_PHASES and f"${{{name}}}" not in str(phases):
-            own = f"schedule.{list(phases)[-1]}.{_READ_BY_PHASES[name]}"
+        if name in _READ_BY_PHASES and not is_read_by_phases(composed, name):
+            own = f"schedule.{list(composed.schedule)[-1]}.{_READ_BY_PHASES[name]}"
             told.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {own}")
     return told

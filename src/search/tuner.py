@@ -8,8 +8,9 @@ from typing import Any
 
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from src.composition import is_read_by_phases
 from src.errors import ThawError
 from src.search.axes import Axes
 from src.search.checks import uncomposable
@@ -58,8 +59,5 @@ def _total(settings: SearchSettings, space: Space) -> int | None:
 
 def _check(settings: SearchSettings, config: DictConfig) -> None:
     """Raise ThawError if the schedule does not ask how many epochs hyperband gave."""
-    if not settings.rations:
-        return
-    schedule = str(OmegaConf.to_container(config.schedule, resolve=False))
-    if f"${{{EPOCHS_KEY}}}" not in schedule:
+    if settings.rations and not is_read_by_phases(config, EPOCHS_KEY):
         raise ThawError(f"oracle=hyperband rations {EPOCHS_KEY}, which this schedule does not use: schedule=two_phase?")
