@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from src.verdict.intervals import Interval, t_interval
 from src.verdict.records import TrialRecord
-from src.verdict.wording import layers, points
+from src.verdict.wording import layers, listed, points
 
 MODE, GENERALIZATION = "gap/mode", "gap/generalization"
 WORTH_NAMING = 0.02
@@ -159,4 +159,4 @@ def _listed(shares: Sequence[float]) -> str:
     shown = [points(share, signed=True).removesuffix(" points") for share in (shares if few else sorted(shares))]
     if not few:
         return f"{shown[0]} to {shown[-1]}"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+    return listed(shown)

@@ -53,9 +53,7 @@ def layers(depths: Sequence[int]) -> str:
     >>> layers([2]), layers([1]), layers([0, 2, 11])
     ('2 layers', '1 layer', '0, 2 and 11 layers')
     """
-    if len(depths) == 1:
-        return f"{depths[0]} layer{'s' * (depths[0] != 1)}"
-    return f"{', '.join(str(depth) for depth in depths[:-1])} and {depths[-1]} layers"
+    return f"{listed([str(depth) for depth in depths])} layer{'s' * (list(depths) != [1])}"
 
 
 def listed(names: Sequence[str]) -> str:
