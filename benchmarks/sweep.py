@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from src.data.trees import SPECIES, draw_tree
+from src.demo.trees.species import SPECIES
+from src.demo.trees.tree import draw_tree
 
 DEPTHS, DROPOUTS, FINE_TUNE_RATES, SEEDS = (0, 2, 11, 20), (0.2, 0.5), (1e-4, 1e-5), (0, 1)
 EPOCHS = FINE_TUNE_EPOCHS = 5

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -131,6 +131,7 @@ class CsvData(_PhotoData):
 class TreesData(_Data):
     """The generated set: species of trees drawn by formula."""
 
+    lister: ClassVar[str] = "src.demo.trees.trees_listing:list_trees"  # imported when used: the core needs no demo
     kind: Literal["trees"]
     classes: int = Field(ge=2, le=23, description="species, of 23")
     train_images: Count = Field(le=100_000, description="training images a species")

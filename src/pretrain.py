@@ -1,4 +1,4 @@
-"""Pre-train MobileNetV2 (width 0.35) on formula-drawn pictures: `python -m src.pretrain --help`."""
+"""Pre-train MobileNetV2 (width 0.35) on formula images: ``python -m src.pretrain --output FILE``."""
 
 import argparse
 import os
@@ -10,20 +10,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, write the weights and their digest, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m src.pretrain", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="weights file to write (.npz)")
-    parser.add_argument("--images", type=int, default=700_000, help="pictures to train on (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, after this long")
-    parser.add_argument("--seed", type=int, default=0, help="of drawing, training and augmentation")
-    parser.add_argument("--batch", type=int, default=64, help="pictures a step (default: %(default)s)")
-    parser.add_argument("--pool", type=int, default=16_000, help="pictures kept for reuse (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="cores; the weights are reproducible with one")
+    parser.add_argument("--images", type=int, default=700_000, help="images to train on (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end after so many minutes, if earlier")
+    parser.add_argument("--seed", type=int, default=0, help="seed of drawing, training and augmentation")
+    parser.add_argument("--batch", type=int, default=64, help="batch size (default: %(default)s)")
+    parser.add_argument("--pool", type=int, default=16_000, help="images kept for reuse (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads; the weights are reproducible with 1 (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if min(options.images, options.minutes, options.batch, options.threads) <= 0 or options.seed < 0:
-        parser.error("--images, --minutes, --batch and --threads must be above 0, --seed not below")
+        parser.error("--images, --minutes, --batch and --threads must be above 0, --seed 0 or more")
     if options.pool < 2:
-        parser.error("--pool must hold two pictures or more")
+        parser.error("--pool must be 2 or more")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(options.threads), "TF_NUM_INTEROP_THREADS": "1"}
-    from src.formula.training import Recipe, train
+    from src.demo.formula.pretraining import Recipe, train
 
     recipe = Recipe(options.images, options.minutes, options.seed, options.batch, pool=options.pool)
     train(recipe, options.output, log=lambda line: print(line, flush=True))

@@ -1,7 +1,8 @@
 """A data set ready to train on: images, labels, splits, and a fingerprint of all three."""
 
 import hashlib
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from src.data.images import ImageStore, Progress, store_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.split import Splits, split_samples
-from src.data.trees_listing import list_trees
 from src.errors import ThawError, one_line, printable
 
 
@@ -102,7 +102,8 @@ def _list(config: DataConfig, side: int) -> Listing:
         case CsvData():
             return list_manifest(config)
         case TreesData():
-            return list_trees(config, side)
+            list_generated: Callable[[DataConfig, int], Listing] = pkgutil.resolve_name(config.lister)
+            return list_generated(config, side)
 
 
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore) -> list[str]:

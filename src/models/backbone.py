@@ -10,8 +10,8 @@ import keras
 from keras import layers
 
 from src.errors import ThawError, one_line
-from src.formula.weights import load_formula_weights
 from src.models.catalog import BackboneSpec, Preprocessing
+from src.models.embedded_weights import load_embedded_weights
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5
 from src.models.weights import WeightSet
@@ -110,7 +110,7 @@ def _no_download(spec: BackboneSpec, error: Exception) -> str:
 
 def _load_formula(model: keras.Model) -> None:
     try:
-        load_formula_weights(model)
+        load_embedded_weights(model)
     except ValueError as error:
         raise ThawError(f"weights=formula: {one_line(error, 300)}") from error
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from src.config import WeightsConfig
 from src.errors import ThawError
-from src.formula.weights import WEIGHTS, digest_file
 from src.models.catalog import BackboneSpec
+from src.models.embedded_weights import EMBEDDED_WEIGHTS, digest_file
 
 WEIGHT_FILE_SUFFIXES = (".weights.h5", ".h5", ".keras")
 
@@ -54,7 +54,7 @@ def _formula(backbone: BackboneSpec) -> WeightSet:
     if backbone.class_name != "MobileNetV2":
         raise ThawError(f"weights=formula are for mobilenetv2 alone: {backbone.name} takes imagenet, random or file")
     try:
-        digest = digest_file(WEIGHTS).read_text("utf-8").strip()
+        digest = digest_file(EMBEDDED_WEIGHTS).read_text("utf-8").strip()
     except OSError as error:
         raise ThawError(f"weights=formula: {error.filename}: {error.strerror}; check out the project again") from error
     return WeightSet("formula", None, 0.35, 96, f"sha256:{digest}")

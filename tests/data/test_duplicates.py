@@ -15,7 +15,7 @@ from src.data.dataset import Dataset, load_dataset
 from src.data.duplicates import RADIUS, NearDuplicates, near_duplicates, perceptual_hash
 from src.data.listing import Image
 from src.data.split import Splits
-from src.data.trees import draw_tree
+from src.demo.trees.tree import draw_tree
 from src.errors import ThawError
 from tests.conftest import Compose, make_photos
 

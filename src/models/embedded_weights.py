@@ -1,4 +1,4 @@
-"""The weights that come with the project: where they lie, how they are written, checked and loaded."""
+"""The weights that come with the project (`weights=formula`): where they are, and how they are checked and loaded."""
 
 import hashlib
 import io
@@ -7,42 +7,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-
-from src.files import write_whole
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
 
-WEIGHTS = Path(__file__).parents[1] / "models" / "formula" / "mobilenetv2_035_96.npz"
+EMBEDDED_WEIGHTS = Path(__file__).parent / "formula" / "mobilenetv2_035_96.npz"
 
 
 def digest_file(file: Path) -> Path:
-    """Where the SHA-256 of a weights file is kept: beside it."""
+    """Return the path of the file that holds the SHA-256 of a weights file."""
     return file.with_name(file.name + ".sha256")
 
 
-def save_formula_weights(backbone: "keras.Model", file: Path) -> None:
-    """Write the backbone's variables, in their order, as float16 arrays of an .npz, and its digest beside it."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *[variable.numpy().astype(np.float16) for variable in backbone.weights])
-    write_whole(file, buffer.getvalue())
-    write_whole(digest_file(file), hashlib.sha256(buffer.getvalue()).hexdigest().encode() + b"\n")
-
-
-def load_formula_weights(backbone: "keras.Model", file: Path = WEIGHTS) -> None:
+def load_embedded_weights(backbone: "keras.Model", file: Path = EMBEDDED_WEIGHTS) -> None:
     """Set the variables of a MobileNetV2 (width 0.35, no top) from `file`, as float32.
 
-    ValueError where the file is missing, damaged or not made for this model; the model is then left as it was.
+    Raises:
+        ValueError: the file is missing, damaged or not made for this model. The model keeps its variables.
     """
-    arrays = _arrays(_checked(file))
+    arrays = _arrays(_verified_content(file))
     expected = [tuple(variable.shape) for variable in backbone.weights]
     if [array.shape for array in arrays] != expected:
         raise ValueError(f"{file.name} does not fit {backbone.name}: it is for MobileNetV2, width 0.35, without top")
     backbone.set_weights([array.astype(np.float32) for array in arrays])
 
 
-def _checked(file: Path) -> bytes:
+def _verified_content(file: Path) -> bytes:
     if not (file.is_file() and digest_file(file).is_file()):
         raise ValueError(f"{file} or its .sha256 is missing: install the project again")
     content = file.read_bytes()
@@ -51,7 +42,7 @@ def _checked(file: Path) -> bytes:
     return content
 
 
-def _arrays(content: bytes) -> list[npt.NDArray[np.float16]]:
+def _arrays(content: bytes) -> list[NDArray[np.float16]]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return [stored[f"arr_{number}"] for number in range(len(stored.files))]

@@ -1,4 +1,4 @@
-"""The generators draw the same picture for the same seed, and different pictures for different classes."""
+"""The generators draw the same image for the same seed, and different images for different classes."""
 
 from types import ModuleType
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.formula import canvas, fractals, shapes, solids, source, textures
+from src.demo.formula import formula_images, fractals, raster, shapes, solids, textures
 
 
 @settings(max_examples=25, deadline=None)
-@given(label=st.integers(0, source.CLASSES - 1), seed=st.integers(0, 2**32), size=st.sampled_from([32, 64, 96]))
-def test_picture_is_decided_by_label_seed_and_size(label: int, seed: int, size: int) -> None:
-    first, again = (source.draw(label, np.random.default_rng(seed), size) for _ in range(2))
+@given(label=st.integers(0, formula_images.CLASSES - 1), seed=st.integers(0, 2**32), size=st.sampled_from([32, 64, 96]))
+def test_image_is_decided_by_label_seed_and_size(label: int, seed: int, size: int) -> None:
+    first, again = (formula_images.draw(label, np.random.default_rng(seed), size) for _ in range(2))
     assert first.shape == (size, size, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
@@ -21,14 +21,14 @@ def test_picture_is_decided_by_label_seed_and_size(label: int, seed: int, size: 
 
 def test_instances_of_a_class_differ() -> None:
     rng = np.random.default_rng(1)
-    assert not np.array_equal(source.draw(7, rng), source.draw(7, rng))
+    assert not np.array_equal(formula_images.draw(7, rng), formula_images.draw(7, rng))
 
 
 @pytest.mark.parametrize("family", [fractals, textures, shapes, solids])
 def test_layers_stay_in_range(family: ModuleType) -> None:
     rng = np.random.default_rng(2)
     for formula in range(24):
-        layer = family.draw(formula, canvas.random_palette(rng), rng, 48)
+        layer = family.draw(formula, raster.random_palette(rng), rng, 48)
         assert layer.colour.shape == (48, 48, 3)
         assert layer.alpha.min() >= 0
         assert layer.alpha.max() <= 1
@@ -37,32 +37,32 @@ def test_layers_stay_in_range(family: ModuleType) -> None:
 
 
 def test_every_label_is_one_class_and_no_other_number_is() -> None:
-    described = [source.describe(label) for label in range(source.CLASSES)]
-    assert len(set(described)) == source.CLASSES
-    for label in (-1, source.CLASSES):
+    described = [formula_images.describe(label) for label in range(formula_images.CLASSES)]
+    assert len(set(described)) == formula_images.CLASSES
+    for label in (-1, formula_images.CLASSES):
         with pytest.raises(ValueError, match=f"label {label} is outside"):
-            source.describe(label)
+            formula_images.describe(label)
 
 
 def test_neither_form_nor_colour_alone_gives_the_class_away() -> None:
-    described = [source.describe(label) for label in range(source.CLASSES)]
+    described = [formula_images.describe(label) for label in range(formula_images.CLASSES)]
     forms = {(one.family, one.formula) for one in described}
     palettes = {one.palette for one in described}
-    assert len(forms) == source.CLASSES // 2
-    assert len(palettes) == canvas.PALETTES
+    assert len(forms) == formula_images.CLASSES // 2
+    assert len(palettes) == raster.PALETTES
 
 
 def test_classes_can_be_told_apart_by_their_colours() -> None:
     labels = np.repeat([50, 61, 100, 150], 20)
     rng = np.random.default_rng(3)
-    pictures = np.stack([source.draw(int(label), rng, 32) for label in labels])
-    bins = (pictures // 64).reshape(len(labels), -1, 3) @ np.array([16, 4, 1])
+    images = np.stack([formula_images.draw(int(label), rng, 32) for label in labels])
+    bins = (images // 64).reshape(len(labels), -1, 3) @ np.array([16, 4, 1])
     seen = np.sqrt([np.bincount(row, minlength=64) / bins.shape[1] for row in bins])
     distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + 9 * np.eye(len(labels))
     assert (labels[distance.argmin(axis=1)] == labels).mean() > 0.5  # chance: 0.25
 
 
-def test_attractors_fill_the_picture() -> None:
+def test_attractors_fill_the_image() -> None:
     for formula in range(fractals.FORMULAS):
         cloud, last = fractals.points(formula, np.random.default_rng(formula))
         assert len(cloud) == len(last) >= 4096
@@ -70,13 +70,13 @@ def test_attractors_fill_the_picture() -> None:
         assert cloud.std(axis=0).min() > 0.02
 
 
-def test_stream_repeats_itself_and_reuses_pictures() -> None:
-    one, two = (source.stream(seed=5, batch=16, reuse=4, pool=32, size=32) for _ in range(2))
+def test_stream_repeats_itself_and_reuses_images() -> None:
+    one, two = (formula_images.stream(seed=5, batch=16, reuse=4, pool=32, size=32) for _ in range(2))
     batches = [next(one) for _ in range(12)]
-    assert all(np.array_equal(a.pictures, b.pictures) for a, b in zip(batches, two, strict=False))
-    shown = np.concatenate([batch.pictures for batch in batches]).reshape(12 * 16, -1)
+    assert all(np.array_equal(a.images, b.images) for a, b in zip(batches, two, strict=False))
+    shown = np.concatenate([batch.images for batch in batches]).reshape(12 * 16, -1)
     fresh = len(np.unique(shown, axis=0))
     assert 12 * 4 // 2 < fresh <= 32 + 12 * 4
     labels = np.concatenate([batch.labels for batch in batches])
     assert labels.min() >= 0
-    assert labels.max() < source.CLASSES
+    assert labels.max() < formula_images.CLASSES

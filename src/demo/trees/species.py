@@ -1,60 +1,58 @@
-"""The 23 species as data: how each one branches, what its leaf and its bark look like.
+"""The 23 species as data: branching, leaf and bark.
 
-A species is a stem, two or three orders of branches, a leaf and a bark: the parameters of Weber and Penn,
-*Creation and Rendering of Realistic Trees*, SIGGRAPH 1995, cut down to those that can be seen at 96 pixels.
-Colours are named groups that several species share, so that colour says little about the species.
+A species is a stem, one to three orders of branches, a leaf and a bark: the parameters of Weber and Penn, *Creation
+and Rendering of Realistic Trees*, SIGGRAPH 1995, reduced to those that are visible at 96 px. Several species share
+each group of colours, so that colour says little about the species.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Stem:
-    """The trunk, or several of them; lengths are relative, as the camera frames the whole tree."""
+    """One trunk or several; lengths are relative, as the view is scaled to the whole tree."""
 
     length: float
     radius: float
     taper: float = 0.7  # share of the radius lost from foot to tip
     wiggle: float = 0.05
     count: int = 1
-    lean: float = 2.0  # degrees off the vertical
+    lean: float = 2.0  # degrees from the vertical
     bow: float = 0.0  # sideways bend of the whole stem, radians
 
 
 @dataclass(frozen=True)
 class Order:
-    """One order of branches, as they leave their parents."""
+    """One order of branches on their parents."""
 
-    count: int  # branches on each parent
+    count: int  # per parent
     angle: float  # degrees between parent and child, at the lowest child
     ratio: float  # length relative to the parent's
-    start: float = 0.2  # where on the parent the first child stands, 0 foot .. 1 tip
-    rise: float = 0.0  # degrees that the angle loses from the lowest child to the highest
-    bend: float = 0.0  # turn near the foot of the branch: > 0 towards the sky, < 0 towards the ground
-    tip: float = 0.0  # the same near its tip
+    start: float = 0.2  # position of the first child on the parent, 0 foot .. 1 tip
+    rise: float = 0.0  # decrease of the angle from the lowest child to the highest, degrees
+    bend: float = 0.0  # turn near the foot of the branch: > 0 upwards, < 0 downwards
+    tip: float = 0.0  # turn near its tip
     wiggle: float = 0.12
-    flat: float = 0.0  # 0 all round the parent .. 1 in a level plane
-    tiers: int = 0  # > 0: children stand in so many whorls
-    envelope: str = "tapered"  # key of tree_growth.ENVELOPES
+    flat: float = 0.0  # 0 all round the parent .. 1 in a horizontal plane
+    tiers: int = 0  # number of whorls; 0: none
+    envelope: str = "tapered"  # key of growth.ENVELOPES
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """What grows on the branches of the last order; a leaf may stand for a tuft of small ones."""
+    """The leaves on branches of the last order; one leaf may represent a tuft of small ones."""
 
     outline: str  # key of OUTLINES
     size: float
-    count: int  # on each twig
-    start: float = 0.15  # where on the twig the first leaf stands
-    spread: float = 0.8  # scatter of directions about the twig's, 0 none
-    hang: float = 0.0  # pull to the ground
+    count: int  # per twig
+    start: float = 0.15  # position of the first leaf on the twig
+    spread: float = 0.8  # scatter of directions around the twig's, 0 none
+    hang: float = 0.0  # downward pull
 
 
 @dataclass(frozen=True)
 class Bark:
-    """The look of the trunk."""
+    """The appearance of the trunk."""
 
     tone: str  # key of BARK_TONES
     pattern: str  # key of BARK_PATTERNS
@@ -69,7 +67,7 @@ class Species:
     orders: tuple[Order, ...]
     leaf: Leaf
     bark: Bark
-    foliage: str  # key of FOLIAGE
+    foliage: str = "deciduous"  # key of FOLIAGE
 
 
 Rgb = tuple[int, int, int]
@@ -81,7 +79,7 @@ _FRESH: tuple[Rgb, ...] = ((142, 170, 66), (166, 184, 92), (120, 158, 72), (100,
 _GOLD: tuple[Rgb, ...] = ((206, 156, 44), (192, 104, 36), (164, 62, 38), (142, 104, 52), (126, 130, 54))
 _DARK: tuple[Rgb, ...] = ((52, 84, 50), (70, 102, 58), (84, 108, 68), (60, 92, 74), (104, 124, 58))
 
-# The leaf colours of each season; none at all is a bare tree.
+# Leaf colours by season; without colours the tree is bare.
 FOLIAGE: dict[str, dict[str, tuple[Rgb, ...]]] = {
     "deciduous": {"spring": _FRESH, "summer": _GREENS, "autumn": _GOLD, "winter": ()},
     "blossoming": {"spring": _FRESH, "summer": _GREENS, "autumn": _GOLD, "winter": ()},
@@ -98,7 +96,7 @@ BARK_TONES: dict[str, tuple[Rgb, ...]] = {
 
 @dataclass(frozen=True)
 class Marks:
-    """Strokes on a trunk: how many, and how far each runs along it and across it (in trunk widths)."""
+    """Strokes on a trunk: number, and length along and across it in trunk widths."""
 
     count: int
     along: float
@@ -115,7 +113,7 @@ BARK_PATTERNS: dict[str, Marks] = {
     "rings": Marks(30, 0.10, 1.00, 0.66),
 }
 
-# Upper halves of leaves of length 1 lying along the x axis; the lower half is the mirror image.
+# Upper halves of leaves of length 1 along the x axis; the lower half is the mirror image.
 OUTLINES: dict[str, tuple[tuple[float, float], ...]] = {
     "ovate": ((0, 0), (0.25, 0.30), (0.6, 0.27), (1, 0)),
     "round": ((0, 0.12), (0.2, 0.42), (0.7, 0.46), (1, 0.14)),
@@ -142,7 +140,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("lobed", 0.064, 4),
         Bark("brown", "furrows"),
-        "deciduous",
     ),
     Species(
         "european-beech",
@@ -153,7 +150,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("ovate", 0.046, 4),
         Bark("grey", "smooth"),
-        "deciduous",
     ),
     Species(
         "sugar-maple",
@@ -164,7 +160,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("palmate", 0.064, 5),
         Bark("grey", "furrows"),
-        "deciduous",
     ),
     Species(
         "small-leaved-lime",
@@ -175,7 +170,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("heart", 0.044, 4, hang=0.6),
         Bark("brown", "furrows"),
-        "deciduous",
     ),
     Species(
         "horse-chestnut",
@@ -197,7 +191,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("pinnate", 0.085, 7, start=0.45, spread=1.0),
         Bark("grey", "furrows"),
-        "deciduous",
     ),
     Species(
         "american-elm",
@@ -209,7 +202,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("ovate", 0.044, 3),
         Bark("grey", "furrows"),
-        "deciduous",
     ),
     Species(
         "silver-birch",
@@ -220,7 +212,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("ovate", 0.024, 7, hang=1.0),
         Bark("pale", "bands"),
-        "deciduous",
     ),
     Species(
         "aspen",
@@ -231,7 +222,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("round", 0.030, 5, spread=1.4),
         Bark("pale", "eyes"),
-        "deciduous",
     ),
     Species(
         "weeping-willow",
@@ -242,7 +232,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("lanceolate", 0.062, 7, spread=0.35, hang=1.2),
         Bark("brown", "furrows"),
-        "deciduous",
     ),
     Species(
         "lombardy-poplar",
@@ -253,7 +242,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("heart", 0.034, 5),
         Bark("grey", "furrows"),
-        "deciduous",
     ),
     Species(
         "norway-spruce",
@@ -275,7 +263,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("round", 0.015, 5, spread=1.5),
         Bark("brown", "furrows"),
-        "deciduous",
     ),
     Species(
         "scots-pine",
@@ -330,7 +317,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("round", 0.052, 5),
         Bark("brown", "smooth"),
-        "deciduous",
     ),
     Species(
         "apple",
@@ -365,7 +351,6 @@ SPECIES: tuple[Species, ...] = (
         ),
         Leaf("fingered", 0.040, 3, start=0.6),
         Bark("grey", "smooth"),
-        "deciduous",
     ),
     Species(
         "umbrella-thorn",

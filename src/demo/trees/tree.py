@@ -1,44 +1,35 @@
-"""Trees drawn by formula: an image data set of 23 species that needs no download.
+"""Images of trees.
 
-Every picture is a pure function of (seed, species, index, size, difficulty). Species differ by structure
-(branching, habit, leaves, bark); season, light, ground and camera vary independently of them.
+An image is a pure function of (seed, species, index, size, difficulty). Species differ in structure (branching, habit,
+leaves, bark); season, light, ground and camera vary independently of the species.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.tree_canvas import Array, Canvas, mix
-from src.data.tree_growth import TINY, Branches, grow, unit
-from src.data.tree_scenery import SNOW, Scene, backdrop, choose_scene, expose, furnish, occlude
-from src.data.tree_species import (
-    BARK_PATTERNS,
-    BARK_TONES,
-    BLOSSOM,
-    FOLIAGE,
-    OUTLINES,
-    SPECIES,
-    Marks,
-    Species,
-)
-
-__all__ = ["MAX_SIZE", "MIN_SIZE", "SPECIES", "Species", "draw_tree"]
+from src.demo.trees.canvas import Array, Canvas, mix
+from src.demo.trees.growth import TINY, Branches, grow, unit
+from src.demo.trees.scenery import SNOW, Scene, backdrop, choose_scene, expose, furnish, occlude
+from src.demo.trees.species import BARK_PATTERNS, BARK_TONES, BLOSSOM, FOLIAGE, OUTLINES, SPECIES, Marks, Species
 
 MIN_SIZE, MAX_SIZE = 32, 512
 TO_VIEWER = np.array([0.0, 0.0, 1.0])
 
 
 def draw_tree(species: int, index: int, *, seed: int, size: int, difficulty: float) -> NDArray[np.uint8]:
-    """Draw one picture of a tree, uint8 [size, size, 3] (RGB).
+    """Return an image of a tree, uint8 RGB [size, size, 3].
 
-    species     0..22, a place in SPECIES
-    index       >= 0, which picture of that species
-    seed        >= 0, which data set
-    size        32..512 pixels; the same scene at every size, but for the sensor's noise
-    difficulty  0..1: within-species variation, odd light, distance, clutter, occlusion and noise
+    Args:
+        species: index into SPECIES, 0..22.
+        index: number of the image of that species, >= 0.
+        seed: number of the data set, >= 0.
+        size: 32..512 px; the same scene at every size, except for the sensor noise.
+        difficulty: 0..1; variation within a species, unusual light, distance, clutter, occlusion and noise.
+
+    Raises:
+        ValueError: species, size or difficulty is out of range.
     """
     _check(species, size, difficulty)
     root = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, species, index))))
@@ -50,7 +41,7 @@ def draw_tree(species: int, index: int, *, seed: int, size: int, difficulty: flo
     view = _frame(tree, scene, setting, difficulty)
     _paint_tree(canvas, SPECIES[species], tree, view, scene, paint)
     occlude(canvas, scene, setting, difficulty)
-    return expose(canvas.picture(), camera, difficulty)
+    return expose(canvas.to_image(), camera, difficulty)
 
 
 def _check(species: int, size: int, difficulty: float) -> None:
@@ -64,21 +55,21 @@ def _check(species: int, size: int, difficulty: float) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera puts the tree: a parallel projection along z, turned by a small roll."""
+    """The position of the tree in the image: a parallel projection along z, rotated by a small roll."""
 
-    foot: Array  # [2] picture units
-    scale: float  # picture heights per stem unit
+    foot: Array  # [2] image units
+    scale: float  # image heights per stem unit
     roll: float  # radians
 
     def project(self, points: Array) -> Array:
-        """Points [..., 3] of the tree to [..., 2] of the picture."""
+        """Project points [..., 3] of the tree to [..., 2] of the image."""
         x, y = points[..., 0], -points[..., 1]
         cos, sin = np.cos(self.roll), np.sin(self.roll)
         return self.foot + self.scale * np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
 
 
 def _frame(tree: list[Branches], scene: Scene, rng: np.random.Generator, difficulty: float) -> View:
-    """Fill most of the picture with the tree, or less or more of it the harder it is to be."""
+    """Choose a view where the tree fills most of the image; with difficulty, less or more than that."""
     points = np.concatenate([order.points.reshape(-1, 3) for order in tree])
     extent = max(points[:, 1].max(), 0.95 * np.ptp(points[:, 0]))
     fill = rng.uniform(0.84 - 0.30 * difficulty, 0.88 + 0.20 * difficulty)
@@ -91,7 +82,7 @@ def _frame(tree: list[Branches], scene: Scene, rng: np.random.Generator, difficu
 def _paint_tree(
     canvas: Canvas, species: Species, tree: list[Branches], view: View, scene: Scene, rng: np.random.Generator
 ) -> None:
-    """The shadow, then leaves at the back, wood, bark and leaves in front."""
+    """Paint the shadow, then the leaves at the back, wood, bark and the leaves in front."""
     bark = np.array(BARK_TONES[species.bark.tone][rng.integers(3)]) * np.exp(0.08 * rng.normal(size=3))
     leaves = _leaves(species, tree, view, scene, rng)
     _paint_shadow(canvas, tree, view, scene)
@@ -103,46 +94,40 @@ def _paint_tree(
 
 
 def _paint_shadow(canvas: Canvas, tree: list[Branches], view: View, scene: Scene) -> None:
-    """Dapples on the ground: the points of the skeleton, cast away from the sun and seen at a flat angle."""
+    """Paint spots on the ground: points of the skeleton, projected away from the sun and seen at a flat angle."""
     points = tree[-1].points[::7, -1]
-    cast = points[:, [0, 2]] - 0.5 * points[:, 1:2] * scene.sun[[0, 2]]
-    spots = view.foot + view.scale * cast * [1.0, 0.16]
+    projected = points[:, [0, 2]] - 0.5 * points[:, 1:2] * scene.sun[[0, 2]]
+    spots = view.foot + view.scale * projected * [1.0, 0.16]
     spots[:, 1] = np.maximum(spots[:, 1], scene.horizon + 0.015)
     radii = np.tile(view.scale * np.array([0.10, 0.022]), (len(spots), 1))
     canvas.shadows(spots, radii, 0.16)
 
 
 def _paint_wood(canvas: Canvas, order: Branches, bark: Array, view: View, scene: Scene) -> None:
-    """Twigs as lines, branches as tapered bands, with lighter bands towards the sun on thick ones."""
+    """Paint twigs as lines and branches as tapered bands; thick ones get lighter bands towards the sun."""
     middle, half = view.project(order.points), order.radius * view.scale
     pixels = half.max(axis=1) * canvas.side
     twigs = pixels < 1
     shade = np.tile(scene.lit(bark, 0.2), (len(middle), 1))
     canvas.lines(middle[twigs], shade[twigs], 2 * half[twigs].mean(axis=1))
-    for width, light, least in ((1.0, 0.15, 1.0), (0.7, 0.45, 1.5), (0.35, 0.75, 3.0)):
-        thick = pixels >= least
+    for width, light, min_pixels in ((1.0, 0.15, 1.0), (0.7, 0.45, 1.5), (0.35, 0.75, 3.0)):
+        thick = pixels >= min_pixels
         lit = middle[thick] + (1 - width) * half[thick, :, None] * [scene.sun[0], 0.0]
         canvas.polygons(_ribbons(lit, width * half[thick]), np.tile(scene.lit(bark, light), (thick.sum(), 1)))
 
 
 def _ribbons(middle: Array, half: Array) -> Array:
-    """Outlines [n, 2v, 2] of bands along polylines [n, v, 2] with half widths [n, v]."""
-    run = np.gradient(middle, axis=1)
-    normal = np.stack([-run[..., 1], run[..., 0]], axis=-1)
-    aside = half[..., None] * normal / np.maximum(np.hypot(run[..., 0], run[..., 1]), TINY)[..., None]
-    return np.concatenate([middle - aside, (middle + aside)[:, ::-1]], axis=1)
+    """Return outlines [n, 2v, 2] of bands along polylines [n, v, 2] with half widths [n, v]."""
+    direction = np.gradient(middle, axis=1)
+    normal = np.stack([-direction[..., 1], direction[..., 0]], axis=-1)
+    offset = half[..., None] * normal / np.maximum(np.hypot(direction[..., 0], direction[..., 1]), TINY)[..., None]
+    return np.concatenate([middle - offset, (middle + offset)[:, ::-1]], axis=1)
 
 
 def _paint_bark(
-    canvas: Canvas,
-    stems: Branches,
-    marks: Marks,
-    bark: Array,
-    view: View,
-    scene: Scene,
-    rng: np.random.Generator,
+    canvas: Canvas, stems: Branches, marks: Marks, bark: Array, view: View, scene: Scene, rng: np.random.Generator
 ) -> None:
-    """The marks of a species' bark, strewn over the stems."""
+    """Paint the marks of a species' bark at random positions on the stems."""
     n, m = len(stems.length), marks.count
     lowest = np.minimum(marks.along * stems.radius[:, :1] / stems.length[:, None], 0.5)
     t = rng.uniform(lowest, 0.95, (n, m))
@@ -150,9 +135,9 @@ def _paint_bark(
     across = (1 - marks.across) * rng.uniform(-1, 1, (n, m)) * radius
     centre = view.project(point) + (view.scale * across)[..., None] * [1.0, 0.0]
     up = view.project(point + tangent) - view.project(point)
-    run = up * (marks.along * radius)[..., None]
+    along = up * (marks.along * radius)[..., None]
     side = np.stack([-up[..., 1], up[..., 0]], axis=-1) * (marks.across * radius)[..., None]
-    top, foot = centre + run, centre - run
+    top, foot = centre + along, centre - along
     corners = np.stack([foot - side, foot + side, top + side, top - side], axis=-2)
     colour = scene.lit(bark * marks.contrast * rng.uniform(0.8, 1.2, (n * m, 1)), 0.5)
     canvas.polygons(corners.reshape(-1, 4, 2), colour)
@@ -160,20 +145,20 @@ def _paint_bark(
 
 @dataclass(frozen=True)
 class Leaves:
-    """All leaves of a tree, the farthest first."""
+    """All leaves of a tree, farthest first."""
 
-    corners: Array  # [n, v, 2] picture units
+    corners: Array  # [n, v, 2] image units
     colours: Array  # [n, 3]
     depth: Array  # [n], < 0 behind the stem
 
     def paint(self, canvas: Canvas, *, behind: bool) -> None:
-        """Draw those behind the wood, or those in front of it."""
-        chosen = (self.depth < 0) == behind
-        canvas.polygons(self.corners[chosen], self.colours[chosen])
+        """Paint the leaves behind the wood, or those in front of it."""
+        selected = (self.depth < 0) == behind
+        canvas.polygons(self.corners[selected], self.colours[selected])
 
 
 def _leaves(species: Species, tree: list[Branches], view: View, scene: Scene, rng: np.random.Generator) -> Leaves:
-    """Leaves on the twigs; none on a tree that is bare in this season."""
+    """Return the leaves on the twigs; none for a species that is bare in this season."""
     leaf, twigs = species.leaf, tree[-1]
     if not FOLIAGE[species.foliage][scene.season]:
         return Leaves(np.empty((0, 3, 2)), np.empty((0, 3)), np.empty(0))
@@ -189,17 +174,17 @@ def _leaves(species: Species, tree: list[Branches], view: View, scene: Scene, rn
 
 
 def _outline(species: Species, heading: Array, rng: np.random.Generator) -> Array:
-    """Outlines [n, v, 2] of leaves of length 1 that point along headings [n, 3], foreshortened."""
+    """Return outlines [n, v, 2] of leaves of length 1 that point along headings [n, 3], foreshortened."""
     upper = np.array(OUTLINES[species.leaf.outline])
-    along, aside = np.concatenate([upper, upper[::-1] * [1, -1]]).T
+    along, across = np.concatenate([upper, upper[::-1] * [1, -1]]).T
     axis = heading[:, None, :2] * [1, -1]
     normal = unit(np.cross(heading, TO_VIEWER))[:, None, :2] * [1, -1]
     tilt = rng.uniform(0.5, 1, (len(heading), 1, 1))
-    return np.asarray(along[:, None] * axis + aside[:, None] * tilt * normal)
+    return np.asarray(along[:, None] * axis + across[:, None] * tilt * normal)
 
 
 def _leaf_colours(species: Species, scene: Scene, point: Array, rng: np.random.Generator) -> Array:
-    """Colours [n, 3]: the season's, some blossom or snow, lighter to the sun and darker at the back."""
+    """Return colours [n, 3]: the season's, some blossom or snow; lighter towards the sun, darker at the back."""
     palette = np.array(FOLIAGE[species.foliage][scene.season])
     first, second = palette[rng.integers(len(palette), size=2)] * np.exp(0.08 * rng.normal(size=3))
     tint = mix(first, second, rng.random((len(point), 1)))

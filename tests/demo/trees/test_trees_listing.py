@@ -1,9 +1,9 @@
-"""The generated trees as a listing: how many, which, and the same ones each time."""
+"""The listing of generated trees: how many, which ones, and always the same ones."""
 
 import numpy as np
 import pytest
 
-from src.data.trees_listing import list_trees
+from src.demo.trees.trees_listing import list_trees
 from src.errors import ThawError
 from tests.conftest import Compose
 
@@ -29,7 +29,7 @@ def test_splits_share_no_tree(composed: Compose) -> None:
 
 
 @pytest.mark.parametrize("side", [31, 513])
-def test_sizes_that_are_not_drawn_are_told(composed: Compose, side: int) -> None:
+def test_a_size_out_of_range_is_refused(composed: Compose, side: int) -> None:
     with pytest.raises(ThawError, match="trees are drawn at 32 to 512 px"):
         list_trees(composed().data, side)  # type: ignore[arg-type]
 

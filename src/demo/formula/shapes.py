@@ -1,32 +1,33 @@
 """Flat figures composed of closed contours.
 
-Kataoka et al. 2022, "Replacing Labeled Real-image Datasets with Auto-generated Contours" (RCDB): outlines are what a
-network learns from, so a class is an arrangement of up to five contours, each a polygon with Fourier ripples.
+A class is an arrangement of up to five contours; each is a polygon with Fourier ripples (Kataoka et al. 2022,
+"Replacing Labeled Real-image Datasets with Auto-generated Contours", RCDB: networks learn from outlines).
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from src.formula.canvas import Array, Layer, Rng, noise
+from src.demo.formula.raster import Array, Layer, Rng, noise
 
 FORMULAS = 24
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Contour:
-    """One part of a figure: its outline around 0 (n, 2), where it sits, its palette colour, its stroke in pixels."""
+    """One part of a figure: outline around 0 (n, 2), position (2,), palette index, stroke width in pixels or 0."""
 
-    outline: npt.NDArray[np.float64]
-    place: npt.NDArray[np.float64]
+    outline: Doubles
+    position: Doubles
     colour: int
     stroke: int
 
 
-def _outline(rng: Rng) -> npt.NDArray[np.float64]:
+def _outline(rng: Rng) -> Doubles:
     corners = int(rng.choice([3, 4, 5, 6, 8, 40]))
     angle = np.linspace(0, 2 * np.pi, max(corners * 2, 40), endpoint=False)
     cut = np.cos(np.pi / corners) / np.cos(angle % (2 * np.pi / corners) - np.pi / corners)
@@ -38,7 +39,7 @@ def _outline(rng: Rng) -> npt.NDArray[np.float64]:
 
 @cache
 def figure(formula: int) -> tuple[Contour, ...]:
-    """The parts of a class, back to front."""
+    """Return the parts of a class, back to front."""
     rng = np.random.default_rng([41, formula])
     parts = 1 + formula % 5
     reach = 0.5 if parts > 1 else 0.0
@@ -48,13 +49,13 @@ def figure(formula: int) -> tuple[Contour, ...]:
     )
 
 
-def _placed(part: Contour, turn: npt.NDArray[np.float64], rng: Rng) -> list[tuple[float, float]]:
-    outline = part.outline * rng.uniform(0.85, 1.18, 2) + part.place + rng.normal(0, 0.05, 2)
+def _corners(part: Contour, turn: Doubles, rng: Rng) -> list[tuple[float, float]]:
+    outline = part.outline * rng.uniform(0.85, 1.18, 2) + part.position + rng.normal(0, 0.05, 2)
     return [(float(x), float(y)) for x, y in outline @ turn]
 
 
 def _sheet(formula: int, palette: Array, rng: Rng, size: int) -> Array:
-    """The figure as RGBA in [0, 1], drawn at twice the size for smooth edges."""
+    """Return the figure as RGBA in [0, 1], drawn at twice the size for smooth edges."""
     angle, scale = rng.uniform(-np.pi, np.pi), size * rng.uniform(0.7, 1.3, 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
     left, top = size * rng.uniform(0.8, 1.2, 2)
@@ -62,7 +63,7 @@ def _sheet(formula: int, palette: Array, rng: Rng, size: int) -> Array:
     pen = ImageDraw.Draw(sheet)
     for part in figure(formula):
         red, green, blue = (int(255 * value) for value in palette[part.colour])
-        corners = [(left + x, top + y) for x, y in _placed(part, turn, rng)]
+        corners = [(left + x, top + y) for x, y in _corners(part, turn, rng)]
         if part.stroke:
             pen.line([*corners, corners[0]], fill=(red, green, blue, 255), width=part.stroke * 2)
         else:
@@ -71,7 +72,7 @@ def _sheet(formula: int, palette: Array, rng: Rng, size: int) -> Array:
 
 
 def draw(formula: int, palette: Array, rng: Rng, size: int) -> Layer:
-    """Figure `formula` in [0, FORMULAS), turned, scaled, bent out of shape and softly lit."""
+    """Draw figure `formula` in [0, FORMULAS), rotated, scaled, distorted and softly lit."""
     sheet = _sheet(formula, palette, rng, size)
     light = 1 + rng.uniform(0, 0.4) * noise(rng, 1, size)
     return Layer(sheet[..., :3] * light[..., None], sheet[..., 3])

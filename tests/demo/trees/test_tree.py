@@ -1,4 +1,4 @@
-"""The embedded trees: pure, varied, and told apart by structure rather than by colour."""
+"""Generated trees: pure functions, varied, and distinguishable by structure rather than by colour."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from src.data import trees
-from src.data.trees import MAX_SIZE, MIN_SIZE, SPECIES, draw_tree
+from src.demo.trees import tree
+from src.demo.trees.species import SPECIES
+from src.demo.trees.tree import MAX_SIZE, MIN_SIZE, draw_tree
 
 Images = NDArray[np.uint8]
 Features = NDArray[np.float64]
@@ -44,7 +45,7 @@ def test_the_same_arguments_draw_the_same_bytes() -> None:
 
 def test_a_fresh_process_draws_the_same_bytes() -> None:
     code = (
-        "import hashlib; from src.data.trees import draw_tree;"
+        "import hashlib; from src.demo.trees.tree import draw_tree;"
         "image = draw_tree(3, 5, seed=0, size=64, difficulty=0.5);"
         "print(hashlib.sha256(image.tobytes()).hexdigest())"
     )
@@ -60,9 +61,9 @@ def test_global_random_state_is_neither_read_nor_changed() -> None:
     assert digest(draw()) == first
 
 
-def test_index_species_and_seed_each_change_the_picture() -> None:
-    pictures = [draw(2, 0), draw(2, 1), draw(3, 0), draw(2, 0, seed=1)]
-    assert len({digest(picture) for picture in pictures}) == len(pictures)
+def test_index_species_and_seed_each_change_the_image() -> None:
+    images = [draw(2, 0), draw(2, 1), draw(3, 0), draw(2, 0, seed=1)]
+    assert len({digest(image) for image in images}) == len(images)
 
 
 @pytest.mark.parametrize("size", [MIN_SIZE, 33, 96, 224, MAX_SIZE])
@@ -73,7 +74,7 @@ def test_shape_and_type_at_every_size(size: int, difficulty: float) -> None:
     assert image.dtype == np.uint8
 
 
-def test_a_larger_picture_shows_the_same_scene() -> None:
+def test_a_larger_image_shows_the_same_scene() -> None:
     shrunk = draw(size=256, difficulty=0.0).reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
     to_itself = np.abs(shrunk - draw(size=64, difficulty=0.0)).mean()
     to_another = np.abs(shrunk - draw(index=1, size=64, difficulty=0.0)).mean()
@@ -92,7 +93,7 @@ def test_arguments_out_of_range_are_refused(species: int, size: int, difficulty:
 @EVERY_SPECIES
 def test_every_species_stands_out_from_its_background(species: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with_tree = draw(species, difficulty=0.0).astype(int)
-    monkeypatch.setattr(trees, "_paint_tree", lambda *_: None)
+    monkeypatch.setattr(tree, "_paint_tree", lambda *_: None)
     without = draw(species, difficulty=0.0).astype(int)
     assert (np.abs(with_tree - without).max(axis=2) > 15).mean() > 0.03
 
@@ -113,9 +114,7 @@ def test_difficulty_widens_the_variation() -> None:
     size=st.integers(MIN_SIZE, 128),
     difficulty=st.floats(0, 1),
 )
-def test_any_picture_is_pure_and_has_contrast(
-    species: int, index: int, seed: int, size: int, difficulty: float
-) -> None:
+def test_any_image_is_pure_and_has_contrast(species: int, index: int, seed: int, size: int, difficulty: float) -> None:
     image = draw(species, index, seed=seed, size=size, difficulty=difficulty)
     assert image.shape == (size, size, 3)
     assert image.std() > 3
@@ -138,7 +137,7 @@ def edge_directions(image: Images) -> Features:
 
 
 def nearest_centroid_accuracy(features: Features) -> float:
-    """Accuracy on the second half of features [species, pictures, d], with centroids from the first half."""
+    """Accuracy on the second half of features [species, images, d], with centroids from the first half."""
     half = features.shape[1] // 2
     spread = features[:, :half].std(axis=1).mean(axis=0)
     centroids = features[:, :half].mean(axis=1) / spread
@@ -149,8 +148,8 @@ def nearest_centroid_accuracy(features: Features) -> float:
 def test_structure_tells_species_apart_and_mean_colour_does_not() -> None:
     names = ("english-oak", "silver-birch", "weeping-willow", "italian-cypress", "baobab", "coconut-palm")
     chosen = [[species.name for species in SPECIES].index(name) for name in names]
-    pictures = [[draw(species, index, size=64, difficulty=0.3) for index in range(32)] for species in chosen]
-    by_structure = np.array([[edge_directions(image) for image in row] for row in pictures])
-    by_colour = np.array([[mean_colour(image) for image in row] for row in pictures])
+    images = [[draw(species, index, size=64, difficulty=0.3) for index in range(32)] for species in chosen]
+    by_structure = np.array([[edge_directions(image) for image in row] for row in images])
+    by_colour = np.array([[mean_colour(image) for image in row] for row in images])
     assert nearest_centroid_accuracy(by_structure) > 3.0 / len(names)
     assert nearest_centroid_accuracy(by_colour) < 2.0 / len(names)

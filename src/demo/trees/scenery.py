@@ -1,9 +1,7 @@
-"""What surrounds the tree: light, sky, ground, things behind it and in front of it, and the camera's faults.
+"""The scene around the tree: light, sky, ground, objects behind it and in front of it, and the camera.
 
-Nothing here knows the species: everything is nuisance that a classifier has to see through.
+Nothing here depends on the species: it is all nuisance variation.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from src.data.tree_canvas import Array, Canvas, mix, noise, to_bytes
-from src.data.tree_species import BARK_TONES, FOLIAGE, SEASONS, Rgb
+from src.demo.trees.canvas import Array, Canvas, mix, noise, to_bytes
+from src.demo.trees.species import BARK_TONES, FOLIAGE, SEASONS, Rgb
 
 
 @dataclass(frozen=True)
 class Light:
-    """A time of day and its weather: the sky's colours, and gains of sunlit and shaded surfaces."""
+    """A time of day and its weather: colours of the sky, and gains of sunlit (key) and shaded (fill) surfaces."""
 
     zenith: Rgb
     low: Rgb
@@ -39,7 +37,7 @@ LIGHTS: tuple[Light, ...] = (
 
 @dataclass(frozen=True)
 class Ground:
-    """What the tree stands on: colour nearby and far off, contrast of its grain, blades of grass in sight."""
+    """What the tree stands on: colour nearby and far away, contrast of its grain, number of blades of grass."""
 
     near: Rgb
     far: Rgb
@@ -61,38 +59,38 @@ SNOW = Ground((222, 228, 236), (232, 236, 240), 0.07, 0)
 
 @dataclass(frozen=True)
 class Scene:
-    """The choices that everything in one picture shares."""
+    """The choices that all parts of an image share."""
 
     light: Light
     ground: Ground
     season: str
-    horizon: float  # its height in the picture, 0 top .. 1 bottom
+    horizon: float  # position in the image, 0 top .. 1 bottom
     sun: Array  # [3] direction to the sun
 
     def lit(self, colour: Array, share: float | Array) -> Array:
-        """Surface colours [..., 3] under a share 0..1 of sunlight (a number, or an array [..., 1])."""
+        """Return surface colours [..., 3] in a share 0..1 of sunlight (a number, or an array [..., 1])."""
         return np.asarray(colour * mix(np.array(self.light.fill), np.array(self.light.key), share))
 
     def far(self, colour: Array, distance: float) -> Array:
-        """A lit colour seen through the air: 0 nearby .. 1 lost in the haze."""
+        """Return lit colours seen through haze: distance 0 nearby .. 1 invisible."""
         return mix(self.lit(colour, 0.5), np.array(self.light.low, dtype=np.float64), distance)
 
 
 def choose_scene(rng: np.random.Generator, difficulty: float) -> Scene:
-    """Draw season, light, ground and horizon; with difficulty 0 it is mostly a summer's noon."""
-    wild = 0.35 + 0.65 * difficulty
-    season = SEASONS[rng.choice(4, p=_tilted(4, 1, wild))]
-    light = LIGHTS[rng.choice(len(LIGHTS), p=_tilted(len(LIGHTS), 0, wild))]
+    """Choose season, light, ground and horizon at random; at difficulty 0 mostly noon in summer."""
+    evenness = 0.35 + 0.65 * difficulty
+    season = SEASONS[rng.choice(4, p=_probabilities(4, 1, evenness))]
+    light = LIGHTS[rng.choice(len(LIGHTS), p=_probabilities(len(LIGHTS), 0, evenness))]
     snowy = season == "winter" and rng.random() < 0.6
-    ground = SNOW if snowy else GROUNDS[rng.choice(len(GROUNDS), p=_tilted(len(GROUNDS), 0, wild))]
+    ground = SNOW if snowy else GROUNDS[rng.choice(len(GROUNDS), p=_probabilities(len(GROUNDS), 0, evenness))]
     azimuth = rng.uniform(-np.pi, np.pi) * (0.3 + 0.45 * difficulty)
     height = rng.uniform(0.25, 0.9)
     sun = np.array([np.sin(azimuth), height, np.cos(azimuth)]) / np.sqrt(1 + height**2)
-    return Scene(light, ground, season, rng.uniform(0.74 - 0.16 * wild, 0.74 + 0.06 * wild), sun)
+    return Scene(light, ground, season, rng.uniform(0.74 - 0.16 * evenness, 0.74 + 0.06 * evenness), sun)
 
 
-def _tilted(n: int, favourite: int, evenness: float) -> Array:
-    """Probabilities [n]: even ones, tilted towards a favourite."""
+def _probabilities(n: int, favourite: int, evenness: float) -> Array:
+    """Return probabilities [n]: a mixture of the uniform distribution and a favourite."""
     return np.asarray(evenness / n + (1 - evenness) * np.eye(n)[favourite])
 
 
@@ -100,13 +98,13 @@ def _tilted(n: int, favourite: int, evenness: float) -> Array:
 
 
 def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    """Sky, clouds and the grain of the ground: uint8 [size, size, 3]."""
+    """Return sky, clouds and ground: uint8 [size, size, 3]."""
     edge = round(scene.horizon * size)
     return to_bytes(np.concatenate([_sky(scene, rng, edge, size), _ground(scene, rng, size - edge, size)]))
 
 
 def _sky(scene: Scene, rng: np.random.Generator, rows: int, size: int) -> Array:
-    """A gradient with clouds, [rows, size, 3]."""
+    """Return a gradient with clouds, [rows, size, 3]."""
     zenith, low = np.array(scene.light.zenith), np.array(scene.light.low)
     height = np.linspace(0, 1, rows)[:, None, None]
     clouds = 0.65 * noise(rng, (rows, size), (5, 4)) + 0.35 * noise(rng, (rows, size), (14, 9))
@@ -116,7 +114,7 @@ def _sky(scene: Scene, rng: np.random.Generator, rows: int, size: int) -> Array:
 
 
 def _ground(scene: Scene, rng: np.random.Generator, rows: int, size: int) -> Array:
-    """A plane that runs to the horizon, [rows, size, 3], grainier nearby."""
+    """Return a plane up to the horizon, [rows, size, 3], with more grain nearby."""
     near, far = np.array([scene.ground.near, scene.ground.far]) * rng.uniform(0.85, 1.15, (2, 3))
     depth = np.linspace(0, 1, rows)[:, None, None]
     grain = noise(rng, (rows, size), (9, 7)) + noise(rng, (rows, size), (26, 34)) - 1
@@ -124,11 +122,11 @@ def _ground(scene: Scene, rng: np.random.Generator, rows: int, size: int) -> Arr
     return colour * (1 + scene.ground.grain * grain[..., None] * (0.4 + 0.6 * depth))
 
 
-# -- things behind the tree
+# -- objects behind the tree
 
 
 def _ridge(scene: Scene, rng: np.random.Generator, height: float) -> Array:
-    """The outline [v, 2] of hills on the horizon."""
+    """Return the outline [v, 2] of hills on the horizon."""
     x = np.linspace(-0.05, 1.05, 28)
     k = np.array([1.0, 2.0, 5.0])
     waves = np.sin(np.outer(x, k * rng.uniform(2, 5, 3)) + rng.uniform(0, 7, 3)) @ (rng.uniform(0, 1, 3) / k)
@@ -138,28 +136,30 @@ def _ridge(scene: Scene, rng: np.random.Generator, height: float) -> Array:
 
 
 def hills(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """One to three ridges, the farthest first."""
+    """Draw one to three ridges, farthest first."""
     for distance in np.linspace(0.8, 0.4, rng.integers(1, 4)):
         colour = mix(np.array(scene.ground.far), np.array([70.0, 96.0, 70.0]), rng.uniform(0, 1))
         canvas.polygon(_ridge(scene, rng, rng.uniform(0.03, 0.28) * distance), scene.far(colour, distance))
 
 
 def woods(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A row of trees of no kind along the horizon."""
+    """Draw a row of generic trees along the horizon."""
     haze = rng.uniform(0.2, 0.6)
     for x in rng.uniform(-0.05, 1.05, rng.integers(3, 12)):
-        _bystander(canvas, scene, rng, np.array([x, scene.horizon + 0.01]), rng.uniform(0.05, 0.2), haze)
+        _plain_tree(canvas, scene, rng, np.array([x, scene.horizon + 0.01]), rng.uniform(0.05, 0.2), haze)
 
 
 def neighbours(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A few trees of no kind in the middle distance."""
+    """Draw a few generic trees in the middle distance."""
     for _ in range(rng.integers(1, 4)):
         foot = np.array([rng.uniform(0, 1), scene.horizon + rng.uniform(0.01, 0.08)])
-        _bystander(canvas, scene, rng, foot, rng.uniform(0.2, 0.5), rng.uniform(0.05, 0.35))
+        _plain_tree(canvas, scene, rng, foot, rng.uniform(0.2, 0.5), rng.uniform(0.05, 0.35))
 
 
-def _bystander(canvas: Canvas, scene: Scene, rng: np.random.Generator, foot: Array, height: float, haze: float) -> None:
-    """A generic tree: a trunk, and a crown of blobs between round and pointed."""
+def _plain_tree(
+    canvas: Canvas, scene: Scene, rng: np.random.Generator, foot: Array, height: float, haze: float
+) -> None:
+    """Draw a trunk, and a crown of ellipses whose shape is between round and pointed."""
     colours = FOLIAGE["evergreen" if rng.random() < 0.4 else "deciduous"][scene.season] or BARK_TONES["grey"]
     top = foot - [0.0, height]
     bark = scene.far(np.array(BARK_TONES["brown"][0]), haze)
@@ -174,7 +174,7 @@ def _bystander(canvas: Canvas, scene: Scene, rng: np.random.Generator, foot: Arr
 
 
 def houses(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """One or two houses with a door and windows."""
+    """Draw one or two houses with windows."""
     for _ in range(rng.integers(1, 3)):
         x, y, wide = rng.uniform(-0.05, 0.95), scene.horizon + rng.uniform(0.01, 0.05), rng.uniform(0.12, 0.3)
         tall, haze = wide * rng.uniform(0.45, 0.9), rng.uniform(0.05, 0.4)
@@ -188,12 +188,12 @@ def houses(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def _box(x: float, y: float, wide: float, tall: float) -> Array:
-    """The corners [4, 2] of an upright rectangle, from its upper left corner."""
+    """Return the corners [4, 2] of an upright rectangle, from its upper left corner."""
     return np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [wide, tall] + [x, y]
 
 
 def water(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A lake or river below the horizon that shows the sky, with ripples."""
+    """Draw a lake below the horizon that reflects the sky, with ripples."""
     top = scene.horizon + rng.uniform(0.005, 0.04)
     x = np.linspace(-0.05, 1.05, 14)
     bank = top + rng.uniform(0.03, 0.13) + 0.012 * np.sin(x * rng.uniform(4, 14) + rng.uniform(0, 7))
@@ -207,7 +207,7 @@ def water(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def path(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A path or road that winds from the foreground to the horizon."""
+    """Draw a winding path from the foreground to the horizon."""
     depth = np.linspace(0, 1, 12)
     start, end, swing = rng.uniform([0.1, 0.1, -0.2], [0.9, 0.9, 0.2])
     middle = mix(start, end, depth) + swing * np.sin(3 * depth)
@@ -219,7 +219,7 @@ def path(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def hedge(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A clipped hedge across the picture."""
+    """Draw a hedge across the image."""
     n, y = 60, scene.horizon + rng.uniform(0.0, 0.06)
     centres = np.stack([np.linspace(-0.05, 1.05, n), y + rng.uniform(-0.03, 0.0, n)], axis=1)
     shade = np.array(FOLIAGE["evergreen"]["summer"][rng.integers(5)]) * rng.uniform(0.6, 1.0, (n, 1))
@@ -227,7 +227,7 @@ def hedge(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def fence(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """Posts and two rails, behind the tree or in front of it, as the order of drawing has it."""
+    """Draw posts and two rails."""
     foot, tall = scene.horizon + rng.uniform(0.04, 0.16), rng.uniform(0.06, 0.12)
     colour = scene.lit(np.array(BARK_TONES[("brown", "grey", "pale")[rng.integers(3)]][0]), 0.6)
     x = np.arange(rng.uniform(-0.1, 0), 1.1, rng.uniform(0.07, 0.16))
@@ -237,17 +237,17 @@ def fence(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
     canvas.lines(strokes, np.tile(colour, (len(strokes), 1)), np.full(len(strokes), 0.012))
 
 
-Prop = Callable[[Canvas, Scene, np.random.Generator], None]
+Props = tuple[tuple[Callable[[Canvas, Scene, np.random.Generator], None], float], ...]
 
-# In the order of drawing, the farthest first, each with its chance at difficulty 1.
-BEHIND: tuple[tuple[Prop, float], ...] = (
+# In the order of drawing, farthest first, with the probability at difficulty 1.
+BEHIND: Props = (
     (hills, 0.7), (woods, 0.6), (water, 0.25), (houses, 0.3), (path, 0.35),
     (neighbours, 0.6), (hedge, 0.2), (fence, 0.25),
 )  # fmt: skip
 
 
 def furnish(canvas: Canvas, scene: Scene, rng: np.random.Generator, difficulty: float) -> None:
-    """Place what stands behind the tree."""
+    """Draw objects behind the tree, and grass."""
     _place(BEHIND, canvas, scene, rng, 0.3 + 0.7 * difficulty)
     n = scene.ground.blades
     root = np.stack([rng.uniform(0, 1, n), rng.uniform(scene.horizon + 0.03, 1.02, n)], axis=1)
@@ -256,24 +256,18 @@ def furnish(canvas: Canvas, scene: Scene, rng: np.random.Generator, difficulty: 
     canvas.lines(np.stack([root, root - blade], axis=1), colour, np.full(n, 0.004))
 
 
-def _place(
-    props: tuple[tuple[Prop, float], ...],
-    canvas: Canvas,
-    scene: Scene,
-    rng: np.random.Generator,
-    factor: float,
-) -> None:
-    """Draw each prop with its chance times `factor`."""
-    for (prop, chance), draw in zip(props, rng.random(len(props)), strict=True):
-        if draw < factor * chance:
-            prop(canvas, scene, rng)
+def _place(props: Props, canvas: Canvas, scene: Scene, rng: np.random.Generator, factor: float) -> None:
+    """Draw each prop with its probability times `factor`."""
+    for (draw_prop, probability), number in zip(props, rng.random(len(props)), strict=True):
+        if number < factor * probability:
+            draw_prop(canvas, scene, rng)
 
 
-# -- things in front of the tree
+# -- objects in front of the tree
 
 
 def pole(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A lamp post or telegraph pole."""
+    """Draw a lamp post or telegraph pole."""
     x, wide, top = rng.uniform(0.08, 0.92), rng.uniform(0.015, 0.045), rng.uniform(-0.1, 0.4)
     colour = scene.lit(np.array([1.0, 0.95, 0.9]) * rng.uniform(50, 170), 0.5)
     canvas.polygon(_box(x, top, wide, 1.1), 0.75 * colour)
@@ -282,7 +276,7 @@ def pole(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def bush(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A bush that grows into the picture from below."""
+    """Draw a bush that reaches into the image from below."""
     centre, girth, n = rng.uniform(0, 1), rng.uniform(0.12, 0.3), 90
     across, up = rng.uniform(-1, 1, n), np.sort(rng.uniform(0, 1, n))[::-1]
     top = rng.uniform(0.12, 0.3) * np.sqrt(1 - across**2)
@@ -293,7 +287,7 @@ def bush(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
 
 
 def bough(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    """A leafy branch of no kind that hangs into the picture from above."""
+    """Draw a generic leafy branch that reaches into the image from above."""
     side, n = rng.choice([-1.0, 1.0]), 46
     t = np.linspace(0, 1, 9)
     reach, fall = rng.uniform(0.3, 0.7), rng.uniform(0.05, 0.3)
@@ -306,26 +300,26 @@ def bough(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
     canvas.ellipses(spot, rng.uniform(0.008, 0.03, (n, 2)), scene.lit(shade, 0.4))
 
 
-FRONT: tuple[tuple[Prop, float], ...] = ((fence, 0.2), (pole, 0.22), (bush, 0.4), (bough, 0.4))
+FRONT: Props = ((fence, 0.2), (pole, 0.22), (bush, 0.4), (bough, 0.4))
 
 
 def occlude(canvas: Canvas, scene: Scene, rng: np.random.Generator, difficulty: float) -> None:
-    """Place what stands in front of the tree; nothing at difficulty 0."""
+    """Draw objects in front of the tree; none at difficulty 0."""
     _place(FRONT, canvas, scene, rng, difficulty)
 
 
 # -- the camera
 
 
-def expose(picture: Image.Image, rng: np.random.Generator, difficulty: float) -> NDArray[np.uint8]:
-    """White balance, exposure, contrast, blur and the sensor's noise: uint8 [size, size, 3]."""
+def expose(image: Image.Image, rng: np.random.Generator, difficulty: float) -> NDArray[np.uint8]:
+    """Apply white balance, exposure, contrast, blur and sensor noise; return uint8 [size, size, 3]."""
     gain = np.exp(0.22 * difficulty * rng.normal() + 0.08 * difficulty * rng.normal(size=3))
     gamma = np.exp(0.22 * difficulty * rng.normal())
-    # Through a table, as a power's last bit differs between processors and would tip some pixels.
+    # The last bit of a power differs between processors; a rounded table keeps pixels independent of it.
     table = 255 * np.clip(np.linspace(0, 1, 256) ** gamma * gain[:, None], 0, 1)
-    picture = picture.point(np.rint(table).astype(int).ravel().tolist())
-    radius = abs(rng.normal()) * 0.005 * difficulty * picture.width
+    image = image.point(np.rint(table).astype(int).ravel().tolist())
+    radius = abs(rng.normal()) * 0.005 * difficulty * image.width
     if radius > 0.2:
-        picture = picture.filter(ImageFilter.GaussianBlur(radius))
-    grain = (1 + 9 * difficulty * rng.random()) * rng.standard_normal((picture.height, picture.width, 3))
-    return to_bytes(np.asarray(picture) + grain)
+        image = image.filter(ImageFilter.GaussianBlur(radius))
+    grain = (1 + 9 * difficulty * rng.random()) * rng.standard_normal((image.height, image.width, 3))
+    return to_bytes(np.asarray(image) + grain)

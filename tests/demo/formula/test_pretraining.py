@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from src import pretrain
-from src.formula import targets, training
-from src.formula.weights import load_formula_weights
+from src.demo.formula import pretraining, targets
+from src.models.embedded_weights import load_embedded_weights
 
 
 def flat(images: np.ndarray, kind: str) -> np.ndarray:
@@ -19,7 +19,7 @@ def flat(images: np.ndarray, kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [64, 96])
 def test_descriptors_do_not_depend_on_the_size_in_number(size: int) -> None:
-    described = targets.described(tf.random.stateless_uniform((2, size, size, 3), (0, 1), -1, 1))
+    described = targets.describe(tf.random.stateless_uniform((2, size, size, 3), (0, 1), -1, 1))
     assert described.shape == (2, targets.DESCRIPTORS)
 
 
@@ -43,16 +43,16 @@ def test_gradients_know_direction_but_not_sign() -> None:
 
 def test_whitened_descriptors_are_uncorrelated_and_equally_large() -> None:
     images = tf.random.stateless_normal((40, 64, 64, 3), (0, 2), 0, 0.5)
-    whitening = targets.Whitening(targets.described(images).numpy(), components=10)
+    whitening = targets.Whitening(targets.describe(images).numpy(), components=10)
     white = whitening(images).numpy()
     assert white.shape == (40, whitening.components) == (40, 10)
     assert np.allclose(np.cov(white.T, bias=True), np.eye(10), atol=1e-2)
-    assert targets.Whitening(targets.described(images[:5]).numpy(), components=10).components == 4
+    assert targets.Whitening(targets.describe(images[:5]).numpy(), components=10).components == 4
 
 
 def test_rate_warms_up_and_decays_to_zero() -> None:
-    recipe = training.Recipe()
-    rates = [training.learning_rate(recipe, progress) for progress in np.linspace(0, 1, 101)]
+    recipe = pretraining.Recipe()
+    rates = [pretraining.learning_rate(recipe, progress) for progress in np.linspace(0, 1, 101)]
     top = int(np.argmax(rates))
     assert rates[0] == 0
     assert np.isclose(rates[top], recipe.learning_rate)
@@ -60,9 +60,9 @@ def test_rate_warms_up_and_decays_to_zero() -> None:
     assert rates[-1] < 1e-9
 
 
-def test_augmented_pictures_keep_their_range_and_follow_the_generator() -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), np.uint8)
-    one, two = (training.augmented(pictures, 64, tf.random.Generator.from_seed(1)).numpy() for _ in range(2))
+def test_augmented_images_keep_their_range_and_follow_the_generator() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), np.uint8)
+    one, two = (pretraining.augment(images, 64, tf.random.Generator.from_seed(1)).numpy() for _ in range(2))
     assert one.shape == (4, 64, 64, 3)
     assert -1 <= one.min() < one.max() <= 1
     assert np.array_equal(one, two)
@@ -70,7 +70,7 @@ def test_augmented_pictures_keep_their_range_and_follow_the_generator() -> None:
 
 def test_backbone_has_the_stock_networks_variables() -> None:
     stock = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None)
-    ours = training.new_backbone()
+    ours = pretraining.new_backbone()
     assert [tuple(v.shape) for v in ours.weights] == [tuple(v.shape) for v in stock.weights]
 
 
@@ -81,7 +81,7 @@ def test_command_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.Mo
     file = tmp_path / "short.npz"
     assert pretrain.main(["--output", str(file), "--images", "24", "--batch", "8", "--pool", "16"]) == 0
     stock = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None)
-    load_formula_weights(stock, file)
+    load_embedded_weights(stock, file)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_command_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.Mo
         ("--minutes", "0", "must be above 0"),
         ("--batch", "-1", "must be above 0"),
         ("--threads", "0", "must be above 0"),
-        ("--seed", "-1", "--seed not below"),
-        ("--pool", "1", "two pictures or more"),
+        ("--seed", "-1", "--seed 0 or more"),
+        ("--pool", "1", "--pool must be 2 or more"),
     ],
 )
 def test_command_refuses_values_out_of_range(

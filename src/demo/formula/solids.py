@@ -1,26 +1,26 @@
-"""Lit solids: single, in groups and in heaps, with a textured surface, shading, highlights and occlusion.
+"""Solids in a light: one or several, with a textured surface, shading, highlights and occlusion.
 
 A class is a body (round, pillow-like, rippled, or a box) with a texture, a gloss and a number of copies; an instance
-has its own light, places and sizes. Bodies follow superellipsoids (Barr 1981), light follows Blinn 1977.
+varies light, positions and sizes. Bodies are superellipsoids (Barr 1981); the shading is that of Blinn 1977.
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-from src.formula import textures
-from src.formula.canvas import Array, Layer, Rng, grid, paint
+from src.demo.formula import textures
+from src.demo.formula.raster import Array, Layer, Rng, grid, paint
 
 FORMULAS = 24
 
-Index = npt.NDArray[np.int32]
+Indices = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Body:
-    """What the copies of a solid share; lengths in units of the body's own radius."""
+    """What the copies of a solid share; lengths in units of the body's radius."""
 
     box: bool
     roundness: float
@@ -35,7 +35,7 @@ class Body:
 
 @cache
 def body(formula: int) -> Body:
-    """The body of a class."""
+    """Return the body of a class."""
     rng = np.random.default_rng([53, formula])
     return Body(
         box=formula % 4 == 3,
@@ -51,13 +51,13 @@ def body(formula: int) -> Body:
 
 
 def _light(rng: Rng) -> Array:
-    """A unit vector towards the light: from above more than from the side, never from behind."""
+    """Return a unit vector towards the light: mostly from above, never from behind."""
     direction = np.array([rng.normal(0, 0.7), rng.normal(-0.5, 0.5), rng.uniform(0.5, 1.2)])
     return np.asarray(direction / np.linalg.norm(direction), np.float32)
 
 
 def _shade(normal: tuple[Array, Array, Array], light: Array, gloss: float) -> tuple[Array, Array]:
-    """How much of the surface's colour shows, and the white highlight upon it."""
+    """Return the brightness of the surface's colour, and the white highlight on it."""
     half = light + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
     facing = sum(n * a for n, a in zip(normal, light, strict=True))
@@ -66,7 +66,7 @@ def _shade(normal: tuple[Array, Array, Array], light: Array, gloss: float) -> tu
 
 
 def _round(shape: Body, palette: Array, light: Array, rng: Rng, size: int) -> Layer:
-    """A superellipsoid seen from the front, filling (size, size)."""
+    """Draw a superellipsoid from the front that fills (size, size)."""
     across, down = grid(size)
     angle = rng.uniform(-np.pi, np.pi)
     u = np.float32(np.cos(angle)) * across + np.float32(np.sin(angle)) * down
@@ -83,7 +83,7 @@ def _round(shape: Body, palette: Array, light: Array, rng: Rng, size: int) -> La
 
 
 def _box(shape: Body, palette: Array, light: Array, rng: Rng, size: int) -> Layer:
-    """A box in parallel projection, filling (size, size): two sides and the top, each printed with the texture."""
+    """Draw a box in parallel projection that fills (size, size): two textured sides and the top."""
     turn, tilt = rng.uniform(0.2, 1.37), rng.uniform(0.15, 0.8)
     right = np.array([np.cos(turn), np.sin(turn) * np.sin(tilt)])
     left = np.array([-np.sin(turn), np.cos(turn) * np.sin(tilt)])
@@ -94,14 +94,14 @@ def _box(shape: Body, palette: Array, light: Array, rng: Rng, size: int) -> Laye
     tone = 0.5 + shape.contrast * (textures.field(shape.texture, rng, *grid(size)) - 0.5)
     colour, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     for lit, face in zip(0.35 + 0.75 * np.abs(light), faces, strict=True):
-        inside, rows, columns = _unfolded(np.stack(face) / reach, size)
+        inside, rows, columns = _texels(np.stack(face) / reach, size)
         colour[inside] = (paint(tone[rows, columns], palette) * lit).clip(0, 1)
         alpha[inside] = 1
     return Layer(colour, alpha)
 
 
-def _unfolded(face: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.bool_], Index, Index]:
-    """Which pixels a parallelogram (origin and two edges, (3, 2)) covers, and the texel that each of them shows."""
+def _texels(face: NDArray[np.float64], size: int) -> tuple[NDArray[np.bool_], Indices, Indices]:
+    """Return the mask of the pixels in a parallelogram (origin and two edges, (3, 2)), and their texels' indices."""
     across, down = grid(size)
     inverse = np.linalg.inv(face[1:].T).astype(np.float32)
     x, y = across - np.float32(face[0, 0]), down - np.float32(face[0, 1])
@@ -111,17 +111,16 @@ def _unfolded(face: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.
 
 
 def draw(formula: int, palette: Array, rng: Rng, size: int) -> Layer:
-    """Solids `formula` in [0, FORMULAS): copies from back to front under one light, each with a dark rim below."""
+    """Draw solids `formula` in [0, FORMULAS): copies from back to front in one light."""
     shape, light = body(formula), _light(rng)
     make = _box if shape.box else _round
     copies = max(1, shape.copies + int(rng.integers(-1, 2))) if shape.copies > 1 else 1
     colour, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     for _ in range(copies):
-        side = int(size * rng.uniform(0.75, 1.0) * (0.85 if copies == 1 else 1.15 / copies**0.4))
-        side = min(side, size)
-        top, start = rng.integers(0, size - side + 1, 2)
-        window = slice(top, top + side), slice(start, start + side)
-        one = make(shape, palette, light, rng, side)
-        colour[window] += one.alpha[..., None] * (one.colour - colour[window])
-        alpha[window] = np.maximum(alpha[window], one.alpha)
+        extent = min(size, int(size * rng.uniform(0.75, 1.0) * (0.85 if copies == 1 else 1.15 / copies**0.4)))
+        top, left = rng.integers(0, size - extent + 1, 2)
+        window = slice(top, top + extent), slice(left, left + extent)
+        solid = make(shape, palette, light, rng, extent)
+        colour[window] += solid.alpha[..., None] * (solid.colour - colour[window])
+        alpha[window] = np.maximum(alpha[window], solid.alpha)
     return Layer(colour, alpha)
