@@ -15,9 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of drawing, training and augmentation")
     parser.add_argument("--batch", type=int, default=64, help="batch size (default: %(default)s)")
     parser.add_argument("--pool", type=int, default=16_000, help="images kept for reuse (default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads; the weights are reproducible with 1 (default: %(default)s)"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; with 1 (default), runs are reproducible")
     options = parser.parse_args(arguments)
     if min(options.images, options.minutes, options.batch, options.threads) <= 0 or options.seed < 0:
         parser.error("--images, --minutes, --batch and --threads must be above 0, --seed 0 or more")

@@ -17,7 +17,7 @@ def list_trees(config: TreesData, image_size: int) -> Listing:
         ThawError: trees cannot be drawn at `image_size` px.
     """
     if not MIN_SIZE <= image_size <= MAX_SIZE:
-        raise ThawError(f"image_size={image_size}: trees are drawn at {MIN_SIZE} to {MAX_SIZE} px; choose one of these")
+        raise ThawError(f"image_size={image_size}: trees are drawn at {MIN_SIZE} to {MAX_SIZE} px; choose such a size")
     trees = [
         (species, 1_000_000 * part + index, Sample(f"{split}/{SPECIES[species].name}/{index:05}", label, split))
         for part, (split, count) in enumerate(_counts(config).items())

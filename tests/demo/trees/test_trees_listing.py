@@ -1,11 +1,14 @@
 """The listing of generated trees: how many, which ones, and always the same ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from src.data.dataset import load_dataset
 from src.demo.trees.trees_listing import list_trees
 from src.errors import ThawError
-from tests.conftest import Compose
+from tests.conftest import Command, Compose
 
 
 def test_the_full_set_has_the_posts_number_of_images_in_every_species(composed: Compose) -> None:
@@ -32,6 +35,27 @@ def test_splits_share_no_tree(composed: Compose) -> None:
 def test_a_size_out_of_range_is_refused(composed: Compose, side: int) -> None:
     with pytest.raises(ThawError, match="trees are drawn at 32 to 512 px"):
         list_trees(composed().data, side)  # type: ignore[arg-type]
+
+
+FEW = ("data.classes=2", "data.train_images=4", "data.val_images=2", "data.test_images=1")
+
+
+def test_the_core_finds_the_lister_by_its_name(composed: Compose, tmp_path: Path) -> None:
+    dataset = load_dataset(composed(*FEW).data, 32, tmp_path, 1, lambda *_: None)
+    assert dataset.describe() == "trees drawn by formula: 2 classes, 8 train, 4 val, 2 test"
+    assert dataset.names[:2] == ("train/english-oak/00000", "train/english-oak/00001")
+
+
+@pytest.mark.slow
+def test_worker_processes_draw_trees(thaw: Command, tmp_path: Path) -> None:
+    result = thaw(
+        "src.train", "-m", "backbone=lenet5", "image_size=32", "epochs=1", "fine_tune_epochs=1", "seed=0,1", *FEW,
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "runtime.threads=1", "tracking.save_model=false",
+        f"runtime.cache_dir={tmp_path / 'cache'}", f"runtime.work_dir={tmp_path / 'work'}",
+        f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}", f"hydra.sweep.dir={tmp_path / 'out'}",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.glob("out/*/summary.json"))) == 2
 
 
 def test_the_drawing_has_not_changed_under_its_version(composed: Compose) -> None:
