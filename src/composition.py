@@ -22,12 +22,12 @@ def prepare() -> None:
     for plugin in PLUGINS:
         known.register(plugin)
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT / path), replace=True)
-    named_in_conf = {path.stem for path in (CONF / "backbone").glob("*.yaml")}
+    in_conf = {path.stem for path in (CONF / "backbone").glob("*.yaml")}
     for spec in CATALOG.values():
-        if spec.name not in named_in_conf:
-            node = {"backbone": spec.class_name}
+        node = {"defaults": [spec.name]} if spec.name in in_conf else {"backbone": spec.name}
+        for name in {spec.name, spec.class_name} - in_conf:
             ConfigStore.instance().store(
-                group="backbone", name=spec.class_name, node=node, package="_global_", provider="keras.applications"
+                group="backbone", name=name, node=node, package="_global_", provider="keras.applications"
             )
 
 

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,7 +25,7 @@ class Section(BaseModel):
     def _numbers_are_no_truth_values(cls, values: Any) -> Any:
         for name, value in values.items() if isinstance(values, Mapping) else ():
             field = cls.model_fields.get(name)
-            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+            if isinstance(value, bool) and field and bool not in (field.annotation, *get_args(field.annotation)):
                 raise ValueError(f"{name}={str(value).lower()}: neither true nor false is meant there")
         return values
 
@@ -221,7 +221,9 @@ class TrackingConfig(Section):
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
     run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
-    save_model: bool = Field(description="log the kept weights as a Keras model that MLflow can load")
+    save_model: bool | None = Field(
+        description="log the kept weights as a Keras model that MLflow can load; null: of single trials, not of a sweep's"
+    )
 
 
 class RuntimeConfig(Section):

@@ -14,7 +14,7 @@ from src.tracking.run import Run
 class Job:
     """A trial under way: what it is made of, who is told, and what else its study trains.
 
-    `output` is Hydra's folder of the job.
+    `output` is Hydra's folder of the job; `keeps_model`: whether the trained network is logged.
     """
 
     plan: Plan
@@ -24,3 +24,4 @@ class Job:
     terminal: Terminal
     clock: Clock
     companions: Companions
+    keeps_model: bool

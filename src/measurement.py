@@ -44,7 +44,7 @@ def measure(job: Job) -> Measured:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, trial, clock = job.plan, job.plan.trial, job.clock
+    plan, clock = job.plan, job.clock
     with clock.part("tracking"):
         job.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
@@ -62,7 +62,7 @@ def measure(job: Job) -> Measured:
     with clock.part("figures"):
         _draw(job.output / "figures", outcome, predictions, plan.dataset)
         job.run.files(job.output / "figures", "figures")
-    if trial.tracking.save_model:
+    if job.keeps_model:
         with clock.part("model"):
             _save_model(job, bench.network)
             job.run.tags({MODEL_TAG: "kept"})

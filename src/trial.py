@@ -101,7 +101,7 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
 
 
 def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
-    found = None if plan.trial.force else memory.finished(key, with_model=plan.trial.tracking.save_model)
+    found = None if plan.trial.force else memory.finished(key, with_model=_keeps_model(plan.trial, around.member))
     if found is None:
         return None
     if around.member:
@@ -127,10 +127,17 @@ def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
             runtime.set_threads(plan.trial.runtime)
             from src.measurement import measure
         companions = around.member.companions if around.member else Companions()
-        measured = measure(Job(plan, key, run, around.output, around.terminal, clock, companions))
+        keeps_model = _keeps_model(plan.trial, around.member)
+        measured = measure(Job(plan, key, run, around.output, around.terminal, clock, companions, keeps_model))
     for note in measured.notes:
         around.terminal.note(note)
     return measured.summary
+
+
+def _keeps_model(trial: TrialConfig, member: Membership | None) -> bool:
+    """Return whether the trial's model is logged: unless the configuration says so, where it is no sweep's."""
+    asked = trial.tracking.save_model
+    return member is None if asked is None else asked
 
 
 _MARKER = ".thaw-trial"

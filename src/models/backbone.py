@@ -2,11 +2,12 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from src.errors import ThawError, one_line
@@ -36,6 +37,8 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
         model.set_weights(_construct(spec, weights, "imagenet", input_shape=native).get_weights())
     elif weights.name == "file":
         _load_file(model, weights)
+        if spec.rescaled_for_imagenet and _is_of_imagenet(model, weights.path):
+            model = _with_second_rescaling(model)
     elif weights.name == "formula":
         _load_formula(model)
     return model
@@ -74,16 +77,17 @@ def backbone_layers(model: keras.Model) -> list[layers.Layer]:
     return [layer for layer in model.layers if not layer.name.startswith(added)]
 
 
-def describe_layers(backbone: Sequence[layers.Layer]) -> tuple[LayerInfo, ...]:
-    """The table of `backbone` (every layer trainable) that depths are planned on."""
-    return tuple(
+def describe_layers(plain: keras.Model, spec: BackboneSpec) -> tuple[LayerInfo, ...]:
+    """Return the table that depths are planned on, of a model by :func:`pretrained` (every layer trainable)."""
+    table = [
         LayerInfo(
             name=layer.name,
             variables=tuple((str(variable.path), math.prod(variable.shape)) for variable in layer.trainable_weights),
             is_batchnorm=isinstance(layer, layers.BatchNormalization),
         )
-        for layer in backbone
-    )
+        for layer in backbone_layers(plain)
+    ]
+    return spec.blocks.given_to(table)
 
 
 def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **where: Any) -> keras.Model:
@@ -128,5 +132,30 @@ def _load_file(model: keras.Model, weights: WeightSet) -> None:
         reason = one_line(str(error).split("\n\nList of")[0], 300)
         raise ThawError(
             f"weights.path={weights.path} does not fit {model.name} of width {weights.alpha:g} "
-            f"(weights.alpha, backbone without its top?): {reason}"
+            f"(weights.alpha, saved with include_top=False?): {reason}"
         ) from error
+
+
+def _is_of_imagenet(model: keras.Model, path: Path | None) -> bool:
+    """Return whether the weights of an EfficientNet are Keras' download, or come of it.
+
+    Its Normalization then holds ImageNet's means, and deviations in place of variances: Keras makes up for the latter
+    by a Rescaling, which it adds with weights="imagenet" and which no file of weights holds.
+    """
+    (given,) = [layer for layer in model.layers if type(layer) is layers.Normalization]
+    mean, variance = (np.ravel(variable) for variable in (given.adapt_mean, given.adapt_variance))
+    is_download = path is not None and path.name == f"{model.name}_notop.h5"
+    return is_download or np.allclose([mean, variance], [_IMAGENET_MEAN, _IMAGENET_DEVIATION], atol=1e-3)
+
+
+def _with_second_rescaling(model: keras.Model) -> keras.Model:
+    """Return the layers of `model` with the Rescaling that Keras adds for ImageNet's weights."""
+
+    def call(layer: layers.Layer, *arguments: Any, **settings: Any) -> Any:
+        output = layer(*arguments, **settings)
+        if type(layer) is layers.Normalization:
+            scale = [1 / math.sqrt(deviation) for deviation in _IMAGENET_DEVIATION]
+            output = layers.Rescaling(scale, name="rescaling_1")(output)
+        return output
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)

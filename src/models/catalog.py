@@ -1,9 +1,12 @@
 """The backbones by name. Add one here; nothing else lists them, and nothing here needs TensorFlow."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from src.errors import ThawError, did_you_mean
+from src.models.layers import Blocks
 
 Preprocessing = Literal["inside", "minus_one_to_one", "caffe", "torch", "zero_to_one"]
 
@@ -15,20 +18,24 @@ class BackboneSpec:
     Attributes:
         class_name: the function in `keras.applications`, or of :mod:`src.models.lenet`.
         preprocessing: what turns raw 0–255 RGB into what the weights expect; `inside`: the backbone does it.
+        blocks: how its layers form blocks.
         image_size: side that its ImageNet weights were trained at, px.
         least_size: side below which its strides leave nothing, px.
         has_width: whether it takes a width multiplier `alpha`.
         pretrained: whether ImageNet weights exist.
         weight_sizes: native sides of its ImageNet weights where there are several, px; Keras would pick by the input's.
+        rescaled_for_imagenet: whether Keras adds a Rescaling after the Normalization for its ImageNet weights alone.
     """
 
     class_name: str
     preprocessing: Preprocessing
+    blocks: Blocks
     image_size: int = 224
     least_size: int = 32
     has_width: bool = False
     pretrained: bool = True
     weight_sizes: tuple[int, ...] = ()
+    rescaled_for_imagenet: bool = False
 
     @property
     def name(self) -> str:
@@ -41,32 +48,65 @@ class BackboneSpec:
             raise ThawError(f"image_size={side}: {self.name} needs {self.least_size} px or more")
 
 
+def _named(pattern: str, template: str = r"\1") -> Callable[[str], str]:
+    """A function from a layer's name to its block's: `template` filled from what `pattern` finds there, or ""."""
+    compiled = re.compile(pattern)
+
+    def name(layer: str) -> str:
+        match = compiled.search(layer)
+        return match.expand(template) if match else ""
+
+    return name
+
+
+def _convnext_block(layer: str) -> str:
+    """The layers between two stages belong to the first block of the later one."""
+    own, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
+    return own[0] if own else f"stage_{int(between[1]) + 1}_block_0" if between else ""
+
+
+_NUMBERED = Blocks(_named(r"^(block\d+[a-z]?)_"))
+_MOBILENET = Blocks(_named(r"^conv_(?:dw|pw|pad)_(\d+)", r"block_\1"))
+_MOBILENET_V2 = Blocks(_named(r"^(expanded_conv|block_\d+)_"))
+_MOBILENET_V3 = Blocks(_named(r"^(expanded_conv(?:_\d+)?)_"))
+_RESNET = Blocks(_named(r"^(conv\d+_block\d+)_"))
+_CONVNEXT = Blocks(_convnext_block)
+_INCEPTION_V3 = Blocks(_named(r"^(mixed\d+)$"), "last", stem="max_pooling2d_1")
+_INCEPTION_RESNET = Blocks(
+    _named(r"^(mixed_\d[ab]|block\d+_\d+)(?:_mixed|_conv|_ac)?$"), "last", stem="max_pooling2d_1", top="conv_7b"
+)
+_NASNET = Blocks(_named(r"^(?:normal|reduction)_concat_(.+)$", r"cell_\1"), "last", stem="stem_bn1")
+
 _SPECS = (
-    BackboneSpec("LeNet5", "zero_to_one", image_size=32, pretrained=False),
-    BackboneSpec("MobileNet", "minus_one_to_one", has_width=True, weight_sizes=(128, 160, 192, 224)),
-    BackboneSpec("MobileNetV2", "minus_one_to_one", has_width=True, weight_sizes=(96, 128, 160, 192, 224)),
-    BackboneSpec("MobileNetV3Small", "inside", has_width=True),
-    BackboneSpec("MobileNetV3Large", "inside", has_width=True),
-    *(BackboneSpec(f"ResNet{depth}", "caffe") for depth in (50, 101, 152)),
-    *(BackboneSpec(f"ResNet{depth}V2", "minus_one_to_one") for depth in (50, 101, 152)),
+    BackboneSpec("LeNet5", "zero_to_one", _NUMBERED, image_size=32, pretrained=False),
+    BackboneSpec("MobileNet", "minus_one_to_one", _MOBILENET, has_width=True, weight_sizes=(128, 160, 192, 224)),
+    BackboneSpec(
+        "MobileNetV2", "minus_one_to_one", _MOBILENET_V2, has_width=True, weight_sizes=(96, 128, 160, 192, 224)
+    ),
+    *(BackboneSpec(f"MobileNetV3{size}", "inside", _MOBILENET_V3, has_width=True) for size in ("Small", "Large")),
+    *(BackboneSpec(f"ResNet{depth}", "caffe", _RESNET) for depth in (50, 101, 152)),
+    *(BackboneSpec(f"ResNet{depth}V2", "minus_one_to_one", _RESNET) for depth in (50, 101, 152)),
     *(
-        BackboneSpec(f"EfficientNetB{i}", "inside", image_size=size)
+        BackboneSpec(f"EfficientNetB{i}", "inside", _NUMBERED, image_size=size, rescaled_for_imagenet=True)
         for i, size in enumerate((224, 240, 260, 300, 380, 456, 528, 600))
     ),
     *(
-        BackboneSpec(f"EfficientNetV2{variant}", "inside", image_size=size)
+        BackboneSpec(f"EfficientNetV2{variant}", "inside", _NUMBERED, image_size=size)
         for variant, size in (
             ("B0", 224), ("B1", 240), ("B2", 260), ("B3", 300), ("S", 384), ("M", 480), ("L", 480),
         )
     ),
-    *(BackboneSpec(f"ConvNeXt{variant}", "inside") for variant in ("Tiny", "Small", "Base", "Large", "XLarge")),
-    *(BackboneSpec(f"DenseNet{depth}", "torch") for depth in (121, 169, 201)),
-    *(BackboneSpec(f"VGG{depth}", "caffe") for depth in (16, 19)),
-    BackboneSpec("InceptionV3", "minus_one_to_one", image_size=299, least_size=75),
-    BackboneSpec("InceptionResNetV2", "minus_one_to_one", image_size=299, least_size=75),
-    BackboneSpec("Xception", "minus_one_to_one", image_size=299, least_size=71),
-    BackboneSpec("NASNetMobile", "minus_one_to_one"),
-    BackboneSpec("NASNetLarge", "minus_one_to_one", image_size=331),
+    *(
+        BackboneSpec(f"ConvNeXt{variant}", "inside", _CONVNEXT)
+        for variant in ("Tiny", "Small", "Base", "Large", "XLarge")
+    ),
+    *(BackboneSpec(f"DenseNet{depth}", "torch", _RESNET) for depth in (121, 169, 201)),
+    *(BackboneSpec(f"VGG{depth}", "caffe", _NUMBERED) for depth in (16, 19)),
+    BackboneSpec("InceptionV3", "minus_one_to_one", _INCEPTION_V3, image_size=299, least_size=75),
+    BackboneSpec("InceptionResNetV2", "minus_one_to_one", _INCEPTION_RESNET, image_size=299, least_size=75),
+    BackboneSpec("Xception", "minus_one_to_one", _NUMBERED, image_size=299, least_size=71),
+    BackboneSpec("NASNetMobile", "minus_one_to_one", _NASNET),
+    BackboneSpec("NASNetLarge", "minus_one_to_one", _NASNET, image_size=331),
 )  # fmt: skip
 
 CATALOG = {spec.name: spec for spec in _SPECS}

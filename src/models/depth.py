@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from src.errors import ThawError, did_you_mean
-from src.models.layers import LayerInfo, block_names
+from src.models.layers import LayerInfo
 
 BatchNormPolicy = Literal["inference", "frozen", "adapted", "train"]
 
@@ -24,7 +24,7 @@ class Depth:
         asked: what the configuration said.
         unfrozen: layers from the end that it names.
         canonical: layers from the first one that trains to the end; 0 if none does.
-        variables: paths of the variables that train, in order.
+        variables: names of the variables that train, in order.
         parameters: how many values those hold.
         blocks: the blocks that train, from the first one on; "stem" and "top" stand for what is in no block.
     """
@@ -58,14 +58,13 @@ def resolve_depth(asked: int | str, layers: Sequence[LayerInfo], batchnorm: Batc
     start = len(layers) - unfrozen
     training = [i for i in range(start, len(layers)) if layers[i].variables and _trains(layers[i], batchnorm)]
     variables = [variable for i in training for variable in layers[i].variables]
-    blocks = block_names(layers)
     return Depth(
         asked=asked,
         unfrozen=unfrozen,
         canonical=len(layers) - training[0] if training else 0,
-        variables=tuple(path for path, _ in variables),
+        variables=tuple(name for name, _ in variables),
         parameters=sum(size for _, size in variables),
-        blocks=tuple(dict.fromkeys(blocks[i] for i in training)),
+        blocks=tuple(dict.fromkeys(layers[i].block for i in training)),
     )
 
 
@@ -82,7 +81,7 @@ def _count(asked: int | str, layers: Sequence[LayerInfo], backbone: str) -> int:
     word = asked.strip()
     if word == "all":
         return len(layers)
-    blocks = block_names(layers)
+    blocks = [layer.block for layer in layers]
     number = re.fullmatch(r"(\d+)\s+blocks?", word)
     name = _last_blocks(int(number[1]), blocks, backbone) if number else word
     if not name or name not in blocks:

@@ -1,17 +1,8 @@
 """A backbone's layers as a table: all that planning a depth needs, without TensorFlow."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-_OPENS_BLOCK = re.compile(
-    r"(?P<plain>expanded_conv(?:_\d+)?|stage_\d+_block_\d+|conv\d+_block\d+|block_\d+|block\d+[a-z]?)(?:_|$)"
-    r"|conv_(?:dw|pw|pad)_(?P<mobilenet>\d+)"
-)
-"""Layer names from which a block's name can be read, over the families of keras.applications."""
-
-_CLOSES_BLOCK = re.compile(r"^(?P<inception>mixed\d+|mixed_\w+|block\d+_\d+)(?:_ac)?$")
-"""Inception names only the layer that a block ends with."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,55 +10,55 @@ class LayerInfo:
     """One layer as Keras lists it.
 
     Attributes:
-        variables: (path, number of values) of each variable that trains when the layer does.
+        variables: (name, number of values) of each variable that trains when the layer does.
         is_batchnorm: whether it is a BatchNormalization.
+        block: the block it belongs to, `stem` before the first and `top` after the last; "" where the family has none.
     """
 
     name: str
     variables: tuple[tuple[str, int], ...]
     is_batchnorm: bool
+    block: str = ""
 
 
-def block_names(layers: Sequence[LayerInfo]) -> list[str]:
-    """For each layer, the block it belongs to: `stem` before the first, `top` after the last; "" where none has one.
+@dataclass(frozen=True)
+class Blocks:
+    """How the layers of a family form blocks, one after the other in Keras' list.
 
-    A layer with no block in its name belongs with what comes before it.
+    Attributes:
+        named: the block whose name a layer bears; "" for a layer that bears none.
+        named_layers: the end of a block that bears its name. `first`: layers without a name belong to the block before
+            them, and to the top after the last block. `last`: they belong to the block after them.
+        stem: with `last`: name of the stem's last layer.
+        top: with `last`: name of the first layer after the last block; "": the one after the last that bears a name.
     """
-    return _closed_blocks(layers) if _is_inception(layers) else _opened_blocks(layers)
+
+    named: Callable[[str], str]
+    named_layers: Literal["first", "last"] = "first"
+    stem: str = ""
+    top: str = ""
+
+    def given_to(self, layers: Sequence[LayerInfo]) -> tuple[LayerInfo, ...]:
+        """Return `layers`, each with its block."""
+        names = [self.named(layer.name) for layer in layers]
+        blocks = _forward(layers, names) if self.named_layers == "first" else self._backward(layers, names)
+        return tuple(replace(layer, block=block) for layer, block in zip(layers, blocks, strict=True))
+
+    def _backward(self, layers: Sequence[LayerInfo], names: Sequence[str]) -> list[str]:
+        places = {layer.name: place for place, layer in enumerate(layers)}
+        end = places.get(self.top, 1 + max((place for place, name in enumerate(names) if name), default=-1))
+        after_stem = places.get(self.stem, -1) + 1
+        found, current = ["top"] * len(names), next((name for name in reversed(names) if name), "")
+        for place in range(end - 1, -1, -1):
+            current = names[place] or current
+            found[place] = current if place >= after_stem else "stem"
+        return found
 
 
-def _is_inception(layers: Sequence[LayerInfo]) -> bool:
-    return any(re.match(r"mixed(\d+|_\w+)$", layer.name) for layer in layers)
-
-
-def _opened_blocks(layers: Sequence[LayerInfo]) -> list[str]:
-    own = [_block_of(layer.name) for layer in layers]
-    if not any(own):
-        return [""] * len(layers)
-    last = max(i for i, name in enumerate(own) if name)
-    names, current = [], "stem"
-    for i, (layer, name) in enumerate(zip(layers, own, strict=True)):
-        current = name or current
-        if i > last and layer.variables:
-            current = "top"
-        names.append(current)
-    return names
-
-
-def _block_of(layer: str) -> str:
-    match = _OPENS_BLOCK.search(layer)
-    if match is None:
-        return ""
-    return match["plain"] or f"block_{match['mobilenet']}"
-
-
-def _closed_blocks(layers: Sequence[LayerInfo]) -> list[str]:
-    names: list[str] = []
-    waiting = 0
-    for layer in layers:
-        waiting += 1
-        match = _CLOSES_BLOCK.match(layer.name)
-        if match:
-            names += [match["inception"]] * waiting
-            waiting = 0
-    return names + ["top"] * waiting
+def _forward(layers: Sequence[LayerInfo], names: Sequence[str]) -> list[str]:
+    last = max((place for place, name in enumerate(names) if name), default=-1)
+    found, current = [], "stem"
+    for place, (layer, name) in enumerate(zip(layers, names, strict=True)):
+        current = "top" if place > last and layer.variables else name or current
+        found.append(current)
+    return found

@@ -1,10 +1,9 @@
 """The network that trains: raw image, backbone, head; and the control over which of its variables train."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,8 +11,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from src.models.archive import KerasArchive
 from src.models.backbone import backbone_layers, describe_layers
+from src.models.catalog import BackboneSpec
 from src.models.cut import Graph, trace
 from src.models.depth import BatchNormPolicy, Depth
 from src.models.layers import LayerInfo
@@ -30,10 +29,13 @@ class Network:
     Attributes:
         model: float32 images [batch, side, side, 3] in 0–255 to class probabilities [batch, classes].
         table: the backbone's layers as Keras lists them, for planning depths.
+        names: of the model's variables, in the order of `model.weights`. Those of a backbone are the paths that they
+            have where Keras builds it: a clone's may differ (name scopes, variables without a name of their own).
     """
 
     model: keras.Model
     table: tuple[LayerInfo, ...]
+    names: tuple[str, ...]
 
     @cached_property
     def graph(self) -> Graph:
@@ -66,14 +68,13 @@ class Network:
         Raises:
             AssertionError: they are not; a bug of Thaw's, or a change in Keras.
         """
-        head = {str(variable.path) for variable in self.model.get_layer("head_dense").weights}
-        trains = {str(variable.path) for variable in self.model.trainable_variables}
-        planned = head | set(depth.variables)
+        trains = set(self._named(self.model.trainable_variables))
+        planned = set(self._named(self.model.get_layer("head_dense").weights)) | set(depth.variables)
         assert trains == planned, f"planned {sorted(planned - trains)}, surplus {sorted(trains - planned)}"
 
     def changed(self, depth: Depth) -> dict[str, NDArray[np.float32]]:
-        """Copies of the variables that training at `depth` may change, by path: from the first layer that trains on."""
-        return {str(variable.path): np.array(variable.numpy()) for variable in self._changing(depth)}
+        """Copies of the variables that training at `depth` may change, by name: from the first layer that trains on."""
+        return {name: np.array(variable.numpy()) for name, variable in self._changing(depth).items()}
 
     def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the variables that :meth:`changed` gave to what it gave.
@@ -81,35 +82,41 @@ class Network:
         Raises:
             KeyError: `values` lack one.
         """
-        for variable in self._changing(depth):
-            variable.assign(values[str(variable.path)])
+        for name, variable in self._changing(depth).items():
+            variable.assign(values[name])
 
-    def _changing(self, depth: Depth) -> list[keras.Variable]:
+    def _changing(self, depth: Depth) -> dict[str, keras.Variable]:
         backbone = backbone_layers(self.model)
         layers_from_first = [*backbone[len(backbone) - depth.canonical :], self.model.get_layer("head_dense")]
-        return [variable for layer in layers_from_first for variable in layer.weights]
+        return self._named(variable for layer in layers_from_first for variable in layer.weights)
+
+    def _named(self, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+        return {self._name_of[id(variable)]: variable for variable in variables}
+
+    @cached_property
+    def _name_of(self) -> dict[int, str]:
+        return {id(variable): name for name, variable in zip(self.names, self.model.weights, strict=True)}
 
     def trainable_parameters(self) -> int:
         """Values that train as the network stands, the head's among them."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
-    def save(self, path: Path) -> None:
-        """Write the model in Keras' own layers to `path`, a `.keras` file that loads wherever Keras is."""
-        self._archive.write(path, self.model)
-
-    @cached_property
-    def _archive(self) -> KerasArchive:
-        return KerasArchive(keras.models.clone_model(self.model, clone_function=stock))
+    def in_keras_layers(self) -> keras.Model:
+        """Return a copy of the model made of Keras' own layers alone: what it saves loads wherever Keras is."""
+        copy = keras.models.clone_model(self.model, clone_function=stock)
+        copy.set_weights(self.model.get_weights())
+        return copy
 
 
-def build_network(plain: keras.Model, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
+def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
     """A backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
 
     See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
     """
     backbone = keras.models.clone_model(plain, clone_function=lambda layer: obedient(layer, batchnorm))
-    table = describe_layers(backbone_layers(backbone))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
     kept = TunableDropout(seed=0, name="head_dropout")(pooled)
     scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
-    return Network(keras.Model(backbone.inputs[0], scores, name=plain.name), table)
+    model = keras.Model(backbone.inputs[0], scores, name=plain.name)
+    named = (*plain.weights, *model.get_layer("head_dense").weights)
+    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in named))

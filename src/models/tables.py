@@ -1,5 +1,6 @@
 """A backbone's layer table, kept as a small file: planning a trial then needs no TensorFlow."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -25,15 +26,16 @@ def layer_table(
     Raises:
         ThawError: see :func:`src.models.backbone.build_backbone`.
     """
-    # Keras' ImageNet EfficientNets have a layer more than others, and its versions may list layers differently.
-    name = f"{LAYOUT_VERSION}-{spec.name}-{weights.name}-{weights.alpha:g}-keras-{version('keras')}.json"
+    # EfficientNets of ImageNet weights have a layer more than others, and Keras' versions may list layers differently.
+    of = f"file-{hashlib.sha256(weights.digest.encode()).hexdigest()[:16]}" if weights.name == "file" else weights.name
+    name = f"{LAYOUT_VERSION}-{spec.name}-{of}-{weights.alpha:g}-keras-{version('keras')}.json"
     path = cache_dir / "layers" / name
     try:
-        return _read(path.read_text("utf-8"))
+        table = _read(path.read_text("utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
         table = _build(spec, weights, side, machine)
-    write_whole(path, json.dumps([[layer.name, layer.variables, layer.is_batchnorm] for layer in table]))
-    return table
+        write_whole(path, json.dumps([[layer.name, layer.variables, layer.is_batchnorm] for layer in table]))
+    return spec.blocks.given_to(table)
 
 
 def _read(text: str) -> tuple[LayerInfo, ...]:
@@ -49,8 +51,8 @@ def _read(text: str) -> tuple[LayerInfo, ...]:
 def _build(spec: BackboneSpec, weights: WeightSet, side: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
     from src.training import runtime  # noqa: I001 - first: it starts TensorFlow quietly and deterministically
 
-    from src.models.backbone import backbone_layers, describe_layers, pretrained
+    from src.models.backbone import describe_layers, pretrained
 
     if machine is not None:
         runtime.set_threads(machine)
-    return describe_layers(backbone_layers(pretrained(spec, weights, side, 0)))
+    return describe_layers(pretrained(spec, weights, side, 0), spec)

@@ -64,7 +64,8 @@ def _digest(config: WeightsConfig, backbone: BackboneSpec, alpha: float, image_s
     if config.path is None:
         native = f"/{image_size}" if config.name == "imagenet" and backbone.weight_sizes else ""
         return f"{config.name}/{backbone.class_name}/{alpha:g}{native}"
-    return "sha256:" + _file_digest(config.path)
+    reading = "+rescaled as its Normalization says" if backbone.rescaled_for_imagenet else ""
+    return f"sha256:{_file_digest(config.path)}{reading}"
 
 
 def _file_digest(path: Path) -> str:

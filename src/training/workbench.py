@@ -102,9 +102,9 @@ def _values(plain: keras.Model) -> Values:
 
 def _bench(plan: Plan, plain: keras.Model) -> Workbench:
     """The bench for networks of `plan`'s structure, whatever their weights."""
-    weights, classes, policy = plan.weights, len(plan.dataset.class_names), plan.trial.batchnorm
-    key = (plan.spec, weights.alpha, weights.name == "imagenet", plan.side, classes, policy)
-    bench = _LAID_OUT.pop(key, None) or Workbench(build_network(plain, classes=classes, batchnorm=policy))
+    classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
+    key = (plan.spec, plan.table, plan.side, classes, policy)
+    bench = _LAID_OUT.pop(key, None) or Workbench(build_network(plain, plan.spec, classes=classes, batchnorm=policy))
     _LAID_OUT[key] = bench
     for oldest in list(_LAID_OUT)[:-_BENCHES]:
         del _LAID_OUT[oldest]

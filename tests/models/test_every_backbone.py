@@ -1,0 +1,131 @@
+"""Every CNN of the catalog from the command line: three depths trained, the model kept and loaded without Thaw."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.models.catalog import CATALOG, find_backbone
+from src.models.layers import LayerInfo
+from src.models.tables import layer_table
+from src.models.weights import WeightSet
+from src.project import PROJECT
+from tests.conftest import CLASSES, Command, save_photo
+
+DOCUMENT = PROJECT / "docs" / "backbones.md"
+
+BLOCKS_BY_PAPER = {
+    "lenet5": 3, "mobilenet": 13, "mobilenetv2": 17, "mobilenetv3small": 11, "mobilenetv3large": 15,
+    "resnet50": 16, "resnet101": 33, "resnet152": 50, "resnet50v2": 16, "resnet101v2": 33, "resnet152v2": 50,
+    "efficientnetb0": 16, "efficientnetb1": 23, "efficientnetb2": 23, "efficientnetb3": 26, "efficientnetb4": 32,
+    "efficientnetb5": 39, "efficientnetb6": 45, "efficientnetb7": 55, "efficientnetv2b0": 21, "efficientnetv2b1": 27,
+    "efficientnetv2b2": 28, "efficientnetv2b3": 32, "efficientnetv2s": 40, "efficientnetv2m": 57, "efficientnetv2l": 79,
+    "convnexttiny": 18, "convnextsmall": 36, "convnextbase": 36, "convnextlarge": 36, "convnextxlarge": 36,
+    "densenet121": 58, "densenet169": 82, "densenet201": 98, "vgg16": 5, "vgg19": 5, "inceptionv3": 11,
+    "inceptionresnetv2": 43, "xception": 14, "nasnetmobile": 16, "nasnetlarge": 22,
+}  # fmt: skip
+"""Residual, dense, Inception or separable blocks, cells (the stem's two among them), or stages of a VGG."""
+
+READ_BACK = """
+import json, sys
+from pathlib import Path
+import keras, numpy as np
+from PIL import Image
+file, photos, classes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(",")
+model = keras.saving.load_model(file, safe_mode=True)
+paths = [(path, k) for k, name in enumerate(classes) for path in sorted((photos / name).iterdir())]
+images = np.stack([np.asarray(Image.open(path), np.float32) for path, _ in paths])
+truth = np.take_along_axis(model.predict(images, verbose=0), np.array([[k] for _, k in paths]), axis=1)
+print(json.dumps({"loss": float(-np.log(truth).mean()), "src": "src" in sys.modules}))
+"""
+
+
+def documented() -> dict[str, list[str]]:
+    """The rows of the table in docs/backbones.md, by name in lower case."""
+    rows = [[cell.strip(" `") for cell in line.strip("|\n").split("|")] for line in DOCUMENT.open() if line[:2] == "| "]
+    return {row[0].lower(): row for row in rows[1:]}
+
+
+def row_of(name: str, table: tuple[LayerInfo, ...]) -> list[str]:
+    """What docs/backbones.md says of a backbone: all but the seconds."""
+    spec = find_backbone(name)
+    blocks = [layer.block for layer in table]
+    named = [block for block in dict.fromkeys(blocks) if block not in {"stem", "top"}]
+    parameters = sum(size for layer in table for _, size in layer.variables)
+    first = table[blocks.index(named[-1])].name
+    return [spec.class_name, str(spec.least_size), str(len(table)), str(len(named)), named[-1], first, f"{parameters:,}"]
+
+
+def test_the_document_lists_every_backbone_with_the_papers_blocks() -> None:
+    assert {name: int(row[3]) for name, row in documented().items()} == BLOCKS_BY_PAPER
+    assert list(documented()) == list(CATALOG)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "mobilenet", "convnexttiny", "mobilenetv3small", "resnet50"])
+def test_the_document_says_what_is_built(name: str, tmp_path: Path) -> None:
+    spec = find_backbone(name)
+    table = layer_table(spec, WeightSet("random", None, 1.0, 32, "random"), spec.least_size, tmp_path)
+    assert documented()[name][:-1] == row_of(name, table)
+
+
+@pytest.fixture(scope="module")
+def photos_by_size(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Photos of just the size that a backbone takes, so that nothing is resized, by size in px."""
+    made: dict[int, Path] = {}
+    for size in sorted({spec.least_size for spec in CATALOG.values()}):
+        made[size] = tmp_path_factory.mktemp("sized")
+        for split, count in {"train": 3, "val": 2, "test": 1}.items():
+            for k, name in enumerate(CLASSES):
+                for i in range(count):
+                    colour = (60 + 70 * k, 200 - 70 * k, 90)
+                    save_photo(made[size] / split / name / f"{i}.png", colour, 10 * k + i, (size, size))
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", sorted(CATALOG, key=lambda name: -BLOCKS_BY_PAPER[name]))
+def test_every_backbone_trains_at_every_kind_of_depth_and_its_model_loads_anywhere(
+    name: str, thaw: Command, photos_by_size: dict[int, Path], store_uri: str, tmp_path: Path
+) -> None:
+    spec = find_backbone(name)
+    photos = photos_by_size[spec.least_size]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = thaw(
+        "src.train", "-m", f"backbone={spec.class_name}", "weights=random", "data=folder", f"data.root={photos}",
+        f"image_size={spec.least_size}", "epochs=1", "fine_tune_epochs=1", "unfrozen=0,1 block,all",
+        "tracking.save_model=true", f"study={name}", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path / 'c'}",
+        f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}", seconds=880,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    summary = json.loads((tmp_path / "out" / "2" / "summary.json").read_text())
+    model = tmp_path / "out" / "2" / "model" / "data" / "model.keras"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", READ_BACK, str(model), str(photos / "val"), ",".join(CLASSES)],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert loaded.returncode == 0, loaded.stderr
+    found = json.loads(loaded.stdout)
+    assert found == {"loss": pytest.approx(summary["best/val_loss"], rel=1e-4, abs=1e-5), "src": False}
+    table = layer_table(spec, WeightSet("random", None, 1.0, 32, "random"), spec.least_size, tmp_path / "c")
+    assert summary["depth/parameters"] == sum(size for layer in table for _, size in layer.variables)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    tell_row([*row_of(name, table), f"{seconds:.0f}"])
+    for left in ("c", "w", "out"):
+        shutil.rmtree(tmp_path / left)  # gigabytes, of the largest
+    assert documented()[name][:-1] == row_of(name, table)
+
+
+def tell_row(row: list[str]) -> None:
+    """Print the table's row, and add it to the file that THAW_BACKBONES_TABLE names, if any."""
+    line = f"| {row[0]} | {row[1]} | {row[2]} | {row[3]} | `{row[4]}` | `{row[5]}` | {row[6]} | {row[7]} |"
+    print(line)
+    if os.environ.get("THAW_BACKBONES_TABLE"):
+        with Path(os.environ["THAW_BACKBONES_TABLE"]).open("a") as file:
+            file.write(line + "\n")
