@@ -138,8 +138,8 @@ class _Finder:
             else "data.path_column=NAME"
         )
         return ThawError(
-            f"{self.where}: its first line must name path,label[,split][,group]; it says {self._given()}, of which none is "
-            f"called a usual name for {role}: give {ways}"
+            f"{self.where}: its first line must name path,label[,split][,group]; it says {self._given()}: none is a "
+            f"usual name for {role}; give {ways}"
         )
 
     def _given(self) -> str:

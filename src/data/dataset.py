@@ -142,8 +142,8 @@ def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
     lost = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in left.train})
     if lost:
         raise ThawError(
-            f"data.near_duplicates=drop leaves no photo of {some_of(lost)} in train: all have their like in a later split; "
-            "give train others, or keep them with data.near_duplicates=keep"
+            f"data.near_duplicates=drop leaves no photo of {some_of(lost)} in train: all have their like in a later "
+            "split; give train others, or keep them with data.near_duplicates=keep"
         )
     return left
 

@@ -122,8 +122,8 @@ def _checked_colour(image: PillowImage.Image, bit_depth: int | None) -> PillowIm
     extrema = [np.asarray(image.getchannel(band)).max() for band in image.getbands() if band not in "Aa"]
     if bit_depth is None and 0 < max(extrema) < _DARK * 256:
         raise ValueError(
-            f"16-bit colour with values up to {int(max(extrema)) * 256 + 255}, as files of 12 bits have them: convert it "
-            "to 8 bits, or give data.bit_depth=16 if it is so dark"
+            f"16-bit colour with values up to {int(max(extrema)) * 256 + 255}, as files of 12 bits have: convert it to "
+            "8 bits, or give data.bit_depth=16 if it is so dark"
         )
     return image
 

@@ -9,10 +9,10 @@ from src.data.listing import Split
 from src.data.names import is_container, some_of, split_named
 from src.errors import ThawError, one_line
 
-IMAGE_SUFFIXES = frozenset(
-    """.avif .bmp .gif .heic .heif .hif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tga .tif .tiff
-    .webp""".split()
-)
+IMAGE_SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+    ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+}  # fmt: skip
 _NO_IMAGES = {"thumbs.db", "desktop.ini"}
 _NO_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
 
@@ -192,7 +192,7 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
             inner = _look(path)
             if inner.folders and not inner.images:
                 raise ThawError(
-                    f"{each.path.parent} holds several data sets ({some_of([f'{one.path.name}/' for one in classes])}): "
+                    f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
                     f"point data.root at one of them, as in data.root={each.path}"
                 )
             found.append(ClassFolder(split, each.path.name, path))
@@ -221,8 +221,8 @@ def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
     if len(classes) > 1 and len(common) > 1 and not any(each.images for each in classes):
         raise ThawError(
             f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
-            f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ val/ test/, or "
-            f"point data.root at one of the folders, as in data.root={classes[0].path}, or list the images for data=csv"
+            f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
+            f"val/ test/, or point data.root at one of the folders, as in data.root={classes[0].path}, or use data=csv"
         )
 
 

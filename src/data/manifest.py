@@ -88,8 +88,8 @@ def _fitted(manifest: Path, header: Sequence[str], row: _Row) -> _Row:
     """`row` with as many cells as the header."""
     if any(row.cells[len(header) :]):
         raise ThawError(
-            f"{manifest} line {row.line}: {len(row.cells)} cells, but {len(header)} columns in the first line; put names "
-            "that hold a separator into quotes"
+            f"{manifest} line {row.line}: {len(row.cells)} cells, but {len(header)} columns in the first line; put "
+            "names that hold a separator into quotes"
         )
     return _Row(row.line, [*row.cells, *[""] * len(header)][: len(header)])
 
