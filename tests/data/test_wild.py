@@ -42,7 +42,9 @@ def folder(load: Load) -> Callable[..., Dataset]:
 @pytest.fixture
 def train(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> Train:
     """Type a command that trains for an epoch, or is refused; return its status and what it says."""
-    kept = tuple(each for each in tiny if not each.startswith(("data", "runtime.cache_dir", "epochs", "fine_tune_epochs")))
+    kept = tuple(
+        each for each in tiny if not each.startswith(("data", "runtime.cache_dir", "epochs", "fine_tune_epochs"))
+    )
 
     def typed(*overrides: str, cwd: Path = tmp_path) -> tuple[int, str]:
         where = (f"runtime.cache_dir={tmp_path}/cache", f"hydra.run.dir={tmp_path}/out")
@@ -204,7 +206,8 @@ def test_classes_with_one_folder_each_stay_classes(folder: Callable[..., Dataset
 @pytest.mark.parametrize(
     ("train_name", "val_name", "test_name"),
     [
-        ("Training", "dev", "Testing"), ("training_set", "validation_set", "test_set"), ("seg_train", "eval", "seg_test"),
+        ("Training", "dev", "Testing"), ("training_set", "validation_set", "test_set"),
+        ("seg_train", "eval", "seg_test"),
         ("Train Data", "valid", "Test Data"), ("train_images", "val_images", "test_images"), ("TRAIN", "VAL", "TEST"),
     ],
 )  # fmt: skip
