@@ -52,7 +52,16 @@ def _read_path(value: object) -> object:
     return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - Path's raises for unknown users
 
 
+def _read_name(value: object) -> object:
+    """A name. Hydra reads a column called 2024 as a number."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not text.strip():
+        raise ValueError("an empty name")
+    return text.strip() if isinstance(text, str) else text
+
+
 Depth = Annotated[int | str, BeforeValidator(_read_depth)]
+Name = Annotated[str, BeforeValidator(_read_name)]
 Place = Annotated[Path, BeforeValidator(_read_path)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -90,6 +99,11 @@ class _PhotoData(_Data):
     validation: Fraction = Field(description="part of the training photos held out where there is no val split")
     test: Fraction = Field(description="part held out for the test where no split is given at all")
     resize: Literal["crop", "stretch", "pad"] = Field(description="how a photo becomes square")
+    bit_depth: int | None = Field(
+        ge=9,
+        le=32,
+        description="bits of deep images whose file does not say what is white; null: such files are no image",
+    )
     max_unreadable: Fraction = Field(description="part of the files that may be no image before all is refused")
     near_duplicates: Literal["keep", "drop"] = Field(
         description="drop: photos of train that have their like in val or test are left out, and of val those in test"
@@ -103,7 +117,7 @@ class _PhotoData(_Data):
 
 
 class FolderData(_PhotoData):
-    """train/ val/ test/ with a folder per class, or just a folder per class."""
+    """train/ val/ test/ with a folder per class, a folder per class with those in it, or just a folder per class."""
 
     kind: Literal["folder"]
     root: Place = Field(description="the folder")
@@ -122,10 +136,28 @@ class FolderData(_PhotoData):
 
 
 class CsvData(_PhotoData):
-    """A manifest: path,label[,split][,group]."""
+    """A manifest: a table of images and their classes, with path,label[,split][,group] or columns of other names."""
 
     kind: Literal["csv"]
-    manifest: Place = Field(description="the CSV file; relative paths in it start from its own folder")
+    manifest: Place = Field(description="the table (CSV); relative paths in it start from its own folder")
+    path_column: Name | None = Field(description="column of files; null: found by a usual name (docs/data.md)")
+    label_column: Name | None = Field(description="column of classes; null: found by a usual name, or one-hot columns")
+    label_columns: list[Name] | None = Field(
+        min_length=2,
+        description="a column of 0 and 1 for each class, one 1 a row; null: found where no column has labels",
+    )
+    split_column: Name | None = Field(description="column of splits; null: found by a usual name, if there")
+    group_column: Name | None = Field(description="column of groups; null: found by a usual name, if there")
+    image_folder: Place | None = Field(description="folder that files are named from, itself relative to the manifest")
+    extension: Annotated[str, Field(pattern=r"^\.?\w+$")] | None = Field(
+        description="appended to files that are named without, such as .jpg"
+    )
+
+    @model_validator(mode="after")
+    def _labels_come_from_one_place(self) -> "CsvData":
+        if self.label_column and self.label_columns:
+            raise ValueError("data.label_column and data.label_columns: give one of them")
+        return self
 
 
 class TreesData(_Data):

@@ -71,6 +71,7 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
     @functools.wraps(task)
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
+        os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
         if hydra.mode == RunMode.RUN:
             return _alone(lambda: task(composed))
         from src.search.jobs import leave_outcome

@@ -180,7 +180,7 @@ def _describe(plan: Plan, run: Run) -> None:
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
-        run.text("\n".join((*dataset.warnings, *dataset.skipped)) + "\n", "warnings.txt")
+        run.text("\n".join((*dataset.warnings, *dataset.remarks)) + "\n", "warnings.txt")
 
 
 def _deepest(plan: Plan) -> Depth:

@@ -2,7 +2,7 @@
 
 import hashlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from src.data.folder import list_folder
 from src.data.images import ImageStore, Progress, store_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
+from src.data.names import some_of
 from src.data.split import Splits, split_samples
 from src.errors import ThawError, one_line, printable
 
@@ -33,7 +34,7 @@ class Dataset:
         fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
         near_duplicates: near-equal photos across splits.
         warnings: a line each, for the user.
-        skipped: a line for each file that is no image.
+        remarks: a line for each file that is no image, or of which the decoder said something.
     """
 
     source: str
@@ -46,7 +47,7 @@ class Dataset:
     fingerprint: str
     near_duplicates: NearDuplicates
     warnings: tuple[str, ...]
-    skipped: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     def class_counts(self, split: Split) -> dict[str, int]:
         """How many images of `split` each class has."""
@@ -66,9 +67,10 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
         ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
     """
     listing = _list(config, side)
+    _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     store = store_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
-    warnings = _unreadable_warnings(config, listing, store)
+    warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
     splits = _splits(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
@@ -79,7 +81,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     warnings += _absent_class_warnings(class_names, labels, splits)
     fingerprint = _fingerprint(class_names, labels, store, splits)
     warnings += _near_duplicate_warnings(near)
-    skipped = tuple(f"{printable(listing.samples[i].name)}: {why}" for i, why in store.unreadable.items())
+    remarks = tuple(f"{printable(names[i])}: {text}" for i, text in (store.unreadable | store.remarks).items())
     return Dataset(
         listing.source,
         store.pixels,
@@ -91,7 +93,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
         fingerprint,
         near,
         tuple(warnings),
-        skipped,
+        remarks,
     )
 
 
@@ -109,13 +111,23 @@ def _list(config: DataConfig, side: int) -> Listing:
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore) -> list[str]:
     if not store.unreadable:
         return []
-    shown = [f"{one_line(listing.samples[i].name, 120)} ({why})" for i, why in list(store.unreadable.items())[:5]]
-    more = f", and {len(store.unreadable) - 5} more" if len(store.unreadable) > 5 else ""
-    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {'; '.join(shown)}{more}"
+    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_each(listing, store.unreadable)}"
     allowed = 0.0 if isinstance(config, TreesData) else config.max_unreadable
     if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
     return [f"skipped: {text}"]
+
+
+def _remark_warnings(listing: Listing, store: ImageStore) -> list[str]:
+    if not store.remarks:
+        return []
+    files = f"{len(store.remarks)} of {len(listing.samples)} files"
+    return [f"read, with a warning of the decoder: {files}: {_each(listing, store.remarks)}"]
+
+
+def _each(listing: Listing, texts: Mapping[int, str]) -> str:
+    """The names of the first images of `texts`, each with its text."""
+    return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
 
 def _splits(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
@@ -130,27 +142,31 @@ def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
     left = splits.without(near.earlier)
     lost = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in left.train})
     if lost:
-        shown = ", ".join(one_line(name, 60) for name in lost[:5])
         raise ThawError(
-            f"data.near_duplicates=drop leaves no photo of {shown} in train: all have their like in a later split; "
-            "give train others, or keep them with data.near_duplicates=keep"
+            f"data.near_duplicates=drop leaves no photo of {some_of(lost)} in train: all have their like in a later "
+            "split; give train others, or keep them with data.near_duplicates=keep"
         )
     return left
 
 
 def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Class names from train, sorted, and every image's index into them."""
-    names = sorted({listing.samples[i].label for i in splits.train})
-    if len(names) < 2:
-        raise ThawError(f"{listing.source}: one class only ({one_line(names[0], 80)}); two or more are needed")
+    names = _class_names(listing.source, (listing.samples[i].label for i in splits.train))
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([number.get(sample.label, -1) for sample in listing.samples], np.int64)
     for split in ("val", "test"):
         strangers = sorted({listing.samples[i].label for i in splits[split] if labels[i] < 0})
         if strangers:
-            shown = ", ".join(one_line(name, 60) for name in strangers[:5])
-            raise ThawError(f"{listing.source}: {split} has classes that train lacks: {shown}")
-    return tuple(names), labels
+            raise ThawError(f"{listing.source}: {split} has classes that train lacks: {some_of(strangers)}")
+    return names, labels
+
+
+def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
+    """The classes of the training images, sorted; none where train is empty, which the split tells."""
+    names = tuple(sorted(set(labels)))
+    if len(names) == 1:
+        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed")
+    return names
 
 
 def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64], splits: Splits) -> list[str]:

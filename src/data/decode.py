@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps
+from pillow_heif import register_heif_opener
 
+from src.data.deep import DeepFile, describe_deep, to_8_bits
 from src.data.listing import Image, UnreadableImageError
 from src.errors import ThawError
 
@@ -18,32 +20,38 @@ PAD_COLOUR = (128, 128, 128)
 _NOT_THE_FILES_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOENT, errno.ENOMEM}
 
 warnings.filterwarnings("ignore", category=PillowImage.DecompressionBombWarning)  # past twice its limit it is an error
+register_heif_opener()
 
 
-def read_image(path: Path, size: int, resize: Resize) -> Image:
+def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = None) -> Image:
     """Decode `path` as uint8 RGB [size, size, 3].
 
-    EXIF orientation is applied; greyscale, palette, CMYK and RGBA become RGB, what is transparent white.
+    EXIF orientation is applied; greyscale, palette, CMYK and RGBA become RGB, what is transparent white. Of several
+    images in a file it is the primary one.
+
+    Args:
+        path: the file; its content says its format, whatever it is called.
+        size: the side, px.
+        resize: how it becomes square.
+        bit_depth: of deep images whose file does not say; see :mod:`src.data.deep`.
 
     Raises:
-        UnreadableImageError: it is no image, or a damaged or absurdly large one.
+        UnreadableImageError: it is no image, or a damaged or absurdly large one, or nobody says what is white.
     """
     try:
         with PillowImage.open(path) as opened:
+            deep = describe_deep(opened, path)
             upright = ImageOps.exif_transpose(opened)
-            return np.asarray(_square(_to_rgb(upright), size, resize), dtype=np.uint8)
+            return np.asarray(_square(_to_rgb(upright, deep, bit_depth), size, resize), dtype=np.uint8)
     except Exception as error:  # decoders complain in every way; whatever they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{path}: {error.strerror}") from error
         raise UnreadableImageError(str(error) or type(error).__name__) from error
 
 
-def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no agreed range")
-    if image.mode.startswith("I"):
-        deep = np.asarray(image)
-        image = PillowImage.fromarray((deep >> 8 if deep.max() > 255 else deep).clip(0, 255).astype(np.uint8))
+def _to_rgb(image: PillowImage.Image, deep: DeepFile | None, bit_depth: int | None) -> PillowImage.Image:
+    if deep is not None:
+        image = to_8_bits(image, deep, bit_depth)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer).convert("RGB")

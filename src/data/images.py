@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from src.data.duplicates import Hashes, perceptual_hash
 from src.data.listing import Image, Listing, UnreadableImageError
+from src.data.remarks import remarks_kept
 from src.errors import ThawError, one_line
 from src.files import alone
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Part of every store's key: raise it when the same stamps would give other pixels."""
 
 _SOUND: set[tuple[str, int]] = set()
@@ -38,6 +39,7 @@ class ImageStore:
         digests: uint64 [images], a hash of each image's pixels.
         hashes: uint64 [images, 4], a hash that near-equal images nearly share.
         unreadable: why, by index, for files that are no image.
+        remarks: what the decoder said, by index, of files that it read all the same.
         folder: where it all lies.
     """
 
@@ -45,6 +47,7 @@ class ImageStore:
     digests: NDArray[np.uint64]
     hashes: Hashes
     unreadable: dict[int, str]
+    remarks: dict[int, str]
     folder: Path
 
 
@@ -103,14 +106,18 @@ def _digest(pixels: bytes) -> int:
 
 
 def _open(folder: Path) -> ImageStore:
-    unreadable = json.loads((folder / "unreadable.json").read_text("utf-8"))
     return ImageStore(
         np.load(folder / "pixels.npy", mmap_mode="r"),
         np.load(folder / "digests.npy"),
         np.load(folder / "hashes.npy"),
-        {int(index): str(why) for index, why in unreadable.items()},
+        _texts(folder / "unreadable.json"),
+        _texts(folder / "remarks.json"),
         folder,
     )
+
+
+def _texts(path: Path) -> dict[int, str]:
+    return {int(index): str(text) for index, text in json.loads(path.read_text("utf-8")).items()}
 
 
 def _fill(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
@@ -131,13 +138,16 @@ def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Pr
     blank = np.zeros((side, side, 3), np.uint8)
     digests, hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)
     unreadable: dict[int, str] = {}
+    remarks: dict[int, str] = {}
     # Plain writes, not a memory map: on a full disk they raise, where a map would end the process.
     with (folder / "pixels.npy").open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
         npy.write_array_header_1_0(file, header)
-        for index, decoded in enumerate(_decoded(listing, side, threads)):
+        for index, (decoded, said) in enumerate(_decoded(listing, side, threads)):
             if isinstance(decoded, UnreadableImageError):
                 unreadable[index] = one_line(decoded, 200)
+            elif said:
+                remarks[index] = "; ".join(said)
             image = blank if isinstance(decoded, UnreadableImageError) else decoded
             digests[index] = _digest(image.tobytes())
             hashes[index] = perceptual_hash(image)
@@ -148,19 +158,23 @@ def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Pr
     np.save(folder / "digests.npy", digests)
     np.save(folder / "hashes.npy", hashes)
     (folder / "unreadable.json").write_text(json.dumps(unreadable), "utf-8")
+    (folder / "remarks.json").write_text(json.dumps(remarks), "utf-8")
 
 
-def _decoded(listing: Listing, side: int, threads: int) -> Iterator[Image | UnreadableImageError]:
-    """All images in order, a bounded number of them ahead of the reader."""
+_Decoded = tuple[Image | UnreadableImageError, list[str]]
 
-    def read(index: int) -> Image | UnreadableImageError:
+
+def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
+    """All images in order, each with what the decoder said of it, a bounded number of them ahead of the reader."""
+
+    def read(index: int) -> _Decoded:
         try:
-            return listing.read(index, side)
+            return listing.read(index, side), take()
         except UnreadableImageError as error:
-            return error
+            return error, take()
 
-    ahead: deque[Future[Image | UnreadableImageError]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    ahead: deque[Future[_Decoded]] = deque()
+    with remarks_kept() as take, ThreadPoolExecutor(threads) as pool:
         for index in range(len(listing.samples)):
             ahead.append(pool.submit(read, index))
             if len(ahead) > 4 * threads:

@@ -10,11 +10,6 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-SPLIT_NAMES: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-    "testing": "test",
-}  # fmt: skip
-"""What people call the splits, in lower case."""
 
 Image = NDArray[np.uint8]
 """Raw RGB, shape (height, width, 3), 0–255."""
@@ -48,12 +43,14 @@ class Listing:
         source: where the data come from, for people.
         read: draws or decodes sample i as a square RGB image of the given side, px; raises UnreadableImageError.
         stamps: one per sample; equal stamps mean equal pixels (path, size and times of a file, or a seed).
+        warnings: a line for each thing that was guessed, or that is there and plays no part.
     """
 
     source: str
     samples: Sequence[Sample]
     read: Callable[[int, int], Image]
     stamps: Sequence[str]
+    warnings: tuple[str, ...] = ()
 
 
 def file_stamps(paths: Sequence[Path]) -> list[str]:

@@ -1,71 +1,146 @@
-"""`data=csv`: a manifest with the columns path,label[,split][,group]."""
+"""`data=csv`: a table that names images and their classes, as Thaw, a spreadsheet or Kaggle writes it."""
 
 import csv
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from src.config import CsvData
+from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
-from src.data.listing import SPLIT_NAMES, SPLITS, Listing, Sample
+from src.data.layout import IMAGE_SUFFIXES
+from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.names import match_classes, split_named
 from src.errors import ThawError, one_line
+
+_SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the table: its number, and its cells in the header's order."""
+
+    line: int
+    cells: Sequence[str]
 
 
 def list_manifest(config: CsvData) -> Listing:
-    """The photos that `config.manifest` names, in the order of their paths.
+    """Return the images that `config.manifest` names, in the order of their paths.
 
     Raises:
-        ThawError: no such file, a column missing, a row without path or label, a photo named twice or not there, a
-            split that is none, or some rows with a split and some without.
+        ThawError: no such file, columns missing or ambiguous, a row without path or label, an image named twice or not
+            there, a split that is none, some rows with a split and some without, or a class that train lacks.
     """
-    found = [(_path(config, row, line), _sample(config, row, line)) for line, row in _rows(config.manifest)]
+    header, rows = _read(config.manifest)
+    columns = find_columns(config, header, [row.cells for row in rows])
+    read = [(_path(config, columns, row), _sample(config, columns, row)) for row in rows]
+    used: dict[Split | None, set[str]] = {}
+    for _, sample in read:
+        used.setdefault(sample.split, set()).add(sample.label)
+    classes, lines = match_classes(str(config.manifest), used)
+    found = [(path, _labelled(sample, classes[sample.split, sample.label])) for path, sample in read]
     found.sort(key=lambda pair: pair[1].name)
     _check(config, found)
-    return list_files(str(config.manifest), found, config.resize)
+    return list_files(config, str(config.manifest), found, [*columns.lines, *lines])
 
 
-def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells by lower-case column of each row."""
+def _labelled(sample: Sample, label: str) -> Sample:
+    return Sample(sample.name, label, sample.split, sample.group)
+
+
+def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
+    """The header, and the rows that are not blank."""
+    lines = _text(manifest).splitlines(keepends=True)
+    reader = csv.reader(iter(lines), delimiter=_separator(lines), strict=True)
     try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            reader.fieldnames = columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = [(reader.line_num, {key or "": _text(value) for key, value in row.items()}) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = (
-            "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        )
-        raise ThawError(f"data.manifest={manifest}: {one_line(reason)}") from error
-    if len(set(columns)) < len(columns) or not {"path", "label"} <= set(columns):
-        given = one_line(",".join(columns) or "nothing", 100)
-        raise ThawError(
-            f"data.manifest={manifest}: its first line must name path,label[,split][,group]; it says {given}"
-        )
-    if not rows:
+        table = [
+            _Row(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))
+        ]
+    except csv.Error as error:
+        raise ThawError(f"data.manifest={manifest}: line {reader.line_num}: {one_line(error)}") from error
+    header = list(table[0].cells) if table else []
+    if table and not table[1:]:
         raise ThawError(f"data.manifest={manifest}: no rows")
-    return rows
+    return header, [_fitted(manifest, header, row) for row in table[1:]]
 
 
-def _text(value: str | list[str] | None) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def _text(manifest: Path) -> str:
+    """The file's text, in UTF-8 or in what its byte-order mark says."""
+    try:
+        content = manifest.read_bytes()
+        marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content.decode("utf-16" if marked else "utf-8-sig")
+    except OSError as error:
+        raise ThawError(f"data.manifest={manifest}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ThawError(f"data.manifest={manifest}: not UTF-8 text; save it as CSV UTF-8") from error
 
 
-def _path(config: CsvData, row: Mapping[str, str], line: int) -> Path:
-    if not row["path"]:
-        raise ThawError(f"{config.manifest} line {line}: no path")
-    path = config.manifest.parent / row["path"]
-    if not path.is_file():
-        raise ThawError(f"{config.manifest} line {line}: no such file {row['path']!r}")
+def _separator(lines: Sequence[str]) -> str:
+    """The separator that stands most often in the first line with text, outside quotes; a comma where none does."""
+    first = next((line for line in lines if line.strip()), "")
+    bare = "".join(first.split('"')[::2])
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _fitted(manifest: Path, header: Sequence[str], row: _Row) -> _Row:
+    """`row` with as many cells as the header."""
+    if any(row.cells[len(header) :]):
+        raise ThawError(
+            f"{manifest} line {row.line}: {len(row.cells)} cells, but {len(header)} columns in the first line; put "
+            "names that hold a separator into quotes"
+        )
+    return _Row(row.line, [*row.cells, *[""] * len(header)][: len(header)])
+
+
+def _path(config: CsvData, columns: Columns, row: _Row) -> Path:
+    folder = config.manifest.parent / (config.image_folder or "")
+    name = _file_name(config, columns, row)
+    try:
+        path = next((path for path in _spellings(folder, name) if path.is_file()), None)
+    except OSError as error:
+        raise ThawError(f"{config.manifest} line {row.line}: {error.filename}: {error.strerror}") from error
+    if path is None:
+        raise ThawError(f"{config.manifest} line {row.line}: no such file {name!r}{_hint(config, folder, name)}")
     return path
 
 
-def _sample(config: CsvData, row: Mapping[str, str], line: int) -> Sample:
-    if not row["label"]:
-        raise ThawError(f"{config.manifest} line {line}: no label")
-    given = row.get("split", "")
-    split = SPLIT_NAMES.get(given.lower())
+def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
+    name = row.cells[columns.path]
+    if not name:
+        raise ThawError(f"{config.manifest} line {row.line}: no path")
+    if config.extension is None or Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        return name
+    return f"{name}.{config.extension.removeprefix('.')}"
+
+
+def _spellings(folder: Path, name: str) -> Iterator[Path]:
+    """Where a file may be that is written `name`: another system has other separators and other forms of Unicode."""
+    for each in dict.fromkeys((name, name.replace("\\", "/"))):
+        yield from (folder / unicodedata.normalize(form, each) for form in ("NFC", "NFD"))
+        yield folder / each
+
+
+def _hint(config: CsvData, folder: Path, name: str) -> str:
+    if not folder.is_dir():
+        return f": data.image_folder={config.image_folder} is no folder"
+    suffixes = [suffix for suffix in sorted(IMAGE_SUFFIXES) if (folder / f"{name}{suffix}").is_file()]
+    if suffixes:
+        return f", but {name}{suffixes[0]} is there: give data.extension={suffixes[0]}"
+    return f" in {folder}" + ("" if config.image_folder else "; data.image_folder=FOLDER names another one")
+
+
+def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
+    name, given = _file_name(config, columns, row), columns.cell(columns.split, row.cells)
+    split = split_named(given)
     if given and split is None:
-        raise ThawError(f"{config.manifest} line {line}: split {given!r} is none of {', '.join(SPLITS)}")
-    return Sample(row["path"], row["label"], split, row.get("group") or None)
+        raise ThawError(f"{config.manifest} line {row.line}: split {given!r} is none of {', '.join(SPLITS)}")
+    try:
+        label = columns.label_of(row.cells)
+    except ValueError as error:
+        raise ThawError(f"{config.manifest} line {row.line}: {error}") from error
+    return Sample(name, label, split, columns.cell(columns.group, row.cells) or None)
 
 
 def _check(config: CsvData, found: list[tuple[Path, Sample]]) -> None:

@@ -1,6 +1,7 @@
 """Weight sets: each says its own width, native size and digest, so that `weights=` decides those together."""
 
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,6 +74,30 @@ def _file_digest(path: Path) -> str:
         raise ThawError(f"weights.path={path}: expected a file that ends in {', '.join(WEIGHT_FILE_SUFFIXES)}")
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ThawError(f"weights.path={path}: {error.strerror}") from error
+    _check_container(path)
+    return digest
+
+
+def _check_container(path: Path) -> None:
+    """Refuse a file that is not what its name says: a `.keras` file is a zip archive, the others are HDF5.
+
+    Raises:
+        ThawError: it is damaged, or another kind of file.
+    """
+    import h5py
+
+    try:
+        if path.name.endswith(".keras"):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip() or not {"config.json", "model.weights.h5"} <= set(archive.namelist())
+        else:
+            with h5py.File(path, "r") as file:
+                damaged = not len(file)
+    except (OSError, zipfile.BadZipFile):
+        damaged = True
+    if damaged:
+        kind = "zip archive" if path.name.endswith(".keras") else "HDF5 file"
+        raise ThawError(f"weights.path={path}: damaged or not a Keras file (its name promises Keras' {kind})")

@@ -74,14 +74,6 @@ def test_squaring_keeps_crops_or_pads(tmp_path: Path, resize: str, left: int, mi
     assert image[16, 16, 0] == middle
 
 
-@pytest.mark.parametrize(
-    ("values", "mode"), [(np.full((9, 9), 51200, np.int32), "I"), (np.full((9, 9), 200, np.int32), "I")]
-)
-def test_deep_greys_are_scaled_not_cut(tmp_path: Path, values: np.ndarray, mode: str) -> None:
-    Image.fromarray(values, mode).save(tmp_path / "photo.tif")
-    assert read_image(tmp_path / "photo.tif", 9, "stretch").mean() == 200
-
-
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "photo.tif")
     with pytest.raises(UnreadableImageError, match="no agreed range"):

@@ -1,0 +1,230 @@
+"""Where the class folders of `data.root` are: found by the names of folders alone, before any image is read."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.data.listing import Split
+from src.data.names import is_container, some_of, split_named
+from src.errors import ThawError, one_line
+
+IMAGE_SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+    ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+}  # fmt: skip
+_NO_IMAGES = {"thumbs.db", "desktop.ini"}
+_NO_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """A folder with images of one class, as it is named."""
+
+    split: Split | None
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The class folders below `top`, and a line for each thing that was guessed or plays no part."""
+
+    top: Path
+    folders: tuple[ClassFolder, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What a folder holds: sub-folders, and files that are named like images."""
+
+    path: Path
+    folders: tuple[Path, ...]
+    images: tuple[str, ...]
+
+    @property
+    def splits(self) -> dict[Split, Path]:
+        """The sub-folders that are called a split."""
+        found: dict[Split, Path] = {}
+        for folder in self.folders:
+            split = split_named(folder.name)
+            if split and split in found:
+                raise ThawError(f"{self.path} has both {found[split].name}/ and {folder.name}/: keep one")
+            if split:
+                found[split] = folder
+        return found
+
+    @property
+    def names(self) -> set[str]:
+        """The sub-folders' names, in lower case."""
+        return {folder.name.casefold() for folder in self.folders}
+
+
+def find_layout(root: Path) -> Layout:
+    """Return the class folders of `root`: ROOT/SPLIT/CLASS, ROOT/CLASS or ROOT/CLASS/SPLIT.
+
+    Raises:
+        ThawError: a folder cannot be read, or the layout is none of these, or may be more than one.
+    """
+    top = _descended(_look(root))
+    lines = [f"{root}: the class folders are below {top.path.relative_to(root)}/"] if top.path != root else []
+    if top.splits:
+        found, more = _in_splits(top)
+    else:
+        children = [_look(folder) for folder in top.folders]
+        with_splits = [child for child in children if child.splits]
+        by_class = len(with_splits) == len(children) > 1
+        found, more = _split_below_classes(children) if by_class else _classes(top, children)
+    return Layout(top.path, tuple(found), (*lines, *more))
+
+
+def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files below `folder`, sorted, and what is no file there (pipes, links to nothing).
+
+    Links are followed, but no folder is entered twice. Hidden files and folders, and those that systems leave, are not
+    counted.
+
+    Raises:
+        ThawError: a folder cannot be read.
+    """
+    entered: set[str] = set()
+    files: list[Path] = []
+    others: list[Path] = []
+    try:
+        for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+            real = os.path.realpath(parent)
+            folders[:] = sorted(name for name in folders if _counts(name)) if real not in entered else []
+            for path in (Path(parent, name) for name in sorted(names) if real not in entered and _counts(name)):
+                (files if path.is_file() else others).append(path)
+            entered.add(real)
+    except OSError as error:
+        raise _no_access(error, folder) from error
+    return files, others
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _no_access(error: OSError, folder: Path) -> ThawError:
+    return ThawError(f"{error.filename or folder}: {error.strerror}; make it readable, or move it away")
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in _NO_IMAGES | _NO_FOLDERS
+
+
+def _look(path: Path) -> _Folder:
+    folders, images = [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if _counts(entry.name) and entry.is_dir():
+                    folders.append(path / entry.name)
+                elif _counts(entry.name) and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                    images.append(entry.name)
+    except OSError as error:
+        raise _no_access(error, path) from error
+    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)))
+
+
+def _descended(folder: _Folder) -> _Folder:
+    """The first folder that holds more than one other with folders of its own: data sets are zipped once too deep."""
+    entered = {folder.path.resolve()}
+    while len(folder.folders) == 1 and not folder.splits and not folder.images:
+        inner = _look(folder.folders[0])
+        if not inner.folders or inner.path.resolve() in entered:
+            break
+        folder = inner
+        entered.add(folder.path.resolve())
+    return folder
+
+
+def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
+    splits = top.splits
+    if "train" not in splits:
+        raise ThawError(f"{top.path} has {next(iter(splits.values())).name}/ but no train/")
+    beside = [folder for folder in top.folders if folder not in splits.values()]
+    found: list[ClassFolder] = []
+    lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
+    lines += _no_part(top.path, "in no split", top.images)
+    for split, path in splits.items():
+        parent, more = _class_parent(split, _look(path))
+        found += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
+        lines += more
+    return found, lines
+
+
+def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
+    """The folder that holds the class folders of `split`, and lines on what plays no part there."""
+    lines: list[str] = []
+    while len(folder.folders) == 1 and not folder.images:
+        name, inner = folder.folders[0].name, _look(folder.folders[0])
+        if not inner.folders or not (is_container(name) or split_named(name) == split):
+            break
+        folder, lines = inner, [f"{split}: the class folders are below {inner.path}/"]
+    if folder.images and not folder.folders:
+        raise ThawError(
+            f"{folder.path}/ lacks class folders: it holds {len(folder.images)} loose images ({folder.images[0]}, …); "
+            "put those of each class into a folder of its own, or move it away"
+        )
+    with_images = [path for path in folder.folders if walk_images(path)[0]]
+    empty = [path for path in folder.folders if path not in with_images]
+    if not with_images or (empty and split == "train"):
+        raise ThawError(
+            f"{empty[0] if empty and with_images else folder.path}/ is empty: put photos there, or remove it"
+        )
+    _refuse_same_folders(folder.path, [_look(path) for path in with_images])
+    return folder, lines + _no_part(folder.path, "in no class folder", folder.images)
+
+
+def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
+    found: list[ClassFolder] = []
+    lines: list[str] = []
+    for each in classes:
+        splits = each.splits
+        if "train" not in splits:
+            raise ThawError(f"{each.path} has {next(iter(splits.values())).name}/ but no train/")
+        beside = [f"{folder.name}/" for folder in each.folders if folder not in splits.values()]
+        lines += _no_part(each.path, "no split (train, val, test)", [*beside, *each.images])
+        for split, path in splits.items():
+            inner = _look(path)
+            if inner.folders and not inner.images:
+                raise ThawError(
+                    f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
+                    f"point data.root at one of them, as in data.root={each.path}"
+                )
+            found.append(ClassFolder(split, each.path.name, path))
+    return found, lines
+
+
+def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
+    for child in children:
+        whole = "train" in child.splits or (is_container(child.path.name) and child.folders)
+        if whole and len(children) > 1:
+            beside = some_of([f"{one.path.name}/" for one in children if one is not child])
+            raise ThawError(
+                f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
+                f"{beside}: point data.root at the folder that is meant, as in data.root={child.path}"
+            )
+    with_images = [child for child in children if walk_images(child.path)[0]]
+    _refuse_same_folders(top.path, with_images)
+    lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
+    lines += _no_part(top.path, "in no class folder", top.images)
+    return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
+
+
+def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
+    """Refuse "classes" that hold the same sub-folders: these are the classes, or nobody knows."""
+    common = set.intersection(*(each.names for each in classes)) if classes else set()
+    if len(classes) > 1 and len(common) > 1 and not any(each.images for each in classes):
+        raise ThawError(
+            f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
+            f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
+            f"val/ test/, or point data.root at one of the folders, as in data.root={classes[0].path}, or use data=csv"
+        )
+
+
+def _no_part(parent: Path, why: str, names: Sequence[str]) -> list[str]:
+    return [f"{one_line(parent, 200)}: {why}, so it plays no part: {some_of(names)}"] if names else []
