@@ -24,6 +24,7 @@ from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
 from src.tracking.facts import data_tags
+from src.tracking.idle import read_parameters
 from src.tracking.key import trial_key
 from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
@@ -94,7 +95,7 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
     answer = _answer(plan, key, memory, around)
     if answer:
         return answer
-    name = _run_name(plan.trial)
+    name = _run_name(plan)
     with around.workplace.claim(key, lambda: around.terminal.note(f"{name}: another process is at it; waiting")):
         memory.close_dead(around.workplace, mine=key)
         return _answer(plan, key, memory, around) or Result(_train(plan, key, around), answered=False)
@@ -116,7 +117,7 @@ def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) ->
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
     belongs = around.member.tags() if around.member else {}
     tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id, **belongs, **around.origin}
-    name, clock = _run_name(plan.trial), around.clock
+    name, clock = _run_name(plan), around.clock
     _clear(around.output)
     with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
         with clock.part("tracking"):
@@ -169,7 +170,7 @@ def _describe(plan: Plan, run: Run) -> None:
         "whole": "yes" if depth.canonical == _deepest(plan).canonical else "no",
     }
     depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
-    run.describe(plan.trial, dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
+    run.describe(read_parameters(plan), dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
@@ -188,5 +189,6 @@ def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
     }
 
 
-def _run_name(trial: TrialConfig) -> str:
-    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={trial.unfrozen} seed={trial.seed}", 200)
+def _run_name(plan: Plan) -> str:
+    trial, depth = plan.trial, list(plan.depths.values())[-1]
+    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={depth.name} seed={trial.seed}", 200)

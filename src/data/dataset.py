@@ -34,6 +34,7 @@ class Dataset:
         near_duplicates: near-equal photos across splits.
         warnings: a line each, for the user.
         skipped: a line for each file that is no image.
+        idle: dotted keys of the configuration that played no part: rates and seed of splits that are given.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Dataset:
     near_duplicates: NearDuplicates
     warnings: tuple[str, ...]
     skipped: tuple[str, ...]
+    idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
         """How many images of `split` each class has."""
@@ -92,7 +94,16 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
         near,
         tuple(warnings),
         skipped,
+        _idle(config, listing.samples),
     )
+
+
+def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
+    """Return the keys that nothing is split by, as :func:`split_samples` takes the splits that are given."""
+    given = {sample.split for sample in samples}
+    read = {"data.test": None in given, "data.validation": "val" not in given}
+    read["data.split_seed"] = any(read.values()) or config.fraction < 1
+    return frozenset(name for name, is_read in read.items() if not is_read)
 
 
 def _list(config: DataConfig, side: int) -> Listing:
