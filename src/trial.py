@@ -7,11 +7,12 @@ is the answer to a trial that was trained before, under whatever spelling.
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow.entities import Run as FoundRun
 
 from src.clock import Clock
 from src.config import TrialConfig
@@ -24,9 +25,9 @@ from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
 from src.tracking.facts import data_tags
-from src.tracking.idle import read_parameters
+from src.tracking.idle import read_parameters, unread_keys
 from src.tracking.key import trial_key
-from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
+from src.tracking.memory import KEY_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
 from src.tracking.store import how_to_compare, open_store, refusals_told, tracking_uri
 from src.tracking.study import Membership
@@ -37,10 +38,19 @@ from src.tracking.workplace import Workplace
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial came to: its summary by the names in MLflow, and whether it was known already."""
+    """What a trial came to.
+
+    Attributes:
+        summary: by the names in MLflow.
+        answered: whether it was known already.
+        depth: what trains, as it would be typed for `unfrozen`.
+        idle: keys that the trial does not read.
+    """
 
     summary: dict[str, Any]
     answered: bool
+    depth: str = ""
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ def run_trial(
             terminal.warn(line)
         with refusals_told():
             result = _answered_or_trained(plan, around)
+        result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
@@ -102,7 +113,7 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
 
 
 def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
-    found = None if plan.trial.force else memory.finished(key, with_model=plan.trial.tracking.save_model)
+    found = None if plan.trial.force else _finished(plan, key, memory, around.terminal)
     if found is None:
         return None
     if around.member:
@@ -114,9 +125,23 @@ def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) ->
     return Result(memory.summary(found), answered=True)
 
 
+def _finished(plan: Plan, key: str, memory: TrialMemory, terminal: Terminal) -> FoundRun | None:
+    """Return the run that the trial can be reused from, with its model where the trial asks for one."""
+
+    def lost(run: FoundRun) -> None:
+        name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
+        terminal.warn(
+            f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
+        )
+
+    if plan.trial.tracking.save_model:
+        return memory.finished_with_model(key, lost)
+    return memory.finished(key)
+
+
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
     belongs = around.member.tags() if around.member else {}
-    tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id, **belongs, **around.origin}
+    tags = {KEY_TAG: key, **around.workplace.tags, **belongs, **around.origin}
     name, clock = _run_name(plan), around.clock
     _clear(around.output)
     with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
@@ -160,7 +185,7 @@ def _clear(output: Path) -> None:
 
 def _describe(plan: Plan, run: Run) -> None:
     """Log all that is known of the trial before TensorFlow starts."""
-    dataset, depth = plan.dataset, list(plan.depths.values())[-1]
+    dataset, depth = plan.dataset, _last_depth(plan)
     tags = {
         "data_fingerprint": dataset.fingerprint,
         "weights_digest": plan.weights.digest,
@@ -190,5 +215,9 @@ def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
 
 
 def _run_name(plan: Plan) -> str:
-    trial, depth = plan.trial, list(plan.depths.values())[-1]
-    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={depth.name} seed={trial.seed}", 200)
+    trial, depth = plan.trial, _last_depth(plan).name
+    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={depth} seed={trial.seed}", 200)
+
+
+def _last_depth(plan: Plan) -> Depth:
+    return list(plan.depths.values())[-1]

@@ -177,10 +177,7 @@ def _near_duplicates(store: ImageStore, splits: Splits, names: Sequence[str]) ->
     digest = hashlib.blake2b(digest_size=8)
     for split in SPLITS:
         digest.update(f"|{split}|".encode() + splits[split].astype("<i8").tobytes())
-    try:
-        return near_duplicates(store.hashes, splits, names, store.folder / f"near_{digest.hexdigest()}.json")
-    except OSError as error:
-        raise ThawError(f"{store.folder} cannot be written: {error.strerror or error}") from error
+    return near_duplicates(store.hashes, splits, names, store.folder / f"near_{digest.hexdigest()}.json")
 
 
 def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:

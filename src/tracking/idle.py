@@ -5,6 +5,7 @@ earlier version logged with all keys.
 """
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 from mlflow.entities import Run as FoundRun
@@ -22,13 +23,19 @@ def read_parameters(plan: Plan) -> dict[str, str]:
 
     Backbone and depth are called by one name, however they were typed.
     """
-    trial, depths = plan.trial, list(plan.depths.values())
-    parameters = dict(flatten(public(trial)))
+    trial, idle = plan.trial, unread_keys(plan)
+    parameters = dict(flatten(public(trial))) | {"backbone": plan.spec.name}
     if trial.unfrozen == list(trial.schedule.values())[-1].unfrozen:
-        parameters["unfrozen"] = depths[-1].name
-    trains = any(depth.canonical for depth in depths)
-    idle = idle_keys(parameters, backbone_trains=trains) | plan.dataset.idle
-    return {name: value for name, value in parameters.items() if name not in idle} | {"backbone": plan.spec.name}
+        parameters["unfrozen"] = list(plan.depths.values())[-1].name
+    return {name: value for name, value in parameters.items() if name not in idle}
+
+
+def unread_keys(plan: Plan) -> set[str]:
+    """Return the dotted keys of the configuration that `plan` does not read."""
+    parameters = dict(flatten(public(plan.trial)))
+    trains = any(depth.canonical for depth in plan.depths.values())
+    unread = {name for name in PHASE_KEYS if name not in parameters}
+    return idle_keys(parameters, backbone_trains=trains) | plan.dataset.idle | unread
 
 
 def idle_keys(parameters: Mapping[str, str], *, backbone_trains: bool) -> set[str]:
@@ -83,6 +90,14 @@ def backbone_trains(run: FoundRun) -> bool:
 def as_trained(run: FoundRun, typed: Sequence[str]) -> list[str]:
     """Return the overrides `typed` for the trial of `run` as it follows them: no idle keys, the depth that trains."""
     return followed(typed, idle_keys_of(run, typed), run.data.params.get("unfrozen"))
+
+
+def spelled_as_trained(run: FoundRun, line: str) -> str:
+    """Return a line of overrides, or a command, typed for the trial of `run`, as the trial follows it."""
+    try:
+        return shlex.join(as_trained(run, shlex.split(line))) if run.data.params else line
+    except ValueError:  # cut to what a tag holds, within quotes
+        return line
 
 
 def followed(typed: Sequence[str], idle: Collection[str], depth: str | None) -> list[str]:

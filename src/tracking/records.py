@@ -1,13 +1,12 @@
 """Trials as a verdict reads them, out of the store's own tables."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow.entities import Run as FoundRun
 
 from src.config import PHASE_KEYS
 from src.tracking import facts
-from src.tracking.idle import as_trained, idle_keys_of
+from src.tracking.idle import idle_keys_of, spelled_as_trained
 from src.tracking.memory import TrialMemory
 from src.tracking.study import member_tag, spellings
 from src.verdict.records import Factor, TrialRecord, sets_apart
@@ -41,8 +40,8 @@ def _records(
     run: FoundRun, configurations: Sequence[Factors], keys: Sequence[str], memory: TrialMemory
 ) -> list[TrialRecord]:
     lines, history = _spellings(run, keys), _history(run, memory)
-    words = [shlex.join(as_trained(run, _words(line))) if run.data.params else line for line in lines]
-    return [_record(run, words[0], own, history, len(lines)) for own in configurations]
+    spelling = spelled_as_trained(run, lines[0])
+    return [_record(run, spelling, own, history, len(lines)) for own in configurations]
 
 
 def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
@@ -150,17 +149,9 @@ def _spellings(run: FoundRun, keys: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _words(text: str) -> list[str]:
-    """The words of a command or of a spelling."""
-    try:
-        return shlex.split(text)
-    except ValueError:  # cut to what a tag holds, within quotes
-        return text.split()
-
-
 def _spelled_seed(spelling: str) -> str:
     """The seed that a spelling sets, as text; empty where it sets none."""
-    return next((word.partition("=")[2] for word in _words(spelling) if word.startswith("seed=")), "")
+    return next((word[5:] for word in spelling.split() if word.startswith("seed=")), "")
 
 
 def _record(
@@ -184,7 +175,7 @@ def _record(
         class_counts=facts.class_counts(tags),
         near_duplicates=facts.near_duplicates(tags),
         answers=answers,
-        command=_command(run),
+        command=spelled_as_trained(run, tags.get("command", "")),
         reads_depth="unfrozen" not in idle_keys_of(run, ["unfrozen="]),
         recalled=int(tags.get("epochs_recalled", 0)),
     )
@@ -197,15 +188,6 @@ def _seed(text: str) -> int:
 def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
     return memory.history(run.info.run_id) if run.info.status != "RUNNING" else []
-
-
-def _command(run: FoundRun) -> str:
-    """What trains the trial of `run`, without what changes nothing; empty where the run does not know."""
-    command = str(run.data.tags.get("command", ""))
-    try:
-        return shlex.join(as_trained(run, shlex.split(command)))
-    except ValueError:  # cut to what a tag holds, within quotes
-        return command
 
 
 def _factors(run: FoundRun) -> Factors:
