@@ -6,7 +6,7 @@ is the answer to a trial that was trained before, under whatever spelling.
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,27 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
     name = _run_name(plan)
     with around.workplace.claim(key, lambda: around.terminal.note(f"{name}: another process is at it; waiting")):
         memory.close_dead(around.workplace, mine=key)
-        return _answer(plan, key, memory, around) or Result(_train(plan, key, around), answered=False)
+        answer = _answer(plan, key, memory, around, lost=lambda run: around.terminal.warn(_lost_text(run)))
+        return answer or Result(_train(plan, key, around), answered=False)
 
 
-def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
-    found = None if plan.trial.force else _finished(plan, key, memory, around.terminal)
+def _lost_text(run: FoundRun) -> str:
+    name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
+    return f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
+
+
+def _answer(
+    plan: Plan,
+    key: str,
+    memory: TrialMemory,
+    around: _Surroundings,
+    lost: Callable[[FoundRun], None] = lambda run: None,
+) -> Result | None:
+    """Reuse the run that finished the trial, if there is one; `lost` is given one whose model is asked for and gone."""
+    if plan.trial.force:
+        return None
+    asks = plan.trial.tracking.save_model
+    found = memory.finished_with_model(key, lost) if asks else memory.finished(key)
     if found is None:
         return None
     if around.member:
@@ -123,20 +139,6 @@ def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) ->
         f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
     return Result(memory.summary(found), answered=True)
-
-
-def _finished(plan: Plan, key: str, memory: TrialMemory, terminal: Terminal) -> FoundRun | None:
-    """Return the run that the trial can be reused from, with its model where the trial asks for one."""
-
-    def lost(run: FoundRun) -> None:
-        name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
-        terminal.warn(
-            f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
-        )
-
-    if plan.trial.tracking.save_model:
-        return memory.finished_with_model(key, lost)
-    return memory.finished(key)
 
 
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def test_the_readme_prepares_an_image_for_the_saved_model(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     names: dict[str, Any] = {}
-    exec(snippet[1].replace("ID", summary["run_id"]), names)  # noqa: S102
+    exec(snippet[1].replace("ID", summary["run_id"]), names)
     assert capsys.readouterr().out.split()[-2] in CLASSES
     files = [(path, name) for name in CLASSES for path in sorted((photos / "test" / name).iterdir())]
     pixels = np.concatenate([names["prepare"](path) for path, _ in files])
@@ -170,7 +170,7 @@ def test_a_complete_cache_on_a_read_only_disk_is_used(
     quick: TrialConfig, tmp_path: Path, disk: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def kept_in(cache: Path, **changed: Any) -> TrialConfig:
-        runtime = quick.runtime.model_copy(update={"cache_dir": cache, "work_dir": tmp_path / cache.name})
+        runtime = quick.runtime.model_copy(update={"cache_dir": cache, "work_dir": tmp_path / f"work_{cache.name}"})
         return quick.model_copy(update={"runtime": runtime, "force": True, **changed})
 
     (tmp_path / "cache").mkdir()

@@ -3,8 +3,8 @@
 import csv
 import html
 import json
-import shutil
 import re
+import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path

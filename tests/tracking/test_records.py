@@ -40,7 +40,7 @@ def test_a_run_that_does_not_read_a_mode_stands_in_each_that_is_trained_beside_i
     assert (one.factors["dropout"], one.seed, one.depth) == (0.2, 3, 0)
     assert list(facets(read(client, study))) == ["batchnorm=train", "batchnorm=inference"]
     adapted = make_study(client, "adapted", [(each, "FINISHED") for each in (head, *deep)])
-    assert list(facets(read(client, adapted)))[0] == "batchnorm=adapted"
+    assert next(iter(facets(read(client, adapted)))) == "batchnorm=adapted"
 
 
 KEYS: Any = {
