@@ -125,7 +125,7 @@ def _answer(
     around: _Surroundings,
     lost: Callable[[FoundRun], None] = lambda run: None,
 ) -> Result | None:
-    """Reuse the run that finished the trial, if there is one; `lost` is given one whose model is asked for and gone."""
+    """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
     if plan.trial.force:
         return None
     asks = plan.trial.tracking.save_model

@@ -85,7 +85,7 @@ def test_what_head_only_trains_is_called_depth_0_whatever_unfrozen_says(
         "-m", "schedule=head_only", "epochs=1", "unfrozen=4,5", "seed=3,4", "study=head",
         f"hydra.sweep.dir={place}/head_sweep",
     )  # fmt: skip
-    assert "unfrozen=0 seed=3" in done.stdout
+    assert "seed=3 unfrozen=0" in done.stdout
     assert not re.search("unfrozen=[45]", done.stdout)
     names = {run.info.run_name for run in runs(place) if run.data.tags["group.schedule"] == "head_only"}
     assert names == {"lenet5 unfrozen=0 seed=3", "lenet5 unfrozen=0 seed=4"}
