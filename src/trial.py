@@ -123,7 +123,7 @@ def _answer(
     key: str,
     memory: TrialMemory,
     around: _Surroundings,
-    lost: Callable[[FoundRun], None] = lambda run: None,
+    lost: Callable[[FoundRun], None] = lambda _: None,
 ) -> Result | None:
     """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
     if plan.trial.force:

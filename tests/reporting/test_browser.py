@@ -161,9 +161,12 @@ def test_the_first_screen_answers(
     assert browser.execute_script("return document.querySelector('.headline').textContent") == "Unfreeze 20 layers"
 
 
-def test_commands_are_copied_from_their_boxes(browser: Chrome, page: Callable[[str], str]) -> None:
+def test_commands_are_copied_from_their_boxes(
+    browser: Chrome, fill: Fill, client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
     """From a page opened from disk, without a permission."""
-    look(browser, page("plain"), 1400)
+    report = make_report(client, fill("copied", FULL), "copied", tmp_path)
+    look(browser, report.page.as_uri(), 1400)
     boxes = browser.find_elements("css selector", ".box")
     commands = [box.find_element("tag name", "pre").text for box in boxes]
     assert any(each.startswith("python -m src.train -m ") for each in commands)
