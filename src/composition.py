@@ -7,7 +7,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.config import TrialConfig, parse
+from src.config import PHASE_KEYS, TrialConfig, parse
 from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.models.catalog import CATALOG
@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def trial_config(composed: DictConfig) -> TrialConfig:
-    """The checked configuration of one trial.
+    """Return the checked configuration of one trial; keys that no phase of its schedule reads are null in it.
 
     Raises:
         ThawError: with one line for every key at fault.
@@ -43,13 +43,9 @@ def trial_config(composed: DictConfig) -> TrialConfig:
         raise ThawError(explain(error)) from error
     if not isinstance(plain, dict):
         raise TypeError(f"composed configuration is a {type(plain).__name__}")
-    return parse({str(key): value for key, value in plain.items()})
-
-
-_READ_BY_PHASES = {
-    "unfrozen": "unfrozen", "epochs": "epochs", "fine_tune_epochs": "epochs", "learning_rate": "learning_rate",
-    "fine_tune_learning_rate": "learning_rate",
-}  # fmt: skip
+    trial = parse({str(key): value for key, value in plain.items()})
+    unread = [name for name in PHASE_KEYS if not is_read_by_phases(composed, name)]
+    return trial.model_copy(update=dict.fromkeys(unread))
 
 
 def is_read_by_phases(composed: DictConfig, name: str) -> bool:
@@ -62,7 +58,7 @@ def idle(composed: DictConfig, overrides: Iterable[str]) -> list[str]:
     told = []
     for line in overrides:
         name = line.partition("=")[0]
-        if name in _READ_BY_PHASES and not is_read_by_phases(composed, name):
-            own = f"schedule.{list(composed.schedule)[-1]}.{_READ_BY_PHASES[name]}"
+        if name in PHASE_KEYS and not is_read_by_phases(composed, name):
+            own = f"schedule.{list(composed.schedule)[-1]}.{PHASE_KEYS[name]}"
             told.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {own}")
     return told

@@ -270,28 +270,35 @@ class RuntimeConfig(Section):
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
 
 
+PHASE_KEYS = {
+    "unfrozen": "unfrozen", "epochs": "epochs", "fine_tune_epochs": "epochs", "learning_rate": "learning_rate",
+    "fine_tune_learning_rate": "learning_rate",
+}  # fmt: skip
+"""Keys that matter only through the schedule, each with the phase's key that may refer to it."""
+
+
 class TrialConfig(Section):
-    """One trial. Keys that people sweep stand at the top."""
+    """One trial. Keys that people sweep stand at the top. Of `PHASE_KEYS`, those that no phase refers to are null."""
 
     backbone: str = Field(min_length=1, description="a name in conf/backbone, or a class of keras.applications")
     weights: WeightsConfig
     data: DataConfig
-    unfrozen: Depth = Field(description="layers from the end, `all`, a block's name, or `3 blocks`")
+    unfrozen: Depth | None = Field(description="layers from the end, `all`, a block's name, or `3 blocks`")
     batchnorm: Literal["inference", "frozen", "adapted", "train"] = Field(
         description="inference: pre-trained statistics, gamma and beta of unfrozen layers train; frozen: those "
         "fixed too; adapted: statistics taken once from the training images; train: Keras' default"
     )
     dropout: Fraction = Field(description="part of the pooled features dropped before the dense layer")
-    learning_rate: Rate = Field(description="feature extraction's rate")
-    fine_tune_learning_rate: Rate = Field(description="fine-tuning's rate")
+    learning_rate: Rate | None = Field(description="feature extraction's rate")
+    fine_tune_learning_rate: Rate | None = Field(description="fine-tuning's rate")
     batch_size: int = Field(ge=1, le=65_536, description="images a step")
     seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
     schedule: dict[PhaseName, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
     augment: AugmentConfig
     features: FeaturesConfig
     image_size: int | None = Field(ge=32, le=1024, description="side, px; null: the weight set's native size")
-    epochs: int = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
-    fine_tune_epochs: int = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
+    epochs: int | None = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
+    fine_tune_epochs: int | None = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
     optimizer: OptimizerConfig
     monitor: Literal["val_accuracy", "val_loss"] = Field(description="what the best epoch is best in")
     class_weights: Literal["balanced"] | None = Field(description="weigh classes by 1 / frequency, or null")

@@ -44,6 +44,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Name `place` in an error of the disk that names no file, as that of a full one does."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
+
+
+@contextmanager
 def alone(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock `path` for the block; `waits` is told, once, when another process has it.
 

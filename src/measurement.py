@@ -10,6 +10,7 @@ from typing import Any
 from src.data.dataset import Dataset
 from src.features.store import FeatureStore
 from src.features.supply import Keeping, Listener
+from src.files import naming
 from src.job import Job
 from src.models.network import Network
 from src.reporting.classes import write_classes
@@ -151,13 +152,14 @@ def _numbers(tail: Tail, feed: Feed, outcome: Outcome) -> dict[str, float]:
 
 
 def _draw(folder: Path, outcome: Outcome, predictions: Predictions, dataset: Dataset) -> None:
-    folder.mkdir()
-    draw_curves(outcome.phases, folder / "curves.png")
-    draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
-    draw_mistakes(predictions, dataset, folder / "mistakes.png")
-    if dataset.near_duplicates.pairs:
-        draw_near_duplicates(dataset, folder / "near_duplicates.png")
-    write_classes(predictions.per_class(dataset.class_counts("train")), folder)
+    with naming(folder):
+        folder.mkdir()
+        draw_curves(outcome.phases, folder / "curves.png")
+        draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
+        draw_mistakes(predictions, dataset, folder / "mistakes.png")
+        if dataset.near_duplicates.pairs:
+            draw_near_duplicates(dataset, folder / "near_duplicates.png")
+        write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def _save_model(job: Job, network: Network) -> None:

@@ -77,10 +77,8 @@ def _close_dead(client: "MlflowClient", project: Path) -> None:
     from src.tracking.memory import TrialMemory
     from src.tracking.workplace import own_workplace
 
-    workplace = own_workplace(project)
     with contextlib.suppress(MlflowException, OSError):
-        if workplace:
-            TrialMemory(client).close_dead(workplace)
+        TrialMemory(client).close_dead(own_workplace(project))
 
 
 def _find(client: "MlflowClient", name: str) -> "Study":

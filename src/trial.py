@@ -6,12 +6,13 @@ is the answer to a trial that was trained before, under whatever spelling.
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow.entities import Run as FoundRun
 
 from src.clock import Clock
 from src.config import TrialConfig
@@ -24,8 +25,9 @@ from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
 from src.tracking.facts import data_tags
+from src.tracking.idle import read_parameters, unread_keys
 from src.tracking.key import trial_key
-from src.tracking.memory import KEY_TAG, WORKPLACE_TAG, TrialMemory
+from src.tracking.memory import KEY_TAG, TrialMemory
 from src.tracking.run import Run, as_yaml, started_run
 from src.tracking.store import how_to_compare, open_store, refusals_told, tracking_uri
 from src.tracking.study import Membership
@@ -36,10 +38,19 @@ from src.tracking.workplace import Workplace
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial came to: its summary by the names in MLflow, and whether it was known already."""
+    """What a trial came to.
+
+    Attributes:
+        summary: by the names in MLflow.
+        answered: whether it was known already.
+        depth: what trains, as it would be typed for `unfrozen`.
+        idle: keys that the trial does not read.
+    """
 
     summary: dict[str, Any]
     answered: bool
+    depth: str = ""
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ def run_trial(
             terminal.warn(line)
         with refusals_told():
             result = _answered_or_trained(plan, around)
+        result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
@@ -94,14 +106,30 @@ def _answered_or_trained(plan: Plan, around: _Surroundings) -> Result:
     answer = _answer(plan, key, memory, around)
     if answer:
         return answer
-    name = _run_name(plan.trial)
+    name = _run_name(plan)
     with around.workplace.claim(key, lambda: around.terminal.note(f"{name}: another process is at it; waiting")):
         memory.close_dead(around.workplace, mine=key)
-        return _answer(plan, key, memory, around) or Result(_train(plan, key, around), answered=False)
+        answer = _answer(plan, key, memory, around, lost=lambda run: around.terminal.warn(_lost_text(run)))
+        return answer or Result(_train(plan, key, around), answered=False)
 
 
-def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) -> Result | None:
-    found = None if plan.trial.force else memory.finished(key, with_model=_keeps_model(plan.trial, around.member))
+def _lost_text(run: FoundRun) -> str:
+    name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
+    return f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
+
+
+def _answer(
+    plan: Plan,
+    key: str,
+    memory: TrialMemory,
+    around: _Surroundings,
+    lost: Callable[[FoundRun], None] = lambda _: None,
+) -> Result | None:
+    """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
+    if plan.trial.force:
+        return None
+    asks = _keeps_model(plan.trial, around.member)
+    found = memory.finished_with_model(key, lost) if asks else memory.finished(key)
     if found is None:
         return None
     if around.member:
@@ -115,8 +143,8 @@ def _answer(plan: Plan, key: str, memory: TrialMemory, around: _Surroundings) ->
 
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
     belongs = around.member.tags() if around.member else {}
-    tags = {KEY_TAG: key, WORKPLACE_TAG: around.workplace.id, **belongs, **around.origin}
-    name, clock = _run_name(plan.trial), around.clock
+    tags = {KEY_TAG: key, **around.workplace.tags, **belongs, **around.origin}
+    name, clock = _run_name(plan), around.clock
     _clear(around.output)
     with started_run(around.client, around.experiment, name, around.began_ms, tags) as run:
         with clock.part("tracking"):
@@ -166,7 +194,7 @@ def _clear(output: Path) -> None:
 
 def _describe(plan: Plan, run: Run) -> None:
     """Log all that is known of the trial before TensorFlow starts."""
-    dataset, depth = plan.dataset, list(plan.depths.values())[-1]
+    dataset, depth = plan.dataset, _last_depth(plan)
     tags = {
         "data_fingerprint": dataset.fingerprint,
         "weights_digest": plan.weights.digest,
@@ -176,7 +204,7 @@ def _describe(plan: Plan, run: Run) -> None:
         "whole": "yes" if depth.canonical == _deepest(plan).canonical else "no",
     }
     depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
-    run.describe(plan.trial, dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
+    run.describe(read_parameters(plan), dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
@@ -195,5 +223,10 @@ def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
     }
 
 
-def _run_name(trial: TrialConfig) -> str:
-    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={trial.unfrozen} seed={trial.seed}", 200)
+def _run_name(plan: Plan) -> str:
+    trial, depth = plan.trial, _last_depth(plan).name
+    return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={depth} seed={trial.seed}", 200)
+
+
+def _last_depth(plan: Plan) -> Depth:
+    return list(plan.depths.values())[-1]

@@ -35,6 +35,7 @@ class Dataset:
         near_duplicates: near-equal photos across splits.
         warnings: a line each, for the user.
         remarks: a line for each file that is no image, or of which the decoder said something.
+        idle: dotted keys of the configuration that played no part: rates and seed of splits that are given.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Dataset:
     near_duplicates: NearDuplicates
     warnings: tuple[str, ...]
     remarks: tuple[str, ...]
+    idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
         """How many images of `split` each class has."""
@@ -94,7 +96,16 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
         near,
         tuple(warnings),
         remarks,
+        _idle(config, listing.samples),
     )
+
+
+def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
+    """Return the keys that nothing is split by, as :func:`split_samples` takes the splits that are given."""
+    given = {sample.split for sample in samples}
+    read = {"data.test": None in given, "data.validation": "val" not in given}
+    read["data.split_seed"] = any(read.values()) or config.fraction < 1
+    return frozenset(name for name, is_read in read.items() if not is_read)
 
 
 def _list(config: DataConfig, side: int) -> Listing:
@@ -183,10 +194,7 @@ def _near_duplicates(store: ImageStore, splits: Splits, names: Sequence[str]) ->
     digest = hashlib.blake2b(digest_size=8)
     for split in SPLITS:
         digest.update(f"|{split}|".encode() + splits[split].astype("<i8").tobytes())
-    try:
-        return near_duplicates(store.hashes, splits, names, store.folder / f"near_{digest.hexdigest()}.json")
-    except OSError as error:
-        raise ThawError(f"{store.folder} cannot be written: {error.strerror or error}") from error
+    return near_duplicates(store.hashes, splits, names, store.folder / f"near_{digest.hexdigest()}.json")
 
 
 def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:

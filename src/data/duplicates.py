@@ -6,6 +6,7 @@ lost two per cent of a side differ by 30 bits or so. Of a million pairs of gener
 million pairs of grocery photos the 14 up to 40 bits, and those up to 56, show the same thing in the same place.
 """
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -77,14 +78,12 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
         splits: indices into `hashes`.
         names: of all images.
         memo: where the answer is kept; its name must be of the very images and splits.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     known = _recall(memo)
     if known is None:
         known = _look(hashes, splits, names)
-        write_whole(memo, json.dumps(asdict(known)))
+        with contextlib.suppress(OSError):  # a full or read-only disk: they are looked for again the next time
+            write_whole(memo, json.dumps(asdict(known)))
     return known
 
 

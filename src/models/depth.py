@@ -36,6 +36,14 @@ class Depth:
     parameters: int
     blocks: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Return what trials of this depth are called: the word typed for it, or else the number of layers that train.
+
+        Words that train nothing of the backbone are called by that number too, 0.
+        """
+        return self.asked if isinstance(self.asked, str) and self.canonical else str(self.canonical)
+
     def describe(self, layers: int) -> str:
         """One line for people."""
         if not self.variables:

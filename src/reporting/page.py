@@ -24,6 +24,11 @@ from src.verdict.wording import number
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
+_COPY = (
+    "const box = this.previousElementSibling; getSelection().selectAllChildren(box); "
+    "this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected'"
+)
+"""What a copy button does. It selects as well, and needs no permission, so that it works on a page opened from disk."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def write_page(
         "signed": partial(number, signed=True),
         "interval": _interval,
         "within": _within,
+        "with_command": _with_command,
     }
     cards = [_card(verdict, recommended) for verdict in verdicts]
     rows, (alike, own) = once(trials), _apart(trials)
@@ -88,6 +94,7 @@ def write_page(
         missing=gallery.missing,
         recommended=recommended,
         why_none=why_none(verdicts),
+        copy=_COPY,
     )
     write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
 
@@ -118,6 +125,16 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
         is_recommended=recommended is not None and verdict.facet == recommended.facet,
     )
+
+
+def _with_command(text: str) -> tuple[str, str]:
+    """Part a sentence from the command that it ends with; "" where it has none.
+
+    >>> _with_command("Two more seeds: python -m src.train -m seed=1,2"), _with_command("Nothing to do.")
+    (('Two more seeds:', 'python -m src.train -m seed=1,2'), ('Nothing to do.', ''))
+    """
+    said, start, rest = text.partition("python -m src.")
+    return said.strip(), start + rest
 
 
 def _interval(interval: Interval) -> str:
@@ -151,4 +168,4 @@ def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
     own: dict[str, list[str]] = {}
     for trial, each in zip(trials, words, strict=True):
         own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
-    return " ".join(alike), [" | ".join(spellings) for spellings in own.values()]
+    return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in own.values()]

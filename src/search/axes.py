@@ -11,6 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from src.tracking.idle import override_key
 from src.tracking.key import CANNOT_CHANGE_NUMBERS
 
 _OUTERMOST_FIRST = (
@@ -76,7 +77,7 @@ class Axes:
 
 def plain_key(override: Override) -> str:
     """The key that an override sets, without what says how: `+`, `++`, `~`, a package."""
-    return _key(str(override.input_line))
+    return override_key(str(override.input_line))
 
 
 def changes_numbers(key: str) -> bool:
@@ -90,12 +91,10 @@ def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
     ('unfrozen=2 seed=0', 'unfrozen=2')
     """
-    shown = [line for line in job if changes_numbers(_key(line)) and (varied is None or _key(line) in varied)]
+    shown = [
+        line for line in job if changes_numbers(override_key(line)) and (varied is None or override_key(line) in varied)
+    ]
     return shlex.join(shown) or "the defaults"
-
-
-def _key(line: str) -> str:
-    return line.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def _section(key: str) -> str:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from src.errors import ThawError, one_line
 from src.explanation import explain
@@ -31,6 +31,8 @@ class JobOutcome:
         seconds: wall time.
         error: one line; "" where all went well.
         trace: the error's traceback where no run of its own holds it.
+        depth: what trains, as it would be typed for `unfrozen`; "" where that is not known.
+        idle: keys that the trial does not read.
     """
 
     number: int
@@ -40,6 +42,8 @@ class JobOutcome:
     seconds: float
     error: str
     trace: str = ""
+    depth: str = ""
+    idle: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder."""
@@ -67,8 +71,9 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
     """
     began = time.perf_counter()
 
-    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", trace: str = "") -> None:
-        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
+    def leave(status: Status, run_id: str = "", score: float | None = None, **more: Any) -> None:
+        outcome = JobOutcome(number, status, run_id, score, time.perf_counter() - began, more.pop("error", ""), **more)
+        outcome.save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")
@@ -85,7 +90,8 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
             leave("killed", error=one_line(end) or type(end).__name__)
             raise
         score = float(result.summary["best/val_accuracy"])
-        leave("answered" if result.answered else "finished", result.summary["run_id"], score)
+        status: Status = "answered" if result.answered else "finished"
+        leave(status, result.summary["run_id"], score, depth=result.depth, idle=result.idle)
     return score
 
 

@@ -19,13 +19,14 @@ from src.config import RuntimeConfig, TrackingConfig
 from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.features.placement import Companions
-from src.files import alone, write_whole
+from src.files import alone, naming, write_whole
 from src.project import PROJECT
 from src.reporting.study import make_report
 from src.search.axes import Axes, label
 from src.search.board import Board, Tally
 from src.search.jobs import JobOutcome, is_under_way, prepare_folder, stop
-from src.tracking.memory import WORKPLACE_TAG, TrialMemory
+from src.tracking.idle import followed
+from src.tracking.memory import TrialMemory
 from src.tracking.store import how_to_compare, open_store, refusals_told, store_reason, tracking_uri
 from src.tracking.study import Study, study_key
 from src.tracking.workplace import Workplace
@@ -71,6 +72,7 @@ class Sweep:
         self.launcher, self.study, self.shown, self.board = launcher, study, shown, board
         self.folder, self.fail_fast = settings.folder, settings.fail_fast
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
+        self.jobs: dict[int, Sequence[str]] = {}
         self.full: dict[int, str] = {}
         self.pruned = 0
 
@@ -87,6 +89,7 @@ class Sweep:
         tally = self.board.tally
         first = len(tally.labels)
         numbered = dict(enumerate(jobs, first))
+        self.jobs |= numbered
         tally.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
         self.full |= {number: label(job) for number, job in numbered.items()}
         for number, error in (broken or {}).items():
@@ -139,6 +142,9 @@ class Sweep:
 
     def ended(self, outcome: JobOutcome) -> None:
         """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
+        if outcome.depth:
+            trained = followed(self.jobs[outcome.number], {*outcome.idle} - {"unfrozen"}, outcome.depth)
+            self.board.tally.labels[outcome.number] = label(trained, self.shown)
         self.board.ended(outcome)
         if self.fail_fast and outcome.error:
             stop(self.folder)
@@ -171,7 +177,7 @@ def open_sweep(
         refusals_told(),
     ):
         memory.close_dead(workplace)
-        study = Study.open(client, experiment, settings.name, {WORKPLACE_TAG: workplace.id})
+        study = Study.open(client, experiment, settings.name, workplace.tags)
         sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], board)
         try:
             _prepare(settings, config, study, axes, total)
@@ -248,11 +254,9 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
     """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
     folder = settings.folder / "report"
-    try:
+    with naming(folder):
         report = make_report(client, study, settings.name, folder)
         study.keep(folder, "report")
-    except OSError as error:
-        raise _naming(error, folder) from error
     return report.lines()
 
 

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
 from src.plan import Plan
+from src.tracking.idle import idle_keys
+from src.tracking.run import flatten
 
 SEMANTICS_VERSION = 4
 """Raise it when the same configuration would train to other numbers."""
@@ -53,13 +56,12 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     """All that the first `phases` phases follow from."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
     own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
+    idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))
     own["backbone"] = plan.spec.name
     schedule = zip(own["schedule"].items(), depths, strict=False)
-    own["schedule"] = [_phase(phase, depth.canonical) for (_, phase), depth in schedule]
-    if trial.augment.is_identity:
-        own["augment"] = None
-    if trial.batchnorm != "adapted" and not any(depth.canonical for depth in depths):
-        own["batchnorm"] = None  # the policies differ only where the backbone trains
+    own["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
+    own["augment"] = None if "augment.flip" in idle else own["augment"]
+    own["batchnorm"] = None if "batchnorm" in idle else own["batchnorm"]
     return {
         "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
@@ -67,10 +69,10 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _phase(phase: dict[str, Any], canonical: int) -> dict[str, Any]:
-    """A phase without the spelling of its depth and without what is switched off."""
-    idle = {"no_deeper_than"} | ({"plateau_factor"} if phase["plateau_patience"] is None else set())
-    return {name: value for name, value in phase.items() if name not in idle} | {"unfrozen": canonical}
+def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str, Any]:
+    """Return a phase without the keys that it does not read, and without what its depth is cut to."""
+    kept = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
+    return {key: phase[key] for key in kept}
 
 
 def _digest(facts: dict[str, Any]) -> str:

@@ -1,15 +1,18 @@
 """What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
 from mlflow.entities import Run as FoundRun
 from mlflow.entities import RunTag
 
-from src.tracking.workplace import Workplace
+from src.tracking.workplace import LOCKS_TAG, WORKPLACE_TAG, Workplace, known_workplace
 
-KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, MODEL_TAG = "trial_key", "study_key", "workplace", "model"
+KEY_TAG, STUDY_KEY_TAG, MODEL_TAG = "trial_key", "study_key", "model"
+_MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
+_RUNNING = "attributes.status = 'RUNNING'"
 _PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", "val/accuracy", "learning_rate", "phase")
 
 
@@ -19,11 +22,33 @@ class TrialMemory:
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client
 
-    def finished(self, key: str, *, with_model: bool) -> FoundRun | None:
-        """The run that finished the trial `key` last, if one has; `with_model`: and kept its model."""
-        model = f" and tags.{MODEL_TAG} = 'kept'" if with_model else ""
-        found = self._search(f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'{model}", 1)
-        return found[0] if found else None
+    def finished(self, key: str) -> FoundRun | None:
+        """Return the run that finished the trial `key` last, if one has."""
+        return next(iter(self._search(_finished(key), 1)), None)
+
+    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None]) -> FoundRun | None:
+        """Return the run that finished the trial `key` last and whose model can be had, if there is one.
+
+        `lost` is given the latest run that kept its model, where none has its files any more.
+        """
+        kept = self._search(f"{_finished(key)} and tags.{MODEL_TAG} = 'kept'", 1000)
+        found = next((run for run in kept if self._has_model(run)), None)
+        if kept and found is None:
+            lost(kept[0])
+        return found
+
+    def _has_model(self, run: FoundRun) -> bool:
+        """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
+        try:
+            found = {each.path: each for each in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
+            folders = [each.path for each in found.values() if each.is_dir]
+            below = [each for folder in folders for each in self.client.list_artifacts(run.info.run_id, folder)]
+        except Exception:  # each kind of store has errors of its own
+            return False
+        files = {path: each.file_size for path, each in found.items()} | {each.path: each.file_size for each in below}
+        return _MODEL_DESCRIPTION in found and any(
+            path.endswith(".keras") and size != 0 for path, size in files.items()
+        )
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
         """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
@@ -44,22 +69,28 @@ class TrialMemory:
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
 
-    def close_dead(self, workplace: Workplace, mine: str = "") -> int:
-        """Mark as KILLED what reads RUNNING though its process, once of this workplace, is gone; return how many.
+    def close_dead(self, workplace: Workplace | None, mine: str = "") -> int:
+        """Mark as KILLED what reads RUNNING though its process is gone; return how many.
 
-        `mine` is the key that the caller has claimed: any other run of it is dead.
+        Whether a process is gone is known in `workplace`, and in every lock folder that a run names and that is still
+        the same one. `mine` is the key that the caller has claimed in `workplace`: any other run of it is dead.
         """
-        query = f"tags.{WORKPLACE_TAG} = '{workplace.id}' and attributes.status = 'RUNNING'"
-        return sum(self._close_if_dead(run, workplace, mine) for run in self._search(query, 1000))
+        return sum(self._close_if_dead(run, workplace, mine) for run in self._search(_RUNNING, 1000))
 
-    def _close_if_dead(self, run: FoundRun, workplace: Workplace, mine: str) -> bool:
-        key = run.data.tags.get(KEY_TAG) or run.data.tags.get(STUDY_KEY_TAG)
-        if not key:
+    def _close_if_dead(self, run: FoundRun, workplace: Workplace | None, mine: str) -> bool:
+        tags = run.data.tags
+        key, place = tags.get(KEY_TAG) or tags.get(STUDY_KEY_TAG), tags.get(WORKPLACE_TAG)
+        is_here = workplace is not None and workplace.id == place
+        where = workplace if is_here else known_workplace(tags.get(LOCKS_TAG, ""), place)
+        if not key or where is None:
             return False
-        if key == mine:
+        if is_here and key == mine:
             return self._close(run.info.run_id)
-        with workplace.claim_if_free(key) as is_free:
-            return is_free and self._close(run.info.run_id)
+        try:
+            with where.claim_if_free(key) as is_free:
+                return is_free and self._close(run.info.run_id)
+        except OSError:  # a folder that may only be read says nothing of who works
+            return False
 
     def _close(self, run_id: str) -> bool:
         """Close a run that nobody works on, unless it was closed since it was listed."""
@@ -73,6 +104,10 @@ class TrialMemory:
         return list(
             self.client.search_runs(all_experiments(self.client), query, max_results=most, order_by=["start_time DESC"])
         )
+
+
+def _finished(key: str) -> str:
+    return f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'"
 
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:

@@ -37,10 +37,10 @@ class Run:
         self._tags: list[RunTag] = []
         self._flushed = time.monotonic()
 
-    def describe(self, trial: TrialConfig, dataset: Dataset, tags: Mapping[str, str]) -> None:
-        """Log the resolved configuration as parameters, the data as the run's input, and `tags`."""
-        parameters = [Param(key, encodable(value)[:_LONGEST_PARAMETER]) for key, value in flatten(public(trial))]
-        self.client.log_batch(self.run_id, params=parameters, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+    def describe(self, parameters: Mapping[str, str], dataset: Dataset, tags: Mapping[str, str]) -> None:
+        """Log `parameters`, the data as the run's input, and `tags`."""
+        logged = [Param(key, encodable(value)[:_LONGEST_PARAMETER]) for key, value in parameters.items()]
+        self.client.log_batch(self.run_id, params=logged, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",

@@ -26,6 +26,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.features.placement import Companions
 from src.files import write_whole
+from src.tracking.idle import spelled_as_trained
 from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
 from src.tracking.run import encodable
 
@@ -98,6 +99,7 @@ class Study:
         query = f"tags.{STUDY_KEY_TAG} = '{key}'"
         found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
         if found:
+            client.log_batch(found[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
             client.update_run(found[0].info.run_id, "RUNNING")
             return cls(client, experiment_id, found[0].info.run_id, key)
         born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG], **tags}
@@ -267,13 +269,18 @@ def _parent(run: FoundRun) -> str:
 def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
     own = _parent(run) == parent_run_id
     return {
-        "overrides": " | ".join(spellings(run, key)),
+        "overrides": " | ".join(_followed(run, key)),
         "status": run.info.status,
         "trained_by": "this study" if own else "another",
         "run_id": run.info.run_id,
         **dict(sorted(run.data.params.items())),
         **dict(sorted(run.data.metrics.items())),
     }
+
+
+def _followed(run: FoundRun, key: str) -> list[str]:
+    """Return how the study spells a run's trial, without what changes nothing; each spelling once."""
+    return list(dict.fromkeys(spelled_as_trained(run, line) for line in spellings(run, key)))
 
 
 def _objective(run: FoundRun) -> float:

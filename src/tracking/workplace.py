@@ -14,12 +14,28 @@ from pathlib import Path
 from src.errors import ThawError, one_line
 from src.files import alone, alone_if_free, write_whole
 
+WORKPLACE_TAG, LOCKS_TAG = "workplace", "workplace.locks"
+_ID_FILE = "workplace"
+
 
 def own_workplace(project: Path) -> "Workplace | None":
     """Where trials work unless told otherwise, THAW_WORK_DIR or the project's own; None where none has, or none may."""
     folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
+    return _existing(folder / "locks")
+
+
+def known_workplace(locks: str, identity: str | None) -> "Workplace | None":
+    """Return the workplace whose lock folder is `locks`, as a run names it; None where that is not there any more.
+
+    A folder with another id is another's, on this machine or since: its locks say nothing of the run.
+    """
+    found = _existing(Path(locks)) if locks else None
+    return found if found and found.id == identity else None
+
+
+def _existing(locks: Path) -> "Workplace | None":
     try:
-        return Workplace(folder) if (folder / "locks" / "workplace").exists() else None
+        return Workplace(locks.parent) if (locks / _ID_FILE).exists() else None
     except (ThawError, OSError):
         return None
 
@@ -39,6 +55,11 @@ class Workplace:
         except OSError as error:
             raise ThawError(f"runtime.work_dir={folder}: {one_line(error.strerror or error)}") from error
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run says of where it was started, so that others can find out whether its process lives."""
+        return {WORKPLACE_TAG: self.id, LOCKS_TAG: str(self.folder.absolute())}
+
     def claim(self, name: str, waits: Callable[[], None]) -> AbstractContextManager[None]:
         """Work on `name` (a trial's or a study's key) alone; `waits` is told when another process has it."""
         return alone(self.folder / name, waits)
@@ -49,7 +70,7 @@ class Workplace:
 
     def _read_id(self) -> str:
         """The folder's id, made where there is none and where a disk has damaged it."""
-        path = self.folder / "workplace"
+        path = self.folder / _ID_FILE
         with alone(self.folder / "workplace.lock"):
             found = path.read_bytes() if path.exists() else b""
             if not re.fullmatch(rb"[0-9a-f]{32}", found):

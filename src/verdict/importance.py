@@ -21,7 +21,8 @@ from scipy import optimize, stats
 from src.verdict.design import Floats
 from src.verdict.encoding import encode, is_scattered, part
 from src.verdict.intervals import LEVEL
-from src.verdict.records import VALIDATION, Factor, TrialRecord, measured, once, varying
+from src.verdict.records import VALIDATION, Factor, TrialRecord, configuration, measured, once, varying
+from src.verdict.reduction import last_of_rungs
 
 _SEED = "seed"
 _LEAST_TOLD = 0.005
@@ -78,7 +79,7 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
         None where fewer than three trials were measured, nothing varies or the metric does not, and where no degree of
         freedom is left to know the noise by: shares could not be corrected for chance.
     """
-    trials = once(measured(records, metric))
+    trials = _each_once(once(measured(records, metric)))
     values = np.asarray([trial.metrics[metric] for trial in trials], np.float64)
     if len(trials) < 3 or np.ptp(values) == 0:
         return None
@@ -86,6 +87,22 @@ def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Impo
     if not columns:
         return None
     return _analyse(columns, values, {name: _levels(trials, name) for name in columns})
+
+
+def _each_once(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return `trials` without those that another went on from, as hyperband's do; all of a grid over epochs.
+
+    In a grid half of the configurations or more were trained for every number of epochs, and those are what is asked
+    about; hyperband takes few of them further.
+    """
+    lengths: dict[str, set[str]] = {}
+    for trial in trials:
+        names = [name for name in sorted(trial.factors) if not name.endswith("epochs")]
+        own = f"{trial.depth} {trial.seed} {configuration(trial, names)}"
+        lengths.setdefault(own, set()).add(configuration(trial, sorted(trial.factors.keys() - set(names))))
+    every = set().union(*lengths.values())
+    is_grid = 2 * sum(found == every for found in lengths.values()) >= len(lengths)
+    return list(trials) if is_grid else last_of_rungs(trials)
 
 
 def _analyse(columns: Mapping[str, Floats], values: Floats, levels: Mapping[str, int]) -> Importance | None:

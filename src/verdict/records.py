@@ -32,6 +32,7 @@ class TrialRecord:
         test_images: photos that test/accuracy is a share of; None where unknown.
         class_counts: training photos of the largest and the smallest class; empty where unknown.
         near_duplicates: near-equal photos across splits.
+        reads_depth: whether `unfrozen` decides its depth; a schedule may fix it.
         recalled: epochs that an earlier trial had trained, so that this one's time leaves them out.
     """
 
@@ -53,6 +54,7 @@ class TrialRecord:
     answers: int = 1
     whole: bool = False
     command: str = ""
+    reads_depth: bool = True
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""
@@ -103,12 +105,19 @@ def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     schedule are what a study usually asks about. A trial that failed while it was planned has no hyperparameters, and
     makes no facet of its own.
     """
-    names = [name for name in varying([record for record in records if record.factors]) if _is_apart(name)]
+    names = [name for name in varying([record for record in records if record.factors]) if sets_apart(name)]
     found: dict[str, list[TrialRecord]] = {}
     for record in records:
         if record.factors or not names:
-            found.setdefault(configuration(record, names), []).append(record)
+            read = [name for name in names if name in record.factors]
+            found.setdefault(configuration(record, read), []).append(record)
     return found
+
+
+def sets_apart(name: str) -> bool:
+    """Return whether trials that differ in the hyperparameter `name` are of different facets."""
+    section, _, below = name.partition(".")
+    return section in _APART and not (section == "schedule" and below)
 
 
 def validated_on(record: TrialRecord) -> str:
@@ -122,12 +131,7 @@ def validated_on(record: TrialRecord) -> str:
 
 def tuned(records: Sequence[TrialRecord]) -> list[str]:
     """The varying hyperparameters that a verdict reduces: all but those that make facets."""
-    return [name for name in varying(records) if not _is_apart(name)]
-
-
-def _is_apart(name: str) -> bool:
-    section, _, below = name.partition(".")
-    return section in _APART and not (section == "schedule" and below)
+    return [name for name in varying(records) if not sets_apart(name)]
 
 
 def _typed(value: Factor) -> str:

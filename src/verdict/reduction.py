@@ -59,7 +59,7 @@ def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> 
     fair = _fair(groups, {trial.depth for trial in trials})
     if fair:
         return _pick(fair, groups, names, metric)
-    ended = _ended(trials)
+    ended = last_of_rungs(trials)
     if len(ended) == len(trials):
         return _pool(trials, names, metric)
     found, left = reduce_to_depth(ended, metric), len(trials) - len(ended)
@@ -67,7 +67,7 @@ def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> 
     return replace(found, text=f"{found.text} {told}".strip())
 
 
-def _ended(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+def last_of_rungs(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials from which no other went on: whose epochs are not another's first ones."""
     found: list[TrialRecord] = []
     for trial in sorted(trials, key=lambda each: -len(each.history)):

@@ -23,6 +23,9 @@ from src.verdict.wording import seeds as counted_seeds
 _LEAST_SEEDS = 3
 _BEFORE = len(("python", "-m", "src.train"))
 _NO_TEXT = ("null", "true", "false", "nan", "inf")
+_READS_DEPTH = "schedule=two_phase"
+"""What trains other depths where a trial's own schedule fixes its depth."""
+
 _REPLACED = ("unfrozen", "seed", "study")
 
 
@@ -188,7 +191,9 @@ def _adding(facet: Facet, overrides: str) -> str:
     is_one = not facet.reduction.pooled and len(facet.reduction.candidates) == len(facet.depths)
     command = _sweep(facet, facet.trials(len(facet.depths) - 1)[0]) if is_one else ""
     of = f"for {facet.label}, " if facet.label else ""
-    return f"{command} {overrides}" if command else f"{of}with the study's name and other settings, {overrides}"
+    unfreezing = "" if all(trial.reads_depth for trial in facet.reduction.trials) else f"{_READS_DEPTH} "
+    settings = f"with the study's name and other settings, {unfreezing}{overrides}"
+    return f"{command} {overrides}" if command else f"{of}{settings}"
 
 
 def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str:
@@ -199,9 +204,16 @@ def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str
     words, own = _words(trial.command), _words(trial.overrides)
     if not facet.study or len(words) < _BEFORE or not set(own) <= set(words):
         return ""
-    replaced = {*_REPLACED, *without}
+    replaced = {*_REPLACED, *without} | (set() if trial.reads_depth else {"schedule"})
     kept = [word for word in words[_BEFORE:] if word.partition("=")[0] not in replaced and word != "hydra.mode=RUN"]
+    kept = [*kept, *_facets_mode(facet, kept)] + ([] if trial.reads_depth else [_READS_DEPTH])
     return shlex.join([*words[:_BEFORE], "-m", *kept, f"study={_quoted(facet.study)}"])
+
+
+def _facets_mode(facet: Facet, words: Sequence[str]) -> list[str]:
+    """Return the facet's BatchNorm mode where `words`, of a trial whose backbone does not train, lack it."""
+    named = [word for word in facet.label.split() if word.startswith("batchnorm=")]
+    return [] if any(word.startswith("batchnorm=") for word in words) else named
 
 
 def _words(text: str) -> list[str]:

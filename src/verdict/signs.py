@@ -183,12 +183,12 @@ def _more_regular(trial: TrialRecord) -> str:
         return "augment=strong" if trial.factor("augment") == "light" else "augment=light"
     if isinstance(dropout, str) or dropout < 0.5:
         return "dropout=0.5"
-    return "unfrozen=0" if trial.depth else ""
+    return "unfrozen=0" if trial.depth and trial.reads_depth else ""
 
 
 def _more_capable(trial: TrialRecord) -> str:
     """The next step against underfitting: all layers, under a schedule that unfreezes any, then more time."""
-    if trial.factor("schedule") == "head_only":
+    if not trial.reads_depth or trial.factor("schedule") == "head_only":
         return "schedule=two_phase unfrozen=all"
     if not trial.whole:
         return "unfrozen=all"

@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.keys import Keys
 
 from src.data.duplicates import NearDuplicates, Pair
 from src.reporting.classes import write_classes
@@ -158,6 +159,32 @@ def test_the_first_screen_answers(
     )
     assert bottom < 900
     assert browser.execute_script("return document.querySelector('.headline').textContent") == "Unfreeze 20 layers"
+
+
+def test_commands_are_copied_from_their_boxes(
+    browser: Chrome, fill: Fill, client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    """From a page opened from disk, without a permission."""
+    report = make_report(client, fill("copied", FULL), "copied", tmp_path)
+    look(browser, report.page.as_uri(), 1400)
+    boxes = browser.find_elements("css selector", ".box")
+    commands = [box.find_element("tag name", "pre").text for box in boxes]
+    assert any(each.startswith("python -m src.train -m ") for each in commands)
+    assert any(each.startswith("python -m src.train unfrozen=") for each in commands)
+    outside = browser.execute_script(
+        "const left = document.body.cloneNode(true); left.querySelectorAll('.box').forEach(e => e.remove()); "
+        "return left.textContent"
+    )
+    assert "python -m src." not in outside
+    for box, command in zip(boxes, commands, strict=True):
+        button = box.find_element("tag name", "button")
+        button.click()
+        assert button.text == "Copied"
+        assert browser.execute_script("return getSelection().toString().trim()") == command
+    browser.execute_script("document.body.prepend(document.createElement('textarea'))")
+    area = browser.find_element("tag name", "textarea")
+    area.send_keys(Keys.CONTROL, "v")
+    assert area.get_property("value") == commands[-1]
 
 
 def test_what_overlaps_is_seen(browser: Chrome, page: Callable[[str], str]) -> None:

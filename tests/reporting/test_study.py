@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 
 from src.report import main
 from src.reporting.study import make_joint_report, make_report
-from src.tracking.memory import KEY_TAG, WORKPLACE_TAG
+from src.tracking.memory import KEY_TAG
 from src.tracking.study import Study
-from src.tracking.workplace import Workplace
+from src.tracking.workplace import WORKPLACE_TAG, Workplace
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -347,3 +348,28 @@ def test_trials_whose_process_is_gone_do_not_run(
         assert main(arguments) == 0
     data = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert data["state"].startswith("6 trials: 4 finished, 1 killed, 1 running.")
+
+
+def test_a_sweep_with_a_work_folder_of_its_own_does_not_read_running_after_a_crash(
+    fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "another"))
+    own = Workplace(tmp_path / "own")
+    fill("crashed", [*FULL[:4], (trial(2, 9, tags={KEY_TAG: "crashed", **own.tags}), "RUNNING")])
+    assert main(["--study", "crashed", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]) == 0
+    data = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert data["state"] == "5 trials: 4 finished, 1 killed."
+
+
+def test_artifacts_that_are_gone_are_named_by_the_report(
+    fill: Fill, client: mlflow.MlflowClient, store_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = fill("without files", FULL)
+    for run in study.members():
+        client.log_text(run.info.run_id, "x", "figures/confusion.png")
+        shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
+    assert main(["--study", "without files", "--tracking-uri", store_uri, "--out", str(tmp_path)]) == 0
+    assert "train it:" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    assert "figures/confusion.png of run" in page
+    assert "is not at its place in the store" in page

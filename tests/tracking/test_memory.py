@@ -7,8 +7,8 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.tracking.memory import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, TrialMemory
-from src.tracking.workplace import Workplace
+from src.tracking.memory import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, TrialMemory
+from src.tracking.workplace import LOCKS_TAG, WORKPLACE_TAG, Workplace
 
 
 @pytest.fixture
@@ -27,21 +27,25 @@ def add_run(client: mlflow.MlflowClient, experiment: str, status: str, **tags: s
 
 def test_the_last_finished_run_of_a_key_answers(client: mlflow.MlflowClient) -> None:
     memory = TrialMemory(client)
-    assert memory.finished("k1", with_model=False) is None
+    assert memory.finished("k1") is None
     for status in ("FAILED", "KILLED", "RUNNING"):
         add_run(client, "memory", status, **{KEY_TAG: "k1"})
-    assert memory.finished("k1", with_model=False) is None
+    assert memory.finished("k1") is None
     first = add_run(client, "memory", "FINISHED", **{KEY_TAG: "k1", MODEL_TAG: "kept"})
+    for name in ("model/MLmodel", "model/data/model.keras"):
+        client.log_text(first, "bytes", name)
     time.sleep(0.01)  # runs are ordered by the millisecond
     second = add_run(client, "memory, too", "FINISHED", **{KEY_TAG: "k1"})
     assert answer(memory, "k1") == second
-    assert answer(memory, "k1", with_model=True) == first
+    with_model = memory.finished_with_model("k1", pytest.fail)
+    assert with_model is not None
+    assert with_model.info.run_id == first
     client.delete_run(second)
     assert answer(memory, "k1") == first
 
 
-def answer(memory: TrialMemory, key: str, *, with_model: bool = False) -> str:
-    found = memory.finished(key, with_model=with_model)
+def answer(memory: TrialMemory, key: str) -> str:
+    found = memory.finished(key)
     assert found is not None
     return str(found.info.run_id)
 
@@ -69,7 +73,7 @@ def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> Non
     client.log_metric(run_id, "best/val_accuracy", 0.3, step=1)
     client.set_terminated(run_id, "FINISHED")
     memory = TrialMemory(client)
-    found = memory.finished("k2", with_model=False)
+    found = memory.finished("k2")
     assert found is not None
     assert memory.summary(found) == {
         "run_id": run_id, "trial_key": "k2", "status": "FINISHED", "data_fingerprint": "f", "val/accuracy": 0.3,
@@ -95,3 +99,29 @@ def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient
         "dead study": "KILLED",
     }
     assert "process ended" in client.get_run(runs["dead"]).data.tags["error"]
+
+
+@pytest.mark.parametrize("left", [(), ("model/MLmodel",), ("model/data/model.keras",)])
+def test_a_model_that_is_not_whole_answers_nothing(
+    client: mlflow.MlflowClient, left: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    key, lost = request.node.name, []
+    run_id = add_run(client, "memory", "FINISHED", **{KEY_TAG: key, MODEL_TAG: "kept"})
+    for name in left:
+        client.log_text(run_id, "bytes", name)
+    assert TrialMemory(client).finished_with_model(key, lost.append) is None
+    assert [run.info.run_id for run in lost] == [run_id]
+
+
+def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    own = Workplace(tmp_path / "own")
+    names = ("dead there", "alive there", "of another since", "gone")
+    tags = {
+        "dead there": own.tags, "alive there": own.tags,
+        "of another since": own.tags | {WORKPLACE_TAG: "0" * 32}, "gone": own.tags | {LOCKS_TAG: "/no/such/locks"},
+    }  # fmt: skip
+    runs = {name: add_run(client, "dead", "RUNNING", **{KEY_TAG: name, **tags[name]}) for name in names}
+    with own.claim("alive there", pytest.fail):
+        assert TrialMemory(client).close_dead(None) == 1
+    status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
+    assert status == {name: "KILLED" if name == "dead there" else "RUNNING" for name in names}

@@ -8,7 +8,7 @@ import pytest
 from src.tracking.memory import TrialMemory
 from src.tracking.records import essential, read_records
 from src.tracking.study import Study
-from src.verdict.records import TrialRecord, facets
+from src.verdict.records import TrialRecord, facets, varying
 from tests.reporting.runs import make_study, trial
 
 
@@ -27,15 +27,50 @@ def spelled(client: mlflow.MlflowClient, name: str, lines: str, **parameters: An
     return make_study(client, name, [(facts, "FINISHED")])
 
 
-def test_a_run_stands_in_every_configuration_that_it_answered(client: mlflow.MlflowClient) -> None:
-    lines = "batchnorm=train unfrozen=0\nbatchnorm=inference unfrozen=0\nbatchnorm=train unfrozen=1"
-    study = spelled(client, "two configurations", lines, batchnorm="train", dropout=0.2)
-    one, other = read(client, study)
+def test_a_run_that_does_not_read_a_mode_stands_in_each_that_is_trained_beside_it(client: mlflow.MlflowClient) -> None:
+    """Whatever mode it was trained under, and however the study spells it."""
+    head = trial(0, 3, overrides="unfrozen=0", batchnorm="adapted", dropout=0.2)
+    alone = make_study(client, "one mode", [(head | {"batchnorm": "frozen"}, "FINISHED")])
+    assert ["batchnorm" in record.factors for record in read(client, alone)] == [False]
+    deep = [trial(11, 3, batchnorm=mode, dropout=0.2) for mode in ("train", "inference")]
+    study = make_study(client, "two modes", [(each, "FINISHED") for each in (head | {"batchnorm": "frozen"}, *deep)])
+    one, other, *_ = read(client, study)
     assert (one.factors["batchnorm"], other.factors["batchnorm"]) == ("train", "inference")
     assert one.run_id == other.run_id
     assert (one.factors["dropout"], one.seed, one.depth) == (0.2, 3, 0)
-    assert one.overrides.startswith("batchnorm=train")
-    assert other.overrides.startswith("batchnorm=inference")
+    assert list(facets(read(client, study))) == ["batchnorm=train", "batchnorm=inference"]
+    adapted = make_study(client, "adapted", [(each, "FINISHED") for each in (head, *deep)])
+    assert next(iter(facets(read(client, adapted)))) == "batchnorm=adapted"
+
+
+KEYS: Any = {
+    "epochs": 15, "fine_tune_epochs": 10, "learning_rate": 0.1, "fine_tune_learning_rate": 0.2, "unfrozen": 0,
+    "schedule.x.epochs": 10, "schedule.x.learning_rate": 0.1, "schedule.x.unfrozen": 0,
+    "schedule.x.plateau_factor": 0.3, "augment.views": 1, "image_size": 96,
+    **dict.fromkeys([f"augment.{name}" for name in ("rotation", "zoom", "crop", "shift", "brightness")], 0),
+    "augment.flip": "false",
+}  # fmt: skip
+OTHERWISE: Any = {
+    "epochs": {"epochs": 3}, "rate": {"fine_tune_learning_rate": 0.5}, "views": {"augment.views": 7},
+    "plateau": {"schedule.x.plateau_factor": 0.9}, "mode": {"batchnorm": "train"},
+    "copied weights": {"weights.path": "b.h5"}, "native size": {"weights.image_size": 64},
+    "size typed": {"image_size": None}, "split seed": {"data.split_seed": 7},
+    "values that meet": {"epochs": 10},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_a_run_with_another_value_of_a_key_that_it_does_not_read_is_no_other_configuration(
+    client: mlflow.MlflowClient, kind: str
+) -> None:
+    """Runs that an earlier version logged with all keys, and a grid that was reused from one with another value."""
+    same = {"data_fingerprint": "f", "weights_digest": "w", "image_side": "96", "group.schedule": "post"}
+    given = [KEYS | {"batchnorm": "inference", "weights.path": "a.h5", "data.split_seed": 0}] * 2
+    given[1] = {name: value for name, value in (given[1] | OTHERWISE[kind]).items() if value is not None}
+    trials = [(trial(0, seed, tags=same, **own), "FINISHED") for seed, own in enumerate(given)]
+    records = read(client, make_study(client, f"idle {kind}", trials))
+    assert varying(records) == []
+    assert list(facets(records)) == [""]
 
 
 @pytest.mark.parametrize("lines", ["unfrozen=0 x='it", "'batchnorm=a b' unfrozen=0", "the defaults", "=", "a=b=c"])

@@ -91,7 +91,7 @@ def test_runs_that_name_a_new_data_set_at_once_all_get_it(
     def describe(digest: str) -> list[str]:
         run = Run(client, experiment, client.create_run(experiment).info.run_id)
         together.wait(30)
-        run.describe(trial, replace(dataset, fingerprint=digest), {})
+        run.describe({}, replace(dataset, fingerprint=digest), {})
         return [used.dataset.digest for used in client.get_run(run.run_id).inputs.dataset_inputs]
 
     with ThreadPoolExecutor(4) as pool:

@@ -212,3 +212,25 @@ def test_a_run_that_answers_two_configurations_is_no_replicate() -> None:
     ]
     again = [replace(record, factors=modes[1]) for record in head]
     assert importance([*head, *deep, *again]) == importance([*head, *deep])
+
+
+def _rung(dropout: float, epochs: int, val: float) -> TrialRecord:
+    history = [{"epoch": float(k), "fit/loss": dropout + k, "val/accuracy": dropout} for k in range(epochs)]
+    return trial(2, 0, val, {"dropout": dropout, "fine_tune_epochs": epochs}, history=history)
+
+
+def test_hyperbands_rungs_count_once() -> None:
+    rates = [k / 20 for k in range(9)]
+    first = [_rung(rate, 2, 0.3 + 0.01 * k) for k, rate in enumerate(rates)]
+    further = [_rung(rate, 6, 0.6 + 0.02 * k) for k, rate in enumerate(rates[:4])]
+    found = importance([*first, *further])
+    assert found is not None
+    assert found.trials == len(rates)
+
+
+def test_a_grid_over_epochs_keeps_its_shorter_trials() -> None:
+    trials = [_rung(rate / 10, epochs, 0.3 + rate / 50 + epochs / 20) for rate in range(4) for epochs in (2, 6)]
+    found = importance(trials)
+    assert found is not None
+    assert found.trials == len(trials)
+    assert found.shares[0].factor == "fine_tune_epochs"
