@@ -10,11 +10,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.files import write_whole
+from src.metrics import Metric
 from src.trial import Result
 
 Status = Literal["finished", "answered", "failed", "killed", "skipped"]
@@ -27,10 +28,11 @@ class JobOutcome:
 
     Attributes:
         number: of the job within its sweep.
-        score: best/val_accuracy, 0–1; None where there is none.
+        score: the objective's value on validation, 0–1; None where there is none.
         seconds: wall time.
         error: one line; "" where all went well.
         trace: the error's traceback where no run of its own holds it.
+        baseline: what always predicting the largest class scores, where `score` is not better; else None.
     """
 
     number: int
@@ -40,6 +42,7 @@ class JobOutcome:
     seconds: float
     error: str
     trace: str = ""
+    baseline: float | None = None
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder."""
@@ -58,8 +61,8 @@ class SkippedError(ThawError):
     """A job that did not begin, because another one had failed."""
 
 
-def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool) -> float:
-    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
+def leave_outcome(run: Callable[[], Result], folder: Path, number: int, judged: Metric, *, fail_fast: bool) -> float:
+    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score by `judged`.
 
     Raises:
         SkippedError: `fail_fast`, and an earlier job failed.
@@ -67,8 +70,8 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
     """
     began = time.perf_counter()
 
-    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", trace: str = "") -> None:
-        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, trace).save(folder)
+    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", **more: Any) -> None:
+        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, **more).save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")
@@ -84,8 +87,9 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
         except BaseException as end:
             leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        score = float(result.summary["best/val_accuracy"])
-        leave("answered" if result.answered else "finished", result.summary["run_id"], score)
+        score, status = float(result.summary[judged.best]), "answered" if result.answered else "finished"
+        baseline = result.summary[judged.baseline] if judged.is_no_better(result.summary) else None
+        leave(status, result.summary["run_id"], score, baseline=baseline)
     return score
 
 

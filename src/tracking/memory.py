@@ -1,16 +1,21 @@
 """What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
 
+import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import mlflow
+from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
-from mlflow.entities import RunTag
 
+from src.metrics import METRICS
 from src.tracking.workplace import Workplace
 
 KEY_TAG, STUDY_KEY_TAG, WORKPLACE_TAG, MODEL_TAG = "trial_key", "study_key", "workplace", "model"
-_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", "val/accuracy", "learning_rate", "phase")
+_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", *(f"val/{name}" for name in METRICS), "learning_rate", "phase")
+_MOST_REPEATS = 100
+"""Runs of one trial that are looked at, the last ones."""
 
 
 class TrialMemory:
@@ -19,11 +24,17 @@ class TrialMemory:
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client
 
-    def finished(self, key: str, *, with_model: bool) -> FoundRun | None:
-        """The run that finished the trial `key` last, if one has; `with_model`: and kept its model."""
+    def finished(self, key: str, *, with_model: bool, with_metric: str = "") -> FoundRun | None:
+        """Return the run that finished the trial `key` last, if one has.
+
+        Args:
+            key: the trial's.
+            with_model: only a run that kept its model.
+            with_metric: only a run that measured this metric, which one from before may lack; empty: any.
+        """
         model = f" and tags.{MODEL_TAG} = 'kept'" if with_model else ""
-        found = self._search(f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'{model}", 1)
-        return found[0] if found else None
+        found = self._search(f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'{model}", _MOST_REPEATS)
+        return next((run for run in found if not with_metric or with_metric in run.data.metrics), None)
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
         """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
@@ -33,14 +44,21 @@ class TrialMemory:
             "status": run.info.status,
             "data_fingerprint": run.data.tags.get("data_fingerprint"),
             **run.data.metrics,
-            "history": self.history(run.info.run_id),
+            "history": self.history(run),
         }
 
-    def history(self, run_id: str) -> list[dict[str, float]]:
-        """What each epoch of a run left, in their order."""
+    def complete(self, run: FoundRun, metrics: Mapping[str, float]) -> None:
+        """Log those of `metrics` that a run from before does not have: facts of its data, not of its training."""
+        lacking = [Metric(name, value, int(time.time() * 1000), 0) for name, value in metrics.items()]
+        lacking = [metric for metric in lacking if metric.key not in run.data.metrics]
+        if lacking:
+            self.client.log_batch(run.info.run_id, metrics=lacking)
+
+    def history(self, run: FoundRun) -> list[dict[str, float]]:
+        """Return what each epoch of a run left, in their order."""
         epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in _PER_EPOCH:
-            for metric in self.client.get_metric_history(run_id, name):
+        for name in (each for each in _PER_EPOCH if each in run.data.metrics):
+            for metric in self.client.get_metric_history(run.info.run_id, name):
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
 

@@ -144,7 +144,7 @@ def _seed(text: str) -> int:
 
 def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
-    return memory.history(run.info.run_id) if run.info.status != "RUNNING" else []
+    return memory.history(run) if run.info.status != "RUNNING" else []
 
 
 def _factors(parameters: Mapping[str, str], tags: Mapping[str, str], spelled: Mapping[str, str]) -> Factors:
