@@ -87,10 +87,14 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, judged: 
         except BaseException as end:
             leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        score, status = float(result.summary[judged.best]), "answered" if result.answered else "finished"
+        score, status = float(result.summary[judged.best]), _status(result)
         baseline = result.summary[judged.baseline] if judged.is_no_better(result.summary) else None
         leave(status, result.summary["run_id"], score, baseline=baseline)
     return score
+
+
+def _status(result: Result) -> Status:
+    return "answered" if result.answered else "finished"
 
 
 def stop(folder: Path) -> None:

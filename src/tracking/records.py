@@ -5,14 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow.entities import Run as FoundRun
 
+from src.metrics import Objective
 from src.tracking import facts
 from src.tracking.memory import TrialMemory
 from src.tracking.study import member_tag, spellings
 from src.verdict.records import Factor, TrialRecord
 
 _NOT_FACTORS = {
-    "seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store", "max_gb",
+    "seed", "unfrozen", "objective", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store",
+    "max_gb",
 }  # fmt: skip
+_ALWAYS_TRAINED = {"monitor"}
+"""Keys that every trial key holds: the parameter is what was trained, also where null was typed."""
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
 _DATA, _KIND = "data", "data.kind"
 _SIDE_FOLLOWS_FROM = {"image_size", "backbone", "weights"}
@@ -24,8 +28,10 @@ _REPEATED = {
 Factors = dict[str, Factor]
 
 
-def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMemory) -> list[TrialRecord]:
-    """The records of `runs`, trials of the studies `keys`, in their order.
+def read_records(
+    runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMemory, objective: Objective
+) -> list[TrialRecord]:
+    """The records of `runs`, trials of the studies `keys`, in their order, to be judged by `objective`.
 
     A run that answered trials of several configurations, as any `batchnorm` is the same where nothing is unfrozen, is
     a record in each.
@@ -34,7 +40,7 @@ def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMem
     factors = essential([own for *_, own in spelled])
     histories = {run.info.run_id: _history(run, memory) for run in runs}
     return [
-        _record(run, spelling, own, histories[run.info.run_id], len(_spellings(run, keys)))
+        _record(run, spelling, own, histories[run.info.run_id], len(_spellings(run, keys)), objective)
         for (run, spelling, _), own in zip(spelled, factors, strict=True)
     ]
 
@@ -113,8 +119,9 @@ def _spelled(spelling: str) -> dict[str, str]:
 
 
 def _record(
-    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]], answers: int
-) -> TrialRecord:
+    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]], answers: int,
+    objective: Objective,
+) -> TrialRecord:  # fmt: skip
     metrics, tags = run.data.metrics, run.data.tags
     return TrialRecord(
         run_id=run.info.run_id,
@@ -135,6 +142,7 @@ def _record(
         answers=answers,
         command=tags.get("command", ""),
         recalled=int(tags.get("epochs_recalled", 0)),
+        objective=objective,
     )
 
 
@@ -155,7 +163,7 @@ def _factors(parameters: Mapping[str, str], tags: Mapping[str, str], spelled: Ma
     if not parameters:
         return {}
     own = {
-        name: _value(spelled.get(name, text) if "." not in name else text)
+        name: _value(spelled.get(name, text) if "." not in name and name not in _ALWAYS_TRAINED else text)
         for name, text in parameters.items() if not _NOT_FACTORS & set(name.split("."))
     }  # fmt: skip
     groups = {name: tags[f"group.{name}"] for name in _GROUPS if f"group.{name}" in tags}

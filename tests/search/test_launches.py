@@ -9,6 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from src.config import RuntimeConfig, TrackingConfig
+from src.metrics import METRICS
 from src.search.board import Board, Tally
 from src.search.jobs import leave_outcome, prepare_folder
 from src.search.sweep import Sweep, _Settings
@@ -19,9 +20,8 @@ Act = Callable[[Path, int], None]
 
 
 def finishes(folder: Path, number: int) -> None:
-    leave_outcome(
-        lambda: Result({"best/val_accuracy": 0.5, "run_id": "r"}, answered=False), folder, number, fail_fast=False
-    )
+    summary = {"best/val_accuracy": 0.5, "run_id": "r"}
+    leave_outcome(lambda: Result(summary, answered=False), folder, number, METRICS["accuracy"], fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:

@@ -141,7 +141,7 @@ def test_a_trial_that_another_went_on_from_counts_once() -> None:
     rungs = [longer(record, 2, record.metrics["best/val_accuracy"]) for record in MIXED]
     best = longer(MIXED[4], 6, 0.44)
     (verdict,) = judge([*rungs, best])
-    assert [row.accuracy.count for row in verdict.rows] == [3, 3]
+    assert [row.score.count for row in verdict.rows] == [3, 3]
     assert best in verdict.trials
     assert rungs[4] not in verdict.trials
     assert verdict.reduction is not None
