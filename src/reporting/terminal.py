@@ -115,8 +115,8 @@ def _baselines(numbers: Mapping[str, Any], judged: Metric) -> str:
         return ""
     text = f"largest class {numbers[accuracy.baseline]:.3f}, chance {numbers['baseline/chance']:.3f}"
     if judged is not accuracy:
-        text += f"   {judged.words}: largest class {numbers[judged.baseline]:.3f}"
-    return text + "   val is not better than the largest class" * judged.is_no_better(numbers)
+        text += f" ({judged.words} {numbers[judged.baseline]:.3f})"
+    return text + "   val is not better" * judged.is_no_better(numbers)
 
 
 def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:

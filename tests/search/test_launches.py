@@ -63,7 +63,7 @@ def sweep(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
         study, launcher = Study.open(client, experiment, request.node.name, {}), Acts(tmp_path, acts)
         tracking = TrackingConfig(uri=store_uri, experiment="launches", run_name=None, save_model=False)
         runtime = RuntimeConfig(cache_dir=tmp_path, work_dir=tmp_path, phases_max_gb=0, threads=None, progress=False)
-        settings = _Settings(tracking, runtime, "launches", tmp_path, fail_fast)
+        settings = _Settings(tracking, runtime, "launches", METRICS["accuracy"], tmp_path, fail_fast)
         prepare_folder(tmp_path)
         made: Any = launcher
         return (
