@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 
 from src.errors import Interrupted
 from src.explanation import explain, is_mendable
-from src.metrics import METRICS, Metric
 from src.signals import raise_interrupted
 
 if TYPE_CHECKING:
@@ -73,24 +72,23 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.RUN:
-            return _alone(lambda: task(composed), METRICS[composed.objective])
+            return _alone(lambda: task(composed))
         from src.search.jobs import leave_outcome
 
         return leave_outcome(
             lambda: task(composed),
             _sweep_folder(),
             int(hydra.job.num),
-            METRICS[composed.objective],
             fail_fast=bool(composed.fail_fast),
         )
 
     return run
 
 
-def _alone(task: "Callable[[], Result]", judged: Metric) -> float:
+def _alone(task: "Callable[[], Result]") -> float:
     """Run a trial that is no sweep's; Hydra would put a line of its own before the error's."""
     try:
-        return float(task().summary[judged.best])
+        return task().score
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise

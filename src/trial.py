@@ -19,7 +19,7 @@ from src.errors import ThawError, one_line
 from src.features.placement import Companions
 from src.files import write_whole
 from src.job import Job
-from src.metrics import METRICS
+from src.metrics import METRICS, Metric
 from src.models.depth import Depth, resolve_depth
 from src.plan import Plan, make_plan
 from src.project import PROJECT
@@ -41,6 +41,20 @@ class Result:
 
     summary: dict[str, Any]
     answered: bool
+
+    @property
+    def score(self) -> float:
+        """The objective's value on validation, 0–1."""
+        return float(self.summary[self._judged.best])
+
+    @property
+    def baseline(self) -> float | None:
+        """What always predicting the largest class scores, where the trial is not better; else None."""
+        return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
+
+    @property
+    def _judged(self) -> Metric:
+        return METRICS[self.summary["objective"]]
 
 
 @dataclass(frozen=True)

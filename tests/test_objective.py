@@ -43,9 +43,13 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def train(thaw: Command, tiny: tuple[str, ...], uneven: Path, uri: str) -> Run:
     """Train on the uneven images in a store of this module's own."""
-    return lambda *arguments: thaw(
-        "src.train", *tiny, f"data.root={uneven}", f"tracking.uri={uri}", "force=false", "seed=0", *arguments
-    )
+    where = (f"data.root={uneven}", f"tracking.uri={uri}", "force=false")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        options = [each for each in arguments if each == "-m"]
+        return thaw("src.train", *options, *tiny, *where, *(each for each in arguments if each != "-m"))
+
+    return run
 
 
 def summary(folder: Path) -> dict[str, Any]:

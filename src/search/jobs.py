@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.files import write_whole
-from src.metrics import Metric
 from src.trial import Result
 
 Status = Literal["finished", "answered", "failed", "killed", "skipped"]
@@ -61,8 +60,8 @@ class SkippedError(ThawError):
     """A job that did not begin, because another one had failed."""
 
 
-def leave_outcome(run: Callable[[], Result], folder: Path, number: int, judged: Metric, *, fail_fast: bool) -> float:
-    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score by `judged`.
+def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_fast: bool) -> float:
+    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
 
     Raises:
         SkippedError: `fail_fast`, and an earlier job failed.
@@ -87,14 +86,9 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, judged: 
         except BaseException as end:
             leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        score, status = float(result.summary[judged.best]), _status(result)
-        baseline = result.summary[judged.baseline] if judged.is_no_better(result.summary) else None
-        leave(status, result.summary["run_id"], score, baseline=baseline)
-    return score
-
-
-def _status(result: Result) -> Status:
-    return "answered" if result.answered else "finished"
+        status: Status = "answered" if result.answered else "finished"
+        leave(status, result.summary["run_id"], result.score, baseline=result.baseline)
+    return result.score
 
 
 def stop(folder: Path) -> None:

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 
 from src.errors import Interrupted, ThawError
-from src.metrics import METRICS
 from src.project import PROJECT
 from src.search.jobs import JobOutcome, SkippedError, is_under_way, leave_outcome, prepare_folder, stop
 from src.trial import Result
 
-ACCURACY = METRICS["accuracy"]
-SUMMARY = {"best/val_accuracy": 0.5, "run_id": "abc"}
+SUMMARY = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "abc"}
 
 
 def raising(error: BaseException) -> Callable[[], Result]:
@@ -43,7 +41,7 @@ def ended(folder: Path, number: int) -> tuple[Any, ...]:
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_job_that_comes_to_its_end(tmp_path: Path, answered: bool) -> None:
     prepare_folder(tmp_path)
-    assert leave_outcome(lambda: Result(SUMMARY, answered), tmp_path, 3, ACCURACY, fail_fast=False) == 0.5
+    assert leave_outcome(lambda: Result(SUMMARY, answered), tmp_path, 3, fail_fast=False) == 0.5
     assert ended(tmp_path, 3) == ("answered" if answered else "finished", "abc", 0.5, "")
     assert not is_under_way(tmp_path, 3)
 
@@ -60,24 +58,24 @@ def test_a_job_that_comes_to_its_end(tmp_path: Path, answered: bool) -> None:
 def test_a_job_that_does_not(tmp_path: Path, error: BaseException, outcome: tuple[Any, ...]) -> None:
     prepare_folder(tmp_path)
     with pytest.raises(type(error)):
-        leave_outcome(raising(error), tmp_path, 0, ACCURACY, fail_fast=False)
+        leave_outcome(raising(error), tmp_path, 0, fail_fast=False)
     assert ended(tmp_path, 0) == outcome
     assert not is_under_way(tmp_path, 0)
-    assert leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 1, ACCURACY, fail_fast=False) == 0.5
+    assert leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 1, fail_fast=False) == 0.5
 
 
 def test_none_begins_after_a_failure_that_is_to_stop_all(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
     with pytest.raises(ThawError):
-        leave_outcome(raising(ThawError("x")), tmp_path, 0, ACCURACY, fail_fast=True)
+        leave_outcome(raising(ThawError("x")), tmp_path, 0, fail_fast=True)
     with pytest.raises(SkippedError):
-        leave_outcome(raising(AssertionError("it began")), tmp_path, 1, ACCURACY, fail_fast=True)
+        leave_outcome(raising(AssertionError("it began")), tmp_path, 1, fail_fast=True)
     assert ended(tmp_path, 1) == ("skipped", "", None, "")
 
 
 def test_a_folder_is_made_ready_without_what_an_earlier_sweep_left(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
-    leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 0, ACCURACY, fail_fast=False)
+    leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 0, fail_fast=False)
     stop(tmp_path)
     (tmp_path / "outcomes" / "1.under_way").touch()
     (tmp_path / "outcomes" / "mine.txt").touch()
@@ -85,7 +83,7 @@ def test_a_folder_is_made_ready_without_what_an_earlier_sweep_left(tmp_path: Pat
     assert JobOutcome.load(tmp_path, 0) is None
     assert not is_under_way(tmp_path, 1)
     assert (tmp_path / "outcomes" / "mine.txt").exists()
-    assert leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 0, ACCURACY, fail_fast=True) == 0.5
+    assert leave_outcome(lambda: Result(SUMMARY, answered=False), tmp_path, 0, fail_fast=True) == 0.5
 
 
 def test_an_outcome_that_cannot_be_left_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -96,7 +94,7 @@ def test_an_outcome_that_cannot_be_left_is_an_error_that_names_the_file(tmp_path
         return Result(SUMMARY, answered=False)
 
     with pytest.raises(OSError, match=r"outcomes/0\.json"):
-        leave_outcome(run, tmp_path, 0, ACCURACY, fail_fast=False)
+        leave_outcome(run, tmp_path, 0, fail_fast=False)
     assert not is_under_way(tmp_path, 0)
 
 
@@ -110,9 +108,8 @@ def test_a_damaged_outcome_is_none(tmp_path: Path, damage: bytes) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from src.metrics import METRICS
 from src.search.jobs import leave_outcome
-leave_outcome(lambda: os.kill(os.getpid(), signal.SIGKILL), Path(sys.argv[1]), 0, METRICS["accuracy"], fail_fast=False)
+leave_outcome(lambda: os.kill(os.getpid(), signal.SIGKILL), Path(sys.argv[1]), 0, fail_fast=False)
 """
 
 
