@@ -63,6 +63,35 @@ def write_page(
 ) -> None:
     """Write the study `name` to `path`, self-contained."""
     judged = judged_by(trials)
+    cards = [_card(verdict, recommended) for verdict in verdicts]
+    rows, (alike, own) = once(trials), _apart(trials)
+    page = (
+        _environment(judged)
+        .get_template("page.html.j2")
+        .render(
+            name=printable(name),
+            state=state_of(trials),
+            trials=list(zip(rows, own, strict=True)),
+            alike=alike,
+            folded=len(rows) > _MOST_OPEN,
+            cards=sorted(cards, key=lambda card: not card.is_recommended),
+            findings=findings,
+            rules=RULES,
+            worth=WORTH_NAMING,
+            pictures=gallery.pictures,
+            anchors={picture.name for picture in gallery.pictures},
+            missing=gallery.missing,
+            recommended=recommended,
+            why_none=why_none(verdicts),
+            judged=judged,
+            columns=_columns(trials),
+        )
+    )
+    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+
+
+def _environment(judged: Metric) -> Environment:
+    """Return what renders the page, with filters that write values of the metric `judged`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -75,27 +104,7 @@ def write_page(
         "interval": partial(_interval, metric=judged),
         "within": partial(_within, metric=judged),
     }
-    cards = [_card(verdict, recommended) for verdict in verdicts]
-    rows, (alike, own) = once(trials), _apart(trials)
-    page = environment.get_template("page.html.j2").render(
-        name=printable(name),
-        state=state_of(trials),
-        trials=list(zip(rows, own, strict=True)),
-        alike=alike,
-        folded=len(rows) > _MOST_OPEN,
-        cards=sorted(cards, key=lambda card: not card.is_recommended),
-        findings=findings,
-        rules=RULES,
-        worth=WORTH_NAMING,
-        pictures=gallery.pictures,
-        anchors={picture.name for picture in gallery.pictures},
-        missing=gallery.missing,
-        recommended=recommended,
-        why_none=why_none(verdicts),
-        judged=judged,
-        columns=_columns(trials),
-    )
-    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+    return environment
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
