@@ -10,9 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from src.errors import ThawError, did_you_mean, one_line
+from src.metrics import Monitor, Objective
 
 
 class Section(BaseModel):
@@ -254,7 +264,7 @@ class TrackingConfig(Section):
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
     run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
     save_model: bool | None = Field(
-        description="log the kept weights as a Keras model that MLflow can load; null: of single trials, not of a sweep's"
+        description="log the kept weights as a Keras model for MLflow; null: in single trials, not in sweeps"
     )
 
 
@@ -300,7 +310,11 @@ class TrialConfig(Section):
     epochs: int | None = Field(ge=1, le=10_000, description="feature extraction's epochs at the most")
     fine_tune_epochs: int | None = Field(ge=1, le=10_000, description="fine-tuning's epochs at the most")
     optimizer: OptimizerConfig
-    monitor: Literal["val_accuracy", "val_loss"] = Field(description="what the best epoch is best in")
+    objective: Objective = Field(
+        description="what trials are monitored, searched and judged by: accuracy; balanced_accuracy, the mean recall "
+        "over classes; macro_f1, the mean F1 over classes"
+    )
+    monitor: Monitor = Field(description="what the best epoch is best in; null: val_ and the objective")
     class_weights: Literal["balanced"] | None = Field(description="weigh classes by 1 / frequency, or null")
     label_smoothing: Fraction = Field(description="part of the target spread over all classes")
     tracking: TrackingConfig
@@ -310,6 +324,12 @@ class TrialConfig(Section):
     )
     force: bool = Field(description="train anew what is already known")
     fail_fast: bool = Field(description="a sweep stops at its first failure")
+
+    @field_validator("monitor", mode="before")
+    @classmethod
+    def _follows_the_objective(cls, value: object, info: ValidationInfo) -> object:
+        """Return the monitor that null stands for; where the objective itself is wrong, its own line says so."""
+        return f"val_{info.data.get('objective', 'accuracy')}" if value is None else value
 
 
 def parse(composed: Mapping[str, Any]) -> TrialConfig:

@@ -89,7 +89,7 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
 def _alone(task: "Callable[[], Result]") -> float:
     """Run a trial that is no sweep's; Hydra would put a line of its own before the error's."""
     try:
-        return float(task().summary["best/val_accuracy"])
+        return task().score
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise

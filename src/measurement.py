@@ -12,9 +12,11 @@ from src.features.store import FeatureStore
 from src.features.supply import Keeping, Listener
 from src.files import naming
 from src.job import Job
+from src.metrics import METRICS, Metric
 from src.models.network import Network
 from src.reporting.classes import write_classes
 from src.reporting.figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.tracking.facts import baselines
 from src.tracking.key import frozen_key, phase_key
 from src.tracking.memory import MODEL_TAG
 from src.tracking.model import save_model
@@ -67,7 +69,8 @@ def measure(job: Job) -> Measured:
         with clock.part("model"):
             _save_model(job, bench.network)
             job.run.tags({MODEL_TAG: "kept"})
-    measured = Measured(_summary(job, numbers | clock.metrics(), outcome), _notes(outcome))
+    summary = _summary(job, numbers | clock.metrics(), outcome)
+    measured = Measured(summary, _notes(outcome, METRICS[plan.trial.objective]))
     job.run.text(summary_text(measured.summary), "summary.json")
     return measured
 
@@ -117,7 +120,8 @@ class _Watcher:
 
     def epoch(self, record: EpochRecord) -> None:
         self.job.run.metrics(record.metrics, record.epoch)
-        self.job.terminal.note(f"{self._place(record.epoch)}   {_epoch_line(record)}")
+        line = _epoch_line(record, METRICS[self.job.plan.trial.objective])
+        self.job.terminal.note(f"{self._place(record.epoch)}   {line}")
         self._at(record.epoch + 1)
 
     def phase_ends(self, result: PhaseResult) -> None:
@@ -135,17 +139,19 @@ class _Watcher:
         return f"{self.leg.name} {min(epoch - self.leg.first_epoch + 1, epochs)}/{epochs}"
 
 
-def _epoch_line(record: EpochRecord) -> str:
+def _epoch_line(record: EpochRecord, judged: Metric) -> str:
     m = record.metrics
+    own = "" if judged.objective == "accuracy" else f", {judged.words} {m[f'val/{judged.objective}']:.3f}"
     return (
         f"fit {m['fit/accuracy']:.3f} (loss {m['fit/loss']:.3f})   val {m['val/accuracy']:.3f} "
-        f"(loss {m['val/loss']:.3f})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
+        f"(loss {m['val/loss']:.3f}{own})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
     )
 
 
 def _numbers(tail: Tail, feed: Feed, outcome: Outcome) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
     numbers = outcome.summary() | {"trainable_parameters": float(tail.network.trainable_parameters())}
+    numbers |= baselines(feed.dataset)
     if feed.dataset.splits.test.size:
         numbers |= evaluate(tail, feed, len(outcome.phases) - 1, "test")
     return numbers
@@ -177,21 +183,24 @@ def _summary(job: Job, numbers: dict[str, float], outcome: Outcome) -> dict[str,
         "trial_key": job.key,
         "status": "FINISHED",
         "data_fingerprint": job.plan.dataset.fingerprint,
+        "objective": job.plan.trial.objective,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }
 
 
-def _notes(outcome: Outcome) -> tuple[str, ...]:
+def _notes(outcome: Outcome, judged: Metric) -> tuple[str, ...]:
     notes = [
         f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
         for phase in outcome.phases
         for record in phase.epochs
         if not math.isfinite(record.metrics["fit/loss"])
     ]
-    reached = outcome.last.best.metrics["val/accuracy"]
-    earlier = max(outcome.phases[:-1], key=lambda phase: phase.best.metrics["val/accuracy"], default=None)
-    if earlier and earlier.best.metrics["val/accuracy"] > reached:
-        best = earlier.best.metrics["val/accuracy"]
-        notes.append(f"phase {earlier.name} had reached val {best:.3f}: {outcome.last.name} did not improve on it")
+    *before, reached = [phase.best.metrics[f"val/{judged.objective}"] for phase in outcome.phases]
+    best = max(before, default=reached)
+    if best > reached:
+        earlier = outcome.phases[before.index(best)].name
+        notes.append(
+            f"phase {earlier} had reached {judged.on_validation} {best:.3f}: {outcome.last.name} did not improve on it"
+        )
     return tuple(notes)

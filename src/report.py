@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import ThawError, one_line
+from src.errors import ThawError, did_you_mean, one_line
+from src.metrics import METRICS, Objective
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _STUDY_HELP = "its name; given several times, the studies' trials are judged together, and what differs makes facets"
 
+_OBJECTIVE_HELP = f"judge by {', '.join(METRICS)}; default: what the study's latest sweep was judged by"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the report of the studies, judged together, and tell the verdict; return the exit status."""
@@ -23,9 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--study", action="append", required=True, help=_STUDY_HELP)
     parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
     parser.add_argument("--out", type=Path, default=Path("report"), help="folder to write (default: %(default)s)")
+    parser.add_argument("--objective", help=_OBJECTIVE_HELP)
     options = parser.parse_args(arguments)
     try:
-        _report(list(dict.fromkeys(options.study)), options.tracking_uri, options.out)
+        _report(list(dict.fromkeys(options.study)), options.tracking_uri, options.out, options.objective)
     except ThawError as error:
         return _refuse(one_line(error, 2000))
     except OSError as error:
@@ -38,18 +42,25 @@ def _refuse(line: str) -> int:
     return 1
 
 
-def _report(names: Sequence[str], uri: str | None, out: Path) -> None:
+def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | None) -> None:
     from src.project import PROJECT
     from src.reporting.study import make_joint_report
     from src.tracking.store import existing_store
 
+    chosen = _objective(objective)
     _spare_others(out)
     client = existing_store(uri, PROJECT)
     _close_dead(client, PROJECT)
-    report = make_joint_report(client, {name: _find(client, name) for name in names}, out)
+    report = make_joint_report(client, {name: _find(client, name) for name in names}, out, chosen)
     print(one_line(report.name))
     for line in report.lines():
         print(one_line(line, 2000))
+
+
+def _objective(name: str | None) -> Objective | None:
+    if name is not None and name not in METRICS:
+        raise ThawError(f"--objective {name}: {did_you_mean(name, list(METRICS))}")
+    return None if name is None else METRICS[name].objective
 
 
 def _spare_others(out: Path) -> None:

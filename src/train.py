@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
 @job
 def train(composed: DictConfig) -> "Result":
-    """Answer or train the composed trial; what a sweeper optimises is best/val_accuracy (0–1)."""
+    """Answer or train the composed trial; what a sweeper optimises is its objective on validation (0–1)."""
     trial = trial_config(composed)
     from src.trial import run_trial
 

@@ -20,11 +20,12 @@ from src.errors import ThawError, one_line
 from src.features.placement import Companions
 from src.files import write_whole
 from src.job import Job
+from src.metrics import METRICS, Metric
 from src.models.depth import Depth, resolve_depth
 from src.plan import Plan, make_plan
 from src.project import PROJECT
 from src.reporting.terminal import Terminal
-from src.tracking.facts import data_tags
+from src.tracking.facts import baselines, data_tags
 from src.tracking.idle import read_parameters, unread_keys
 from src.tracking.key import trial_key
 from src.tracking.memory import KEY_TAG, TrialMemory
@@ -51,6 +52,20 @@ class Result:
     answered: bool
     depth: str = ""
     idle: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """The objective's value on validation, 0–1."""
+        return float(self.summary[self._judged.best])
+
+    @property
+    def baseline(self) -> float | None:
+        """What always predicting the largest class scores, where the trial is not better; else None."""
+        return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
+
+    @property
+    def _judged(self) -> Metric:
+        return METRICS[self.summary["objective"]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,8 @@ def run_trial(
     Raises:
         ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
     """
+    if member and member.objective != trial.objective:
+        raise ThawError(f"objective={trial.objective}: the study's is {member.objective}; a study has one objective")
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=member is not None) as terminal:
         _check_output(output)
@@ -96,6 +113,8 @@ def run_trial(
         with refusals_told():
             result = _answered_or_trained(plan, around)
         result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
+        for line in _warning_of_guessing(plan, result.summary):
+            terminal.note(line)
         write_whole(output / "summary.json", summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
@@ -128,17 +147,21 @@ def _answer(
     """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
     if plan.trial.force:
         return None
+    needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, around.member)
-    found = memory.finished_with_model(key, lost) if asks else memory.finished(key)
+    found = memory.finished_with_model(key, needed, lost) if asks else memory.finished(key, needed)
     if found is None:
         return None
+    from_the_data = baselines(plan.dataset)
     if around.member:
         around.member.take_in(around.client, found)
+        memory.complete(found, from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
     around.terminal.note(
         f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
-    return Result(memory.summary(found), answered=True)
+    said = {"objective": plan.trial.objective} | from_the_data
+    return Result(memory.summary(found) | said, answered=True)
 
 
 def _train(plan: Plan, key: str, around: _Surroundings) -> dict[str, Any]:
@@ -190,6 +213,23 @@ def _clear(output: Path) -> None:
     """Remove what an earlier trial left in `output`."""
     for name in _LEFT_BY_TRIALS:
         shutil.rmtree(output / name, ignore_errors=True)
+
+
+def _warning_of_guessing(plan: Plan, summary: Mapping[str, Any]) -> list[str]:
+    """Return a line with remedies if the trial is not better than always predicting the largest class, else none."""
+    trial, judged = plan.trial, METRICS[plan.trial.objective]
+    if not judged.is_no_better(summary):
+        return []
+    counts = plan.dataset.class_counts("train")
+    largest = max(counts, key=lambda name: counts[name])
+    is_uneven = counts[largest] > min(counts.values())
+    remedies = ["class_weights=balanced"] * (is_uneven and trial.class_weights is None)
+    remedies += ["objective=balanced_accuracy"] * (is_uneven and trial.objective == "accuracy")
+    remedies += ["another learning rate"]
+    return [
+        f"{judged.on_validation} {summary[judged.best]:.3f} is not better than always predicting the largest class, "
+        f"{one_line(largest, 60)} ({summary[judged.baseline]:.3f}): try {' or '.join(remedies)}"
+    ]
 
 
 def _describe(plan: Plan, run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 import mlflow
 
 from src.files import write_whole
+from src.metrics import Metric
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.frontier import draw_frontier
 from src.reporting.heat import MOST_MAPS, draw_heat
@@ -22,9 +23,9 @@ from src.verdict.cost import cost_points, fronts
 from src.verdict.diagnosis import Finding
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
-from src.verdict.records import TrialRecord, once
+from src.verdict.records import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, percent
+from src.verdict.wording import layers, said
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 
@@ -143,21 +144,30 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
         return []
     draw_tradeoff(verdicts, out / "tradeoff.png")
     draw_study_curves(verdicts, out / "curves.png")
+    metric = _metric_of(verdicts)
+    of_accuracy = "" if metric.objective == "accuracy" else " Both parts are of accuracy, the one metric that fit has."
     return [
         Picture(
             out / "tradeoff.png", "answer", "What unfreezing does", _tradeoff_alt(verdicts),
-            f"Above: means with 95 % intervals over {_over(verdicts)}; the depth that the rule names is shaded. "
-            "Below: the gap between fit and validation in its two parts. Mode is what BatchNorm and dropout do to the "
-            "very same photos; generalization is the overfitting that everybody means.",
+            f"Above: means with 95 % intervals over {_over(verdicts)}; the depth that the rule names is shaded"
+            f"{_of_baseline(verdicts)}. Below: the gap between fit and validation in its two parts. Mode is what "
+            "BatchNorm and dropout do to the very same photos; generalization is the overfitting that everybody means."
+            + of_accuracy,
         ),
         *_shares(trials, out), *_heat(trials, out), *_frontier(trials, out),
         Picture(
             out / "curves.png", "more", "Learning curves by depth",
-            "Fit and validation accuracy by epoch, a line for each depth, dotted where a phase begins.",
+            f"Fit accuracy and validation {metric.words} by epoch, a line for each depth, dotted where a phase begins.",
             f"Means over the {_over(verdicts)} that the verdict rests on, epoch by epoch of each phase; thin where not "
             "all of a depth trained so long. A phase is as wide as its longest, dotted where it begins.",
         ),
     ]  # fmt: skip
+
+
+def _of_baseline(verdicts: Sequence[Verdict]) -> str:
+    """What the caption says of the line at the baseline, where there is one."""
+    is_known = any(verdict.baseline is not None for verdict in verdicts)
+    return ", and the dotted line is what always predicting the largest training class reaches" if is_known else ""
 
 
 def _over(verdicts: Sequence[Verdict]) -> str:
@@ -185,14 +195,15 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     found = importance(trials)
     if found is None:
         return []
-    draw_shares(found, out / "shares.png")
+    draw_shares(found, judged_by(trials).words, out / "shares.png")
+    words = judged_by(trials).words
     told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
     together = " Together: what several explain that went alike in these trials, and none of them alone."
     joint = f"; together, not told apart, {100 * found.together:.0f} %" if found.is_joint else ""
     return [
         Picture(
             out / "shares.png", "more", "Which hyperparameter mattered",
-            f"Shares of the variance of validation accuracy: {told}{joint}; the rest {100 * found.rest:.0f} %.",
+            f"Shares of the variance of validation {words}: {told}{joint}; the rest {100 * found.rest:.0f} %.",
             f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
             "intervals. How one changes another's effect, and luck beyond the seed's own, is in the rest."
             + together * found.is_joint,
@@ -204,15 +215,17 @@ def _heat(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     found = interactions(trials)
     if not found:
         return []
-    draw_heat(found, out / "heat.png")
+    metric = judged_by(trials)
+    draw_heat(found, metric, out / "heat.png")
     names = ", ".join(dict.fromkeys(each.factor for each in found[:MOST_MAPS]))
+    per_cent = ", in per cent" if metric.is_proportion else ""
     first = f" The first {MOST_MAPS} of {len(found)} maps." if len(found) > MOST_MAPS else ""
     return [
         Picture(
             out / "heat.png", "more", "Does another depth want another value?",
-            f"Validation accuracy by depth and by each of: {names}.",
-            "Means of validation accuracy, in per cent, over the seeds and all else that varied; × is how many trials."
-            + first,
+            f"Validation {metric.words} by depth and by each of: {names}.",
+            f"Means of validation {metric.words}{per_cent}, over the seeds and all else that varied; × is how many "
+            f"trials.{first}",
         )
     ]  # fmt: skip
 
@@ -221,17 +234,19 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     points = cost_points(trials)
     if len(points) < 2:
         return []
-    draw_frontier(points, out / "frontier.png")
+    metric = judged_by(trials)
+    draw_frontier(points, metric, out / "frontier.png")
     sets = {point.data for point in points}
     unbeaten = [point for front in fronts([(point.parameters, point) for point in points]) for _, point in front]
-    told = ", ".join(f"{point.depth} layers {percent(point.accuracy)}" for point in unbeaten)
+    told = ", ".join(f"{point.depth} layers {said(point.score, metric)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
     recalled = sum(trial.recalled > 0 for trial in once(trials))
     known_epochs = f", nor, in {recalled} trials, epochs that an earlier one had trained" if recalled else ""
     return [
         Picture(
-            out / "frontier.png", "more", "What accuracy costs",
-            f"Validation accuracy against parameters trained and against time. Not beaten at fewer parameters: {told}.",
+            out / "frontier.png", "more", f"What {metric.words} costs",
+            f"Validation {metric.words} against parameters trained and against time. Not beaten at fewer parameters: "
+            f"{told}.",
             f"A point for each configuration, mean over seeds. {line}: nothing is better at no more cost. Numbers are "
             "layers unfrozen. Seconds are the median over seeds of what the phases took: they hold neither reading "
             f"photos, nor computing frozen layers, nor measuring{known_epochs}.",
@@ -240,12 +255,18 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
 
 
 def _tradeoff_alt(verdicts: Sequence[Verdict]) -> str:
-    return "Fit, train and validation accuracy by layers unfrozen, and the gap's parts. " + " ".join(
+    metric = _metric_of(verdicts)
+    lines = "Fit, train and validation" if metric.objective == "accuracy" else "Train and validation"
+    return f"{lines} {metric.words} by layers unfrozen, and the gap's parts. " + " ".join(
         _facet_alt(verdict) for verdict in verdicts if verdict.rows
     )
 
 
+def _metric_of(verdicts: Sequence[Verdict]) -> Metric:
+    return next(verdict.metric for verdict in verdicts if verdict.rows)
+
+
 def _facet_alt(verdict: Verdict) -> str:
-    means = ", ".join(f"{row.depth} layers {percent(row.accuracy.estimate)}" for row in verdict.rows)
+    means = ", ".join(f"{row.depth} layers {said(row.score.estimate, verdict.metric)}" for row in verdict.rows)
     facet = f"{verdict.facet}: " if verdict.facet else ""
     return f"{facet}validation {means}. {verdict.gap_text}"

@@ -8,16 +8,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from src.errors import one_line
+from src.metrics import Metric
 from src.reporting.style import QUIET, canvas, save_figure, title
 from src.verdict.interaction import Interaction
+from src.verdict.wording import plain
 
 MOST_MAPS = 6
 _MAP = "YlGn"
 _MOST_NUMBERS = 12
 
 
-def draw_heat(found: Sequence[Interaction], path: Path) -> None:
-    """The first six maps; each cell is a mean of validation accuracy, in per cent, over all that else varied."""
+def draw_heat(found: Sequence[Interaction], metric: Metric, path: Path) -> None:
+    """The first six maps; each cell is a mean of the metric's validation values over all that else varied."""
     shown = found[:MOST_MAPS]
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
@@ -29,15 +31,15 @@ def draw_heat(found: Sequence[Interaction], path: Path) -> None:
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     for axes, interaction in zip(grid, shown, strict=False):
-        _map(axes, interaction, low, high)
+        _map(axes, interaction, metric, (low, high))
     save_figure(figure, path)
 
 
-def _map(axes: Axes, interaction: Interaction, low: float, high: float) -> None:
-    axes.imshow(interaction.means, cmap=_MAP, vmin=low, vmax=high, aspect="auto")
+def _map(axes: Axes, interaction: Interaction, metric: Metric, ends: tuple[float, float]) -> None:
+    axes.imshow(interaction.means, cmap=_MAP, vmin=ends[0], vmax=ends[1], aspect="auto")
     if len(interaction.depths) <= _MOST_NUMBERS:
         for row, column in np.argwhere(interaction.counts):
-            _tell(axes, interaction, (int(row), int(column)), (low, high))
+            _tell(axes, interaction, metric, (int(row), int(column)), ends)
     values = [one_line(value, 20).replace(" – ", "\nto ") for value in interaction.values]
     axes.set_xticks(range(len(values)), values, parse_math=False)
     places = np.unique(np.linspace(0, len(interaction.depths) - 1, _MOST_NUMBERS).round().astype(int))
@@ -49,11 +51,13 @@ def _map(axes: Axes, interaction: Interaction, low: float, high: float) -> None:
     title(axes, interaction.facet, 46)
 
 
-def _tell(axes: Axes, interaction: Interaction, cell: tuple[int, int], ends: tuple[float, float]) -> None:
+def _tell(
+    axes: Axes, interaction: Interaction, metric: Metric, cell: tuple[int, int], ends: tuple[float, float]
+) -> None:
     mean, count = interaction.means[cell], interaction.counts[cell]
     shade = (mean - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
     red, green, blue, _ = mpl.colormaps[_MAP](shade)
     colour = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else "black"
     row, column = cell
-    axes.text(column, row, f"{100 * mean:.1f}", ha="center", va="center", size=8.5, color=colour)
+    axes.text(column, row, plain(mean, metric), ha="center", va="center", size=8.5, color=colour)
     axes.text(column + 0.47, row + 0.44, f"×{count}", ha="right", va="bottom", size=6, color=colour, alpha=0.7)

@@ -11,16 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.errors import printable
 from src.files import write_whole
+from src.metrics import METRICS, Metric
 from src.reporting.drawing import Gallery
 from src.reporting.recommendation import Recommended, why_none
 from src.verdict.diagnosis import Finding
 from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.intervals import Interval
-from src.verdict.records import TrialRecord, once
+from src.verdict.records import TrialRecord, judged_by, once
 from src.verdict.rules import RULES
 from src.verdict.sentences import headline
 from src.verdict.verdict import DepthRow, Verdict
-from src.verdict.wording import number
+from src.verdict.wording import number, plain
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
@@ -66,37 +67,51 @@ def write_page(
     recommended: Recommended | None,
 ) -> None:
     """Write the study `name` to `path`, self-contained."""
+    judged = judged_by(trials)
+    cards = [_card(verdict, recommended) for verdict in verdicts]
+    rows, (alike, own) = once(trials), _apart(trials)
+    page = (
+        _environment(judged)
+        .get_template("page.html.j2")
+        .render(
+            name=printable(name),
+            state=state_of(trials),
+            trials=list(zip(rows, own, strict=True)),
+            alike=alike,
+            folded=len(rows) > _MOST_OPEN,
+            cards=sorted(cards, key=lambda card: not card.is_recommended),
+            findings=findings,
+            rules=RULES,
+            worth=WORTH_NAMING,
+            pictures=gallery.pictures,
+            anchors={picture.name for picture in gallery.pictures},
+            missing=gallery.missing,
+            recommended=recommended,
+            why_none=why_none(verdicts),
+            judged=judged,
+            columns=_columns(trials),
+            copy=_COPY,
+        )
+    )
+    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+
+
+def _environment(judged: Metric) -> Environment:
+    """Return what renders the page, with filters that write values of the metric `judged`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
         "percent": number,
+        "score": partial(plain, metric=judged),
+        "score_apart": partial(plain, metric=judged, signed=True),
         "signed": partial(number, signed=True),
-        "interval": _interval,
-        "within": _within,
+        "interval": partial(_interval, metric=judged),
+        "within": partial(_within, metric=judged),
         "with_command": _with_command,
     }
-    cards = [_card(verdict, recommended) for verdict in verdicts]
-    rows, (alike, own) = once(trials), _apart(trials)
-    page = environment.get_template("page.html.j2").render(
-        name=printable(name),
-        state=state_of(trials),
-        trials=list(zip(rows, own, strict=True)),
-        alike=alike,
-        folded=len(rows) > _MOST_OPEN,
-        cards=sorted(cards, key=lambda card: not card.is_recommended),
-        findings=findings,
-        rules=RULES,
-        worth=WORTH_NAMING,
-        pictures=gallery.pictures,
-        anchors={picture.name for picture in gallery.pictures},
-        missing=gallery.missing,
-        recommended=recommended,
-        why_none=why_none(verdicts),
-        copy=_COPY,
-    )
-    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+    return environment
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
@@ -137,22 +152,31 @@ def _with_command(text: str) -> tuple[str, str]:
     return said.strip(), start + rest
 
 
-def _interval(interval: Interval) -> str:
+def _interval(interval: Interval, metric: Metric) -> str:
     """The ends; empty where there are none.
 
-    >>> _interval(Interval(0.5, 0.45, 0.55, 3)), _interval(Interval(0.5, None, None, 1))
+    >>> accuracy = METRICS["accuracy"]
+    >>> _interval(Interval(0.5, 0.45, 0.55, 3), accuracy), _interval(Interval(0.5, None, None, 1), accuracy)
     ('45.0 to 55.0', '')
     """
     if interval.low is None or interval.high is None:
         return ""
-    return f"{number(interval.low)} to {number(interval.high)}"
+    return f"{plain(interval.low, metric)} to {plain(interval.high, metric)}"
 
 
-def _within(interval: Interval) -> str:
-    """The ends of a share's interval: none lies below 0 or above 100 %."""
+def _within(interval: Interval, metric: Metric) -> str:
+    """The ends of a score's interval: none lies below 0 or above 1."""
     if interval.low is None or interval.high is None:
         return ""
-    return f"{number(max(0.0, interval.low))} to {number(min(1.0, interval.high))}"
+    return f"{plain(max(0.0, interval.low), metric)} to {plain(min(1.0, interval.high), metric)}"
+
+
+def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
+    """Return heading, name in MLflow and metric of what the table of trials shows, where a trial has it."""
+    accuracy = METRICS["accuracy"]
+    every = [(split, f"best/{split}_accuracy", accuracy) for split in ("fit", "train", "val")]
+    every += [(f"val {each.short}", each.best, each) for each in METRICS.values() if each is not accuracy]
+    return [(head, name, each) for head, name, each in every if any(name in trial.metrics for trial in trials)]
 
 
 def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from src.verdict.intervals import wilson_interval
 from src.verdict.optimism import optimism
-from src.verdict.records import VALIDATION, TrialRecord, validated_on
+from src.verdict.records import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, percent, points
+from src.verdict.wording import layers, percent, said, said_apart
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recommended:
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
-    It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation accuracy.
+    It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
     them.
     """
@@ -75,12 +76,12 @@ def why_none(verdicts: Sequence[Verdict]) -> str:
 
 
 def _named_mean(verdict: Verdict) -> float:
-    return next(row.accuracy.estimate for row in verdict.rows if row.depth == verdict.depth)
+    return next(row.score.estimate for row in verdict.rows if row.depth == verdict.depth)
 
 
 def _trial(verdict: Verdict) -> TrialRecord:
     named = sorted((trial for trial in verdict.trials if trial.depth == verdict.depth), key=lambda each: each.seed)
-    return max(named, key=lambda each: each.metrics[VALIDATION]) if verdict.is_pooled else named[0]
+    return max(named, key=lambda each: each.score) if verdict.is_pooled else named[0]
 
 
 def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
@@ -93,8 +94,8 @@ def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
     if verdict.is_pooled and verdict.depth is not None:
         count = sum(trial.depth == verdict.depth for trial in verdict.trials)
         told.append(
-            f"Of {count} trials with {layers([verdict.depth])} it has the best validation accuracy: they differ in "
-            "more than their seed, so none stands for the others."
+            f"Of {count} trials with {layers([verdict.depth])} it has the best validation "
+            f"{verdict.metric.words}: they differ in more than their seed, so none stands for the others."
         )
     return " ".join(told)
 
@@ -108,7 +109,25 @@ def _test_text(trial: TrialRecord) -> str:
     ends = "" if interval.low is None or interval.high is None else (
         f" (95 % interval {percent(interval.low)} to {percent(interval.high)})"
     )  # fmt: skip
-    return f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
+    text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
+    return text + _test_score(trial) + _test_baseline(trial)
+
+
+def _test_score(trial: TrialRecord) -> str:
+    """Return what the objective is on the test photos, where it is not their accuracy."""
+    value = trial.metric(f"test/{trial.objective}")
+    return (
+        "" if value is None or trial.objective == "accuracy" else f" Test {trial.judged.words}: {_said(value, trial)}."
+    )
+
+
+def _test_baseline(trial: TrialRecord) -> str:
+    value = trial.metric(f"baseline/test_{trial.objective}")
+    return "" if value is None else f" Always predicting the largest class: {_said(value, trial)}."
+
+
+def _said(value: float, trial: TrialRecord) -> str:
+    return said(value, trial.judged)
 
 
 def _flattery_of_means(measured: Sequence[Verdict]) -> str:
@@ -119,12 +138,13 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
     found = optimism(candidates, error)
     if found is None:
         return (
-            f"The best of {len(candidates)} validation accuracies flatters; by how much cannot be told without a "
+            f"The best of {len(candidates)} validation scores flatters; by how much cannot be told without a "
             "second seed."
         )
+    apart = partial(said_apart, metric=measured[0].metric)
     return (
-        f"The best of {found.choices} validation means flatters, by an estimated {points(found.estimate)} here (at "
-        f"most {points(found.at_most)}), and so does each trial's best epoch, which the same photos picked."
+        f"The best of {found.choices} validation means flatters, by an estimated {apart(found.estimate)} here (at "
+        f"most {apart(found.at_most)}), and so does each trial's best epoch, which the same photos picked."
     )
 
 
@@ -151,11 +171,15 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
 
 def _flattery_of_pooled(verdict: Verdict) -> str:
     """How much the best trial flatters where each is of its own configuration: within a depth, luck at the most."""
-    values = [trial.metrics[VALIDATION] for trial in verdict.trials]
+    values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""
     found = optimism(values, verdict.comparison.deviation if verdict.comparison else math.nan)
-    most = f", but at most {points(found.at_most)}, if all that trials of one depth differ by is luck" if found else ""
+    most = (
+        f", but at most {said_apart(found.at_most, verdict.metric)}, if all that trials of one depth differ by is luck"
+        if found
+        else ""
+    )
     return (
         f"The best of {len(values)} trials flatters; by how much cannot be told without a second seed{most}. So does "
         "each trial's best epoch, which the same photos picked."

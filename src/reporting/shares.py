@@ -11,8 +11,8 @@ from src.verdict.importance import Importance, Share
 _MOST = 15
 
 
-def draw_shares(importance: Importance, path: Path) -> None:
-    """A bar for each hyperparameter, with its 95 % interval, and for what none of them explains alone."""
+def draw_shares(importance: Importance, words: str, path: Path) -> None:
+    """A bar for each hyperparameter, with its 95 % interval, and for what none alone explains of the metric `words`."""
     shown = importance.shares[:_MOST]
     together = [("together, not told apart", importance.together)] if importance.is_joint else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]
@@ -29,7 +29,7 @@ def draw_shares(importance: Importance, path: Path) -> None:
         axes.text(1.02, place, f"{100 * size:.0f} %", va="center", size=8, color=QUIET)
     axes.set_yticks(places, names, parse_math=False)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel="share of the variance of validation accuracy")
+    axes.set(xlim=(0, 1), xlabel=f"share of the variance of validation {words}")
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     tidy(axes, grid="x")
     save_figure(figure, path)

@@ -29,6 +29,9 @@ def draw_signs(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
         Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),
         Line2D([], [], color=TRAIN, marker="^", ls="", label="train, at the epoch that was kept"),
     ]  # fmt: skip
+    judged = found[0][1].judged
+    if judged.objective != "accuracy":
+        handles.append(Line2D([], [], color=VAL, ls=":", label=judged.on_validation))
     legend(figure, handles, 3)
     save_figure(figure, path)
 
@@ -38,6 +41,8 @@ def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
         known = [epoch for epoch in trial.history if f"{split}/{measure}" in epoch]
         epochs, values = [epoch["epoch"] for epoch in known], [epoch[f"{split}/{measure}"] for epoch in known]
         axes.plot(epochs, values, color=colour, ls=style, lw=1.4, marker=".", ms=4)
+    if measure == "accuracy" and trial.objective != "accuracy":
+        _line_of_score(axes, trial)
     best, train = trial.metric("best/epoch"), trial.metric(f"best/train_{measure}")
     if best is not None and train is not None:
         axes.plot(best, train, "^", color=TRAIN, ms=6)
@@ -50,3 +55,9 @@ def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
     else:
         axes.set_ylabel("loss")
     tidy(axes)
+
+
+def _line_of_score(axes: Axes, trial: TrialRecord) -> None:
+    name = f"val/{trial.objective}"
+    known = [epoch for epoch in trial.history if name in epoch]
+    axes.plot([epoch["epoch"] for epoch in known], [epoch[name] for epoch in known], color=VAL, ls=":", lw=1.4)

@@ -9,7 +9,9 @@ from typing import Any
 import mlflow
 from mlflow.entities import Run as FoundRun
 
+from src.errors import ThawError, one_line
 from src.files import write_whole
+from src.metrics import Objective
 from src.reporting.drawing import Gallery, draw_all
 from src.reporting.page import state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
@@ -19,8 +21,10 @@ from src.tracking.study import Study, as_rows, csv_text, last_of_each
 from src.tracking.summary import without_nan
 from src.verdict.diagnosis import Finding, diagnose
 from src.verdict.importance import Importance, importance
-from src.verdict.records import VALIDATION, TrialRecord
+from src.verdict.records import TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Report:
     def lines(self) -> list[str]:
         """The verdict for the terminal, and where its page is."""
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
-        return [state_of(self.trials), *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+        states = [state_of(self.trials), *_lacking(self.trials)]
+        return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
@@ -46,12 +51,21 @@ def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path)
     return make_joint_report(client, {name: study}, out)
 
 
-def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path) -> Report:
-    """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets."""
+def make_joint_report(
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path, objective: Objective | None = None
+) -> Report:
+    """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets.
+
+    `objective`: what judges them; None: the studies' own.
+
+    Raises:
+        ThawError: the studies have several, and `objective` does not choose.
+    """
+    objective = objective or _shared_objective(studies)
     runs = {name: study.trials() for name, study in studies.items()}
     every = (run for each in runs.values() for run in each)
-    once = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
-    trials = read_records(once, [study.key for study in studies.values()], TrialMemory(client))
+    latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
+    trials = read_records(latest, [study.key for study in studies.values()], TrialMemory(client), objective)
     verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
     recommended = recommend(verdicts)
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
@@ -65,6 +79,25 @@ def make_joint_report(client: mlflow.MlflowClient, studies: Mapping[str, Study],
     write_whole(out / "verdict.json", json.dumps(without_nan(_as_data(report, gallery)), indent=1) + "\n")
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
     return report
+
+
+def _shared_objective(studies: Mapping[str, Study]) -> Objective:
+    found = {study.objective: f"{one_line(name, 60)}: {study.objective}" for name, study in studies.items()}
+    if len(found) > 1:
+        raise ThawError(f"the studies have several objectives ({'; '.join(found.values())}): choose with --objective")
+    return next(iter(found))
+
+
+def _lacking(trials: Sequence[TrialRecord]) -> list[str]:
+    """Return a line on the trials that were trained before their objective was measured; none where all have it."""
+    runs = [trial.run_id[:8] for trial in once(unmeasured(trials))]
+    if not runs:
+        return []
+    named = ", ".join(runs[:_MOST_NAMED]) + ", …" * (len(runs) > _MOST_NAMED)
+    return [
+        f"Left out: {len(runs)} finished trial{'s' * (len(runs) != 1)} without {judged_by(trials).best}, trained "
+        f"before it was measured (runs {named}); force=true trains them anew."
+    ]
 
 
 def _table(studies: Mapping[str, Study], runs: Mapping[str, Sequence[FoundRun]]) -> str:
@@ -94,7 +127,8 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
     return {
         "study": report.name,
         "state": state_of(report.trials),
-        "metric": VALIDATION,
+        "objective": judged_by(report.trials).objective,
+        "metric": judged_by(report.trials).best,
         "verdicts": [_verdict_data(verdict) for verdict in report.verdicts],
         "recommended": asdict(report.recommended) if report.recommended else None,
         "why_none": why_none(report.verdicts),
@@ -109,6 +143,7 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
     plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",
+        "baseline": verdict.baseline,
         "depths": [asdict(row) for row in verdict.rows],
         "gap": verdict.gap_text,
         "gaps": [asdict(row) for row in verdict.gaps],

@@ -1,4 +1,4 @@
-"""Learning curves of a study: fit and validation accuracy by epoch, a line for each depth."""
+"""Learning curves of a study: fit accuracy and the validation score by epoch, a line for each depth."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from src.reporting.style import Colour, canvas, legend, mark_phases, percent_axis, save_figure, shades, tidy, title
+from src.metrics import METRICS, Metric
+from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
 from src.verdict.phases import phases
 from src.verdict.records import TrialRecord
 from src.verdict.verdict import Verdict
@@ -38,29 +39,28 @@ def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
     depths = sorted({row.depth for verdict in shown for row in verdict.rows})
     colours = dict(zip(depths, shades(len(depths)), strict=True))
     figure = canvas(2.9 * len(shown) + 0.5)
-    grid = figure.subplots(len(shown), 2, sharey=True, squeeze=False)
+    grid = figure.subplots(len(shown), 2, sharey=shown[0].metric.is_proportion, squeeze=False)
     for row, verdict in zip(grid, shown, strict=True):
-        for axes, split in zip(row, ("fit", "val"), strict=True):
-            _panel(axes, verdict, split, colours)
-        row[0].set_ylabel("accuracy")
+        for axes, (split, metric) in zip(row, (("fit", METRICS["accuracy"]), ("val", verdict.metric)), strict=True):
+            _panel(axes, verdict, split, metric, colours)
     lines = [Line2D([], [], color=colours[depth], label=layers([depth])) for depth in depths]
     legend(figure, lines[:_MOST_LABELS], 6)
     save_figure(figure, path)
 
 
-def _panel(axes: Axes, verdict: Verdict, split: str, colours: Mapping[int, Colour]) -> None:
+def _panel(axes: Axes, verdict: Verdict, split: str, metric: Metric, colours: Mapping[int, Colour]) -> None:
     starts = _starts(verdict.trials)
     for row in verdict.rows:
         trials = [trial for trial in verdict.trials if trial.depth == row.depth]
-        for stretch in _stretches(trials, f"{split}/accuracy", starts):
+        for stretch in _stretches(trials, f"{split}/{metric.objective}", starts):
             places = range(stretch.start, stretch.start + len(stretch.means))
             width = 1.4 if stretch.is_of_all else 0.5
             axes.plot(places, stretch.means, color=colours[row.depth], lw=width, marker=".", ms=2 * width)
     mark_phases(axes, list(starts.values())[1:])
     title(axes, f"{split}   {verdict.facet}", 58)
-    axes.set(xlabel="epoch", ylim=(0, 1.03))
+    axes.set(xlabel="epoch", ylabel=metric.words, ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    percent_axis(axes.yaxis)
+    score_axis(axes.yaxis, metric)
     tidy(axes)
 
 

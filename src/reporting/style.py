@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from src.errors import one_line
+from src.metrics import Metric
 
 FIT, TRAIN, VAL = "#7b8794", "#c8553d", "#0b6e4f"
 MODE, GENERALIZATION = "#7a5ba8", "#e0a458"
@@ -66,6 +67,14 @@ def percent_axis(axis: Axis, symbol: str = " %") -> None:
     """Tell shares (0–1) in per cent, at round places and with as many digits as those have."""
     axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}{symbol}".replace("-", "−")))
+
+
+def score_axis(axis: Axis, metric: Metric) -> None:
+    """Tell a metric's values: in per cent where it is a proportion."""
+    if metric.is_proportion:
+        percent_axis(axis)
+    else:
+        axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.errors import one_line, printable
+from src.metrics import METRICS, Metric
 
 _PERCENT_OF_A_LINE = 25
 
@@ -98,20 +99,33 @@ class Terminal:
         self._out.print(table)
 
 
-_SHOWN = {
-    "fit": "best/fit_accuracy",
-    "train": "best/train_accuracy",
-    "val": "best/val_accuracy",
-    "test": "test/accuracy",
-}
+_SPLITS = {"fit": "best/fit_", "train": "best/train_", "val": "best/val_", "test": "test/"}
+
+
+def _splits(name: str, numbers: Mapping[str, Any]) -> str:
+    """Return the metric `name` on each split that has it."""
+    known = {split: numbers.get(f"{prefix}{name}") for split, prefix in _SPLITS.items()}
+    return "   ".join(f"{split} {value:.3f}" for split, value in known.items() if value is not None)
+
+
+def _baselines(numbers: Mapping[str, Any], judged: Metric) -> str:
+    """Return what predicting without looking reaches on validation, and whether the trial does better."""
+    accuracy = METRICS["accuracy"]
+    if accuracy.baseline not in numbers:
+        return ""
+    text = f"largest class {numbers[accuracy.baseline]:.3f}, chance {numbers['baseline/chance']:.3f}"
+    if judged is not accuracy:
+        text += f" ({judged.words} {numbers[judged.baseline]:.3f})"
+    return text + "   val is not better" * judged.is_no_better(numbers)
 
 
 def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    accuracy = [f"{split} {numbers[name]:.3f}" for split, name in _SHOWN.items() if name in numbers]
     mode, generalization = numbers["gap/mode"], numbers["gap/generalization"]
     times = {name.rsplit("/", 1)[-1]: value for name, value in numbers.items() if name.startswith("time/")}
+    judged = METRICS[numbers.get("objective", "accuracy")]
+    measured = [(metric.short, _splits(name, numbers)) for name, metric in METRICS.items()]
     return [
-        ("accuracy", "   ".join(accuracy)),
+        *((label, text) for label, text in [*measured, ("baseline", _baselines(numbers, judged))] if text),
         ("gap", f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"),
         ("best epoch", f"{int(numbers['best/epoch'])} (counted over all phases, from 0)"),
         ("trained", f"{int(numbers['trainable_parameters']):,} parameters"),

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from src.errors import one_line
+from src.metrics import Metric
 from src.reporting.style import (
     FIT,
     GENERALIZATION,
@@ -23,6 +24,7 @@ from src.reporting.style import (
     legend,
     percent_axis,
     save_figure,
+    score_axis,
     short_count,
     tidy,
     title,
@@ -30,14 +32,11 @@ from src.reporting.style import (
 from src.verdict.facet import photo_step
 from src.verdict.gaps import GapRow
 from src.verdict.intervals import Interval, accuracy_interval
-from src.verdict.records import VALIDATION, TrialRecord
+from src.verdict.records import TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
-_LINES = (
-    ("best/fit_accuracy", "fit: training photos, training mode", FIT, "s"),
-    ("best/train_accuracy", "train: training photos, inference mode", TRAIN, "^"),
-    ("best/val_accuracy", "val: validation photos", VAL, "o"),
-)
+_FIT = ("best/fit_accuracy", "fit: training photos, training mode", FIT, "s")
+"""Shown beside accuracy alone: while training, no other metric is measured."""
 _GENERALIZATION = "gap/generalization: train − val"
 _ASIDE = {"s": -0.07, "^": 0.0, "o": 0.07}
 """So far a line's markers stand beside their depth, so that intervals do not hide one another."""
@@ -55,7 +54,8 @@ def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
     for panel, verdict in zip(panels, shown, strict=False):
         _panel(panel, verdict)
     _level(figure.axes[1::2])
-    legend(figure, _handles(), 2)
+    is_known = any(verdict.baseline is not None for verdict in shown)
+    legend(figure, _handles(shown[0].metric, with_baseline=is_known), 2)
     save_figure(figure, path)
 
 
@@ -66,8 +66,19 @@ def _level(panels: Sequence[Axes]) -> None:
         axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
-def _handles() -> list[Artist]:
-    lines = [Line2D([], [], color=colour, marker=marker, label=label) for _, label, colour, marker in _LINES]
+def _lines(metric: Metric) -> tuple[tuple[str, str, str, str], ...]:
+    """Return each line's metric in MLflow, label, colour and marker."""
+    own = (
+        (f"best/train_{metric.objective}", "train: training photos, inference mode", TRAIN, "^"),
+        (metric.best, "val: validation photos", VAL, "o"),
+    )
+    return (_FIT, *own) if metric.objective == "accuracy" else own
+
+
+def _handles(metric: Metric, *, with_baseline: bool) -> list[Artist]:
+    lines = [Line2D([], [], color=colour, marker=marker, label=label) for _, label, colour, marker in _lines(metric)]
+    if with_baseline:
+        lines.append(Line2D([], [], color=QUIET, ls=":", label="always predicting the largest class, on validation"))
     parts = [Patch(color=MODE, label="gap/mode: fit − train"), Patch(color=GENERALIZATION, label=_GENERALIZATION)]
     return [*lines, *parts]
 
@@ -75,16 +86,18 @@ def _handles() -> list[Artist]:
 def _panel(panel: SubFigure, verdict: Verdict) -> None:
     lines, bars = panel.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
     by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
-    for line in _LINES:
+    for line in _lines(verdict.metric):
         _line(lines, by_depth, *line)
+    if verdict.baseline is not None:
+        lines.axhline(verdict.baseline, color=QUIET, ls=":", lw=1.2)
     gaps = {row.depth: row for row in verdict.gaps}
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
     title(lines, verdict.facet or "All trials", 52)
-    lines.set(ylim=(0, 1.03), ylabel="accuracy")
-    percent_axis(lines.yaxis)
-    bars.set(ylabel="gap, points", xlim=(-0.6, len(verdict.rows) - 0.4))
+    lines.set(ylim=(0, 1.03), ylabel=verdict.metric.words)
+    score_axis(lines.yaxis, verdict.metric)
+    bars.set(ylabel=f"gap{_of_accuracy(verdict.metric)}, points", xlim=(-0.6, len(verdict.rows) - 0.4))
     percent_axis(bars.yaxis, symbol="")
     bars.axhline(0, color=QUIET, lw=0.8)
     for axes in (lines, bars):
@@ -93,15 +106,19 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     _mark_named(lines, verdict)
 
 
+def _of_accuracy(metric: Metric) -> str:
+    return "" if metric.objective == "accuracy" else " in accuracy"
+
+
 def _line(axes: Axes, by_depth: Sequence[Sequence[TrialRecord]], metric: str, _: str, colour: str, marker: str) -> None:
     intervals = [_interval(trials, metric) for trials in by_depth]
     means, places = [each.estimate for each in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
     below = [0.0 if each.low is None else each.estimate - each.low for each in intervals]
     above = [0.0 if each.high is None else each.high - each.estimate for each in intervals]
-    style = "--" if metric == "best/fit_accuracy" else "-"
+    style = "--" if colour == FIT else "-"
     axes.errorbar(
         places, means, yerr=(below, above), color=colour, marker=marker, ls=style, capsize=3, ms=5,
-        lw=1.8 if metric == "best/val_accuracy" else 1.3, elinewidth=1,
+        lw=1.8 if colour == VAL else 1.3, elinewidth=1,
     )  # fmt: skip
 
 
@@ -140,5 +157,5 @@ def _block(row: DepthRow) -> str:
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
     """Of validation photos it is known how many there are, so that equal shares of them have an interval."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
-    resolution = photo_step(trials) if metric == VALIDATION else 0.0
+    resolution = photo_step(trials) if trials and metric == trials[0].judged.best else 0.0
     return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)

@@ -11,13 +11,24 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from src.errors import ThawError
 from src.tracking.idle import override_key
 from src.tracking.key import CANNOT_CHANGE_NUMBERS
 
 _OUTERMOST_FIRST = (
     ("backbone", "weights", "data", "image_size"),
     ("augment",),
-    ("batchnorm", "seed", "schedule", "batch_size", "optimizer", "monitor", "class_weights", "label_smoothing"),
+    (
+        "batchnorm",
+        "seed",
+        "schedule",
+        "batch_size",
+        "optimizer",
+        "objective",
+        "monitor",
+        "class_weights",
+        "label_smoothing",
+    ),
     ("dropout", "learning_rate", "epochs"),
 )
 """Keys by how much frozen work trials with different values cannot share: all of it, the features, the head."""
@@ -41,10 +52,16 @@ class Axes:
 
         Raises:
             HydraException: what Hydra cannot read.
+            ThawError: the objective varies: scores by one metric are not compared with scores by another.
         """
         parser = OverridesParser.create(config_loader=loader)
         given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
         by_key = {plain_key(each): each for each in given}
+        if "objective" in by_key and by_key["objective"].is_sweep_override():
+            values = _values(by_key["objective"])
+            raise ThawError(
+                f"objective={values}: a study has one objective; to compare what is monitored, vary monitor"
+            )
         return cls(tuple(sorted(by_key.values(), key=_rank)))
 
     @property

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.errors import one_line, printable
+from src.metrics import METRICS, Metric
 from src.reporting.terminal import lend_bars
 from src.search.jobs import JobOutcome
 
@@ -48,13 +49,18 @@ class Tally:
             return None
         return (time.monotonic() - self.began) / trained * (self.total - len(self.outcomes))
 
+    def _no_better(self) -> int:
+        """Return how many trials always predicting the largest class would equal or beat."""
+        return sum(outcome.baseline is not None for outcome in self.outcomes.values())
+
     def line(self) -> str:
         """The state of the sweep in one line."""
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told = ("answered", "failed", "killed", "skipped")
+        told, guesses = ("answered", "failed", "killed", "skipped"), self._no_better()
         parts += [f"{counts[status]} {status}" for status in told if counts[status]]
+        parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
         parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
         parts += [f"about {_duration(left)} left"] if left else []
@@ -64,8 +70,8 @@ class Tally:
 class Board:
     """Shows a sweep's tally: lines and a bar on standard error, the table on standard output. A context manager."""
 
-    def __init__(self, tally: Tally, name: str, progress: bool) -> None:
-        self.tally, self.name, self.shown = tally, name, progress
+    def __init__(self, tally: Tally, name: str, progress: bool, judged: Metric = METRICS["accuracy"]) -> None:
+        self.tally, self.name, self.shown, self.judged = tally, name, progress, judged
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bars = Progress(
             BarColumn(), TextColumn("{task.description}", markup=False), console=self._notes, transient=True,
@@ -98,7 +104,8 @@ class Board:
     def ended(self, outcome: JobOutcome) -> None:
         """Tell that one trial has ended; in any case where it did not come to its end."""
         self.tally.add(outcome)
-        line = Text(printable(f"{_place(self.tally)}  {self.tally.labels[outcome.number]}: {_ending(outcome)}"))
+        ending = _ending(outcome, self.judged)
+        line = Text(printable(f"{_place(self.tally)}  {self.tally.labels[outcome.number]}: {ending}"))
         if outcome.error:
             self._notes.print(line, style="red")
         elif self.shown:
@@ -109,7 +116,7 @@ class Board:
         """All trials (or, of many, the failures and the best), and the counts."""
         out = Console(highlight=False)
         if self.tally.outcomes:
-            out.print(_table(self.tally))
+            out.print(_table(self.tally, self.judged))
         out.print(Text(printable(self.tally.line())), soft_wrap=True)
 
     def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
@@ -128,20 +135,21 @@ def _place(tally: Tally) -> str:
     return f"{len(tally.outcomes)}/{tally.total}" if tally.total is not None else f"{len(tally.outcomes)}"
 
 
-def _ending(outcome: JobOutcome) -> str:
+def _ending(outcome: JobOutcome, judged: Metric) -> str:
+    guess = "" if outcome.baseline is None else f" (not better than the largest class, {outcome.baseline:.3f})"
     match outcome.status:
         case "finished":
-            return f"val {outcome.score:.3f}, {_duration(outcome.seconds)}"
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
         case "answered":
-            return f"val {outcome.score:.3f}, answered by run {outcome.run_id[:8]}"
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, answered by run {outcome.run_id[:8]}"
         case "failed" | "killed":
             return f"{outcome.status.upper()}: {one_line(outcome.error)}"
         case "skipped":
             return outcome.status
 
 
-def _table(tally: Tally) -> Table:
-    table = Table("trial", "status", "val", "seconds", box=None, pad_edge=False)
+def _table(tally: Tally, judged: Metric) -> Table:
+    table = Table("trial", "status", judged.on_validation, "seconds", box=None, pad_edge=False)
     for outcome in _rows(tally):
         score = "" if outcome.score is None else f"{outcome.score:.3f}"
         status = Text(f"{outcome.status}: {one_line(outcome.error, 300)}" if outcome.error else outcome.status)

@@ -13,6 +13,7 @@ from typing import Any
 
 from src.errors import ThawError
 from src.files import write_whole
+from src.metrics import Metric
 from src.search.oracles import Proposal, Search
 from src.search.settings import SearchSettings
 from src.search.space import Space
@@ -30,7 +31,7 @@ class _Round:
 
     Attributes:
         jobs: each trial's overrides.
-        scores: best/val_accuracy, 0–1; None where the trial failed.
+        scores: the objective's values on validation, 0–1; None where the trial failed.
         pruned: configurations that were not taken further, by then.
     """
 
@@ -42,9 +43,12 @@ class _Round:
 class Course:
     """A search that asks for several trials at a time, and remembers how it went the last time."""
 
-    def __init__(self, settings: SearchSettings, space: Space, folder: Path) -> None:
-        """Make it ready to be asked; `settings` are complete, and `folder` holds what it and KerasTuner keep."""
-        self._settings, self._space, self._folder = settings, space, folder
+    def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:
+        """Make it ready to be asked; `settings` are complete, and `folder` holds what it and KerasTuner keep.
+
+        `judged` names the scores. What is proposed follows from their values alone, so that no kept course goes by it.
+        """
+        self._settings, self._space, self._folder, self._judged = settings, space, folder, judged
         self._together = settings.batch_size
         self._path = folder / "course.json"
         self._facts = _facts(settings, space)
@@ -95,7 +99,7 @@ class Course:
 
     def _caught_up(self, rounds: Sequence[_Round]) -> Search:
         """The oracle, made and told what came of `rounds`."""
-        search = Search(self._settings, self._space, self._folder)
+        search = Search(self._settings, self._space, self._folder, self._judged)
         for each in rounds:
             proposals = search.ask(self._together)
             if [proposal.overrides for proposal in proposals] != each.jobs:

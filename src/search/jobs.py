@@ -27,12 +27,13 @@ class JobOutcome:
 
     Attributes:
         number: of the job within its sweep.
-        score: best/val_accuracy, 0–1; None where there is none.
+        score: the objective's value on validation, 0–1; None where there is none.
         seconds: wall time.
         error: one line; "" where all went well.
         trace: the error's traceback where no run of its own holds it.
         depth: what trains, as it would be typed for `unfrozen`; "" where that is not known.
         idle: keys that the trial does not read.
+        baseline: what always predicting the largest class scores, where `score` is not better; else None.
     """
 
     number: int
@@ -44,6 +45,7 @@ class JobOutcome:
     trace: str = ""
     depth: str = ""
     idle: tuple[str, ...] = ()
+    baseline: float | None = None
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder."""
@@ -71,9 +73,8 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
     """
     began = time.perf_counter()
 
-    def leave(status: Status, run_id: str = "", score: float | None = None, **more: Any) -> None:
-        outcome = JobOutcome(number, status, run_id, score, time.perf_counter() - began, more.pop("error", ""), **more)
-        outcome.save(folder)
+    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", **more: Any) -> None:
+        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, **more).save(folder)
 
     if (folder / _STOP).exists():
         leave("skipped")
@@ -89,10 +90,10 @@ def leave_outcome(run: Callable[[], Result], folder: Path, number: int, *, fail_
         except BaseException as end:
             leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        score = float(result.summary["best/val_accuracy"])
         status: Status = "answered" if result.answered else "finished"
-        leave(status, result.summary["run_id"], score, depth=result.depth, idle=result.idle)
-    return score
+        run_id, baseline = result.summary["run_id"], result.baseline
+        leave(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
+    return result.score
 
 
 def stop(folder: Path) -> None:

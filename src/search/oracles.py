@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.errors import ThawError
+from src.metrics import Metric
 from src.search.settings import SearchSettings
 from src.search.space import Choices, Integers, Reals, Space
 
-OBJECTIVE = "val_accuracy"
 EPOCHS_KEY = "fine_tune_epochs"
 
 if TYPE_CHECKING:
@@ -49,16 +49,18 @@ class Search:
     from the start, in batches of the same sizes, and telling what is known.
     """
 
-    def __init__(self, settings: SearchSettings, space: Space, folder: Path) -> None:
+    def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:
         """Make it ready to be asked.
 
         Args:
             settings: how it proposes, and how often. Searches with different seeds have nothing in common.
             space: where; see :func:`rationed` for hyperband.
             folder: where KerasTuner keeps its files, saved after every trial; those of an earlier search are removed.
+            judged: whose value on validation the scores are; it names them in KerasTuner's files.
         """
         self._rations, self._space = settings.rations, space
-        self._oracle = _make_oracle(settings, space)
+        self._objective = f"val_{judged.objective}"
+        self._oracle = _make_oracle(settings, space, self._objective)
         self._oracle.max_trials = settings.max_trials
         self._oracle.max_consecutive_failed_trials = None
         self._oracle.verbose = 0
@@ -84,7 +86,7 @@ class Search:
         trial, failed = self._trials[proposal.number], score is None or not math.isfinite(score)
         with warnings.catch_warnings(action="ignore"):
             if not failed:
-                self._oracle.update_trial(trial.trial_id, {OBJECTIVE: score})
+                self._oracle.update_trial(trial.trial_id, {self._objective: score})
             trial.status = "FAILED" if failed else "COMPLETED"
             self._oracle.end_trial(trial)
 
@@ -173,7 +175,7 @@ class _Halving(_Exhaustive):
         return planned + all_failed
 
 
-def _make_oracle(settings: SearchSettings, space: Space) -> Any:
+def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
     importlib.import_module("src.training.runtime")  # KerasTuner would start TensorFlow loudly
     from keras_tuner import Objective, oracles
 
@@ -184,7 +186,7 @@ def _make_oracle(settings: SearchSettings, space: Space) -> Any:
     }[settings.oracle]
     rations = {"max_epochs": settings.max_epochs, "factor": settings.factor} if settings.rations else {}
     return type(settings.oracle, bases, {"space": space})(
-        objective=Objective(OBJECTIVE, "max"),
+        objective=Objective(objective, "max"),
         hyperparameters=_hyperparameters(space),
         seed=_spread(settings.seed),
         **rations,

@@ -20,6 +20,7 @@ from src.errors import ThawError, one_line
 from src.explanation import explain
 from src.features.placement import Companions
 from src.files import alone, naming, write_whole
+from src.metrics import METRICS, Metric
 from src.project import PROJECT
 from src.reporting.study import make_report
 from src.search.axes import Axes, label
@@ -48,6 +49,7 @@ class _Settings:
     tracking: TrackingConfig
     runtime: RuntimeConfig
     name: str
+    judged: Metric
     folder: Path
     fail_fast: bool
 
@@ -58,6 +60,7 @@ class _Settings:
             TrackingConfig.model_validate(plain["tracking"]),
             RuntimeConfig.model_validate(plain["runtime"]),
             str(config.study or name),
+            METRICS[str(config.objective)],
             Path(str(config.hydra.sweep.dir)).absolute(),
             bool(config.fail_fast),
         )
@@ -70,7 +73,7 @@ class Sweep:
         self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], board: Board
     ) -> None:
         self.launcher, self.study, self.shown, self.board = launcher, study, shown, board
-        self.folder, self.fail_fast = settings.folder, settings.fail_fast
+        self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
         self.full: dict[int, str] = {}
@@ -168,7 +171,7 @@ def open_sweep(
         ThawError: the store cannot be had, or the sweep's folder not be written.
     """
     settings = _Settings.read(config, name)
-    board = Board(Tally(total), settings.name, settings.runtime.progress)
+    board = Board(Tally(total), settings.name, settings.runtime.progress, settings.judged)
     client, experiment = open_store(settings.tracking, PROJECT)
     workplace, memory = Workplace(settings.runtime.work_dir), TrialMemory(client)
     with (
@@ -177,7 +180,7 @@ def open_sweep(
         refusals_told(),
     ):
         memory.close_dead(workplace)
-        study = Study.open(client, experiment, settings.name, workplace.tags)
+        study = Study.open(client, experiment, settings.name, workplace.tags, settings.judged.objective)
         sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], board)
         try:
             _prepare(settings, config, study, axes, total)

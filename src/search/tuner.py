@@ -42,7 +42,7 @@ def sweep_search(
     space = rationed(space) if given.rations else space
     settings = given.completed(int(config.fine_tune_epochs))
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
-        course = Course(settings, space, sweep.search_folder)
+        course = Course(settings, space, sweep.search_folder, sweep.judged)
         while jobs := course.ask():
             outcomes = sweep.launch(jobs)
             if {"killed", "skipped"} & {each.status for each in outcomes}:

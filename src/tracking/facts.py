@@ -1,8 +1,11 @@
-"""What a run's tags say of its data: photos of each split, the largest and the smallest class, near-equal photos."""
+"""What a run says of its data: images of each split, the largest and the smallest class, near-equal ones, baselines."""
 
 import json
 from collections.abc import Mapping
 
+import numpy as np
+
+from src import metrics
 from src.data.dataset import Dataset
 from src.data.duplicates import NearDuplicates, Pair
 from src.data.listing import SPLITS
@@ -25,6 +28,12 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
         _PHOTOS: str(near.photos),
         _NAMED: json.dumps([_shortened(pair) for pair in near.examples[:_EXAMPLES]], ensure_ascii=False),
     }
+
+
+def baselines(dataset: Dataset) -> dict[str, float]:
+    """Return the run's metrics `baseline/*` of val and test; see :func:`src.metrics.baselines`."""
+    counts = {split: np.array([*dataset.class_counts(split).values()], np.int64) for split in SPLITS}
+    return metrics.baselines(counts["train"], {split: counts[split] for split in ("val", "test")})
 
 
 def photos(tags: Mapping[str, str], split: str) -> int | None:

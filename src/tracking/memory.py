@@ -1,19 +1,23 @@
 """What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
 
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mlflow
+from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
-from mlflow.entities import RunTag
 
+from src.metrics import METRICS
 from src.tracking.workplace import LOCKS_TAG, WORKPLACE_TAG, Workplace, known_workplace
 
 KEY_TAG, STUDY_KEY_TAG, MODEL_TAG = "trial_key", "study_key", "model"
 _MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
 _RUNNING = "attributes.status = 'RUNNING'"
-_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", "val/accuracy", "learning_rate", "phase")
+_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", *(f"val/{name}" for name in METRICS), "learning_rate", "phase")
+_MOST_REPEATS = 100
+"""Runs of one trial that are looked at, the last ones."""
 
 
 class TrialMemory:
@@ -22,20 +26,23 @@ class TrialMemory:
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client
 
-    def finished(self, key: str) -> FoundRun | None:
-        """Return the run that finished the trial `key` last, if one has."""
-        return next(iter(self._search(_finished(key), 1)), None)
+    def finished(self, key: str, with_metric: str) -> FoundRun | None:
+        """Return the run that finished the trial `key` last and has this metric, which one from before may lack."""
+        return next(iter(self._measured(_finished(key), with_metric)), None)
 
-    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None]) -> FoundRun | None:
-        """Return the run that finished the trial `key` last and whose model can be had, if there is one.
+    def finished_with_model(self, key: str, with_metric: str, lost: Callable[[FoundRun], None]) -> FoundRun | None:
+        """Return the run that :meth:`finished` returns, of those whose model can be had.
 
         `lost` is given the latest run that kept its model, where none has its files any more.
         """
-        kept = self._search(f"{_finished(key)} and tags.{MODEL_TAG} = 'kept'", 1000)
+        kept = self._measured(f"{_finished(key)} and tags.{MODEL_TAG} = 'kept'", with_metric)
         found = next((run for run in kept if self._has_model(run)), None)
         if kept and found is None:
             lost(kept[0])
         return found
+
+    def _measured(self, query: str, metric: str) -> list[FoundRun]:
+        return [run for run in self._search(query, _MOST_REPEATS) if metric in run.data.metrics]
 
     def _has_model(self, run: FoundRun) -> bool:
         """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
@@ -58,14 +65,21 @@ class TrialMemory:
             "status": run.info.status,
             "data_fingerprint": run.data.tags.get("data_fingerprint"),
             **run.data.metrics,
-            "history": self.history(run.info.run_id),
+            "history": self.history(run),
         }
 
-    def history(self, run_id: str) -> list[dict[str, float]]:
-        """What each epoch of a run left, in their order."""
+    def complete(self, run: FoundRun, metrics: Mapping[str, float]) -> None:
+        """Log those of `metrics` that a run from before does not have: facts of its data, not of its training."""
+        lacking = [Metric(name, value, int(time.time() * 1000), 0) for name, value in metrics.items()]
+        lacking = [metric for metric in lacking if metric.key not in run.data.metrics]
+        if lacking:
+            self.client.log_batch(run.info.run_id, metrics=lacking)
+
+    def history(self, run: FoundRun) -> list[dict[str, float]]:
+        """Return what each epoch of a run left, in their order."""
         epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in _PER_EPOCH:
-            for metric in self.client.get_metric_history(run_id, name):
+        for name in (each for each in _PER_EPOCH if each in run.data.metrics):
+            for metric in self.client.get_metric_history(run.info.run_id, name):
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
 

@@ -1,10 +1,12 @@
 """Trials as a verdict reads them, out of the store's own tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from mlflow.entities import Run as FoundRun
 
 from src.config import PHASE_KEYS
+from src.metrics import Objective
 from src.tracking import facts
 from src.tracking.idle import idle_keys_of, spelled_as_trained
 from src.tracking.memory import TrialMemory
@@ -12,8 +14,8 @@ from src.tracking.study import member_tag, spellings
 from src.verdict.records import Factor, TrialRecord, sets_apart
 
 _NOT_FACTORS = {
-    "seed", "unfrozen", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store", "max_gb",
-    "max_unreadable",
+    "seed", "unfrozen", "objective", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store",
+    "max_gb", "max_unreadable",
 }  # fmt: skip
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
 _DATA, _KIND, _SIZE, _MODE = "data", "data.kind", "image_size", "batchnorm"
@@ -22,15 +24,17 @@ _SIDE_FOLLOWS_FROM = {"image_size", "backbone", "weights"}
 Factors = dict[str, Factor]
 
 
-def read_records(runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMemory) -> list[TrialRecord]:
-    """Return the records of `runs`, trials of the studies `keys`, in their order.
+def read_records(
+    runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialMemory, objective: Objective
+) -> list[TrialRecord]:
+    """Return the records of `runs`, trials of the studies `keys`, in their order, to be judged by `objective`.
 
     A run that does not read `batchnorm`, because no variable of its backbone trains, is a record in each mode that the
     trials beside it were trained in.
     """
     factors = essential(_typed_once(runs, [_factors(run) for run in runs]))
     return [
-        record
+        replace(record, objective=objective)
         for run, own in zip(runs, factors, strict=True)
         for record in _records(run, _in_each_mode(own, factors), keys, memory)
     ]
@@ -187,7 +191,7 @@ def _seed(text: str) -> int:
 
 def _history(run: FoundRun, memory: TrialMemory) -> list[dict[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
-    return memory.history(run.info.run_id) if run.info.status != "RUNNING" else []
+    return memory.history(run) if run.info.status != "RUNNING" else []
 
 
 def _factors(run: FoundRun) -> Factors:

@@ -26,11 +26,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.features.placement import Companions
 from src.files import write_whole
+from src.metrics import METRICS, Objective
 from src.tracking.idle import spelled_as_trained
 from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
 from src.tracking.run import encodable
 
-STUDY_NAME_TAG = "study"
+STUDY_NAME_TAG, OBJECTIVE_TAG = "study", "objective"
 _UNPLANNED_TAG = "unplanned"
 _MEMBERSHIP_FILE = "study.json"
 _LONGEST_TAG = 5000
@@ -38,12 +39,13 @@ _LONGEST_TAG = 5000
 
 @dataclass(frozen=True)
 class Membership:
-    """A trial's place in a study: the study's parent run, how the study spells the trial, and what else it trains."""
+    """A trial's place in a study: its parent run, how it spells the trial, what else it trains, what it judges by."""
 
     study_key: str
     parent_run_id: str
     overrides: str = ""
     companions: Companions = field(default_factory=Companions)
+    objective: Objective = "accuracy"
 
     @property
     def tag(self) -> str:
@@ -87,24 +89,35 @@ def member_tag(key: str) -> str:
 
 
 class Study:
-    """The parent run of a study in a store."""
+    """The parent run of a study in a store; `objective` is what its latest sweep judges trials by."""
 
-    def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str, key: str) -> None:
+    def __init__(
+        self, client: mlflow.MlflowClient, experiment_id: str, run_id: str, key: str, objective: Objective
+    ) -> None:
         self.client, self.experiment_id, self.run_id, self.key = client, experiment_id, run_id, key
+        self.objective: Objective = objective
 
     @classmethod
-    def open(cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> Self:
-        """The study called `name` in an experiment, made where it was missing; it reads RUNNING from here on."""
+    def open(
+        cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str],
+        objective: Objective = "accuracy",
+    ) -> Self:  # fmt: skip
+        """The study called `name` in an experiment, made where it was missing; it reads RUNNING from here on.
+
+        Its trials are judged by `objective` from here on, also those of earlier sweeps.
+        """
         key = study_key(name)
         query = f"tags.{STUDY_KEY_TAG} = '{key}'"
         found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
         if found:
             client.log_batch(found[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
             client.update_run(found[0].info.run_id, "RUNNING")
-            return cls(client, experiment_id, found[0].info.run_id, key)
-        born = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG], **tags}
+            client.set_tag(found[0].info.run_id, OBJECTIVE_TAG, objective)
+            return cls(client, experiment_id, found[0].info.run_id, key, objective)
+        named = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG]}
+        born = {**named, OBJECTIVE_TAG: objective, **tags}
         created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
-        study = cls(client, experiment_id, created.info.run_id, key)
+        study = cls(client, experiment_id, created.info.run_id, key, objective)
         study._adopt()
         return study
 
@@ -114,7 +127,10 @@ class Study:
         experiments = all_experiments(client)
         query = f"tags.{STUDY_KEY_TAG} = '{study_key(name)}'"
         found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
-        return cls(client, found[0].info.experiment_id, found[0].info.run_id, study_key(name)) if found else None
+        if not found:
+            return None
+        info, tags = found[0].info, found[0].data.tags
+        return cls(client, info.experiment_id, info.run_id, study_key(name), _objective_of(tags))
 
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
         """Log what the study's latest sweep varies, over what, what it fixes, and the configuration below (YAML)."""
@@ -149,7 +165,7 @@ class Study:
 
     def membership(self, companions: Companions) -> Membership:
         """What the study's jobs need to know of it."""
-        return Membership(self.key, self.run_id, companions=companions)
+        return Membership(self.key, self.run_id, companions=companions, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
@@ -185,10 +201,12 @@ class Study:
 
     def _log_numbers(self, trials: Sequence[FoundRun], counts: Mapping[str, int]) -> None:
         numbers = {f"trials/{name}": float(count) for name, count in counts.items()}
-        best = max((run for run in trials if run.info.status == "FINISHED"), key=_objective, default=None)
-        tags = []
+        own = METRICS[self.objective].best
+        scored = [run for run in trials if run.info.status == "FINISHED" and own in run.data.metrics]
+        best, tags = max(scored, key=lambda run: float(run.data.metrics[own]), default=None), []
         if best is not None:
-            numbers["best/val_accuracy"] = best.data.metrics["best/val_accuracy"]
+            every, known = (metric.best for metric in METRICS.values()), best.data.metrics
+            numbers |= {name: known[name] for name in every if name in known}
             tags.append(RunTag("best_run_id", best.info.run_id))
         now = int(time.time() * 1000)
         self.client.log_batch(self.run_id, [Metric(name, value, now, 0) for name, value in numbers.items()], tags=tags)
@@ -283,5 +301,6 @@ def _followed(run: FoundRun, key: str) -> list[str]:
     return list(dict.fromkeys(spelled_as_trained(run, line) for line in spellings(run, key)))
 
 
-def _objective(run: FoundRun) -> float:
-    return float(run.data.metrics.get("best/val_accuracy", float("-inf")))
+def _objective_of(tags: Mapping[str, str]) -> Objective:
+    """Return a study's objective; accuracy of one from before."""
+    return METRICS.get(tags.get(OBJECTIVE_TAG, ""), METRICS["accuracy"]).objective

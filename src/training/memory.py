@@ -23,7 +23,8 @@ from src.training.pace import Pace
 from src.training.records import EpochRecord
 
 Arrays = dict[str, NDArray[Any]]
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
+"""Raise it when epochs hold more than before: a phase that lacks a metric is not known, and trains anew."""
 
 
 @dataclass(frozen=True)

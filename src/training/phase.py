@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from src.config import TrialConfig
 from src.data.dataset import Dataset
 from src.data.listing import Split
+from src.metrics import ClassCounts, scores
 from src.models.depth import Depth
 from src.models.normalization import reseed
 from src.training.feed import Feed
@@ -72,8 +73,13 @@ def tail_of(bench: Workbench, feed: Feed, phase: int, depth: Depth) -> Tail:
 
 
 def evaluate(tail: Tail, feed: Feed, phase: int, split: Split) -> dict[str, float]:
-    """`split`/loss and `split`/accuracy of the network as it stands, in inference mode."""
-    return _means(split, measured(tail, feed, phase, split))
+    """Return `split`/loss and every metric of the network as it stands, in inference mode."""
+    batches, dataset = measured(tail, feed, phase, split), feed.dataset
+    predicted = np.concatenate(
+        [each.probabilities.argmax(axis=1) for each in batches if each.probabilities is not None]
+    )
+    counts = ClassCounts.of(dataset.labels[dataset.splits[split]], predicted, len(dataset.class_names))
+    return {f"{split}/{name}": value for name, value in scores(counts).items()} | _means(split, batches)
 
 
 def measured(tail: Tail, feed: Feed, phase: int, split: Split) -> list[Batches]:
@@ -169,7 +175,7 @@ class _Training:
     def _value(self, metrics: dict[str, float]) -> float:
         """What the phase is to raise; a loss that is no number is worse than any."""
         monitor = self.feed.trial.monitor
-        value = metrics["val/accuracy"] if monitor == "val_accuracy" else -metrics["val/loss"]
+        value = metrics[monitor.replace("_", "/", 1)] * (-1 if monitor == "val_loss" else 1)
         return value if math.isfinite(value) else -math.inf
 
     def _with_weights(self, state: PhaseState) -> PhaseState:

@@ -4,8 +4,7 @@ import numpy as np
 
 from src.verdict.facet import Facet
 from src.verdict.intervals import wilson_interval
-from src.verdict.records import VALIDATION
-from src.verdict.wording import percent, points
+from src.verdict.wording import percent
 
 
 def caveats(facet: Facet) -> tuple[str, ...]:
@@ -16,6 +15,7 @@ def caveats(facet: Facet) -> tuple[str, ...]:
         *_two_means(facet),
         *_unsteady(facet),
         *_copies(facet),
+        *_guessing(facet),
         *_photos(facet),
     )
 
@@ -35,10 +35,10 @@ def _unequal(facet: Facet) -> tuple[str, ...]:
 
 def _two_means(facet: Facet) -> tuple[str, ...]:
     """Where seeds are missing, a mean over those that there are is not the mean at an average seed."""
-    plain = [float(np.mean([trial.metrics[VALIDATION] for trial in facet.trials(k)])) for k in range(len(facet.depths))]
+    plain = [float(np.mean([trial.score for trial in facet.trials(k)])) for k in range(len(facet.depths))]
     told = ", ".join(
-        f"{facet.name(place)} {percent(facet.mean(place))} and {percent(mean)}"
-        for place, mean in enumerate(plain) if percent(facet.mean(place)) != percent(mean)
+        f"{facet.name(place)} {facet.said(facet.mean(place))} and {facet.said(mean)}"
+        for place, mean in enumerate(plain) if facet.said(facet.mean(place)) != facet.said(mean)
     )  # fmt: skip
     if not told:
         return ()
@@ -53,8 +53,9 @@ def _unsteady(facet: Facet) -> tuple[str, ...]:
     if not comparison.unsteady:
         return ()
     return (
-        f"Seeds scatter far more at {facet.name(*comparison.unsteady)} (deviation {points(comparison.own_deviation)}) "
-        f"than elsewhere ({points(comparison.deviation)}), so that pairs with it are judged by its own.",
+        f"Seeds scatter far more at {facet.name(*comparison.unsteady)} (deviation "
+        f"{facet.apart(comparison.own_deviation)}) than elsewhere ({facet.apart(comparison.deviation)}), so that "
+        "pairs with it are judged by its own.",
     )
 
 
@@ -65,8 +66,8 @@ def _copies(facet: Facet) -> tuple[str, ...]:
         return ()
     within = "to a photo" if facet.resolution else "exactly"
     return (
-        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's accuracy {within}: such copies "
-        "count once in the scatter that differences are judged by.",
+        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's {facet.metric.words} {within}: such "
+        "copies count once in the scatter that differences are judged by.",
     )
 
 
@@ -76,13 +77,33 @@ def _photos(facet: Facet) -> tuple[str, ...]:
     mean = facet.mean(facet.comparison.named)
     if not count or not 0 <= mean <= 1:
         return ()
-    interval = wilson_interval(mean, count)
     over = (
         "Intervals are over trials, on" if facet.reduction.pooled
         else "Intervals are over seeds, on" if max(facet.counts) > 1
-        else "All accuracies are of"
+        else "All values are of"
     )  # fmt: skip
+    if (
+        facet.metric.objective != "accuracy"
+    ):  # its share of photos has an interval; a mean over classes has none as simple
+        return (f"{over} the same {count:,} validation photos; how much others would move them is not told.",)
+    interval = wilson_interval(mean, count)
     return (
         f"{over} the same {count:,} validation photos; on as many other photos {percent(mean)} could as well have been "
         f"{percent(interval.low or 0)} to {percent(interval.high or 0)}.",
     )
+
+
+def _guessing(facet: Facet) -> tuple[str, ...]:
+    """What predicting without looking reaches: the line that a trial has to cross."""
+    if facet.baseline is None:
+        return ()
+    chance = facet.reduction.trials[0].metric("baseline/chance")
+    of_chance = "" if chance is None else f"; predicting by chance{_at_most(facet)} {facet.said(chance)}"
+    return (
+        f"Always predicting the largest training class has a validation {facet.metric.words} of "
+        f"{facet.said(facet.baseline)}{of_chance}.",
+    )
+
+
+def _at_most(facet: Facet) -> str:
+    return " at most" if facet.metric.objective == "macro_f1" else ""

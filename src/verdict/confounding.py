@@ -26,7 +26,7 @@ from src.verdict.comparison import Comparison
 from src.verdict.design import Floats
 from src.verdict.encoding import encode
 from src.verdict.intervals import LEVEL
-from src.verdict.records import VALIDATION, Factor, TrialRecord, tuned
+from src.verdict.records import Factor, TrialRecord, tuned
 
 HINTED = 0.2
 """Below which p a difference is hinted at."""
@@ -43,7 +43,7 @@ def confounded(comparison: Comparison, trials: Sequence[TrialRecord]) -> NDArray
         trials: they.
     """
     depths = np.asarray([trial.depth for trial in trials])
-    values = np.asarray([trial.metrics[VALIDATION] for trial in trials], np.float64)
+    values = np.asarray([trial.score for trial in trials], np.float64)
     settings = [[trial.factor(name) for trial in trials] for name in tuned(trials)]
     levels = comparison.design.levels
     ratios, free = _adjusted(depths, values, [encode(each) for each in settings])

@@ -1,11 +1,11 @@
-"""What accuracy costs in parameters and time, and which configurations nothing beats at both (the Pareto front)."""
+"""What a score costs in parameters and time, and which configurations nothing beats at both (the Pareto front)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from src.verdict.records import VALIDATION, TrialRecord, configuration, facets, measured, tuned, validated_on
+from src.verdict.records import TrialRecord, configuration, facets, measured, tuned, validated_on
 
 PARAMETERS = "trainable_parameters"
 _PHASE = "time/phase/"
@@ -22,16 +22,16 @@ class CostPoint:
         facet: as it would be typed; empty where there is one.
         depth: canonical, layers from the end.
         settings: the other hyperparameters that vary, as they would be typed.
-        accuracy: best/val_accuracy, 0–1.
+        score: the mean on validation, 0–1.
         parameters: that train, the head's among them; None where unknown.
         seconds: that a trial's phases took; None where unknown.
-        data: the photos that accuracy is of, as they would be typed.
+        data: the photos that the score is of, as they would be typed.
     """
 
     facet: str
     depth: int
     settings: str
-    accuracy: float
+    score: float
     parameters: float | None
     seconds: float | None
     data: str = ""
@@ -49,15 +49,15 @@ def cost_points(records: Sequence[TrialRecord]) -> list[CostPoint]:
     return found
 
 
-def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
+def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
     """Positions, by rising cost, of what no other one is at least as good as at no more cost.
 
     >>> pareto_front([3, 1, 2, 4], [0.7, 0.5, 0.5, 0.7])
     [1, 0]
     """
     front: list[int] = []
-    for place in sorted(range(len(costs)), key=lambda k: (costs[k], -accuracies[k])):
-        if not front or accuracies[place] > accuracies[front[-1]]:
+    for place in sorted(range(len(costs)), key=lambda k: (costs[k], -scores[k])):
+        if not front or scores[place] > scores[front[-1]]:
             front.append(place)
     return front
 
@@ -69,17 +69,16 @@ def fronts(points: Sequence[tuple[float | None, CostPoint]]) -> list[list[tuple[
         if cost is not None and cost > 0:
             sets.setdefault(point.data, []).append((cost, point))
     return [
-        [known[k] for k in pareto_front([cost for cost, _ in known], [point.accuracy for _, point in known])]
+        [known[k] for k in pareto_front([cost for cost, _ in known], [point.score for _, point in known])]
         for known in sets.values()
     ]
 
 
 def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
-    accuracy = _mean(trials, VALIDATION)
-    assert accuracy is not None
+    score = float(np.mean([trial.score for trial in trials]))
     seconds = [known for trial in trials if (known := _seconds(trial)) is not None]
     costs = _mean(trials, PARAMETERS), float(np.median(seconds)) if seconds else None
-    return CostPoint(facet, depth, settings, accuracy, *costs, validated_on(trials[0]))
+    return CostPoint(facet, depth, settings, score, *costs, validated_on(trials[0]))
 
 
 def _seconds(trial: TrialRecord) -> float | None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from src.metrics import Metric
 from src.verdict.comparison import Comparison, compare
 from src.verdict.confounding import confounded
-from src.verdict.records import TrialRecord
+from src.verdict.records import TrialRecord, baseline, judged_by
 from src.verdict.reduction import Reduction, reduce_to_depth
-from src.verdict.wording import layers
+from src.verdict.wording import layers, said, said_apart
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Facet:
 
     Attributes:
         label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
-        resolution: the step that validation accuracies come in, as :func:`photo_step` gives it.
+        resolution: the step that validation scores come in, as :func:`photo_step` gives it.
         study: the name of the study that it is of; empty where there is none, or more than one.
     """
 
@@ -25,6 +26,29 @@ class Facet:
     comparison: Comparison
     resolution: float
     study: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """What judges its trials."""
+        return judged_by(self.reduction.trials)
+
+    @property
+    def baseline(self) -> float | None:
+        """What always predicting the largest class scores; None where its trials do not know."""
+        return baseline(self.reduction.trials)
+
+    @property
+    def is_no_better_than_guessing(self) -> bool:
+        """Whether the named depth's mean does not exceed the baseline."""
+        return self.baseline is not None and self.mean(self.comparison.named) <= self.baseline
+
+    def said(self, value: float) -> str:
+        """Return a value of the metric as text."""
+        return said(value, self.metric)
+
+    def apart(self, difference: float) -> str:
+        """Return a difference of the metric's values as text, without a sign."""
+        return said_apart(difference, self.metric)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -76,5 +100,8 @@ def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Fa
 
 
 def photo_step(trials: Sequence[TrialRecord]) -> float:
-    """The step that validation accuracies of `trials` come in: 1 / photos, the coarsest; 0 where unknown."""
+    """The step that validation accuracies of `trials` come in: 1 / photos, the coarsest; 0 where unknown.
+
+    By so much a photo moves balanced accuracy, too, on average over the photos, and about so much macro F1.
+    """
     return max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0)

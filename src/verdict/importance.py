@@ -21,7 +21,7 @@ from scipy import optimize, stats
 from src.verdict.design import Floats
 from src.verdict.encoding import encode, is_scattered, part
 from src.verdict.intervals import LEVEL
-from src.verdict.records import VALIDATION, Factor, TrialRecord, configuration, measured, once, varying
+from src.verdict.records import Factor, TrialRecord, configuration, measured, once, varying
 from src.verdict.reduction import last_of_rungs
 
 _SEED = "seed"
@@ -72,15 +72,15 @@ class Importance:
         return self.together >= _LEAST_TOLD
 
 
-def importance(records: Sequence[TrialRecord], metric: str = VALIDATION) -> Importance | None:
-    """The shares of all varying hyperparameters, of depth and of seed in the variance of `metric`.
+def importance(records: Sequence[TrialRecord]) -> Importance | None:
+    """The shares of all varying hyperparameters, of depth and of seed in the variance of the score.
 
     Returns:
-        None where fewer than three trials were measured, nothing varies or the metric does not, and where no degree of
+        None where fewer than three trials were measured, nothing varies or the score does not, and where no degree of
         freedom is left to know the noise by: shares could not be corrected for chance.
     """
-    trials = _each_once(once(measured(records, metric)))
-    values = np.asarray([trial.metrics[metric] for trial in trials], np.float64)
+    trials = _each_once(once(measured(records)))
+    values = np.asarray([trial.score for trial in trials], np.float64)
     if len(trials) < 3 or np.ptp(values) == 0:
         return None
     columns = _columns(trials)

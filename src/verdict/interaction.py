@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from src.verdict.records import VALIDATION, Factor, TrialRecord, facets, measured, tuned
+from src.verdict.records import Factor, TrialRecord, facets, measured, tuned
 
 _FIRST = ("dropout", "fine_tune_learning_rate", "learning_rate")
 _MOST_COLUMNS = 6
@@ -22,7 +22,7 @@ class Interaction:
         factor: the hyperparameter.
         depths: rising.
         values: its values as text, numbers rising; stretches of them where there are many.
-        means: of best/val_accuracy over all trials of a cell, 0–1, [depths, values]; NaN where there was none.
+        means: of the score over all trials of a cell, 0–1, [depths, values]; NaN where there was none.
         counts: trials of each cell, [depths, values].
     """
 
@@ -53,7 +53,7 @@ def _interaction(facet: str, name: str, trials: Sequence[TrialRecord]) -> Intera
     columns, values = _columns([trial.factor(name) for trial in trials])
     sums, counts = np.zeros((2, len(depths), len(values)))
     for trial, column in zip(trials, columns, strict=True):
-        sums[depths.index(trial.depth), column] += trial.metrics[VALIDATION]
+        sums[depths.index(trial.depth), column] += trial.score
         counts[depths.index(trial.depth), column] += 1
     means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return Interaction(facet, name, tuple(depths), values, means, counts.astype(np.int64))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from src.data.duplicates import NearDuplicates
+from src.metrics import METRICS, Metric, Objective
 
-VALIDATION = "best/val_accuracy"
 _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
 
 Factor = str | float | int
@@ -27,7 +27,8 @@ class TrialRecord:
         answers: jobs of its studies that came to it, each by a spelling of its own.
         whole: whether all layers train that can, however that was spelled.
         metrics: by the names in MLflow; accuracies and gaps in 0–1.
-        history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/accuracy, val/loss, learning_rate.
+        objective: what judges it; the same in all records of a report.
+        history: per epoch: epoch, phase, fit/accuracy, fit/loss, val/loss, learning_rate, and val/ of every metric.
         val_images: photos that val/accuracy is a share of; None where unknown.
         test_images: photos that test/accuracy is a share of; None where unknown.
         class_counts: training photos of the largest and the smallest class; empty where unknown.
@@ -55,6 +56,21 @@ class TrialRecord:
     whole: bool = False
     command: str = ""
     reads_depth: bool = True
+    objective: Objective = "accuracy"
+
+    @property
+    def judged(self) -> Metric:
+        """The metric that judges it."""
+        return METRICS[self.objective]
+
+    @property
+    def score(self) -> float:
+        """Its validation value by that metric, 0–1.
+
+        Raises:
+            KeyError: it was not measured; see :func:`measured`.
+        """
+        return self.metrics[self.judged.best]
 
     def metric(self, name: str) -> float | None:
         """The metric, or None where it is missing or no number."""
@@ -66,10 +82,34 @@ class TrialRecord:
         return self.factors.get(name, "")
 
 
-def measured(records: Iterable[TrialRecord], metric: str = VALIDATION) -> list[TrialRecord]:
-    """The finished trials that have `metric`; the last of those that are the same trial run again."""
-    whole = [record for record in records if record.status == "FINISHED" and record.metric(metric) is not None]
+def measured(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The finished trials that have a score; the last of those that are the same trial run again."""
+    whole = [record for record in records if record.status == "FINISHED" and not _lacks_score(record)]
     return list({(_identity(record), record.depth, record.seed): record for record in whole}.values())
+
+
+def unmeasured(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the finished trials without a score: they are from before their objective was measured."""
+    return [record for record in records if record.status == "FINISHED" and _lacks_score(record)]
+
+
+def baseline(records: Iterable[TrialRecord]) -> float | None:
+    """Return what always predicting the largest training class scores on validation; None where no trial knows.
+
+    Where training sets differ, so that the largest class may, it is the best of them.
+    """
+    return max(
+        (value for record in records if (value := record.metric(record.judged.baseline)) is not None), default=None
+    )
+
+
+def judged_by(records: Iterable[TrialRecord]) -> Metric:
+    """Return the metric that judges `records`, which they share; accuracy where there are none."""
+    return next((record.judged for record in records), METRICS["accuracy"])
+
+
+def _lacks_score(record: TrialRecord) -> bool:
+    return record.metric(record.judged.best) is None
 
 
 def once(records: Iterable[TrialRecord]) -> list[TrialRecord]:

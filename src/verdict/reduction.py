@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from src.verdict.design import Observation
-from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
+from src.verdict.records import TrialRecord, configuration, tuned
 
 _LUCK = (
     "Each winner's own mean flatters, more so at depths where configurations are close: where one depth has a single "
@@ -50,19 +50,19 @@ class Reduction:
     pooled: bool = False
 
 
-def reduce_to_depth(trials: Sequence[TrialRecord], metric: str = VALIDATION) -> Reduction:
+def reduce_to_depth(trials: Sequence[TrialRecord]) -> Reduction:
     """Take the varying hyperparameters out of one facet's measured `trials`."""
     names = tuned(trials)
     groups = _group(trials, names)
     if not names:
-        return _reduction(_flat(groups), groups, metric)
+        return _reduction(_flat(groups), groups)
     fair = _fair(groups, {trial.depth for trial in trials})
     if fair:
-        return _pick(fair, groups, names, metric)
+        return _pick(fair, groups, names)
     ended = last_of_rungs(trials)
     if len(ended) == len(trials):
-        return _pool(trials, names, metric)
-    found, left = reduce_to_depth(ended, metric), len(trials) - len(ended)
+        return _pool(trials, names)
+    found, left = reduce_to_depth(ended), len(trials) - len(ended)
     told = f"{left} trial{'s' * (left != 1)}, from which another went on for longer, {_was(left)} left out."
     return replace(found, text=f"{found.text} {told}".strip())
 
@@ -81,9 +81,9 @@ def _goes_on(longer: TrialRecord, shorter: TrialRecord) -> bool:
     return same and bool(shorter.history) and longer.history[: len(shorter.history)] == shorter.history
 
 
-def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Reduction:
+def _pick(fair: Groups, groups: Groups, names: Sequence[str]) -> Reduction:
     depths = sorted(next(iter(fair.values())))
-    picked = {depth: max(fair, key=lambda name: _mean(fair[name][depth], metric)) for depth in depths}
+    picked = {depth: max(fair, key=lambda name: _mean(fair[name][depth])) for depth in depths}
     trials = [trial for depth in depths for trial in fair[picked[depth]][depth]]
     told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
     text = f"{', '.join(names)} also varied: " + (
@@ -95,19 +95,19 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str], metric: str) -> Re
     left = len(groups) - len(fair)
     if left:
         text += f" {left} more had not been trained at every depth with as many seeds, and {_was(left)} left out."
-    return _reduction(trials, fair, metric, picked, text)
+    return _reduction(trials, fair, picked, text)
 
 
-def _pool(trials: Sequence[TrialRecord], names: Sequence[str], metric: str) -> Reduction:
+def _pool(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
     text = (
         f"{', '.join(names)} also varied, and no configuration was trained at every depth: the depths are compared "
         "over all of them, and what they do counts as noise. A difference is claimed only if it is shown with them in "
         "the model as well, and if a third of either depth's trials lie within the other's range of each."
     )
     ordered = sorted(trials, key=lambda trial: (trial.depth, trial.seed))
-    observations = [Observation(trial.depth, place, _value(trial, metric)) for place, trial in enumerate(ordered)]
+    observations = [Observation(trial.depth, place, trial.score) for place, trial in enumerate(ordered)]
     by_depth = _group(ordered, [])[""]
-    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values(), metric), text, pooled=True)
+    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values()), text, pooled=True)
 
 
 def _fair(groups: Groups, depths: set[int]) -> Groups:
@@ -123,13 +123,12 @@ def _fair(groups: Groups, depths: set[int]) -> Groups:
 def _reduction(
     trials: Sequence[TrialRecord],
     fair: Groups,
-    metric: str,
     picked: Mapping[int, str] | None = None,
     text: str = "",
 ) -> Reduction:
-    observations = tuple(Observation(trial.depth, trial.seed, _value(trial, metric)) for trial in trials)
+    observations = tuple(Observation(trial.depth, trial.seed, trial.score) for trial in trials)
     groups = [group for by_depth in fair.values() for group in by_depth.values()]
-    return Reduction(tuple(trials), observations, picked or {}, _means(groups, metric), text)
+    return Reduction(tuple(trials), observations, picked or {}, _means(groups), text)
 
 
 def _group(trials: Sequence[TrialRecord], names: Sequence[str]) -> Groups:
@@ -147,16 +146,12 @@ def _seeds(by_depth: Mapping[int, Sequence[TrialRecord]]) -> int:
     return min(len(group) for group in by_depth.values())
 
 
-def _means(groups: Iterable[Sequence[TrialRecord]], metric: str) -> dict[frozenset[str], float]:
-    return {frozenset(trial.run_id for trial in group): _mean(group, metric) for group in groups}
+def _means(groups: Iterable[Sequence[TrialRecord]]) -> dict[frozenset[str], float]:
+    return {frozenset(trial.run_id for trial in group): _mean(group) for group in groups}
 
 
-def _mean(trials: Sequence[TrialRecord], metric: str) -> float:
-    return float(np.mean([_value(trial, metric) for trial in trials]))
-
-
-def _value(trial: TrialRecord, metric: str) -> float:
-    return trial.metrics[metric]
+def _mean(trials: Sequence[TrialRecord]) -> float:
+    return float(np.mean([trial.score for trial in trials]))
 
 
 def _was(count: int) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.verdict.records import VALIDATION, Factor, TrialRecord, configuration, measured
-from src.verdict.wording import layers, percent, trials
+from src.verdict.records import Factor, TrialRecord, configuration, judged_by, measured
+from src.verdict.wording import layers, said, trials
 
 _ALL = 10**6
 """Layers: more than any network has."""
@@ -99,5 +99,5 @@ def _spelled(record: TrialRecord, asked: Settings) -> str:
 
 
 def _mean(records: Sequence[TrialRecord]) -> str:
-    share = percent(float(np.mean([record.metrics[VALIDATION] for record in records])))
-    return f"{share} ({trials([len(records)])})"
+    mean = said(float(np.mean([record.score for record in records])), judged_by(records))
+    return f"{mean} ({trials([len(records)])})"

@@ -94,21 +94,21 @@ RULES = (
     ),
     Rule(
         "fine-tuning undoes", signs.undoing, 0.02,
-        "The last phase undoes what came before: validation was {before} at the best before it and {after} at the best "
+        "The last phase undoes what came before: {score} was {before} at the best before it and {after} at the best "
         "in it, {fall} less{at}.",
         "signs", "{remedy}",
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
         "ended too soon", signs.ended_too_soon, 0.01,
-        "The last of the last phase's {count} epochs was the best, and validation rose by {gain} in the phase's second "
+        "The last of the last phase's {count} epochs was the best, and {score} rose by {gain} in the phase's second "
         "half, while it {swings} from one epoch to the next.",
         "signs", "{epochs}",
         "Prechelt 1998, Early Stopping, But When?",
     ),
     Rule(
         "class imbalance", signs.imbalance, 3.0,
-        "{most} has {many} training photos and {least} {fewest}, {ratio} to 1.",
+        "{most} has {many} training photos and {least} {fewest}, {ratio} to 1.{metric}",
         "classes", "class_weights=balanced",
         "Buda, Maki and Mazurowski 2018, arXiv:1710.05381",
     ),

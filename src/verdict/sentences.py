@@ -2,7 +2,7 @@
 
 from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
-from src.verdict.wording import layers, listed, percent, points, probability, seeds, spoken, trials
+from src.verdict.wording import layers, listed, probability, seeds, spoken, trials
 
 
 def headline(kind: str, depth: int | None) -> str:
@@ -26,8 +26,8 @@ def headline(kind: str, depth: int | None) -> str:
 def sentence_of_one_depth(facet: Facet) -> str:
     """One depth alone was trained."""
     return (
-        f"Only {facet.name(0)} trained: validation accuracy {percent(facet.mean(0))} over {seeds(facet.counts)}, and "
-        "nothing to compare it with."
+        f"Only {facet.name(0)} trained: validation {facet.metric.words} {facet.said(facet.mean(0))} over "
+        f"{seeds(facet.counts)}, and nothing to compare it with."
     )
 
 
@@ -37,11 +37,11 @@ def sentence_of_one_seed(facet: Facet) -> str:
     lowest = min(facet.mean(place) for place in range(len(facet.depths)))
     begin = "No depth was trained with a second seed, so luck cannot be told from depth"
     count, highest = len(facet.depths), facet.mean(best)
-    if percent(lowest) == percent(highest):
-        return f"{begin}: all {count} validation accuracies were {percent(highest)}."
+    if facet.said(lowest) == facet.said(highest):
+        return f"{begin}: all {count} validation {_plural(facet)} were {facet.said(highest)}."
     return (
-        f"{begin}: {facet.name(best)} had the highest of {count} validation accuracies, {percent(highest)}, and the "
-        f"lowest was {percent(lowest)}."
+        f"{begin}: {facet.name(best)} had the highest of {count} validation {_plural(facet)}, {facet.said(highest)}, "
+        f"and the lowest was {facet.said(lowest)}."
     )
 
 
@@ -50,11 +50,11 @@ def sentence_of_confounded(facet: Facet) -> str:
     better, worse = facet.comparison.clearest_withheld
     names = going_with_depth(facet.reduction.trials)
     return (
-        f"{facet.name(better)} did better than {facet.name(worse)}, {percent(facet.mean(better))} against "
-        f"{percent(facet.mean(worse))} over {_repeats(facet)}, but their trials differed in {listed(names)} as well: "
-        f"what depth does and what {'that does' if len(names) == 1 else 'those do'} cannot be told apart. Until it is, "
-        f"the one-standard-error rule names {facet.with_block(facet.comparison.named)}, "
-        f"{percent(facet.mean(facet.comparison.named))}, {_rule(facet)}."
+        f"{facet.name(better)} did better than {facet.name(worse)}, {facet.said(facet.mean(better))} against "
+        f"{facet.said(facet.mean(worse))} over {_repeats(facet)}, but their trials differed in {listed(names)} as "
+        f"well: what depth does and what {'that does' if len(names) == 1 else 'those do'} cannot be told apart. "
+        f"Until it is, the one-standard-error rule names {facet.with_block(facet.comparison.named)}, "
+        f"{facet.said(facet.mean(facet.comparison.named))}, {_rule(facet)}."
     )
 
 
@@ -64,7 +64,7 @@ def sentence_of_tie(facet: Facet) -> str:
     return (
         f"No difference between {facet.name(*range(len(facet.depths)))} could be shown with {_repeats(facet)} "
         f"(clearest: {_versus(facet, *facet.comparison.clearest)}); until one is, the one-standard-error rule names "
-        f"{facet.with_block(named)}, {percent(facet.mean(named))}, {_rule(facet)}."
+        f"{facet.with_block(named)}, {facet.said(facet.mean(named))}, {_rule(facet)}."
     )
 
 
@@ -72,9 +72,25 @@ def sentence_of_shown(facet: Facet) -> str:
     """A difference was shown."""
     named = facet.comparison.named
     return (
-        f"Unfreeze {facet.with_block(named)}: validation accuracy {percent(facet.mean(named))} over "
+        f"Unfreeze {facet.with_block(named)}: validation {facet.metric.words} {facet.said(facet.mean(named))} over "
         f"{_repeats(facet)}, {_rule(facet)}; {_claim(facet)}."
     )
+
+
+def sentence_of_guessing(facet: Facet) -> str:
+    """Return a sentence if the named depth is not better than always predicting the largest class, else nothing."""
+    if not facet.is_no_better_than_guessing:
+        return ""
+    of_accuracy = "objective=balanced_accuracy or " if facet.metric.objective == "accuracy" else ""
+    return (
+        f" That is not better than always predicting the largest class ({facet.said(facet.baseline or 0)}): try "
+        f"class_weights=balanced or {of_accuracy}another learning rate."
+    )
+
+
+def _plural(facet: Facet) -> str:
+    words = facet.metric.words
+    return f"{words.removesuffix('y')}ies" if words.endswith("y") else f"{words} values"
 
 
 def _repeats(facet: Facet) -> str:
@@ -97,14 +113,14 @@ def _rule(facet: Facet) -> str:
     named, best = facet.comparison.named, facet.comparison.best
     if named == best == 0:
         return "the best mean, at the least depth tried"
-    error = points(facet.comparison.standard_error)
+    error = facet.apart(facet.comparison.standard_error)
     if named == best:
         return f"the best mean, and no lesser depth within one standard error ({error}) of it"
-    found = f"{facet.name(best)}, {percent(facet.mean(best))}"
+    found = f"{facet.name(best)}, {facet.said(facet.mean(best))}"
     return f"the least depth within one standard error ({error}) of the best mean ({found})"
 
 
 def _versus(facet: Facet, better: int, worse: int) -> str:
     p = facet.comparison.p(better, worse)
-    gap = spoken(facet.comparison.difference(better, worse))
+    gap = spoken(facet.comparison.difference(better, worse), facet.metric)
     return f"{facet.depths[better]} over {facet.depths[worse]} {gap}, adjusted {probability(1.0 if p is None else p)}"

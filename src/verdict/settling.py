@@ -16,8 +16,8 @@ from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
 from src.verdict.intervals import Interval
 from src.verdict.power import MOST_SEEDS, POWER, detectable, seeds_to_show
-from src.verdict.records import VALIDATION, TrialRecord, configuration, tuned
-from src.verdict.wording import listed, percent, points, typed
+from src.verdict.records import TrialRecord, configuration, tuned
+from src.verdict.wording import listed, percent, typed
 from src.verdict.wording import seeds as counted_seeds
 
 _LEAST_SEEDS = 3
@@ -53,12 +53,12 @@ def settle_tie(facet: Facet) -> tuple[str, ...]:
 def settle_confounded(facet: Facet) -> tuple[str, ...]:
     """A grid over depths and the settings that went with them."""
     trials = facet.reduction.trials
-    best = [max(facet.trials(place), key=_accuracy) for place in range(len(facet.depths))]
+    best = [max(facet.trials(place), key=_score) for place in range(len(facet.depths))]
     mixed = going_with_depth(trials)
     rest = [name for name in tuned(trials) if name not in mixed]
     crossed = [_crossed(name, best) for name in mixed]
     grid = " ".join([typed(facet.depths, range(_LEAST_SEEDS)), *crossed])
-    first = max(trials, key=_accuracy)
+    first = max(trials, key=_score)
     command = _sweep(facet, first, mixed)
     return (
         f"A grid over depths and {listed(mixed)} tells them apart, here with the settings of each depth's best trial: "
@@ -79,7 +79,7 @@ def settle_shown(facet: Facet) -> tuple[str, ...]:
 
 def _grid(facet: Facet) -> str:
     """What takes other hyperparameters out of the comparison, where every trial has its own."""
-    best = max(facet.reduction.trials, key=_accuracy)
+    best = max(facet.reduction.trials, key=_score)
     depths, command = typed(facet.depths, range(_LEAST_SEEDS)), _sweep(facet, best)
     settings = configuration(best, tuned(facet.reduction.trials))
     return (
@@ -94,8 +94,8 @@ def _crossed(name: str, trials: Sequence[TrialRecord]) -> str:
     return f"{name}={','.join(values)}"
 
 
-def _accuracy(trial: TrialRecord) -> float:
-    return trial.metrics[VALIDATION]
+def _score(trial: TrialRecord) -> float:
+    return trial.score
 
 
 def _excluded(facet: Facet) -> str:
@@ -105,8 +105,8 @@ def _excluded(facet: Facet) -> str:
     widest = max(pairs, key=lambda pair: _width(comparison.difference(*pair)))
     least = detectable(float(comparison.errors[widest]), size, int(comparison.freedom[widest]))
     return (
-        f"Differences above {points(largest)} are excluded (95 %). With {counted_seeds(facet.counts)} a depth, a true "
-        f"difference of {points(least)} is shown in {_power()} of studies."
+        f"Differences above {facet.apart(largest)} are excluded (95 %). With {counted_seeds(facet.counts)} a depth, a "
+        f"true difference of {facet.apart(least)} is shown in {_power()} of studies."
     )
 
 
@@ -117,11 +117,11 @@ def _more_seeds(facet: Facet, pair: tuple[int, int], places: Sequence[int]) -> s
     needed = seeds_to_show(
         gap.estimate, deviation, len(facet.depths), lambda seeds: _freedom(facet, pair, places, seeds)
     )
-    seen = f"{points(abs(gap.estimate))} between {facet.name(*pair)}"
+    seen = f"{facet.apart(abs(gap.estimate))} between {facet.name(*pair)}"
     if needed is None:
         return (
             f"To show {seen} would take more than {MOST_SEEDS} seeds a depth; that they differ by up to "
-            f"{points(_reach(gap))} is not ruled out."
+            f"{facet.apart(_reach(gap))} is not ruled out."
         )
     goal = max(needed, min(facet.counts[place] for place in places) + 1)
     more = typed([facet.depths[place] for place in places], _seeds(facet, places, goal))

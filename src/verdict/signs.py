@@ -8,9 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+from src.metrics import Metric
 from src.verdict.phases import Phase, phase_number, phases
 from src.verdict.records import TrialRecord
-from src.verdict.wording import percent, points
+from src.verdict.wording import percent, points, said, said_apart
 
 Numbers = Mapping[str, float | str]
 
@@ -22,6 +23,7 @@ _MODE_OR_MORE = (
     " Fit is read in training mode, so part of it may be BatchNorm's mismatch: train was measured at the kept epoch "
     "alone."
 )
+_OTHER_METRIC = " Accuracy counts photos, so that large classes decide it; objective=balanced_accuracy counts classes."
 _EXAMPLES = 3
 
 
@@ -96,32 +98,36 @@ def slowness(trial: TrialRecord) -> Numbers | None:
 
 
 def undoing(trial: TrialRecord) -> Numbers | None:
-    """The best val/accuracy before the last phase minus the best in it."""
+    """The best validation score before the last phase minus the best in it."""
     if trial.status != "FINISHED":
         return None
     *earlier, last = phases(trial).values() or [()]
-    before = [value for phase in earlier for value in _series(phase, "val/accuracy")]
-    after = _series(last, "val/accuracy")
+    metric, score = trial.judged, f"val/{trial.objective}"
+    before = [value for phase in earlier for value in _series(phase, score)]
+    after = _series(last, score)
     if not before or not after:
         return None
+    fall = max(before) - max(after)
     return {
-        "size": max(before) - max(after), "fall": points(max(before) - max(after)), "before": percent(max(before)),
-        "after": percent(max(after)), **_rate(last, 1 / 10),
+        "size": fall, "fall": said_apart(fall, metric), "before": said(max(before), metric),
+        "after": said(max(after), metric), "score": _validation(metric), **_rate(last, 1 / 10),
     }  # fmt: skip
 
 
 def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     """How much the best of the last phase, its last epoch, gained in the second half, less its swings and a photo."""
     last, best = _last(trial), trial.metric("best/epoch")
-    values = _series(last, "val/accuracy")
+    values, metric = _series(last, f"val/{trial.objective}"), trial.judged
     if trial.status != "FINISHED" or len(values) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
         return None
     half = len(values) // 2
     gain = max(values[half:]) - max(values[:half])
     swing = max(0.0, *(before - after for before, after in pairwise(values)))
     return {
-        "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last), "gain": points(gain),
-        "swings": f"fell by no more than {points(swing)}" if swing else "never fell",
+        "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last),
+        "gain": said_apart(gain, metric),
+        "swings": f"fell by no more than {said_apart(swing, metric)}" if swing else "never fell",
+        "score": _validation(metric),
         "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
     }  # fmt: skip
 
@@ -135,7 +141,7 @@ def imbalance(trial: TrialRecord) -> Numbers | None:
     ratio = counts[most] / counts[least]
     return {
         "size": ratio, "ratio": f"{ratio:.1f}", "least": least, "most": most, "fewest": counts[least],
-        "many": counts[most],
+        "many": counts[most], "metric": _OTHER_METRIC if trial.objective == "accuracy" else "",
     }  # fmt: skip
 
 
@@ -222,6 +228,11 @@ def _epochs_key(trial: TrialRecord) -> str:
 
 def _metrics(trial: TrialRecord, *names: str) -> tuple[float | None, ...]:
     return tuple(trial.metric(name) for name in names)
+
+
+def _validation(metric: Metric) -> str:
+    """Return what the score is called in a sentence: accuracy goes without saying."""
+    return "validation" if metric.objective == "accuracy" else f"validation {metric.words}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -14,16 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from src.metrics import Metric
 from src.verdict.caveats import caveats
 from src.verdict.comparison import Comparison
 from src.verdict.confounding import HINTED
 from src.verdict.facet import Facet, make_facet
 from src.verdict.gaps import GapRow, describe_gaps, gap_rows
 from src.verdict.intervals import LEVEL, Interval, accuracy_interval
-from src.verdict.records import VALIDATION, TrialRecord, facets, measured
+from src.verdict.records import TrialRecord, baseline, facets, judged_by, measured, unmeasured
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import (
     sentence_of_confounded,
+    sentence_of_guessing,
     sentence_of_one_depth,
     sentence_of_one_seed,
     sentence_of_shown,
@@ -43,6 +45,9 @@ _SPEAK = {
 }
 
 
+_OF_ACCURACY = "These gaps are of accuracy: while training, nothing else is measured."
+
+
 @dataclass(frozen=True)
 class DepthRow:
     """One depth of a study.
@@ -51,7 +56,7 @@ class DepthRow:
         depth: canonical, layers from the end.
         block: the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
-        accuracy: validation mean and its interval over this depth's seeds alone, 0–1.
+        score: validation mean and its interval over this depth's seeds alone, 0–1.
         to_named: this depth's mean minus the named depth's; its interval holds for all pairs of depths at once.
         p: of that difference, adjusted over all pairs; None where nothing can be tested, and for the named depth.
     """
@@ -59,7 +64,7 @@ class DepthRow:
     depth: int
     block: str
     parameters: int
-    accuracy: Interval
+    score: Interval
     to_named: Interval
     p: float | None
 
@@ -104,6 +109,16 @@ class Verdict:
         return self.reduction.trials if self.reduction else ()
 
     @property
+    def metric(self) -> Metric:
+        """What judges them."""
+        return judged_by(self.trials)
+
+    @property
+    def baseline(self) -> float | None:
+        """What always predicting the largest class scores; None where no trial knows."""
+        return baseline(self.trials)
+
+    @property
     def is_pooled(self) -> bool:
         """Whether its trials differ in more than depth and seed."""
         return self.reduction is not None and self.reduction.pooled
@@ -116,11 +131,12 @@ class Verdict:
     @property
     def gap_text(self) -> str:
         """The same in words."""
-        return describe_gaps(self.gaps, pooled=self.is_pooled)
+        text = describe_gaps(self.gaps, pooled=self.is_pooled)
+        return f"{text} {_OF_ACCURACY}" if text and self.metric.objective != "accuracy" else text
 
 
 def judge(records: Sequence[TrialRecord], study: str = "") -> list[Verdict]:
-    """A verdict for each facet of a study, on best/val_accuracy; the test photos have no part in it.
+    """A verdict for each facet of a study, on its trials' scores; the test photos have no part in it.
 
     `study`: its name, for the commands that would settle what is open; empty where there are several.
     """
@@ -153,7 +169,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str) -> Verd
         facet=label,
         kind=kind,
         depth=facet.depths[facet.comparison.named],
-        sentence=sentence(facet),
+        sentence=sentence(facet) + sentence_of_guessing(facet),
         confidence=confidence,
         words=_words(confidence),
         evidence=_evidence(facet),
@@ -204,7 +220,7 @@ def _row(facet: Facet, place: int) -> DepthRow:
         depth=facet.depths[place],
         block=trials[0].block,
         parameters=trials[0].parameters,
-        accuracy=accuracy_interval([trial.metrics[VALIDATION] for trial in trials], facet.resolution),
+        score=accuracy_interval([trial.score for trial in trials], facet.resolution),
         to_named=comparison.difference(place, comparison.named),
         p=comparison.p(place, comparison.named),
     )
@@ -213,8 +229,8 @@ def _row(facet: Facet, place: int) -> DepthRow:
 def _left_out(records: Sequence[TrialRecord]) -> tuple[str, ...]:
     """Trials that have no part in the verdict, by reason."""
     reasons = Counter(record.status for record in records if record.status != "FINISHED")
-    lacking = sum(record.status == "FINISHED" and record.metric(VALIDATION) is None for record in records)
+    lacking = len(unmeasured(records))
     if lacking:
-        reasons[f"without {VALIDATION}"] = lacking
+        reasons[f"without {judged_by(records).best}"] = lacking
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     return (f"Left out, of {len(records)} trial{'s' * (len(records) != 1)}: {told}.",) if told else ()

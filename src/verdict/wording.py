@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from src.metrics import Metric
 from src.verdict.intervals import LEVEL, Interval
 
 _SHOWN_SEEDS = 5
@@ -25,16 +26,46 @@ def points(difference: float, *, signed: bool = False) -> str:
     return f"{number(difference, signed=signed)} points"
 
 
-def spoken(difference: Interval) -> str:
-    """A difference with its interval.
+def said(value: float, metric: Metric) -> str:
+    """Return a metric's value: per cent where it is a proportion.
 
-    >>> spoken(Interval(0.04, -0.01, 0.09, 3))
+    >>> said(0.8125, METRICS["balanced_accuracy"]), said(0.8125, METRICS["macro_f1"])
+    ('81.2 %', '0.812')
+    """
+    return percent(value) if metric.is_proportion else plain(value, metric)
+
+
+def said_apart(difference: float, metric: Metric, *, signed: bool = False) -> str:
+    """Return a difference of a metric's values: percentage points where it is a proportion.
+
+    >>> said_apart(0.0412, METRICS["accuracy"]), said_apart(-0.0412, METRICS["macro_f1"], signed=True)
+    ('4.1 points', '−0.041')
+    """
+    return points(difference, signed=signed) if metric.is_proportion else plain(difference, metric, signed=signed)
+
+
+def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
+    """Return a metric's value or a difference of two, without a unit.
+
+    >>> plain(0.8125, METRICS["accuracy"]), plain(0.02, METRICS["macro_f1"], signed=True)
+    ('81.2', '+0.020')
+    """
+    if metric.is_proportion:
+        return number(value, signed=signed)
+    rounded = round(value, 3) + 0.0  # no minus before a zero
+    return (f"{rounded:+.3f}" if signed else f"{rounded:.3f}").replace("-", "−")
+
+
+def spoken(difference: Interval, metric: Metric) -> str:
+    """A difference of a metric's values with its interval.
+
+    >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
     '+4.0 points, 95 % interval −1.0 to +9.0'
     """
-    text = points(difference.estimate, signed=True)
+    text = said_apart(difference.estimate, metric, signed=True)
     if difference.low is None or difference.high is None:
         return text
-    ends = f"{number(difference.low, signed=True)} to {number(difference.high, signed=True)}"
+    ends = f"{plain(difference.low, metric, signed=True)} to {plain(difference.high, metric, signed=True)}"
     return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
 
 

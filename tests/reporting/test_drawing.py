@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.path import Path as MatplotlibPath
 from PIL import Image
 
+from src.metrics import METRICS
 from src.reporting.drawing import Gallery, draw_all
 from src.reporting.frontier import draw_frontier
 from src.reporting.recommendation import recommend
@@ -173,7 +174,7 @@ def test_curves_are_means_of_like_epochs_of_each_phase(figures: list[Figure], tm
 def test_the_front_joins_what_nothing_beats(figures: list[Figure], tmp_path: Path) -> None:
     costs = {0: (100, 9.0, 0.5), 2: (200, 5.0, 0.6), 11: (300, 7.0, 0.55), 20: (400, 20.0, 0.7)}
     points = [CostPoint("", depth, "", accuracy, size, time) for depth, (size, time, accuracy) in costs.items()]
-    draw_frontier(points, tmp_path / "x.png")
+    draw_frontier(points, METRICS["accuracy"], tmp_path / "x.png")
     parameters, seconds = (lines(axes) for axes in figures[0].axes)
     assert parameters[INK] == [(100, 0.5), (200, 0.6), (400, 0.7)]
     assert seconds[INK] == [(5, 0.6), (20, 0.7)]
@@ -185,7 +186,7 @@ def test_the_front_joins_what_nothing_beats(figures: list[Figure], tmp_path: Pat
 @pytest.mark.parametrize("accuracies", [(0.34, 0.41, 0.475), (0.501, 0.5, 0.502), (0.1, 0.9, 0.5), (0.6, 0.6, 0.6)])
 def test_ticks_say_where_they_are(figures: list[Figure], tmp_path: Path, accuracies: Sequence[float]) -> None:
     points = [CostPoint("", k, "", accuracy, 10.0 + k, 1.0 + k) for k, accuracy in enumerate(accuracies)]
-    draw_frontier(points, tmp_path / "x.png")
+    draw_frontier(points, METRICS["accuracy"], tmp_path / "x.png")
     axis = figures[0].axes[0].yaxis
     figures[0].canvas.draw()
     told = [float(label.get_text().removesuffix(" %").replace("−", "-")) / 100 for label in axis.get_ticklabels()]
@@ -196,7 +197,7 @@ def test_ticks_say_where_they_are(figures: list[Figure], tmp_path: Path, accurac
 def test_no_front_strikes_a_name_through(figures: list[Figure], tmp_path: Path) -> None:
     costs = {0: (100, 1.0, 0.5), 2: (105, 1.1, 0.6), 11: (300, 1.2, 0.7), 20: (400, 9.0, 0.55), 30: (110, 9.5, 0.5)}
     points = [CostPoint("", depth, "", accuracy, size, time) for depth, (size, time, accuracy) in costs.items()]
-    draw_frontier(points, tmp_path / "x.png")
+    draw_frontier(points, METRICS["accuracy"], tmp_path / "x.png")
     figures[0].canvas.draw()
     for axes in figures[0].axes:
         (front,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
@@ -209,7 +210,7 @@ def test_no_front_strikes_a_name_through(figures: list[Figure], tmp_path: Path) 
 def test_points_of_one_depth_side_by_side_have_one_name(figures: list[Figure], tmp_path: Path) -> None:
     costs = [(0, 100, 1.0, 0.655), (0, 100, 1.1, 0.65), (2, 100, 2.0, 0.65), (0, 100, 2.0, 0.5)]
     points = [CostPoint("", depth, "", accuracy, size, time) for depth, size, time, accuracy in costs]
-    draw_frontier(points, tmp_path / "x.png")
+    draw_frontier(points, METRICS["accuracy"], tmp_path / "x.png")
     for axes in figures[0].axes:
         assert sorted(text.get_text() for text in axes.texts) == ["0", "0", "2"]
 
@@ -238,7 +239,7 @@ def test_what_is_explained_together_is_drawn_and_told_where_there_is_some(
     for records, told in ((joint, True), (many(), False)):
         found = importance(records)
         assert found is not None
-        draw_shares(found, tmp_path / "x.png")
+        draw_shares(found, "accuracy", tmp_path / "x.png")
         names = [label.get_text() for label in figures[-1].axes[0].get_yticklabels()]
         assert ("together, not told apart" in names) == told
         figures.clear()

@@ -7,7 +7,7 @@ import pytest
 
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.verdict.optimism import optimism
-from src.verdict.records import VALIDATION, Factor, TrialRecord
+from src.verdict.records import Factor, TrialRecord
 from src.verdict.verdict import judge
 from tests.verdict.studies import grid, trial
 
@@ -77,7 +77,7 @@ def test_where_every_trial_has_a_configuration_of_its_own_it_is_the_best_one() -
     assert found.choice.startswith("Of 4 trials with 2 layers it has the best validation accuracy")
     (verdict,) = judge(SEARCH)
     assert verdict.comparison is not None
-    flattery = optimism([record.metrics[VALIDATION] for record in SEARCH], verdict.comparison.deviation)
+    flattery = optimism([record.score for record in SEARCH], verdict.comparison.deviation)
     assert flattery is not None
     assert found.flattery.startswith("The best of 7 trials flatters; by how much cannot be told without a second seed")
     assert f"at most {100 * flattery.at_most:.1f} points" in found.flattery

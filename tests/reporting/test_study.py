@@ -198,7 +198,7 @@ def test_two_studies_are_judged_together(fill: Fill, store_uri: str, tmp_path: P
     assert main([*together, "--tracking-uri", store_uri, "--out", str(tmp_path)]) == 0
     data = json.loads((tmp_path / "verdict.json").read_text())
     (verdict,) = data["verdicts"]
-    assert [row["accuracy"]["count"] for row in verdict["depths"]] == [4, 4, 4, 4]
+    assert [row["score"]["count"] for row in verdict["depths"]] == [4, 4, 4, 4]
     assert data["study"] == "half, of <one> and half of another"
     rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
     assert [row["study"] for row in rows] == [names[0]] * 8 + [names[1]] * 8
@@ -241,7 +241,7 @@ def test_a_run_that_stands_in_two_facets_is_one_trial(fill: Fill, store_uri: str
         for mode in ("train", "frozen") for s in (0, 1)
     ]  # fmt: skip
     page, data = report(store_uri, fill("shares its heads", [*shared, *deep]), "x", tmp_path)
-    assert [[row["accuracy"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
+    assert [[row["score"]["count"] for row in each["depths"]] for each in data["verdicts"]] == [[2, 2], [2, 2]]
     assert data["state"] == "6 trials: 6 finished. 2 of them answer several jobs each, and count once."
     assert data["importance"]["trials"] == 6
     assert "All 6" in page

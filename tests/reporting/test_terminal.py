@@ -53,3 +53,23 @@ def test_trials_of_a_sweep_warn_once(capsys: pytest.CaptureFixture[str]) -> None
         with Terminal(progress=False, in_sweep=in_sweep) as terminal:
             terminal.warn("near-equal photos here")
     assert capsys.readouterr().err.count("near-equal photos here") == 2
+
+
+UNEVEN = NUMBERS | {
+    "objective": "accuracy", "baseline/chance": 1 / 3, "baseline/val_accuracy": 0.762, "baseline/val_macro_f1": 0.288,
+    "best/val_macro_f1": 0.4,
+}  # fmt: skip
+
+
+def test_the_baselines_stand_below_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal(progress=False) as terminal:
+        terminal.result(UNEVEN, {})
+        terminal.result(UNEVEN | {"objective": "macro_f1"}, {})
+        terminal.result(NUMBERS, {})
+    said = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.startswith(("baseline", "macro"))]
+    assert said == [
+        "macro F1    val 0.400",
+        "baseline    largest class 0.762, chance 0.333   val is not better",
+        "macro F1    val 0.400",
+        "baseline    largest class 0.762, chance 0.333 (macro F1 0.288)",
+    ]

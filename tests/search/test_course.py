@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from src.errors import ThawError
+from src.metrics import METRICS
 from src.search import course as module
 from src.search.course import Course
 from src.search.oracles import Search, rationed
@@ -22,7 +23,7 @@ Went = list[tuple[list[list[str]], list[float | None]]]
 def make(folder: Path, kind: Kind = "random", max_trials: int | None = 7, seed: int = 0) -> Course:
     settings = SearchSettings(oracle=kind, max_trials=max_trials, batch_size=2, seed=seed, max_epochs=4, factor=2)
     space = space_of("rate=tag(log,interval(1e-6,1e-3))", "unfrozen=0,2,all", "seed=3")
-    return Course(settings, rationed(space) if settings.rations else space, folder)
+    return Course(settings, rationed(space) if settings.rations else space, folder, METRICS["accuracy"])
 
 
 def conduct(course: Course, score: Score, most: int = 100) -> Went:

@@ -15,7 +15,7 @@ from src.project import PROJECT
 from src.search.jobs import JobOutcome, SkippedError, is_under_way, leave_outcome, prepare_folder, stop
 from src.trial import Result
 
-SUMMARY = {"best/val_accuracy": 0.5, "run_id": "abc"}
+SUMMARY = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "abc"}
 
 
 def raising(error: BaseException) -> Callable[[], Result]:

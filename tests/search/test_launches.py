@@ -9,6 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from src.config import RuntimeConfig, TrackingConfig
+from src.metrics import METRICS
 from src.search.board import Board, Tally
 from src.search.jobs import leave_outcome, prepare_folder
 from src.search.sweep import Sweep, _Settings
@@ -19,9 +20,8 @@ Act = Callable[[Path, int], None]
 
 
 def finishes(folder: Path, number: int) -> None:
-    leave_outcome(
-        lambda: Result({"best/val_accuracy": 0.5, "run_id": "r"}, answered=False), folder, number, fail_fast=False
-    )
+    summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
+    leave_outcome(lambda: Result(summary, answered=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:
@@ -63,7 +63,7 @@ def sweep(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
         study, launcher = Study.open(client, experiment, request.node.name, {}), Acts(tmp_path, acts)
         tracking = TrackingConfig(uri=store_uri, experiment="launches", run_name=None, save_model=False)
         runtime = RuntimeConfig(cache_dir=tmp_path, work_dir=tmp_path, phases_max_gb=0, threads=None, progress=False)
-        settings = _Settings(tracking, runtime, "launches", tmp_path, fail_fast)
+        settings = _Settings(tracking, runtime, "launches", METRICS["accuracy"], tmp_path, fail_fast)
         prepare_folder(tmp_path)
         made: Any = launcher
         return (

@@ -13,6 +13,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.errors import ThawError
+from src.metrics import METRICS
 from src.search.oracles import Proposal, Search, rationed
 from src.search.settings import Kind, SearchSettings
 from src.search.space import Space
@@ -39,7 +40,9 @@ def search(tmp_path: Path) -> Callable[..., Search]:
         given = {"seed": 0, "max_trials": None, "max_epochs": 9, "factor": 3, "batch_size": 1}
         settings = SearchSettings(oracle=kind, **(given | changes))
         space = space_of(*overrides)
-        return Search(settings, rationed(space) if settings.rations else space, folder or next(folders))
+        return Search(
+            settings, rationed(space) if settings.rations else space, folder or next(folders), METRICS["accuracy"]
+        )
 
     return make
 

@@ -84,6 +84,29 @@ IN_THE_KEY = {
 }  # fmt: skip
 
 
+KEYS_BEFORE_THE_OBJECTIVE = {
+    (): "e021ed44da3b3e2fcf37338274dcf47c",
+    ("unfrozen=5", "monitor=val_loss", "seed=3"): "0898305148b0ab4d649b7796c5d15cb4",
+    ("schedule=gradual", "class_weights=balanced", "batchnorm=train", "unfrozen=5"): "e6bbd466fc3e90dfc991fae1acc90e71",
+    ("experiment=posts_trap", "optimizer=adamw", "data.fraction=0.5", "dropout=0.4"):
+        "525aff8f47dea68d78b7192b2f315ad7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", KEYS_BEFORE_THE_OBJECTIVE)
+def test_trials_from_before_there_was_an_objective_are_still_known(
+    composed: Compose, overrides: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.tracking.key.version", {"keras": "3.15.0", "tensorflow": "2.21.0"}.__getitem__)
+    assert key(composed(*overrides)) == KEYS_BEFORE_THE_OBJECTIVE[overrides]
+
+
+def test_the_objective_enters_by_the_monitor_alone(composed: Compose) -> None:
+    assert key(composed("objective=macro_f1")) == key(composed("monitor=val_macro_f1")) != key(composed())
+    assert key(composed("objective=macro_f1", "monitor=val_accuracy")) == key(composed())
+    assert key(composed("monitor=null")) == key(composed("monitor=val_accuracy")) == key(composed())
+
+
 def test_every_key_of_the_schema_is_in_or_said_to_be_elsewhere() -> None:
     """A new key fails here until somebody has thought about where it belongs."""
     assert set(TrialConfig.model_fields) == IN_THE_KEY | set(COVERED_ELSEWHERE) | CANNOT_CHANGE_NUMBERS

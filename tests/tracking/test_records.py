@@ -19,7 +19,7 @@ def client(store_uri: str) -> mlflow.MlflowClient:
 
 def read(client: mlflow.MlflowClient, *studies: Study) -> list[TrialRecord]:
     runs = {run.info.run_id: run for study in studies for run in study.trials()}
-    return read_records(list(runs.values()), [study.key for study in studies], TrialMemory(client))
+    return read_records(list(runs.values()), [study.key for study in studies], TrialMemory(client), "accuracy")
 
 
 def spelled(client: mlflow.MlflowClient, name: str, lines: str, **parameters: Any) -> Study:
@@ -179,3 +179,12 @@ def test_a_seed_that_is_no_number_is_read(client: mlflow.MlflowClient) -> None:
     study = make_study(client, "odd seed", [])
     study.add_failed("seed=²", "no number", "")
     assert [record.seed for record in read(client, study)] == [0]
+
+
+def test_the_objective_is_no_factor_and_the_monitor_is_what_was_trained(client: mlflow.MlflowClient) -> None:
+    typed = [
+        trial(2, 0, monitor="val_accuracy", objective="accuracy"),
+        trial(2, 1, monitor="val_accuracy", objective="macro_f1", overrides="monitor=null seed=1"),
+    ]
+    records = read(client, make_study(client, "no factor", [(each, "FINISHED") for each in typed]))
+    assert [record.factors for record in records] == [{"monitor": "val_accuracy"}] * 2

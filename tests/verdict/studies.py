@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.metrics import METRICS
 from src.verdict.design import Design, Floats, critical_t, least_within_one_error, make_design
-from src.verdict.records import VALIDATION, Factor, TrialRecord
+from src.verdict.records import Factor, TrialRecord
 
 Cells = list[tuple[int, int]]
 
@@ -15,7 +16,7 @@ Cells = list[tuple[int, int]]
 def trial(
     depth: int = 2, seed: int = 0, val: float | None = 0.6, factors: Mapping[str, Factor] | None = None, **more: Any
 ) -> TrialRecord:
-    metrics = {VALIDATION: val} if val is not None else {}
+    metrics = {METRICS["accuracy"].best: val} if val is not None else {}
     given: dict[str, Any] = {
         "status": "FINISHED",
         "block": f"block_{depth}" if depth else "",

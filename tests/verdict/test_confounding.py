@@ -126,7 +126,7 @@ def test_a_search_is_told_in_trials() -> None:
     assert verdict.caveats[-1].startswith("Intervals are over trials, on the same 500 validation photos")
     assert verdict.gap_text.endswith("is not told: other settings differ between the depths.")
     (alone,) = judge([replace(trial(depth, 0, 0.5 + depth / 10), val_images=500) for depth in (0, 2)])
-    assert alone.caveats[-1].startswith("All accuracies are of the same 500 validation photos; on as many other photos")
+    assert alone.caveats[-1].startswith("All values are of the same 500 validation photos; on as many other photos")
 
 
 def longer(record: TrialRecord, epochs: int, val: float) -> TrialRecord:
@@ -141,7 +141,7 @@ def test_a_trial_that_another_went_on_from_counts_once() -> None:
     rungs = [longer(record, 2, record.metrics["best/val_accuracy"]) for record in MIXED]
     best = longer(MIXED[4], 6, 0.44)
     (verdict,) = judge([*rungs, best])
-    assert [row.accuracy.count for row in verdict.rows] == [3, 3]
+    assert [row.score.count for row in verdict.rows] == [3, 3]
     assert best in verdict.trials
     assert rungs[4] not in verdict.trials
     assert verdict.reduction is not None

@@ -30,7 +30,7 @@ def test_a_point_is_a_configurations_mean() -> None:
     ]
     seeds = [replace(trial(2, seed, factors={"dropout": 0.2}), metrics=each) for seed, each in enumerate(metrics)]
     one, other = cost_points([*seeds, trial(2, 0, 0.9, {"dropout": 0.5}), trial(2, 1, status="FAILED", val=None)])
-    assert (one.depth, one.settings, round(one.accuracy, 6), one.parameters, one.seconds) == (
+    assert (one.depth, one.settings, round(one.score, 6), one.parameters, one.seconds) == (
         2, "dropout=0.2", 0.6, 100.0, 15.0,
     )  # fmt: skip
     assert (other.settings, other.parameters, other.seconds) == ("dropout=0.5", None, None)

@@ -231,7 +231,8 @@ def test_imbalance(counts: dict[str, int], factors: dict[str, str], fires: bool)
     finding = found("class imbalance", trial(factors=factors, class_counts=counts))
     assert (finding is not None) == fires
     if finding:
-        assert finding.text == "oak has 90 training photos and elm 30, 3.0 to 1."
+        assert finding.text.startswith("oak has 90 training photos and elm 30, 3.0 to 1. Accuracy counts photos,")
+        assert "objective=balanced_accuracy" in finding.text
         assert finding.override == IMBALANCE
 
 

@@ -126,7 +126,7 @@ def test_no_confidence_where_nothing_is_tested(records: list[TrialRecord]) -> No
 def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
     rows = only(grid(WINNER)).rows
     assert [row.depth for row in rows] == [0, 2, 11]
-    assert [row.accuracy.count for row in rows] == [3, 3, 3]
+    assert [row.score.count for row in rows] == [3, 3, 3]
     assert rows[0].to_named.estimate == pytest.approx(-0.10333, abs=1e-4)
     assert (rows[0].to_named.high or 0) < 0
     assert [row.p is None for row in rows] == [False, False, True]
@@ -135,8 +135,8 @@ def test_rows_hold_each_depth_and_its_distance_to_the_named_one() -> None:
 
 def test_equal_accuracies_are_as_sure_as_a_photo() -> None:
     (known, _), (unknown, _) = (only(grid({0: (0.62, 0.62), 2: (0.7, 0.6)}, val_images=n)).rows for n in (50, None))
-    assert known.accuracy.high == pytest.approx(0.62 + 12.7062 * 0.02 / math.sqrt(24))
-    assert (unknown.accuracy.low, unknown.accuracy.high) == (None, None)
+    assert known.score.high == pytest.approx(0.62 + 12.7062 * 0.02 / math.sqrt(24))
+    assert (unknown.score.low, unknown.score.high) == (None, None)
 
 
 @pytest.mark.parametrize(
