@@ -65,11 +65,11 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     Raises:
         ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
     """
-    listing = _list(config, side)
+    listing = list_samples(config, side)
     store = store_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = _unreadable_warnings(config, listing, store)
-    splits = _splits(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
+    splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
     if near.pairs and not isinstance(config, TreesData) and config.near_duplicates == "drop":
@@ -95,7 +95,12 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     )
 
 
-def _list(config: DataConfig, side: int) -> Listing:
+def list_samples(config: DataConfig, side: int) -> Listing:
+    """Return all samples that `config` names; nothing is decoded.
+
+    Raises:
+        ThawError: nothing is there, or its layout is not known.
+    """
     match config:
         case FolderData():
             return list_folder(config)
@@ -117,7 +122,12 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore
     return [f"skipped: {text}"]
 
 
-def _splits(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
+def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
+    """Return the splits of `samples`, which `indices` number within their listing.
+
+    Raises:
+        ThawError: there is none, or too few to split.
+    """
     if not samples:
         raise ThawError("no photo could be read")
     validation, test = (0.0, 0.0) if isinstance(config, TreesData) else (config.validation, config.test)

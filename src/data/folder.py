@@ -47,7 +47,7 @@ def list_files(source: str, found: list[tuple[Path, Sample]], resize: Resize) ->
         stamps = [f"{stamp}|{resize}" for stamp in file_stamps(paths)]
     except OSError as error:
         raise ThawError(f"{source}: {error.filename}: {error.strerror}") from error
-    return Listing(source, [sample for _, sample in found], read, stamps)
+    return Listing(source, [sample for _, sample in found], read, stamps, paths=tuple(paths))
 
 
 def _class_folders(root: Path) -> Iterator[tuple[Split | None, str, Path]]:
