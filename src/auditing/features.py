@@ -21,7 +21,7 @@ def frozen_features(
     machine: RuntimeConfig,
     progress: Callable[[int, int], None],
 ) -> Features:
-    """Return the pooled features of `pixels` at depth 0, float32 [images, features]: the mean of image and mirror image.
+    """Return the pooled features at depth 0, float32 [images, features]: the mean of each image and its mirror image.
 
     The mean costs a second pass and finds more: see docs/audit.md.
 

@@ -75,7 +75,7 @@ def crossing_groups(audit: Audit) -> list[tuple[int, ...]]:
 def manifest(audit: Audit) -> str:
     """Return a manifest of all readable images with their groups, for data=csv; "" where there is no group or no file.
 
-    The stated splits are kept unless a group is in several of them; without them Thaw splits anew and keeps groups whole.
+    The stated splits are kept unless a group is in several of them: Thaw then splits anew, each group whole.
     """
     images = audit.images
     if not audit.groups.members or not images.listing.paths:

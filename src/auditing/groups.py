@@ -144,7 +144,7 @@ def _taken_together(images: AuditedImages) -> Iterator[tuple[int, int]]:
 def _seconds(taken: str) -> float | None:
     """EXIF's time as seconds; None where it is no time, as in cameras whose clock was never set."""
     try:
-        return datetime.strptime(taken.strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()  # noqa: DTZ007 - EXIF has no zone
+        return datetime.strptime(taken.strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
     except (ValueError, OverflowError):
         return None
 

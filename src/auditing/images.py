@@ -136,15 +136,32 @@ def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
     """The files below the root, or beside a manifest's images, that the listing leaves out."""
     if not listing.paths:
         return
-    listed = set(listing.paths)
-    is_folder = isinstance(config, FolderData)
-    top = config.root if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
-    folders = [top] if is_folder else sorted({path.parent for path in listed})
-    for folder in folders:
-        for parent, _, files in os.walk(folder, followlinks=True) if is_folder else [(folder, [], os.listdir(folder))]:
-            for path in (Path(parent, name) for name in sorted(files)):
-                if path not in listed and not (path.is_dir() or path == getattr(config, "manifest", None)):
-                    yield Skipped(_below(path, top), _why_skipped(path, top, is_folder=is_folder))
+    listed, top = set(listing.paths), _top(config, listing)
+    for path in _files(top) if isinstance(config, FolderData) else _beside(listed):
+        if path not in listed and path != getattr(config, "manifest", None):
+            yield Skipped(_below(path, top), _why_skipped(path, top, is_folder=isinstance(config, FolderData)))
+
+
+def _top(config: DataConfig, listing: Listing) -> Path:
+    return config.root if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """All that is no folder below `top`; links are followed, but no folder is entered twice."""
+    entered: set[str] = set()
+    for parent, folders, files in os.walk(top, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        yield from (Path(parent, name) for name in files)
+
+
+def _beside(listed: set[Path]) -> Iterator[Path]:
+    """What is no folder in the folders of the images that are listed."""
+    for folder in {path.parent for path in listed}:
+        yield from (path for path in folder.iterdir() if not path.is_dir())
 
 
 def _below(path: Path, top: Path) -> str:

@@ -94,8 +94,8 @@ def _suspects(audit: Audit) -> list[_Photo]:
     return [
         _photo(
             audit, int(readable[each.position]),
-            f"given: {one_line(names[each.given], _LONGEST)} ({each.given_probability:.0%})",
-            f"predicted: {one_line(names[each.suggested], _LONGEST)} ({each.suggested_probability:.0%})",
+            f"given: {one_line(names[each.given], _LONGEST)} ({_percent(each.given_probability)})",
+            f"predicted: {one_line(names[each.suggested], _LONGEST)} ({_percent(each.suggested_probability)})",
             ("confident, " if each.is_confident else "possible, ") + audit.images.split_of[readable[each.position]],
         )
         for each in audit.suspicion.suspects[:MOST_SUSPECTS]
@@ -171,6 +171,15 @@ def _listed(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
         if finding.kind in kinds and seen[finding.kind] <= MOST_ROWS:
             rows.append((finding, _short(finding.path)))
     return rows
+
+
+def _percent(probability: float) -> str:
+    """No classifier is certain.
+
+    >>> _percent(0.001), _percent(0.5), _percent(0.999)
+    ('<1%', '50%', '>99%')
+    """
+    return "<1%" if probability < 0.01 else ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _short(name: str) -> str:

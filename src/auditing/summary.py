@@ -36,9 +36,7 @@ def statements(audit: Audit) -> list[Statement]:
 
 def _labels(audit: Audit) -> Iterator[Statement]:
     if audit.suspicion is None:
-        yield Statement(
-            "labels", "Label errors were not searched: fewer than two classes have two images or groups.", True
-        )
+        yield Statement("labels", "Label errors were not searched: too few classes have two images or groups.", True)
         return
     found, names = audit.suspicion, audit.images.class_names
     confident = sum(each.is_confident for each in found.suspects)
@@ -59,15 +57,19 @@ def _duplicates(audit: Audit) -> Iterator[Statement]:
     across = sum(split_of[i] != split_of[j] for i, j, _ in pairs)
     if conflicts:
         yield Statement(
-            "duplicates", f"{_many(conflicts, 'near-equal pair has', 'near-equal pairs have')} different labels: one of "
-            "each pair is probably wrong. Mend the label, or remove one of them.", True,
-        )  # fmt: skip
+            "duplicates",
+            f"{_many(conflicts, 'near-equal pair has', 'near-equal pairs have')} different labels: one of "
+            "each pair is probably wrong. Mend the label, or remove one of them.",
+            True,
+        )
     if across:
         held = len({i for pair in pairs if split_of[pair[0]] != split_of[pair[1]] for i in pair[:2]})
         yield Statement(
-            "duplicates", f"{_many(across, 'near-equal pair lies', 'near-equal pairs lie')} across splits ({held} images), "
-            "so that validation or test looks better than it is. data.near_duplicates=drop leaves the earlier one out.", True,
-        )  # fmt: skip
+            "duplicates",
+            f"{_many(across, 'near-equal pair is', 'near-equal pairs are')} across splits ({held} images), "
+            "so that validation or test looks better than it is. data.near_duplicates=drop leaves the earlier one out.",
+            True,
+        )
     yield Statement("duplicates", f"{_many(len(pairs), 'near-equal pair', 'near-equal pairs')} in all.")
 
 
@@ -77,36 +79,41 @@ def _groups(audit: Audit) -> Iterator[Statement]:
         return
     inside, crossing = sum(map(len, members)), len(crossing_groups(audit))
     yield Statement(
-        "groups", f"{inside} images form {_many(len(members), 'group', 'groups')} (bursts, copies), the largest of "
-        f"{len(members[0])}. Images of a group belong in one split.", crossing > 0,
-    )  # fmt: skip
+        "groups",
+        f"{inside} images form {_many(len(members), 'group', 'groups')} (bursts, copies), the largest of "
+        f"{len(members[0])}. Images of a group belong in one split.",
+        crossing > 0,
+    )
     pattern = infer_pattern(audit.images, audit.groups)
     if pattern:
         yield Statement(
-            "groups", f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% "
-            f"of the links together, in {pattern.groups} groups.", True,
-        )  # fmt: skip
+            "groups",
+            f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% of the "
+            f"links together, in {pattern.groups} groups.",
+            True,
+        )
     if manifest(audit):
-        how = (
-            f"{_many(crossing, 'group is', 'groups are')} in several splits, so manifest.csv leaves the splits out and Thaw "
-            "splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
-        )  # fmt: skip
-        yield Statement("groups", f"{how[:1].upper()}{how[1:]}: data=csv data.manifest=manifest.csv.", crossing > 0)
+        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out, so that"
+        how = f"{parted} Thaw splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
+        yield Statement("groups", f"{how}: data=csv data.manifest=manifest.csv.", crossing > 0)
 
 
 def _balance(audit: Audit) -> Iterator[Statement]:
     counts, total = audit.images.counts("train"), audit.images.splits.train.size
     (largest, most), (smallest, least) = counts.most_common()[0], counts.most_common()[-1]
     yield Statement(
-        "classes", f"Always guessing {one_line(largest, 60)}, the largest of {len(counts)} classes, is right for "
+        "classes",
+        f"Always guessing {one_line(largest, 60)}, the largest of {len(counts)} classes, is right for "
         f"{_percent(most / total)} of train; chance is {_percent(1 / len(counts))}. A trial must be better than both.",
-    )  # fmt: skip
+    )
     if most >= _IMBALANCED * least:
         yield Statement(
-            "classes", f"Classes are unequal: {one_line(largest, 60)} has {most} training images, {one_line(smallest, 60)} "
-            f"{least} ({most / least:.0f} times fewer). Accuracy says little of small classes: judge by "
-            "objective=balanced_accuracy and train with class_weights=balanced.", True,
-        )  # fmt: skip
+            "classes",
+            f"Classes are unequal: {one_line(largest, 60)} has {most} training images, {one_line(smallest, 60)} {least} "
+            f"({most / least:.0f} times fewer). Accuracy says little of small classes: judge by "
+            "objective=balanced_accuracy and train with class_weights=balanced.",
+            True,
+        )
     small = [name for name, count in counts.items() if count < _SMALL_CLASS]
     if small:
         yield Statement(
@@ -145,9 +152,11 @@ def _sizes(audit: Audit) -> Iterator[Statement]:
     long = np.array([max(each.width, each.height) for each in facts])
     enlarged, elongated = int((short < audit.side).sum()), int((long > _ELONGATED * short).sum())
     yield Statement(
-        "sizes", f"The shorter side is {short.min()} to {short.max()} px (median {np.median(short):.0f}); the network takes "
-        f"{audit.side} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.", enlarged > 0.1 * len(facts),
-    )  # fmt: skip
+        "sizes",
+        f"The shorter side is {short.min()} to {short.max()} px (median {np.median(short):.0f}); the network takes "
+        f"{audit.side} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
+        enlarged > 0.1 * len(facts),
+    )
     if elongated:
         text = f"{_many(elongated, 'image is', 'images are')} more than {_ELONGATED:g} times as long as wide"
         yield Statement("sizes", f"{text}: data.resize=crop or pad keeps their shape.")
@@ -157,8 +166,15 @@ def _sizes(audit: Audit) -> Iterator[Statement]:
         yield Statement("sizes", f"Kinds of pixels: {told}; all become RGB.")
 
 
-_MODES = {"RGB": "RGB", "L": "grey", "LA": "grey with alpha", "RGBA": "RGB with alpha", "P": "palette", "CMYK": "CMYK",
-          "1": "black and white"}  # fmt: skip
+_MODES = {
+    "RGB": "RGB",
+    "L": "grey",
+    "LA": "grey with alpha",
+    "RGBA": "RGB with alpha",
+    "P": "palette",
+    "CMYK": "CMYK",
+    "1": "black and white",
+}
 
 
 def kinds_of_pixels(mode: str) -> str:
