@@ -160,8 +160,8 @@ def _suspects(audit: Audit) -> Iterator[Finding]:
     names, readable = audit.images.class_names, audit.images.readable
     for each in audit.suspicion.suspects:
         details = (
-            f"{'confident' if each.is_confident else 'possible'}: probability {each.given_probability:.3f} of the given "
-            f"label, {each.suggested_probability:.3f} of the suggested one"
+            f"{'confident' if each.is_confident else 'possible'}: probability {each.given_probability:.3f} of the "
+            f"given label, {each.suggested_probability:.3f} of the suggested one"
         )
         yield _of(audit, int(readable[each.position]), SUSPECT, names[each.suggested], details, each.score)
 

@@ -88,12 +88,12 @@ def _groups(audit: Audit) -> Iterator[Statement]:
     if pattern:
         yield Statement(
             "groups",
-            f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% of the "
-            f"links together, in {pattern.groups} groups.",
+            f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% of "
+            f"the links together, in {pattern.groups} groups.",
             True,
         )
     if manifest(audit):
-        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out, so that"
+        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out;"
         how = f"{parted} Thaw splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
         yield Statement("groups", f"{how}: data=csv data.manifest=manifest.csv.", crossing > 0)
 
@@ -109,8 +109,8 @@ def _balance(audit: Audit) -> Iterator[Statement]:
     if most >= _IMBALANCED * least:
         yield Statement(
             "classes",
-            f"Classes are unequal: {one_line(largest, 60)} has {most} training images, {one_line(smallest, 60)} {least} "
-            f"({most / least:.0f} times fewer). Accuracy says little of small classes: judge by "
+            f"Classes are unequal: {one_line(largest, 60)} has {most} training images, {one_line(smallest, 60)} "
+            f"{least} ({most / least:.0f} times fewer). Accuracy says little of small classes: judge by "
             "objective=balanced_accuracy and train with class_weights=balanced.",
             True,
         )
