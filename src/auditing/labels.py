@@ -158,6 +158,7 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
     """The probabilities that each fold's classifier gives the images that it did not see."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     classes = int(labels.max()) + 1
     found = np.zeros((len(labels), classes))
@@ -167,7 +168,8 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
             continue
         mean, deviation = features[train].mean(axis=0), features[train].std(axis=0) + 1e-6
         classifier = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
-        with warnings.catch_warnings():
+        # One thread: these products are so small that several mostly wait for each other, by spinning.
+        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit((features[train] - mean) / deviation, labels[train])
         found[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba((features[held_out] - mean) / deviation)
