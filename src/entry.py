@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -86,14 +86,21 @@ def job(task: Callable[[DictConfig], "Result"]) -> Callable[[DictConfig], float]
     return run
 
 
-def _alone(task: "Callable[[], Result]") -> float:
-    """Run a trial that is no sweep's; Hydra would put a line of its own before the error's."""
+@contextlib.contextmanager
+def errors_told() -> Iterator[None]:
+    """End the command with a line where the block raises what the user can mend; Hydra would put its own before it."""
     try:
-        return task().score
+        yield
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise
         _leave(f"thaw: {explain(error)}", 1)
+
+
+def _alone(task: "Callable[[], Result]") -> float:
+    """Run a trial that is no sweep's."""
+    with errors_told():
+        return task().score
 
 
 def run_entry(main: Callable[[], Any]) -> NoReturn:

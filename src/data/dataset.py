@@ -68,12 +68,12 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     Raises:
         ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
     """
-    listing = _list(config, side)
+    listing = list_samples(config, side)
     _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     store = store_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
-    splits = _splits(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
+    splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
     if near.pairs and not isinstance(config, TreesData) and config.near_duplicates == "drop":
@@ -108,7 +108,12 @@ def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
     return frozenset(name for name, is_read in read.items() if not is_read)
 
 
-def _list(config: DataConfig, side: int) -> Listing:
+def list_samples(config: DataConfig, side: int) -> Listing:
+    """Return all samples that `config` names; nothing is decoded.
+
+    Raises:
+        ThawError: nothing is there, or its layout is not known.
+    """
     match config:
         case FolderData():
             return list_folder(config)
@@ -141,7 +146,12 @@ def _each(listing: Listing, texts: Mapping[int, str]) -> str:
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
 
-def _splits(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
+def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArray[np.int64]) -> Splits:
+    """Return the splits of `samples`, which `indices` number within their listing.
+
+    Raises:
+        ThawError: there is none, or too few to split.
+    """
     if not samples:
         raise ThawError("no photo could be read")
     validation, test = (0.0, 0.0) if isinstance(config, TreesData) else (config.validation, config.test)

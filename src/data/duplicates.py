@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +85,34 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
         with contextlib.suppress(OSError):  # a full or read-only disk: they are looked for again the next time
             write_whole(memo, json.dumps(asdict(known)))
     return known
+
+
+def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
+    """Return the near-equal pairs among all of `hashes`, whatever their splits: nearest first.
+
+    Images of one hash are linked one to the next, and only the first of them is compared with others, so that a data
+    set of copies gives as many pairs as it has images.
+
+    Args:
+        hashes: uint64 [images, 4].
+        most: the search ends after so many pairs.
+
+    Returns:
+        int64 [pairs, 3]: the first image, the second, and by how many bits they differ.
+    """
+    distinct, first, home = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(home.ravel(), kind="stable")
+    copies = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
+    found = [np.stack([order[copies], order[copies + 1], np.zeros_like(copies)], axis=1)]
+    for rows, columns in combinations_with_replacement(_blocks(np.arange(len(distinct))), 2):
+        bits = _differing(distinct[rows], distinct[columns])
+        i, j = np.nonzero((bits <= RADIUS) & (rows[:, None] < columns[None, :]))
+        ends = np.sort(np.stack([first[rows[i]], first[columns[j]]], axis=1), axis=1)
+        found.append(np.column_stack([ends, bits[i, j].astype(np.int64)]))
+        if sum(map(len, found)) >= most:
+            break
+    pairs = np.concatenate(found)
+    return np.asarray(pairs[np.lexsort(pairs.T)][:most], np.int64)
 
 
 def _recall(memo: Path) -> NearDuplicates | None:

@@ -61,7 +61,7 @@ def list_files(
         stamps = [f"{stamp}|{how}" for stamp in file_stamps(paths)]
     except OSError as error:
         raise ThawError(f"{source}: {error.filename}: {error.strerror}") from error
-    return Listing(source, [sample for _, sample in found], read, stamps, tuple(lines))
+    return Listing(source, [sample for _, sample in found], read, stamps, tuple(lines), tuple(paths))
 
 
 def _group(pattern: str | None, label: str, below: Path) -> str | None:

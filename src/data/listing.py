@@ -44,6 +44,7 @@ class Listing:
         read: draws or decodes sample i as a square RGB image of the given side, px; raises UnreadableImageError.
         stamps: one per sample; equal stamps mean equal pixels (path, size and times of a file, or a seed).
         warnings: a line for each thing that was guessed, or that is there and plays no part.
+        paths: the file of each sample; empty where the images are drawn.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Listing:
     read: Callable[[int, int], Image]
     stamps: Sequence[str]
     warnings: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
 
 
 def file_stamps(paths: Sequence[Path]) -> list[str]:

@@ -1,0 +1,1 @@
+"""What a study should know of its images before it trains."""

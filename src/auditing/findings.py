@@ -1,0 +1,173 @@
+"""An audit's findings as rows: findings.csv, and a manifest that keeps groups together."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.auditing.groups import Groups
+from src.auditing.images import AuditedImages, why_unreadable
+from src.auditing.labels import Suspicion
+from src.data.duplicates import BITS
+from src.data.listing import SPLITS
+
+CONFLICT, ACROSS, WITHIN = "conflicting labels", "near-duplicate across splits", "near-duplicate within a split"
+SUSPECT, GROUP, SMALL, UNREADABLE, SKIPPED = "suspected label", "group", "small image", "unreadable", "skipped"
+ABSENT = "absent class"
+
+_COLUMNS = ("kind", "split", "path", "label", "suggested_label", "details", "score")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of findings.csv.
+
+    Attributes:
+        kind: one of this module's names.
+        score: 0–1, comparable within a kind: the larger, the sooner to look at.
+    """
+
+    kind: str
+    split: str = ""
+    path: str = ""
+    label: str = ""
+    suggested_label: str = ""
+    details: str = ""
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that an audit found.
+
+    Attributes:
+        side: the size that the network takes, px.
+        suspicion: suspected label errors, their positions among `images.readable`; None where none could be searched.
+    """
+
+    images: AuditedImages
+    side: int
+    groups: Groups
+    suspicion: Suspicion | None
+
+
+def all_findings(audit: Audit) -> list[Finding]:
+    """Return every finding, by kind, most urgent first within a kind."""
+    makers = (_unreadable, _skipped, _absent, _small, _pairs, _grouped, _suspects)
+    found = [finding for make in makers for finding in make(audit)]
+    return sorted(found, key=lambda each: (each.kind, -each.score))
+
+
+def as_csv(findings: Iterable[Finding]) -> str:
+    """Return findings.csv: text that a spreadsheet would run as a formula has an apostrophe before it."""
+    return _csv(_COLUMNS, ([_harmless(str(getattr(each, name))) for name in _COLUMNS[:-1]] + [f"{each.score:.4f}"]
+                           for each in findings))  # fmt: skip
+
+
+def crossing_groups(audit: Audit) -> list[tuple[int, ...]]:
+    """Return the groups whose images are in several splits."""
+    return [group for group in audit.groups.members if len({audit.images.split_of[i] for i in group}) > 1]
+
+
+def manifest(audit: Audit) -> str:
+    """Return a manifest of all readable images with their groups, for data=csv; "" where there is no group or no file.
+
+    The stated splits are kept unless a group is in several of them: Thaw then splits anew, each group whole.
+    """
+    images = audit.images
+    if not audit.groups.members or not images.listing.paths:
+        return ""
+    names = {i: f"group_{k:04}" for k, group in enumerate(audit.groups.members) for i in group}
+    keeps_splits = not crossing_groups(audit) and any(sample.split for sample in images.samples)
+    columns = ("path", "label", "group", *(["split"] if keeps_splits else []))
+    rows = (
+        [str(images.listing.paths[i].resolve()), images.samples[i].label, names.get(i, ""),
+         *([images.split_of[i]] if keeps_splits else [])]
+        for i in images.readable.tolist()
+    )  # fmt: skip
+    return _csv(columns, rows)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """`cell` as text to a spreadsheet (OWASP: CSV injection).
+
+    >>> _harmless("=1+1"), _harmless("rose.jpg")
+    ("'=1+1", 'rose.jpg')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _unreadable(audit: Audit) -> Iterator[Finding]:
+    for i in audit.images.store.unreadable:
+        sample = audit.images.samples[i]
+        yield Finding(
+            UNREADABLE, sample.split or "", sample.name, sample.label, details=why_unreadable(audit.images, i)
+        )
+
+
+def _skipped(audit: Audit) -> Iterator[Finding]:
+    return (Finding(SKIPPED, path=each.name, details=each.why) for each in audit.images.skipped)
+
+
+def _absent(audit: Audit) -> Iterator[Finding]:
+    for split in SPLITS:
+        counts = audit.images.counts(split)
+        if counts:
+            for name in audit.images.class_names:
+                if not counts[name]:
+                    yield Finding(ABSENT, split, label=name, details=f"{split} has no image of it")
+
+
+def _small(audit: Audit) -> Iterator[Finding]:
+    for i in audit.images.readable.tolist():
+        facts = audit.images.facts[i]
+        if facts and min(facts.width, facts.height) < audit.side:
+            details = f"{facts.width} × {facts.height} px, enlarged to {audit.side}"
+            yield _of(audit, i, SMALL, details=details, score=1 - min(facts.width, facts.height) / audit.side)
+
+
+def _pairs(audit: Audit) -> Iterator[Finding]:
+    samples, split_of = audit.images.samples, audit.images.split_of
+    for i, j, bits in audit.groups.pairs.tolist():
+        kind = ACROSS if split_of[i] != split_of[j] else WITHIN
+        kind = CONFLICT if samples[i].label != samples[j].label else kind
+        suggested = samples[j].label if kind == CONFLICT else ""
+        details = f"and {samples[j].name} ({split_of[j]}, {samples[j].label}): {bits} of {BITS} bits differ"
+        yield _of(audit, i, kind, suggested, details, 1 - bits / BITS)
+
+
+def _grouped(audit: Audit) -> Iterator[Finding]:
+    largest = len(audit.groups.members[0]) if audit.groups.members else 1
+    for k, group in enumerate(audit.groups.members):
+        for i in group:
+            yield _of(audit, i, GROUP, details=f"group_{k:04}: {len(group)} images", score=len(group) / largest)
+
+
+def _suspects(audit: Audit) -> Iterator[Finding]:
+    if audit.suspicion is None:
+        return
+    names, readable = audit.images.class_names, audit.images.readable
+    for each in audit.suspicion.suspects:
+        details = (
+            f"{'confident' if each.is_confident else 'possible'}: probability {each.given_probability:.3f} of the "
+            f"given label, {each.suggested_probability:.3f} of the suggested one"
+        )
+        yield _of(audit, int(readable[each.position]), SUSPECT, names[each.suggested], details, each.score)
+
+
+def _of(audit: Audit, i: int, kind: str, suggested: str = "", details: str = "", score: float = 1.0) -> Finding:
+    sample = audit.images.samples[i]
+    return Finding(
+        kind, audit.images.split_of[i], sample.name, sample.label, suggested, details, float(np.clip(score, 0, 1))
+    )

@@ -1,0 +1,89 @@
+"""An audit from its checked configuration to its files: findings.csv, manifest.csv and audit.html."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from src.auditing.features import frozen_features
+from src.auditing.findings import Audit, all_findings, as_csv, manifest
+from src.auditing.groups import Groups, find_groups
+from src.auditing.images import AuditedImages, load_images
+from src.auditing.labels import Suspicion, find_suspects
+from src.auditing.page import write_page
+from src.auditing.summary import statements
+from src.config import TrialConfig
+from src.data.duplicates import near_pairs
+from src.errors import ThawError, one_line
+from src.files import write_whole
+from src.models.catalog import BackboneSpec, find_backbone
+from src.models.weights import WeightSet, weight_set
+from src.reporting.terminal import Terminal
+
+FILES = ("audit.html", "findings.csv", "manifest.csv")
+
+
+def run_audit(trial: TrialConfig, output: Path) -> list[str]:
+    """Audit the images of `trial`, write the files to `output`, and return the lines for the terminal.
+
+    Nothing is written to MLflow: an audit is of the data, and has no trial's numbers.
+
+    Raises:
+        ThawError: bad input, as for a trial; or an image set that cannot be audited.
+    """
+    spec = find_backbone(trial.backbone)
+    weights = weight_set(trial.weights, spec)
+    side = trial.image_size or weights.image_size
+    spec.check_side(side)
+    with Terminal(trial.runtime.progress) as terminal:
+        terminal.bar(f"reading images at {side} px")
+        threads = trial.runtime.threads or os.cpu_count() or 1
+        images = load_images(trial.data, side, trial.runtime.cache_dir, threads, terminal.count)
+        groups = find_groups(images, _pairs(images))
+        suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
+        audit = Audit(images, side, groups, suspicion)
+        paths = _write(audit, output)
+    return [one_line(each.text, 2000) for each in statements(audit)] + [f"{path.name}: {path}" for path in paths]
+
+
+def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Near-equal pairs among the readable images, by their indices in the listing."""
+    readable = images.readable
+    pairs = near_pairs(images.store.hashes[readable])
+    return np.column_stack([readable[pairs[:, :2]], pairs[:, 2]])
+
+
+def _suspicion(
+    trial: TrialConfig,
+    spec: BackboneSpec,
+    weights: WeightSet,
+    images: AuditedImages,
+    groups: Groups,
+    terminal: Terminal,
+) -> Suspicion | None:
+    readable = images.readable
+    numbers = {name: k for k, name in enumerate(images.class_names)}
+    labels = np.array([numbers[images.samples[i].label] for i in readable], np.int64)
+    if weights.name == "random":
+        terminal.warn("weights=random: frozen random layers know little, so suspected label errors are mostly chance")
+    terminal.bar("computing frozen layers")
+    try:
+        features = frozen_features(images.store.pixels[readable], spec, weights, trial.runtime, terminal.count)
+    except ThawError as error:
+        if "cannot be downloaded" not in str(error):
+            raise
+        raise ThawError(f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula") from error
+    terminal.bar("fitting heads")
+    return find_suspects(features, labels, groups.of[readable], terminal.count)
+
+
+def _write(audit: Audit, output: Path) -> list[Path]:
+    """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
+    findings, table = all_findings(audit), manifest(audit)
+    shown = {"findings.csv": as_csv(findings)} | ({"manifest.csv": table} if table else {})
+    for name in FILES:
+        (output / name).unlink(missing_ok=True)
+    for name, text in shown.items():
+        write_whole(output / name, text)
+    write_page(output / "audit.html", audit, findings)
+    return [output / name for name in ("audit.html", *shown)]
