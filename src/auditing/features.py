@@ -38,7 +38,7 @@ def frozen_features(
 
     runtime.set_threads(machine)
     plain = pretrained(spec, weights, pixels.shape[1], 0)
-    network = build_network(plain, classes=2, batchnorm="inference")
+    network = build_network(plain, spec, classes=2, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0)
     depth = resolve_depth(0, network.table, "inference", spec.name)
     passage = Passage(network.model, None, (natural_cut(network.graph, network.table, depth),))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from src.data.trees import SPECIES, draw_tree
+from src.demo.trees.tree import SPECIES, draw_tree
 
 from src.auditing.findings import Finding as Row
 from src.auditing.findings import as_csv

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from src.data.trees import draw_tree
+from src.demo.trees.tree import draw_tree
 
 from src.auditing.groups import Groups, find_groups, infer_pattern
 from src.auditing.images import AuditedImages, load_images
