@@ -48,7 +48,9 @@ def train(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> Train:
 
     def typed(*overrides: str, cwd: Path = tmp_path) -> tuple[int, str]:
         where = (f"runtime.cache_dir={tmp_path}/cache", f"hydra.run.dir={tmp_path}/out")
-        done = thaw("src.train", *kept, *where, "epochs=1", *overrides, cwd=cwd)
+        flags = [each for each in overrides if each.startswith("-")]
+        rest = [each for each in overrides if each not in flags]
+        done = thaw("src.train", *flags, *kept, *where, "epochs=1", *rest, cwd=cwd)
         return done.returncode, done.stderr
 
     return typed

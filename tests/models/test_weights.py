@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import pytest
 
 from src.config import WeightsConfig
@@ -30,8 +31,9 @@ def test_width_and_native_size(backbone: str, changes: dict[str, object], alpha:
 
 def test_the_digest_is_of_the_files_content(tmp_path: Path) -> None:
     spec = find_backbone("resnet50")
-    for name, content in (("a.h5", b"1"), ("b.h5", b"1"), ("c.h5", b"2")):
-        (tmp_path / name).write_bytes(content)
+    for name, content in (("a.h5", 1), ("b.h5", 1), ("c.h5", 2)):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["layer"] = content
     a, b, c = (weight_set(_config(name="file", path=tmp_path / f"{n}.h5"), spec).digest for n in "abc")
     assert a == b != c
 
