@@ -72,12 +72,11 @@ def idle_keys_of(run: FoundRun, typed: Sequence[str]) -> set[str]:
     all keys.
     """
     parameters = run.data.params
-    if not any(name.startswith("schedule.") for name in parameters):
-        return set()
     keys = {override_key(line) for line in typed if not line.endswith("=null")}
     may_be_idle = {key for key in keys if key in {*PHASE_KEYS, "batchnorm"} or ("." in key and key[:6] != "hydra.")}
     unknown = {key for key in may_be_idle if not any(f"{name}.".startswith(f"{key}.") for name in parameters)}
-    return unknown | idle_keys(parameters, backbone_trains=backbone_trains(run))
+    is_described = any(name.startswith("schedule.") for name in parameters)
+    return idle_keys(parameters, backbone_trains=backbone_trains(run)) | (unknown if is_described else set())
 
 
 def backbone_trains(run: FoundRun) -> bool:

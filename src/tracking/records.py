@@ -36,7 +36,7 @@ def read_records(
     return [
         replace(record, objective=objective)
         for run, own in zip(runs, factors, strict=True)
-        for record in _records(run, _in_each_mode(own, factors), keys, memory)
+        for record in _records(run, _in_each_mode(own, factors) if run.data.params else [own], keys, memory)
     ]
 
 
@@ -52,7 +52,7 @@ def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
     """Return `own`, or where it lacks `batchnorm`, `own` in each mode of the trials that it is to be compared with."""
     beside = [other for other in factors if _MODE in other and _facet(other) == _facet(own)]
     modes = dict.fromkeys(other[_MODE] for other in beside)
-    return [own] if _MODE in own or not own or not modes else [own | {_MODE: mode} for mode in modes]
+    return [own] if _MODE in own or not modes else [own | {_MODE: mode} for mode in modes]
 
 
 def _facet(own: Mapping[str, Factor]) -> dict[str, Factor]:

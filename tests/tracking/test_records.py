@@ -73,7 +73,7 @@ def test_a_run_with_another_value_of_a_key_that_it_does_not_read_is_no_other_con
     assert list(facets(records)) == [""]
 
 
-@pytest.mark.parametrize("lines", ["unfrozen=0 x='it", "'batchnorm=a b' unfrozen=0", "the defaults", "=", "a=b=c"])
+@pytest.mark.parametrize("lines", ["unfrozen=0 x='it", "'data.root=a b' unfrozen=0", "the defaults", "=", "a=b=c"])
 def test_spellings_that_are_cut_or_odd(client: mlflow.MlflowClient, lines: str) -> None:
     (record,) = read(client, spelled(client, f"odd {lines}", lines, batchnorm="train"))
     assert record.overrides == lines
