@@ -221,7 +221,7 @@ class TrackingConfig(Section):
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
     run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
     save_model: bool | None = Field(
-        description="log the kept weights as a Keras model that MLflow can load; null: of single trials, not of a sweep's"
+        description="log the kept weights as a Keras model for MLflow; null: in single trials, not in sweeps"
     )
 
 

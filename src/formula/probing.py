@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
@@ -17,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from src.data.trees import SPECIES, draw_tree
 from src.formula.weights import WEIGHTS, load_formula_weights
+from src.keras_setup import keras
 
 Pictures = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

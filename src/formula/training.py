@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from src.formula import source
 from src.formula.targets import Whitening, described
 from src.formula.weights import save_formula_weights
+from src.keras_setup import keras
 
 Tensor = Any
 

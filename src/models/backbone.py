@@ -6,12 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers
 
 from src.errors import ThawError, one_line
 from src.formula.weights import load_formula_weights
+from src.keras_setup import keras, layers
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5

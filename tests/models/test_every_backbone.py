@@ -58,7 +58,15 @@ def row_of(name: str, table: tuple[LayerInfo, ...]) -> list[str]:
     named = [block for block in dict.fromkeys(blocks) if block not in {"stem", "top"}]
     parameters = sum(size for layer in table for _, size in layer.variables)
     first = table[blocks.index(named[-1])].name
-    return [spec.class_name, str(spec.least_size), str(len(table)), str(len(named)), named[-1], first, f"{parameters:,}"]
+    return [
+        spec.class_name,
+        str(spec.least_size),
+        str(len(table)),
+        str(len(named)),
+        named[-1],
+        first,
+        f"{parameters:,}",
+    ]
 
 
 def test_the_document_lists_every_backbone_with_the_papers_blocks() -> None:
