@@ -8,11 +8,11 @@ row is a function of the image alone, whatever its neighbours, and whether it is
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from src.keras_setup import keras
 from src.models.cut import Cut, segment
 
 _BATCH, _LARGE_IMAGES_BATCH, _LARGE = 32, 8, 256 * 256 * 3

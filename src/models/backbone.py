@@ -6,11 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers
 
 from src.errors import ThawError, one_line
+from src.keras_setup import keras, layers
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.embedded_weights import load_embedded_weights
 from src.models.layers import LayerInfo

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import keras
-from keras import layers
+from src.keras_setup import keras, layers
 
 
 def LeNet5(input_tensor: Any, **_unused: object) -> keras.Model:  # noqa: N802 - named as keras.applications names its own

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers
 from numpy.typing import NDArray
 
+from src.keras_setup import keras, layers
 from src.models.backbone import backbone_layers, describe_layers
 from src.models.catalog import BackboneSpec
 from src.models.cut import Graph, trace

@@ -8,11 +8,10 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
+from src.keras_setup import keras, layers
 from src.models.depth import BatchNormPolicy
 
 

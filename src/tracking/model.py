@@ -3,12 +3,12 @@
 from importlib.metadata import version
 from pathlib import Path
 
-import keras
 import mlflow
 import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
+from src.keras_setup import keras
 from src.models.network import Network
 
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from src.config import OptimizerConfig
 from src.features.passage import unpack
+from src.keras_setup import keras
 from src.models.cut import Cut, segment
 from src.models.depth import Depth
 from src.models.network import Network

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from src.data.augment import AS_THEY_ARE
 from src.data.batches import epoch_order, images_shown
 from src.data.dataset import Dataset
 from src.features.passage import Passage
+from src.keras_setup import keras
 from src.models.backbone import pretrained
 from src.models.cut import Cut
 from src.models.depth import Depth

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from src.demo.trees.tree import SPECIES, draw_tree
 
 from src.auditing.findings import Finding as Row
 from src.auditing.findings import as_csv
 from src.auditing.labels import find_suspects
 from src.data.duplicates import RADIUS, near_pairs
+from src.demo.trees.tree import SPECIES, draw_tree
 from tests.conftest import CLASSES, Command, make_photos
 
 FORMULA_SIZE = 96

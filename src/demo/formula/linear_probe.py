@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
@@ -19,6 +18,7 @@ from src.data.listing import UnreadableImageError
 from src.demo.trees.species import SPECIES
 from src.demo.trees.tree import draw_tree
 from src.errors import ThawError
+from src.keras_setup import keras
 from src.models.embedded_weights import EMBEDDED_WEIGHTS, load_embedded_weights
 from src.verdict.intervals import wilson_interval
 

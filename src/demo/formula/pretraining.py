@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from src.demo.formula import formula_images
 from src.demo.formula.targets import Whitening, describe
 from src.files import write_whole
+from src.keras_setup import keras
 from src.models.embedded_weights import digest_file
 
 Tensor = Any
