@@ -68,7 +68,7 @@ def run(photos: Path, weights: Path) -> dict[str, float]:
     spec, weight_set = find_backbone("mobilenetv2"), WeightSet("file", weights, 1.0, SIDE, "benchmark")
     plain = pretrained(spec, weight_set, SIDE, 0)
     (pixels, labels), (val_pixels, _) = images(photos, "train"), images(photos, "val")
-    network = build_network(plain, classes=int(labels.max()) + 1, batchnorm="inference")
+    network = build_network(plain, spec, classes=int(labels.max()) + 1, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0.2)
     depths = [resolve_depth(depth, network.table, "inference", spec.name) for depth in DEPTHS]
     cuts = [natural_cut(network.graph, network.table, depth) for depth in depths]

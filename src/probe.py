@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from src.errors import ThawError
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Print one row of scores for each set of pictures and return the exit status."""
@@ -17,11 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--formula", type=Path, help="formula weights other than those that come with the project")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from src.formula.probing import compare
-
     try:
+        from src.formula.probing import compare
+
         compare(options.part, options.photos, options.weights, options.formula)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ThawError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -84,6 +84,7 @@ from src.data.split import Splits
 from src.features.placement import Placement, Placements
 from src.features.store import FeatureStore
 from src.features.supply import Keeping, Supply
+from src.models.catalog import find_backbone
 from src.models.cut import natural_cut
 from src.models.depth import resolve_depth
 from src.models.network import build_network
@@ -103,7 +104,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))  # all that the process
 image = keras.Input((SIDE, SIDE, 3), name="image")
 wide = keras.layers.Conv2D(WIDE, 3, padding="same", use_bias=False, name="block1_conv")(image)
 plain = keras.Model(image, keras.layers.BatchNormalization(name="block1_bn")(wide), name="wide")
-net = build_network(plain, classes=2, batchnorm="inference")
+net = build_network(plain, find_backbone("lenet5"), classes=2, batchnorm="inference")
 net.begin(plain.get_weights(), seed=0, dropout=0.0)
 depth = resolve_depth(1, net.table, "inference", "wide")
 cut = natural_cut(net.graph, net.table, depth)

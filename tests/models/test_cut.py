@@ -30,7 +30,7 @@ def network(name: str, batchnorm: BatchNormPolicy = "inference", side: int = 32)
     weights = WeightSet("random", None, 0.35 if name == "mobilenetv2" else 1.0, side, f"random/{name}")
     spec = find_backbone(name)
     plain = pretrained(spec, weights, side, 0)
-    net = build_network(plain, classes=3, batchnorm=batchnorm)
+    net = build_network(plain, spec, classes=3, batchnorm=batchnorm)
     net.begin(plain.get_weights(), seed=0, dropout=0.2)
     generator = np.random.default_rng(1)
     for layer in net.model.layers:

@@ -5,15 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import ThawError
+from src.models.catalog import find_backbone
 from src.models.depth import BatchNormPolicy, resolve_depth
-from src.models.layers import LayerInfo, block_names
+from src.models.layers import LayerInfo
 
 
 def layer(name: str, *sizes: int, batchnorm: bool = False) -> LayerInfo:
     return LayerInfo(name, tuple((f"{name}/v{i}", size) for i, size in enumerate(sizes)), batchnorm)
 
 
-TABLE = (
+TABLE = find_backbone("mobilenetv2").blocks.given_to((
     layer("input"),
     layer("Conv1", 100),
     layer("bn_Conv1", 4, 4, batchnorm=True),
@@ -25,7 +26,7 @@ TABLE = (
     layer("Conv_1", 30),
     layer("Conv_1_bn", 3, 3, batchnorm=True),
     layer("out_relu"),
-)
+))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -90,17 +91,25 @@ def test_a_depth_tells_what_it_trains_or_that_it_trains_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "blocks"),
+    ("backbone", "names", "blocks"),
     [
-        (["conv1_conv", "conv2_block1_1_conv", "conv2_block1_out"], ["stem", "conv2_block1", "conv2_block1"]),
-        (["stem_conv", "block1a_dwconv", "block7a_add", "top_conv"], ["stem", "block1a", "block7a", "top"]),
-        (["conv", "expanded_conv_project", "expanded_conv_10_add", "conv_1"],
-         ["stem", "expanded_conv", "expanded_conv_10", "top"]),
-        (["conv1", "conv_dw_1", "conv_pw_1_relu", "conv_pad_2"], ["stem", "block_1", "block_1", "block_2"]),
-        (["x_stage_0_block_0_a", "x_stage_3_block_2_b"], ["stage_0_block_0", "stage_3_block_2"]),
-        (["conv2d", "mixed0", "conv2d_9", "mixed1", "conv2d_99"], ["mixed0", "mixed0", "mixed1", "mixed1", "top"]),
-        (["dense", "other"], ["", ""]),
+        ("resnet50", "conv1_conv conv2_block1_1_conv conv2_block1_out", "stem conv2_block1 conv2_block1"),
+        ("efficientnetb0", "stem_conv block1a_dwconv block7a_add top_conv", "stem block1a block7a top"),
+        ("mobilenetv3small", "conv expanded_conv_project expanded_conv_10_add conv_1",
+         "stem expanded_conv expanded_conv_10 top"),
+        ("mobilenet", "conv1 conv_dw_1 conv_pw_1_relu conv_pad_2", "stem block_1 block_1 block_2"),
+        ("convnexttiny", "x_stem x_stage_0_block_0_a x_downsampling_block_0 x_stage_1_block_0_b layer_normalization",
+         "stem stage_0_block_0 stage_1_block_0 stage_1_block_0 top"),
+        ("inceptionv3", "conv2d max_pooling2d_1 conv2d_8 mixed0 conv2d_9 mixed9_0 mixed1 relu",
+         "stem stem mixed0 mixed0 mixed1 mixed1 mixed1 top"),
+        ("inceptionresnetv2",
+         "conv2d max_pooling2d_1 conv2d_8 mixed_5b conv2d_200 block8_10_mixed block8_10_conv custom_scale_layer_39 "
+         "conv_7b conv_7b_bn",
+         "stem stem mixed_5b mixed_5b block8_10 block8_10 block8_10 block8_10 top top"),
+        ("nasnetmobile", "stem_bn1 activation reduction_concat_stem_1 normal_conv_1_0 normal_concat_0 activation_9",
+         "stem cell_stem_1 cell_stem_1 cell_0 cell_0 top"),
     ],
 )  # fmt: skip
-def test_blocks_are_read_from_the_names_of_each_family(names: list[str], blocks: list[str]) -> None:
-    assert block_names([layer(name, 1) for name in names]) == blocks
+def test_each_family_states_its_blocks(backbone: str, names: str, blocks: str) -> None:
+    table = find_backbone(backbone).blocks.given_to([layer(name, 1) for name in names.split()])
+    assert [info.block for info in table] == blocks.split()

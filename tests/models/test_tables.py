@@ -16,11 +16,13 @@ from src.project import PROJECT
 RANDOM = WeightSet("random", None, 0.35, 96, "random")
 
 
-@pytest.mark.parametrize(("backbone", "alpha"), [("mobilenetv2", 0.35), ("lenet5", 1.0), ("mobilenetv3small", 1.0)])
+@pytest.mark.parametrize(
+    ("backbone", "alpha"), [("mobilenetv2", 0.35), ("lenet5", 1.0), ("mobilenetv3small", 1.0), ("convnexttiny", 1.0)]
+)
 def test_the_table_is_the_networks(tmp_path: Path, backbone: str, alpha: float) -> None:
     spec, weights = find_backbone(backbone), WeightSet("random", None, alpha, 96, "random")
     built = layer_table(spec, weights, 32, tmp_path)
-    network = build_network(pretrained(spec, weights, 32, 0), classes=3, batchnorm="inference")
+    network = build_network(pretrained(spec, weights, 32, 0), spec, classes=3, batchnorm="inference")
     assert built == network.table
     assert layer_table(spec, weights, 32, tmp_path) == built
 

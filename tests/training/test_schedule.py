@@ -154,7 +154,9 @@ def test_a_phase_can_be_trained_alone_from_the_weights_before_it(
 )
 def test_gradual_unfreezing_goes_no_deeper_than_the_trial(composed: Compose, unfrozen: str, depths: list[int]) -> None:
     table = [LayerInfo("input", (), False)] + [
-        LayerInfo(f"block{b}_{kind}", ((f"{b}{kind}", 9),), False) for b in (1, 2, 3) for kind in ("a", "b")
+        LayerInfo(f"block{b}_{kind}", ((f"{b}{kind}", 9),), False, f"block{b}")
+        for b in (1, 2, 3)
+        for kind in ("a", "b")
     ]
     planned = plan_depths(composed("schedule=gradual", f"unfrozen={unfrozen}"), table, "net")
     assert [depth.canonical for depth in planned.values()] == depths
