@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from src.errors import ThawError
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, write the weights and their digest, and return the exit status."""
@@ -23,8 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--pool must be 2 or more")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(options.threads), "TF_NUM_INTEROP_THREADS": "1"}
-    from src.demo.formula.pretraining import Recipe, train
-
+    try:
+        from src.demo.formula.pretraining import Recipe, train
+    except ThawError as error:
+        print(f"thaw: {error}", file=sys.stderr)
+        return 1
     recipe = Recipe(options.images, options.minutes, options.seed, options.batch, pool=options.pool)
     train(recipe, options.output, log=lambda line: print(line, flush=True))
     print(f"wrote {options.output}")

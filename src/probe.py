@@ -17,9 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--formula", type=Path, help="formula weights (.npz); default: the embedded ones")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from src.demo.formula.linear_probe import compare
-
     try:
+        from src.demo.formula.linear_probe import compare
+
         compare(options.part, options.photos, options.weights, options.formula)
     except (ThawError, ValueError, OSError) as error:
         print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gc
 import hashlib
+import importlib
 import os
 import platform
 import sys
@@ -44,6 +45,7 @@ with _quiet():
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
 
+importlib.import_module("src.keras_setup")  # before anything else imports Keras, as KerasTuner does
 gc.freeze()  # what imports made is no garbage, and a network that is given up is
 gc.set_threshold(*PYTHONS_THRESHOLD)
 

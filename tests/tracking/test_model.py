@@ -1,0 +1,98 @@
+"""Kept models: which trials keep one, and that Keras and MLflow load it in a process that knows nothing of Thaw."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from src.models.catalog import find_backbone
+from tests.conftest import CLASSES, Command, save_photo
+
+READ_BACK = """
+import json, sys
+from pathlib import Path
+import keras, mlflow, numpy as np
+from PIL import Image
+run, uri, file, photos, classes = *sys.argv[1:5], sys.argv[5].split(",")
+mlflow.set_tracking_uri(uri)
+models = keras.saving.load_model(file, safe_mode=True), mlflow.keras.load_model(f"runs:/{run}/model")
+paths = [(path, k) for k, name in enumerate(classes) for path in sorted((Path(photos) / name).iterdir())]
+images = np.stack([np.asarray(Image.open(path), np.float32) for path, _ in paths])
+truth = np.array([[k] for _, k in paths])
+losses = [float(-np.log(np.take_along_axis(m.predict(images, verbose=0), truth, axis=1)).mean()) for m in models]
+print(json.dumps({"losses": losses, "src": "src" in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def photos_at_32_px(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for split in ("train", "val", "test"):
+        for k, name in enumerate(CLASSES):
+            for i in range(3):
+                save_photo(folder / split / name / f"{i}.png", (60 + 70 * k, 200 - 70 * k, 90), 10 * k + i, (32, 32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(photos_at_32_px: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """A trial as users type it: whether its model is kept is left to the default."""
+    return (
+        "src.train", "weights=random", "data=folder", f"data.root={photos_at_32_px}", "image_size=32", "epochs=1",
+        "fine_tune_epochs=1", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path_factory.mktemp('cache')}",
+        f"runtime.work_dir={tmp_path_factory.mktemp('work')}",
+    )  # fmt: skip
+
+
+def runs_with_a_model(store_uri: str, backbone: str) -> int:
+    client = mlflow.MlflowClient(store_uri)
+    query = f"tags.model = 'kept' and params.backbone = '{backbone}'"
+    return len(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "depth"), [("resnet50", "0"), ("mobilenetv3small", "0"), ("ConvNeXtTiny", "1 block"), ("VGG16", "all")]
+)
+def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
+    thaw: Command, command: tuple[str, ...], photos_at_32_px: Path, store_uri: str, tmp_path: Path, backbone: str,
+    depth: str,
+) -> None:  # fmt: skip
+    done = thaw(*command, f"backbone={backbone}", f"unfrozen={depth}", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert find_backbone(backbone).class_name.lower() in done.stdout
+    file = tmp_path / "model" / "data" / "model.keras"
+    arguments = [summary["run_id"], store_uri, str(file), str(photos_at_32_px / "val"), ",".join(CLASSES)]
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", READ_BACK, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    found = json.loads(loaded.stdout)
+    assert found["losses"] == pytest.approx([summary["best/val_loss"]] * 2, rel=1e-4, abs=1e-5)
+    assert not found["src"]
+
+
+def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_from_kept_phases(
+    thaw: Command, command: tuple[str, ...], store_uri: str, tmp_path: Path
+) -> None:
+    lenet = (*command, "backbone=lenet5", "unfrozen=1,all")
+    done = thaw(lenet[0], "-m", *lenet[1:], f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert done.returncode == 0, done.stderr
+    assert runs_with_a_model(store_uri, "lenet5") == 0
+    alone = (*command, "backbone=lenet5", "unfrozen=all", f"hydra.run.dir={tmp_path / 'alone'}")
+    again = thaw(*alone)
+    assert again.returncode == 0, again.stderr
+    assert "are known from an earlier trial" in again.stdout
+    assert runs_with_a_model(store_uri, "lenet5") == 1
+    swept, single = (json.loads((tmp_path / folder / "summary.json").read_text()) for folder in ("sweep/1", "alone"))
+    assert (swept["trial_key"], swept["history"]) == (single["trial_key"], single["history"])
+    assert swept["run_id"] != single["run_id"]
+    assert (tmp_path / "alone" / "model" / "data" / "model.keras").exists()
+    assert "answered by the run" in thaw(*alone).stdout
+    forced = thaw(lenet[0], "-m", *lenet[1:-1], "unfrozen=2", "tracking.save_model=true", f"hydra.sweep.dir={tmp_path}")
+    assert forced.returncode == 0, forced.stderr
+    assert runs_with_a_model(store_uri, "lenet5") == 2
