@@ -149,3 +149,24 @@ def tell_row(row: list[str]) -> None:
     if os.environ.get("THAW_BACKBONES_TABLE"):
         with Path(os.environ["THAW_BACKBONES_TABLE"]).open("a") as file:
             file.write(line + "\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["convnexttiny", "densenet121", "xception", "nasnetmobile", "inceptionv3", "efficientnetv2b0", "vgg16"]
+)
+def test_stored_features_change_no_number_in_any_family(
+    name: str, thaw: Command, photos_by_size: dict[int, Path], store_uri: str, tmp_path: Path
+) -> None:
+    size = find_backbone(name).least_size
+    done = thaw(
+        "src.train", "-m", f"backbone={name}", "weights=random", "data=folder", f"data.root={photos_by_size[size]}",
+        f"image_size={size}", "epochs=2", "fine_tune_epochs=2", "unfrozen=1 block", "features.store=true,false",
+        "force=true", f"study=stored {name}", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path / 'c'}",
+        f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "c" / "features").glob("*.npy"))
+    stored, computed = (json.loads((tmp_path / "out" / k / "summary.json").read_text()) for k in "01")
+    assert stored["run_id"] != computed["run_id"]
+    assert (stored["history"], stored["test/loss"]) == (computed["history"], computed["test/loss"])
