@@ -29,6 +29,7 @@ def points(difference: float, *, signed: bool = False) -> str:
 def said(value: float, metric: Metric) -> str:
     """Return a metric's value: per cent where it is a proportion.
 
+    >>> from src.metrics import METRICS
     >>> said(0.8125, METRICS["balanced_accuracy"]), said(0.8125, METRICS["macro_f1"])
     ('81.2 %', '0.812')
     """
@@ -38,6 +39,7 @@ def said(value: float, metric: Metric) -> str:
 def said_apart(difference: float, metric: Metric, *, signed: bool = False) -> str:
     """Return a difference of a metric's values: percentage points where it is a proportion.
 
+    >>> from src.metrics import METRICS
     >>> said_apart(0.0412, METRICS["accuracy"]), said_apart(-0.0412, METRICS["macro_f1"], signed=True)
     ('4.1 points', '−0.041')
     """
@@ -47,6 +49,7 @@ def said_apart(difference: float, metric: Metric, *, signed: bool = False) -> st
 def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
     """Return a metric's value or a difference of two, without a unit.
 
+    >>> from src.metrics import METRICS
     >>> plain(0.8125, METRICS["accuracy"]), plain(0.02, METRICS["macro_f1"], signed=True)
     ('81.2', '+0.020')
     """
@@ -59,6 +62,7 @@ def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
 def spoken(difference: Interval, metric: Metric) -> str:
     """A difference of a metric's values with its interval.
 
+    >>> from src.metrics import METRICS
     >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
     '+4.0 points, 95 % interval −1.0 to +9.0'
     """
