@@ -149,7 +149,7 @@ def _answer(
         return None
     needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, around.member)
-    found = memory.finished_with_model(key, needed, lost) if asks else memory.finished(key, needed)
+    found = memory.finished_with_model(key, lost, needed) if asks else memory.finished(key, needed)
     if found is None:
         return None
     from_the_data = baselines(plan.dataset)

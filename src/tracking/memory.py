@@ -26,11 +26,14 @@ class TrialMemory:
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client
 
-    def finished(self, key: str, with_metric: str) -> FoundRun | None:
-        """Return the run that finished the trial `key` last and has this metric, which one from before may lack."""
+    def finished(self, key: str, with_metric: str = "") -> FoundRun | None:
+        """Return the run that finished the trial `key` last, if one has.
+
+        `with_metric`: only a run that measured it, which one from before may lack; empty: any.
+        """
         return next(iter(self._measured(_finished(key), with_metric)), None)
 
-    def finished_with_model(self, key: str, with_metric: str, lost: Callable[[FoundRun], None]) -> FoundRun | None:
+    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None], with_metric: str = "") -> FoundRun | None:
         """Return the run that :meth:`finished` returns, of those whose model can be had.
 
         `lost` is given the latest run that kept its model, where none has its files any more.
@@ -42,7 +45,7 @@ class TrialMemory:
         return found
 
     def _measured(self, query: str, metric: str) -> list[FoundRun]:
-        return [run for run in self._search(query, _MOST_REPEATS) if metric in run.data.metrics]
+        return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
 
     def _has_model(self, run: FoundRun) -> bool:
         """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
