@@ -64,7 +64,7 @@ def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
     done = thaw(*command, f"backbone={backbone}", f"unfrozen={depth}", f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert find_backbone(backbone).class_name.lower() in done.stdout
+    assert find_backbone(backbone).class_name.lower() in done.stderr
     file = tmp_path / "model" / "data" / "model.keras"
     arguments = [summary["run_id"], store_uri, str(file), str(photos_at_32_px / "val"), ",".join(CLASSES)]
     loaded = subprocess.run(
@@ -86,13 +86,13 @@ def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_f
     alone = (*command, "backbone=lenet5", "unfrozen=all", f"hydra.run.dir={tmp_path / 'alone'}")
     again = thaw(*alone)
     assert again.returncode == 0, again.stderr
-    assert "are known from an earlier trial" in again.stdout
+    assert "are known from an earlier trial" in again.stderr
     assert runs_with_a_model(store_uri, "lenet5") == 1
     swept, single = (json.loads((tmp_path / folder / "summary.json").read_text()) for folder in ("sweep/1", "alone"))
     assert (swept["trial_key"], swept["history"]) == (single["trial_key"], single["history"])
     assert swept["run_id"] != single["run_id"]
     assert (tmp_path / "alone" / "model" / "data" / "model.keras").exists()
-    assert "answered by the run" in thaw(*alone).stdout
+    assert "answered by the run" in thaw(*alone).stderr
     forced = thaw(lenet[0], "-m", *lenet[1:-1], "unfrozen=2", "tracking.save_model=true", f"hydra.sweep.dir={tmp_path}")
     assert forced.returncode == 0, forced.stderr
     assert runs_with_a_model(store_uri, "lenet5") == 2
