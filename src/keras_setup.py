@@ -4,9 +4,11 @@ Every module of `src` takes `keras` and `layers` from here: the backend is fixed
 functions afterwards. Where Keras keeps downloads (KERAS_HOME) stays the user's choice.
 """
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,23 @@ def _overridden() -> list[str]:
     return where + ([f"{', '.join(environment)} in the environment"] if environment else [])
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep TensorFlow's native start-up messages (absent GPUs, instruction sets) off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
 def _import_keras() -> Any:
-    """Import Keras with TensorFlow as its backend.
+    """Import Keras with TensorFlow as its backend; TensorFlow reads keras.json when it is imported, so it comes here.
 
     Raises:
         ThawError: Keras cannot read its keras.json, or runs on another backend already.
@@ -50,8 +67,11 @@ def _import_keras() -> Any:
     for name in _VARIABLES:
         os.environ.pop(name, None)
     os.environ["KERAS_BACKEND"] = _BACKEND
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import keras
+        with quiet():
+            import keras
+            import tensorflow  # noqa: F401
     except Exception as error:
         path = keras_home() / "keras.json"
         if not path.exists():

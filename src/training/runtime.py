@@ -1,38 +1,18 @@
 """TensorFlow set up so that the same trial gives the same numbers. Importing this module starts TensorFlow."""
 
-import contextlib
 import functools
 import gc
 import hashlib
-import importlib
 import os
 import platform
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from src import PYTHONS_THRESHOLD
 from src.config import RuntimeConfig
 from src.errors import ThawError
+from src.keras_setup import quiet  # before TensorFlow: it starts both
 
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's native start-up chatter (absent GPUs, instruction sets) off the terminal."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _quiet():
+with quiet():
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # a sweep retraces on purpose
@@ -45,7 +25,6 @@ with _quiet():
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
 
-importlib.import_module("src.keras_setup")  # before anything else imports Keras, as KerasTuner does
 gc.freeze()  # what imports made is no garbage, and a network that is given up is
 gc.set_threshold(*PYTHONS_THRESHOLD)
 
