@@ -47,6 +47,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'known: dropout, seed'
     """
     names = list(known)
-    lowered = {name.lower(): name for name in names}
+    lowered = {name.lower(): name for name in reversed(names)}
     close = get_close_matches(word.lower(), lowered, n=1)
     return f"did you mean {lowered[close[0]]!r}?" if close else "known: " + ", ".join(names)
