@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -91,7 +92,8 @@ def fit(model: keras.Model, arrays: Sequence[NDArray[np.float32]]) -> dict[str, 
     return dict(history.history)
 
 
-HAS_AMX = "amx_tile" in Path("/proc/cpuinfo").read_text("utf-8", "replace")
+CPU = Path("/proc/cpuinfo")
+HAS_AMX = CPU.exists() and "amx_tile" in CPU.read_text("utf-8", "replace")
 
 TRAINED = [
     ("mobilenetv2", IN_A_BLOCK["mobilenetv2"], "inference"),
