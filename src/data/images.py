@@ -60,9 +60,8 @@ def store_images(listing: Listing, side: int, cache_dir: Path, threads: int, pro
         ThawError: the disk is full or the folder cannot be written.
     """
     folder = cache_dir / "images" / _key(listing, side)
-    if _is_whole(
-        folder, len(listing.samples), side
-    ):  # no lock: a folder is complete or not there, and may be read-only
+    # Without a lock: a folder is complete or not there, and a complete one may be on a read-only disk.
+    if _is_whole(folder, len(listing.samples), side):
         return _open(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
