@@ -1,9 +1,10 @@
 """Frozen stretches of a network as compiled functions from rows to rows.
 
 A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
-batches of one size, the last one filled up: kernels pick their way by the size of a batch and take what is left of a
-vector another way, but within batches of one size, a multiple of 8, what an image gives depends on nothing else. So a
-row is a function of the image alone, whatever its neighbours, and whether it is computed or read back.
+batches of one size, the last one filled up: kernels choose their method by the size of a batch, and matrix kernels take
+the rows of an operand in blocks, of 8 or 24 by processor, and the rest by another method. In batches of 24 there is no
+rest, so a row is a function of the image alone, wherever it stands, whatever its neighbours, and whether it is computed
+or read back.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from src.keras_setup import keras
 from src.models.cut import Cut, segment
 
-_BATCH, _LARGE_IMAGES_BATCH, _LARGE = 32, 8, 256 * 256 * 3
-"""Images that pass at a time; fewer of those that are large, for their memory."""
+BATCH = 24
+"""Images that pass at a time."""
 
 
 class Passage:
@@ -34,7 +35,6 @@ class Passage:
         stretch = segment(model, given or None, made)
         image = tuple(model.inputs[0].shape[1:])
         width = start.width if start else int(np.prod(image))
-        self.batch = _BATCH if int(np.prod(image)) <= _LARGE else _LARGE_IMAGES_BATCH
 
         def run(rows: tf.Tensor) -> list[tf.Tensor]:
             inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
@@ -43,11 +43,11 @@ class Passage:
             values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
             return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
 
-        self._run = tf.function(run, input_signature=[tf.TensorSpec((self.batch, width))], jit_compile=False)
+        self._run = tf.function(run, input_signature=[tf.TensorSpec((BATCH, width))], jit_compile=False)
 
     def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
-        found = [self._run(_filled(rows[k : k + self.batch], self.batch)) for k in range(0, len(rows), self.batch)]
+        found = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
         return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
 
 

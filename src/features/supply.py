@@ -16,7 +16,7 @@ from src.data.batches import images_shown
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.data.split import Indices
-from src.features.passage import Passage
+from src.features.passage import BATCH, Passage
 from src.features.placement import Placement, Placements
 from src.features.store import FeatureStore, Rows
 from src.files import gather
@@ -142,7 +142,7 @@ class Supply:
         count = int(self.dataset.splits[split].size)
         keys = [self._digest(split, view, cut.name) for cut in cuts]
         passage = self.passages(None, cuts)
-        size = passage.batch * int(np.clip(_BLOCK_BYTES // (passage.batch * _row_bytes(cuts)), 1, _MOST_BATCHES))
+        size = BATCH * int(np.clip(_BLOCK_BYTES // (BATCH * _row_bytes(cuts)), 1, _MOST_BATCHES))
 
         def blocks() -> Iterator[Mapping[str, Rows]]:
             self.keeping.listener.computing(0, count)

@@ -139,8 +139,8 @@ def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[
 
     To train the part behind a cut is to train the model, and to run its parts one after the other is to run it: bit for
     bit, on two conditions. Graphs are not rewritten, because Grappler's arithmetic_optimization, remapping and
-    constant_folding round otherwise in a whole than in its parts. And the batches are of one size, a multiple of 8:
-    kernels pick their way by the size, and take what is left of a vector another way.
+    constant_folding round otherwise in a whole than in its parts. And the batches are of one size, a multiple of
+    24: kernels choose their method by the size, and take what is left of a block of 8 or 24 rows by another.
     """
     from src.keras_setup import keras
 
