@@ -13,6 +13,10 @@ class ThawError(Exception):
     told = False
 
 
+class DownloadError(ThawError):
+    """Weights that a trial asks for cannot be downloaded."""
+
+
 class Interrupted(BaseException):
     """A signal asked the process to end; like KeyboardInterrupt, no ``except Exception`` may swallow it."""
 

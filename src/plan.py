@@ -3,7 +3,6 @@
 A bad name, a missing folder or a depth that the backbone does not have is told in a second.
 """
 
-import os
 from dataclasses import dataclass
 
 from src.clock import Clock
@@ -43,10 +42,7 @@ def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
     Raises:
         ThawError: no such backbone, weights, folder or depth; photos that are none.
     """
-    spec = find_backbone(trial.backbone)
-    weights = weight_set(trial.weights, spec)
-    side = trial.image_size or weights.image_size
-    spec.check_side(side)
+    spec, weights, side = pretrained_of(trial)
     with clock.part("data"):
         dataset = _read(trial, side, terminal)
     terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
@@ -57,7 +53,19 @@ def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
     return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
 
 
+def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
+    """Return the backbone and the weights that `trial` names, and the side of its images, px.
+
+    Raises:
+        ThawError: no such backbone or weights, or a side that the backbone does not take.
+    """
+    spec = find_backbone(trial.backbone)
+    weights = weight_set(trial.weights, spec)
+    side = trial.image_size or weights.image_size
+    spec.check_side(side)
+    return spec, weights, side
+
+
 def _read(trial: TrialConfig, side: int, terminal: Terminal) -> Dataset:
-    threads = trial.runtime.threads or os.cpu_count() or 1
     terminal.bar(f"reading images at {side} px")
-    return load_dataset(trial.data, side, trial.runtime.cache_dir, threads, terminal.count)
+    return load_dataset(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)

@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 from src.errors import Interrupted
 
+_SOON = 0.01
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -20,6 +22,7 @@ def leave_at_once() -> None:
 def raise_interrupted() -> None:
     """Raise :class:`Interrupted` on the first signal, then let the run close."""
     _handle(_interrupt)
+    sys.unraisablehook = _signal_again
 
 
 def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
@@ -36,6 +39,17 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     _handle(_Closing())
     raise Interrupted(number)
+
+
+def _signal_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that came within a finalizer: Python drops what is raised there."""
+    if not isinstance(lost.exc_value, Interrupted):
+        sys.__unraisablehook__(lost)
+        return
+    _handle(_interrupt)
+    again = threading.Timer(_SOON, os.kill, (os.getpid(), lost.exc_value.signal_number))
+    again.daemon = True
+    again.start()
 
 
 class _Closing:

@@ -70,7 +70,7 @@ def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judge
     data = verdict_of(thaw, place, "idle")
     (verdict,) = data["verdicts"]
     assert (verdict["facet"], verdict["reduced"]) == ("", "")
-    assert [row["accuracy"]["count"] for row in verdict["depths"]] == [2, 2]
+    assert [row["score"]["count"] for row in verdict["depths"]] == [2, 2]
     assert data["recommended"]["command"].count("epochs=") == 1
     for run in runs(place):
         assert not {"epochs", "augment.views", "data.split_seed"} & set(run.data.params)

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from src.config import DataConfig, FolderData
 from src.data.dataset import list_samples, split_readable
 from src.data.images import ImageStore, Progress, store_images
+from src.data.layout import walk
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.split import Splits
 from src.errors import ThawError, one_line
@@ -137,25 +138,13 @@ def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
     if not listing.paths:
         return
     listed, top = set(listing.paths), _top(config, listing)
-    for path in _files(top) if isinstance(config, FolderData) else _beside(listed):
+    for path in walk(top, every=True) if isinstance(config, FolderData) else _beside(listed):
         if path not in listed and path != getattr(config, "manifest", None):
             yield Skipped(_below(path, top), _why_skipped(path, top, is_folder=isinstance(config, FolderData)))
 
 
 def _top(config: DataConfig, listing: Listing) -> Path:
     return config.root if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
-
-
-def _files(top: Path) -> Iterator[Path]:
-    """All that is no folder below `top`; links are followed, but no folder is entered twice."""
-    entered: set[str] = set()
-    for parent, folders, files in os.walk(top, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        yield from (Path(parent, name) for name in files)
 
 
 def _beside(listed: set[Path]) -> Iterator[Path]:

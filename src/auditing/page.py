@@ -16,7 +16,6 @@ from src.auditing.images import FileFacts
 from src.auditing.summary import kinds_of_pixels, statements
 from src.data.listing import SPLITS
 from src.errors import one_line, printable
-from src.files import write_whole
 
 MOST_SUSPECTS, MOST_PAIRS, MOST_GROUPS, MOST_OF_A_GROUP, MOST_ROWS = 60, 12, 8, 8, 40
 """What the page shows of each kind: at most so much, however many images there are."""
@@ -44,15 +43,15 @@ class _Pairs:
     count: int
 
 
-def write_page(path: Path, audit: Audit, findings: Sequence[Finding]) -> None:
-    """Write the audit to `path`, self-contained."""
+def page_text(audit: Audit, findings: Sequence[Finding]) -> str:
+    """Return the audit as a self-contained page."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     told, groups = statements(audit), audit.groups.members
     sections = ("labels", "duplicates", "groups", "classes", "files", "sizes")
-    page = environment.get_template("audit.html.j2").render(
+    return environment.get_template("audit.html.j2").render(
         name=printable(audit.images.listing.source),
         extent=_extent(audit),
         asks=[each for each in told if each.asks],
@@ -69,7 +68,6 @@ def write_page(path: Path, audit: Audit, findings: Sequence[Finding]) -> None:
         findings=_listed(findings),
         counts=Counter(each.kind for each in findings),
     )  # fmt: skip
-    write_whole(path, page)
 
 
 def _extent(audit: Audit) -> str:

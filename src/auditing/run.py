@@ -1,6 +1,5 @@
 """An audit from its checked configuration to its files: findings.csv, manifest.csv and audit.html."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,16 @@ from src.auditing.findings import Audit, all_findings, as_csv, manifest
 from src.auditing.groups import Groups, find_groups
 from src.auditing.images import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
-from src.auditing.page import write_page
+from src.auditing.page import page_text
 from src.auditing.summary import statements
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
-from src.errors import ThawError, one_line
+from src.errors import DownloadError, one_line
 from src.files import write_whole
-from src.models.catalog import BackboneSpec, find_backbone
-from src.models.weights import WeightSet, weight_set
+from src.models.catalog import BackboneSpec
+from src.models.weights import WeightSet
+from src.plan import pretrained_of
 from src.reporting.terminal import Terminal
-
-FILES = ("audit.html", "findings.csv", "manifest.csv")
 
 
 def run_audit(trial: TrialConfig, output: Path) -> list[str]:
@@ -31,14 +29,10 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
     Raises:
         ThawError: bad input, as for a trial; or an image set that cannot be audited.
     """
-    spec = find_backbone(trial.backbone)
-    weights = weight_set(trial.weights, spec)
-    side = trial.image_size or weights.image_size
-    spec.check_side(side)
+    spec, weights, side = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
         terminal.bar(f"reading images at {side} px")
-        threads = trial.runtime.threads or os.cpu_count() or 1
-        images = load_images(trial.data, side, trial.runtime.cache_dir, threads, terminal.count)
+        images = load_images(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
         audit = Audit(images, side, groups, suspicion)
@@ -69,21 +63,26 @@ def _suspicion(
     terminal.bar("computing frozen layers")
     try:
         features = frozen_features(images.store.pixels[readable], spec, weights, trial.runtime, terminal.count)
-    except ThawError as error:
-        if "cannot be downloaded" not in str(error):
-            raise
-        raise ThawError(f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula") from error
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula"
+        ) from error
     terminal.bar("fitting heads")
     return find_suspects(features, labels, groups.of[readable], terminal.count)
 
 
 def _write(audit: Audit, output: Path) -> list[Path]:
     """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
-    findings, table = all_findings(audit), manifest(audit)
-    shown = {"findings.csv": as_csv(findings)} | ({"manifest.csv": table} if table else {})
-    for name in FILES:
-        (output / name).unlink(missing_ok=True)
-    for name, text in shown.items():
-        write_whole(output / name, text)
-    write_page(output / "audit.html", audit, findings)
-    return [output / name for name in ("audit.html", *shown)]
+    findings = all_findings(audit)
+    texts = {
+        "audit.html": page_text(audit, findings),
+        "findings.csv": as_csv(findings),
+        "manifest.csv": manifest(audit),
+    }
+    paths = [output / name for name in texts]
+    for path in paths:  # all at once: files of two audits would not agree
+        path.unlink(missing_ok=True)
+    for path in paths:
+        if texts[path.name]:
+            write_whole(path, texts[path.name])
+    return [path for path in paths if texts[path.name]]

@@ -76,7 +76,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
-    if near.pairs and not isinstance(config, TreesData) and config.near_duplicates == "drop":
+    if near.pairs and config.near_duplicates == "drop":
         warnings.append(f"left out: {len(near.earlier)} photos that have their like in a later split")
         splits, near = _without(near, splits, listing), NearDuplicates()
     class_names, labels = _align(listing, splits)
@@ -128,7 +128,7 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore
     if not store.unreadable:
         return []
     text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_each(listing, store.unreadable)}"
-    allowed = 0.0 if isinstance(config, TreesData) else config.max_unreadable
+    allowed = config.max_unreadable
     if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
     return [f"skipped: {text}"]
@@ -154,8 +154,9 @@ def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArr
     """
     if not samples:
         raise ThawError("no photo could be read")
-    validation, test = (0.0, 0.0) if isinstance(config, TreesData) else (config.validation, config.test)
-    splits = split_samples(samples, validation=validation, test=test, fraction=config.fraction, seed=config.split_seed)
+    splits = split_samples(
+        samples, validation=config.validation, test=config.test, fraction=config.fraction, seed=config.split_seed
+    )
     return Splits(**{split: indices[splits[split]] for split in SPLITS})
 
 

@@ -1,7 +1,7 @@
 """Where the class folders of `data.root` are: found by the names of folders alone, before any image is read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,19 +88,31 @@ def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         ThawError: a folder cannot be read.
     """
-    entered: set[str] = set()
     files: list[Path] = []
     others: list[Path] = []
     try:
-        for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
-            real = os.path.realpath(parent)
-            folders[:] = sorted(name for name in folders if _counts(name)) if real not in entered else []
-            for path in (Path(parent, name) for name in sorted(names) if real not in entered and _counts(name)):
-                (files if path.is_file() else others).append(path)
-            entered.add(real)
+        for path in walk(folder):
+            (files if path.is_file() else others).append(path)
     except OSError as error:
         raise _no_access(error, folder) from error
     return files, others
+
+
+def walk(folder: Path, *, every: bool = False) -> Iterator[Path]:
+    """Yield all that is no folder below `folder`, in order; with `every`, also what :func:`walk_images` does not count.
+
+    Raises:
+        OSError: a folder cannot be read; with `every`, such folders are passed over.
+    """
+    entered: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=None if every else _raise, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if every or _counts(name))
+        yield from (Path(parent, name) for name in sorted(names) if every or _counts(name))
 
 
 def _raise(error: OSError) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from src.errors import ThawError, one_line
+from src.errors import DownloadError, ThawError, one_line
 from src.keras_setup import keras, layers
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.embedded_weights import load_embedded_weights
@@ -98,7 +98,7 @@ def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **whe
             return function(include_top=False, weights=source, **width, **where)
     except Exception as error:
         if "URL fetch failure" in str(error):
-            raise ThawError(_no_download(spec, error)) from error
+            raise DownloadError(_no_download(spec, error)) from error
         if isinstance(error, ValueError):
             raise ThawError(f"{spec.name} with weights={weights.name}: {one_line(error, 300)}") from error
         raise

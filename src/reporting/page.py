@@ -1,6 +1,7 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,16 +181,26 @@ def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
 
 
 def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
-    """What all trials were given alike, and what each run was given besides, in each of its spellings.
+    """Return what all trials were given alike, and what each run was given besides, in each of its spellings.
 
     >>> from types import SimpleNamespace as Trial
     >>> given = [("a", "data=x seed=0 dropout=0"), ("b", "data=x seed=1 dropout=0"), ("b", "data=x seed=1")]
     >>> _apart([Trial(run_id=run, overrides=text) for run, text in given])
     ('data=x', ['seed=0 dropout=0', 'seed=1 dropout=0 | seed=1'])
+    >>> _apart([Trial(run_id=run, overrides=f"seed=0 'data.root=my {run}'") for run in ("trees", "shrubs")])
+    ('seed=0', ["'data.root=my trees'", "'data.root=my shrubs'"])
     """
-    words = [trial.overrides.split(" ") for trial in trials]
+    words = [_typed_words(trial.overrides) for trial in trials]
     alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
     own: dict[str, list[str]] = {}
     for trial, each in zip(trials, words, strict=True):
         own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
     return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in own.values()]
+
+
+def _typed_words(overrides: str) -> list[str]:
+    """Return overrides one by one, each as it is typed in a shell: a value with blanks stays whole."""
+    try:
+        return [shlex.quote(word) for word in shlex.split(overrides)]
+    except ValueError:  # cut to what a tag holds, within quotes
+        return overrides.split(" ")

@@ -518,14 +518,32 @@ def test_a_damaged_or_mislabelled_weights_file_says_so(
     assert f"weights.path={name}: damaged or not a Keras file" in errors
 
 
-@pytest.mark.parametrize("mode", [(), ("-m", "seed=1,2")])
+RELATIVE = {
+    "root": ("data=folder", "data.root=p"),
+    "manifest": ("data=csv", "data.manifest=tables/m.csv", "data.image_folder=../p"),
+    "weights": ("data=folder", "data.root=p", "weights=file", "weights.path=tables/w.weights.h5"),
+}
+
+
+@pytest.mark.parametrize("mode", [(), pytest.param(("-m", "seed=1,2"), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", RELATIVE)
 def test_relative_places_start_where_the_command_was_typed_also_with_chdir(
-    train: Train, tmp_path: Path, mode: tuple[str, ...]
+    train: Train, tmp_path: Path, mode: tuple[str, ...], place: str
 ) -> None:
-    make_photos(tmp_path / "p", {"train": 4, "val": 2})
+    root = make_photos(tmp_path / "p", {"train": 4, "val": 2})
+    (tmp_path / "tables").mkdir()
+    rows = [(path.relative_to(root), path.parts[-2], path.parts[-3]) for path in sorted(root.rglob("*.png"))]
+    text = "".join(f"{path},{label},{split}\n" for path, label, split in rows)
+    (tmp_path / "tables" / "m.csv").write_text(f"path,label,split\n{text}")
+    if place == "weights":
+        from src.models.lenet import LeNet5, layers
+
+        LeNet5(layers.Input((32, 32, 3))).save_weights(tmp_path / "tables" / "w.weights.h5")
     sweep = (f"hydra.sweep.dir={tmp_path}/sweep",)
-    status, errors = train(*mode, "data=folder", "data.root=p", "hydra.job.chdir=true", *sweep)
+    status, errors = train(*mode, *RELATIVE[place], "hydra.job.chdir=true", *sweep)
     assert status == 0, errors
+    outputs = [tmp_path / "sweep" / str(number) for number in range(2)] if mode else [tmp_path / "out"]
+    assert all((output / "summary.json").exists() for output in outputs)
 
 
 # manifests

@@ -1,5 +1,6 @@
 """A study's page as a browser shows it: nothing overlaps, nothing complains, strangers' text stays text."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from src.data.duplicates import NearDuplicates, Pair
 from src.reporting.classes import write_classes
 from src.reporting.figures import draw_confusion, draw_mistakes, draw_near_duplicates
 from src.reporting.study import make_report
+from src.search.axes import label
 from src.tracking.study import Study
 from src.training.evaluation import Predictions
 from tests.browser import complaints, look, open_browser
@@ -76,8 +78,9 @@ def page(fill: Fill, client: mlflow.MlflowClient, tmp_path: Path) -> Callable[[s
 
     def make(name: str) -> str:
         trials = [
-            (trial(depth, seed, dropout=dropout, batchnorm=mode, backbone=name, overrides=f"unfrozen={depth} x={name}",
-                   tags=hostile_tags(name)), "FINISHED")
+            (trial(depth, seed, dropout=dropout, batchnorm=mode, backbone=name,
+                   overrides=label([f"unfrozen={depth}", f"x={name}", f"y={name} {seed}"]), tags=hostile_tags(name)),
+             "FINISHED")
             for depth in (0, 11) for seed in (0, 1) for dropout in (0.2, 0.5) for mode in ("train", name)
         ]  # fmt: skip
         study = fill(f"study {name} {tmp_path}", trials)
@@ -122,7 +125,9 @@ def test_the_page(browser: Chrome, page: Callable[[str], str], name: str) -> Non
 def _check_names(browser: Chrome, name: str) -> None:
     assert browser.execute_script("return window.ran") is None
     assert name in browser.execute_script("return document.querySelector('h1').textContent")
-    assert name in browser.execute_script("return document.querySelector('#trials').textContent")
+    trials = browser.execute_script("return document.querySelector('#trials').textContent")
+    typed = [shlex.quote(each) for each in (f"x={name}", f"y={name} 0", f"y={name} 1")]
+    assert [trials.count(each) for each in typed] == [1, 8, 8]  # what all were given alike once, the rest in each row
     assert name in browser.execute_script("return document.querySelector('#diagnosis').textContent")
     assert browser.execute_script("return document.querySelectorAll('script, b, iframe').length") == 0
 

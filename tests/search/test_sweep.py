@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import mlflow
 import pytest
 
 from src.project import PROJECT
+from src.tracking.study import member_tag, study_key
 from tests.conftest import Command
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
@@ -89,7 +91,10 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
     assert "page: " in twice[1].stdout
     rows = trials_of(uri, "grid")
     assert len(rows) == 12
-    assert sum(" | " in row["overrides"] for row in rows) == 4
+    spelled = [run.data.tags[member_tag(study_key("grid"))].split("\n") for run in children]
+    assert sorted(len(lines) for lines in spelled) == [1] * 8 + [2] * 4  # unfrozen=1 and unfrozen=2
+    assert Counter(re.search(r"unfrozen=(\w+)", row["overrides"])[1] for row in rows) == {"0": 4, "1": 4, "all": 4}
+    assert all(f"unfrozen={row['unfrozen']}" in row["overrides"] and " | " not in row["overrides"] for row in rows)
     assert {"unfrozen", "seed", "dropout", "best/val_accuracy", "gap/mode"} <= set(rows[0])
 
 

@@ -1,5 +1,6 @@
 """Phases on disk: taken up where they were left, to the same numbers; never trusted when damaged."""
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from src.data.listing import Split
 from src.errors import Interrupted
 from src.training import phase, runtime  # noqa: F401 - sets TensorFlow up as trials do
 from src.training.feed import Feed
-from src.training.memory import PhaseMemory, PhaseState
+from src.training.memory import LAYOUT_VERSION, PhaseMemory, PhaseState
 from src.training.pace import Pace
 from src.training.phase import evaluate
 from src.training.records import EpochRecord
@@ -231,6 +232,41 @@ def test_what_another_device_trained_is_not_known(tmp_path: Path) -> None:
     PhaseMemory(tmp_path, 1.0, pytest.fail, "CPU").save("key", STATE)
     assert PhaseMemory(tmp_path, 1.0, pytest.fail, "CPU").load("key") is not None
     assert PhaseMemory(tmp_path, 1.0, pytest.fail, "GPU").load("key") is None
+
+
+def of_version(folder: Path, version: int | None) -> None:
+    """Rewrite the phases in `folder` as another version may have left them: fewer metrics, and values of its own."""
+    for path in (folder / "phases").glob("*.npz"):
+        with np.load(path) as stored:
+            arrays = {name: np.zeros_like(array) for name, array in stored.items()}
+            facts = json.loads(stored["facts"].tobytes())
+        del facts["version"]
+        facts |= {"version": version} if version is not None else {}
+        for record in facts["epochs"]:
+            record["metrics"] = {name: 0.125 for name in record["metrics"] if name.endswith(("loss", "/accuracy"))}
+        np.savez(path, **arrays | {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)})
+
+
+@pytest.mark.parametrize("version", [None, 1, LAYOUT_VERSION - 1, LAYOUT_VERSION + 1])
+def test_what_another_version_left_is_trained_anew(small: TrialConfig, tmp_path: Path, version: int | None) -> None:
+    fresh, bench, _, _ = run(small, tmp_path)
+    weights = bench.network.model.get_weights()
+    of_version(tmp_path, version)
+    outcome, bench, _, diary = run(small, tmp_path)
+    assert trained(diary) == 6
+    assert histories(outcome) == histories(fresh)
+    for ours, theirs in zip(bench.network.model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert trained(run(small, tmp_path)[3]) == 0  # this version's own phases are in their place
+
+
+def test_phases_rewritten_in_this_version_are_known(small: TrialConfig, tmp_path: Path) -> None:
+    """The version alone keeps the test above from reading them."""
+    run(small, tmp_path)
+    of_version(tmp_path, LAYOUT_VERSION)
+    outcome, _, _, diary = run(small, tmp_path)
+    assert trained(diary) == 0
+    assert outcome.last.epochs[0].metrics["val/accuracy"] == 0.125
 
 
 def test_force_trains_what_is_known(small: TrialConfig, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Audits that are broken off, lack their weights, or have no validation images."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from src.project import PROJECT
+from tests.auditing.test_audit import of_kind
+from tests.conftest import CLASSES, Command, make_photos
+
+Reached = Callable[[Path, str], bool]
+
+MOMENTS: dict[str, Reached] = {
+    "reading": lambda cache, _: any(cache.rglob("*.lock")),
+    "frozen layers": lambda _, told: "reading images at 64 px: 300 of 300" in told,
+    "fitting": lambda _, told: "computing frozen layers: 300 of 300" in told,
+}
+FILES = ("audit.html", "findings.csv", "manifest.csv")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """What an audit leaves in `folder`; Hydra's own notes are none of it."""
+    found = [path for path in folder.rglob("*") if path.is_file() and ".hydra" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def arguments(photos: Path, folder: Path) -> list[str]:
+    places = [f"data.root={photos}", f"hydra.run.dir={folder}/out", f"runtime.cache_dir={folder}/cache"]
+    return ["src.audit", "data=folder", *places, "image_size=64", "backbone=mobilenetv2", "weights=formula"]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_photos(tmp_path_factory.mktemp("many"), {"train": 80, "val": 20})
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_leaves_the_files_of_the_audit_before(many: Path, tmp_path: Path, moment: str) -> None:
+    """Wherever it comes before the files are written; the images that are decoded by then serve the next audit."""
+    before = {name: name.encode() for name in FILES}
+    (tmp_path / "out").mkdir()
+    for name, content in before.items():
+        (tmp_path / "out" / name).write_bytes(content)
+    told = tmp_path / "told"
+    with told.open("w") as errors, subprocess.Popen(
+        [sys.executable, "-m", *arguments(many, tmp_path)], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=errors, text=True,
+    ) as process:  # fmt: skip
+        while not MOMENTS[moment](tmp_path / "cache", told.read_text()):
+            assert process.poll() is None, told.read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (128 + signal.SIGINT, "")
+    assert told.read_text().splitlines()[-1] == "thaw: stopped by SIGINT"
+    assert "Traceback" not in told.read_text()
+    assert files_of(tmp_path / "out") == before
+
+
+@pytest.mark.slow
+def test_an_audit_after_a_broken_one_finds_what_an_undisturbed_one_finds(
+    thaw: Command, many: Path, tmp_path: Path
+) -> None:
+    test_ctrl_c_leaves_the_files_of_the_audit_before(many, tmp_path, "reading")
+    found = {}
+    for folder in (tmp_path, tmp_path / "undisturbed"):
+        done = thaw(*arguments(many, folder))
+        assert done.returncode == 0, done.stderr
+        found[folder] = files_of(folder / "out")
+    assert found[tmp_path] == found[tmp_path / "undisturbed"]
+    assert set(FILES[:2]) <= set(found[tmp_path])
+
+
+def test_weights_that_cannot_be_downloaded_are_told_with_those_that_need_no_download(
+    thaw: Command, photos: Path, tmp_path: Path
+) -> None:
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    given = ("backbone=mobilenetv3small", "weights=imagenet", "runtime.progress=false")
+    done = thaw(*arguments(photos, tmp_path), *given, KERAS_HOME=str(tmp_path / "keras"), **dead)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) <= 1  # Keras says what it downloads
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("thaw: ImageNet weights of mobilenetv3small cannot be downloaded")
+    assert line.endswith("; or audit with the embedded weights: backbone=mobilenetv2 weights=formula")
+    assert files_of(tmp_path / "out") == {}
+
+
+def test_without_validation_images_the_audit_splits_as_a_trial_does(thaw: Command, tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos", {"train": 10})
+    done = thaw(*arguments(tmp_path / "photos", tmp_path))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out" / "audit.html").read_text("utf-8")
+    assert "3 classes; 24 train, 6 val, 0 test; looked at as 64 px squares." in page
+    small = of_kind(tmp_path / "out", "small image")
+    assert len(small) == 10 * len(CLASSES)
+    assert sum(row["split"] == "val" for row in small) == 6
+
+
+def test_where_nothing_may_be_held_out_the_audit_says_what_to_give(thaw: Command, tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos", {"train": 4})
+    done = thaw(*arguments(tmp_path / "photos", tmp_path), "data.validation=0", "runtime.progress=false")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "thaw: no validation photos: give a val split, or data.validation above 0\n"
+    assert files_of(tmp_path / "out") == {}
