@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.command_line import how_to_quote
 from src.config import unknown_key
-from src.errors import ThawError, did_you_mean, one_line
+from src.errors import ThawError, did_you_mean, one_line, printable
 from src.project import CONF, PROJECT
 
 _SURROUNDINGS = {
@@ -74,7 +74,7 @@ def _hydra_line(text: str) -> str:
     if option:
         group, name = option.groups()
         own = f"; for images of your own: data=folder data.root={name}" if group == "data" else ""
-        return one_line(f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{own}", 2000)
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{printable(own)}"
     study = re.search(r"Cannot find primary config '([^']+)'", text)
     if study:
         known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))

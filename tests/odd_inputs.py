@@ -75,7 +75,7 @@ def picture(path: str, image: Image.Image, **options: object) -> Make:
 
 def link(path: str, target: str) -> Make:
     """A symbolic link."""
-    return lambda here: os.symlink(target, here / path)
+    return lambda here: (here / path).symlink_to(target)
 
 
 def folders(*paths: str) -> Make:
