@@ -6,7 +6,7 @@ missing here, or a value out of its range, is refused before anything is read, t
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
@@ -36,7 +36,8 @@ class Section(BaseModel):
         for name, value in values.items() if isinstance(values, Mapping) else ():
             field = cls.model_fields.get(name)
             if isinstance(value, bool) and field and bool not in (field.annotation, *get_args(field.annotation)):
-                raise ValueError(f"{name}={str(value).lower()}: neither true nor false is meant there")
+                meaning = f" ({field.description})" if field.description else ""
+                raise ValueError(f"{name}={str(value).lower()}: neither true nor false is meant there{meaning}")
         return values
 
 
@@ -375,12 +376,13 @@ def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
     message = message[:1].lower() + message[1:]
     given = detail["input"]
     if detail["type"] == "extra_forbidden":
-        *_, name = key.split(".")
-        return f"unknown key {one_line(under + key, 80)!r}: {did_you_mean(name, _fields_beside(key, whole))}"
+        return unknown_key(one_line(under + key, 80), _fields_beside(key, whole))
     if detail["type"] == "missing":
         return f"{under}{key} is not set: give {under}{key}=VALUE"
     if isinstance(given, Mapping | Section):
         return under + (f"{key}: {message}" if detail["type"] != "value_error" else message)
+    if detail["type"] == "list_type":
+        message += f", in brackets: {under}{key}=[A,B]"
     shown = "null" if given is None else given
     return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, whole)}"
 
@@ -393,14 +395,39 @@ def _fields_beside(key: str, whole: type[Section]) -> list[str]:
     section, _, below = key.partition(".")
     if not below:
         return list(whole.model_fields)
-    sections: dict[str, type[BaseModel]] = {
-        "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig,
-        "features": FeaturesConfig, "schedule": PhaseConfig, "tracking": TrackingConfig,
-        "runtime": RuntimeConfig,
-    }  # fmt: skip
     if section == "data":
-        return list(dict.fromkeys(name for kind in (FolderData, CsvData, TreesData) for name in kind.model_fields))
-    return list(sections[section].model_fields) if section in sections else []
+        return list(dict.fromkeys(name for kind in _KINDS.values() for name in kind.model_fields))
+    return list(_SECTIONS[section].model_fields) if section in _SECTIONS else []
+
+
+_KINDS: dict[str, type[BaseModel]] = {"folder": FolderData, "csv": CsvData, "trees": TreesData}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig, "features": FeaturesConfig,
+    "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
+}  # fmt: skip
+
+
+def unknown_key(key: str, beside: Iterable[str]) -> str:
+    """Return what is said of a `key` that the configuration does not have; `beside`: the keys where it would be.
+
+    >>> unknown_key("data.root", ["classes"])
+    "key 'data.root' is not read with this data: it goes with data=folder"
+    >>> unknown_key("root", ["dropout"])
+    "unknown key 'root': did you mean 'data.root'?"
+    >>> unknown_key("fine_tune_lr", ["fine_tune_epochs", "fine_tune_learning_rate"])
+    "unknown key 'fine_tune_lr': did you mean 'fine_tune_learning_rate'?"
+    """
+    section, _, leaf = key.rpartition(".")
+    kinds = [f"data={kind}" for kind, fields in _KINDS.items() if section == "data" and leaf in fields.model_fields]
+    if kinds:
+        return f"key {key!r} is not read with this data: it goes with {' or '.join(kinds)}"
+    names = {**{f"data.{name}": name for fields in _KINDS.values() for name in fields.model_fields}}
+    names |= {f"{part}.{name}": name for part, fields in _SECTIONS.items() for name in fields.model_fields}
+    elsewhere = next((dotted for dotted, name in names.items() if name == leaf and not section), None)
+    if elsewhere is not None and leaf not in {"name", "kind"}:
+        return f"unknown key {key!r}: did you mean {elsewhere!r}?"
+    spelled = re.sub(r"(?<![^_])lr(?![^_])", "learning_rate", leaf)
+    return f"unknown key {key!r}: {did_you_mean(spelled, beside)}"
 
 
 def _meaning(key: str, whole: type[Section]) -> str:

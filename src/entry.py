@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from src.command_line import as_hydra_reads
 from src.errors import Interrupted
 from src.explanation import explain, is_mendable
 from src.signals import raise_interrupted
@@ -114,6 +115,7 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     raise_interrupted()
     try:
+        sys.argv[1:] = as_hydra_reads(sys.argv[1:])
         main()
     except Interrupted as stop:
         _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)

@@ -10,7 +10,9 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from src.errors import ThawError, did_you_mean, one_line
+from src.command_line import how_to_quote
+from src.config import unknown_key
+from src.errors import ThawError, did_you_mean, one_line, printable
 from src.project import CONF, PROJECT
 
 _SURROUNDINGS = {
@@ -37,7 +39,7 @@ def _line(error: Exception) -> str | None:
         if isinstance(each, OmegaConfBaseException):
             return _omegaconf_line(each)
     if isinstance(error, OverrideParseException):
-        return one_line(f"cannot read {error.override!r}: put its value in quotes, as in \"data.root='~/my photos'\"")
+        return one_line(f"cannot read {error.override!r}: {how_to_quote(str(error.override))}")
     if isinstance(error, HydraException) or _raised_in_hydra(error):
         return _hydra_line(str(error))
     if isinstance(error, OSError) and _is_of_the_surroundings(error):
@@ -61,7 +63,9 @@ def _omegaconf_line(error: OmegaConfBaseException) -> str:
         return f"{key} is not set: give {key}=VALUE"
     if "is not in struct" in str(error):
         known = [str(name) for name in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
-        return f"unknown key {key!r}: {did_you_mean(key.rsplit('.', 1)[-1], known)}"
+        return unknown_key(key, known)
+    if "Interpolation key" in str(error):
+        return one_line(f"{key}: {str(error).splitlines()[0]}: ${{…}} stands for a key; write the value itself")
     return one_line(f"{key}: {str(error).splitlines()[0]}")
 
 
@@ -69,12 +73,23 @@ def _hydra_line(text: str) -> str:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if option:
         group, name = option.groups()
-        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}"
+        own = f"; for images of your own: data=folder data.root={name}" if group == "data" else ""
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{printable(own)}"
     study = re.search(r"Cannot find primary config '([^']+)'", text)
     if study:
         known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))
         return one_line(f"unknown study {study[1]!r} (-cn): {did_you_mean(PurePath(study[1]).stem, known)}")
+    several = re.match(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE)
+    if several:
+        return one_line(_several_line(several[1]))
     return one_line(text.split("Config search path:", maxsplit=1)[0])
+
+
+def _several_line(override: str) -> str:
+    """A choice of values where there is no sweep."""
+    value = override.partition("=")[2]
+    point = f"; a decimal has a point ({value.replace(',', '.')})" if re.fullmatch(r"\d+,\d+", value) else ""
+    return f"{override} names several values: add -m to train a trial for each; a list goes into brackets{point}"
 
 
 def _options(group: str) -> list[str]:
@@ -83,4 +98,4 @@ def _options(group: str) -> list[str]:
         registered = [PurePath(name).stem for name in ConfigStore.instance().list(group)]
     except OSError:  # it has no such group
         registered = []
-    return in_conf + registered
+    return list({name.lower(): name for name in reversed(in_conf + registered)}.values())[::-1]

@@ -10,6 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from src.errors import ThawError
 from src.explanation import explain, is_mendable
 
+pytestmark = pytest.mark.usefixtures("composed")  # Hydra knows Thaw's sweepers once something is composed
+
 
 def full(path: str | None) -> OSError:
     error = OSError(errno.ENOSPC, "No space left on device")

@@ -116,9 +116,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
 
 def why_unreadable(images: AuditedImages, index: int) -> str:
     """Return why image `index` could not be read."""
-    path = images.listing.paths[index] if images.listing.paths else None
-    is_empty = path is not None and path.stat().st_size == 0
-    return "an empty file (0 bytes)" if is_empty else images.store.unreadable[index]
+    return images.store.unreadable[index]
 
 
 def _facts(path: Path) -> FileFacts | None:

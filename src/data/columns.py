@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from src.config import CsvData
+from src.data.layout import IMAGE_SUFFIXES
 from src.data.names import some_of
 from src.errors import ThawError, did_you_mean, one_line
 
@@ -106,7 +108,7 @@ class _Finder:
         self.where, self.header = f"data.manifest={config.manifest}", header
         plain = [name.lower() for name in header if name]
         if len(set(plain)) < len(plain):
-            raise ThawError(f"{self.where}: its first line names a column twice; it says {self._given()}")
+            raise ThawError(f"{self.where}: its first line names a column twice; it says {self._given()}; rename one")
         self.own_form = {"path", "label"} <= set(plain)
 
     def find(self, role: _Role, given: str | None) -> int | None:
@@ -132,6 +134,13 @@ class _Finder:
 
     def missing(self, role: _Role) -> ThawError:
         """The error of a file that lacks a column."""
+        if not any(self.header):
+            return ThawError(f"{self.where}: its first line must name path,label[,split][,group]; it says nothing")
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in self.header):
+            return ThawError(
+                f"{self.where}: its first line is an image's ({self._given()}); put the names of the columns above it, "
+                "such as path,label"
+            )
         ways = (
             "data.label_column=NAME, or data.label_columns for one-hot columns"
             if role == "label"

@@ -15,7 +15,7 @@ from src.data.folder import list_folder
 from src.data.images import ImageStore, Progress, store_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
-from src.data.names import some_of
+from src.data.names import is_container, some_of
 from src.data.split import Splits, split_samples
 from src.errors import ThawError, one_line, printable
 
@@ -187,7 +187,8 @@ def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
     """The classes of the training images, sorted; none where train is empty, which the split tells."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
-        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed")
+        where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
+        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed{where}")
     return names
 
 

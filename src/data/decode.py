@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from src.data.deep import DeepFile, describe_deep, to_8_bits
@@ -46,7 +46,13 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
     except Exception as error:  # decoders complain in every way; whatever they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{path}: {error.strerror}") from error
-        raise UnreadableImageError(str(error) or type(error).__name__) from error
+        raise UnreadableImageError(_why(error, path)) from error
+
+
+def _why(error: Exception, path: Path) -> str:
+    if not isinstance(error, UnidentifiedImageError):
+        return str(error) or type(error).__name__
+    return "of no image format that is read here" if path.stat().st_size else "an empty file (0 bytes)"
 
 
 def _to_rgb(image: PillowImage.Image, deep: DeepFile | None, bit_depth: int | None) -> PillowImage.Image:

@@ -1,14 +1,16 @@
 """`data=folder`: a folder per class, with train/ val/ test/ above or below them, or neither."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 from src.config import CsvData, FolderData
 from src.data.decode import read_image
-from src.data.layout import find_layout, walk_images
+from src.data.layout import IMAGE_SUFFIXES, find_layout, walk_images
 from src.data.listing import Image, Listing, Sample, Split, file_stamps
 from src.data.names import match_classes, some_of
 from src.errors import ThawError
+from src.places import no_such_folder
 
 
 def list_folder(config: FolderData) -> Listing:
@@ -18,13 +20,13 @@ def list_folder(config: FolderData) -> Listing:
         ThawError: the folder is missing, empty or not readable, its layout is not known, or a split has a class that
             train lacks.
     """
-    root = config.root
+    root = _as_written(config.root)
     if not root.is_dir():
-        raise ThawError(f"data.root={config.root}: no such folder")
+        raise ThawError(f"data.root={config.root}: {no_such_folder(root)}")
     layout = find_layout(root)
     walked = [(folder, *walk_images(folder.path)) for folder in layout.folders]
     if not any(files for _, files, _ in walked):
-        raise ThawError(f"data.root={config.root}: no photos; expected {root.name}/train/CLASS/*.jpg or CLASS/*.jpg")
+        raise ThawError(f"data.root={config.root}: {_no_photos(layout.top)}")
     used: dict[Split | None, set[str]] = {}
     for folder, files, _ in walked:
         if files:
@@ -39,8 +41,24 @@ def list_folder(config: FolderData) -> Listing:
     others = [path.relative_to(layout.top).as_posix() for _, _, others in walked for path in others]
     lines = [*layout.lines, *lines]
     if others:
-        lines.append(f"no files (links to nothing, pipes), so they play no part: {some_of(others)}")
+        lines.append(f"no files (links to nothing or back, pipes), so they play no part: {some_of(others)}")
     return list_files(config, str(layout.top), found, lines)
+
+
+def _as_written(root: Path) -> Path:
+    """`root` in the form of Unicode that its name has on the disk."""
+    forms = (Path(unicodedata.normalize(form, str(root))) for form in ("NFC", "NFD"))
+    return root if root.is_dir() else next((path for path in forms if path.is_dir()), root)
+
+
+def _no_photos(top: Path) -> str:
+    loose = [path.name for path in sorted(top.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if loose:
+        return (
+            f"{len(loose)} loose images ({some_of(loose, 1)}) and no class folders; put those of each class into a "
+            "folder of its own, or point data.root at the folder that holds the class folders"
+        )
+    return f"no photos; expected {top.resolve().name}/train/CLASS/*.jpg or CLASS/*.jpg"
 
 
 def list_files(

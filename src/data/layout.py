@@ -1,7 +1,7 @@
 """Where the class folders of `data.root` are: found by the names of folders alone, before any image is read."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,7 @@ def find_layout(root: Path) -> Layout:
     """
     top = _descended(_look(root))
     lines = [f"{root}: the class folders are below {top.path.relative_to(root)}/"] if top.path != root else []
+    lines += _other_splits(root)
     if top.splits:
         found, more = _in_splits(top)
     else:
@@ -79,11 +80,25 @@ def find_layout(root: Path) -> Layout:
     return Layout(top.path, tuple(found), (*lines, *more))
 
 
-def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files below `folder`, sorted, and what is no file there (pipes, links to nothing).
+def _other_splits(root: Path) -> list[str]:
+    """A line where `root` is a split itself, and the others lie beside it."""
+    own, parent = split_named(root.resolve().name), root.resolve().parent
+    if own is None:
+        return []
+    try:
+        beside = [folder for folder in _look(parent).folders if split_named(folder.name) not in (None, own)]
+    except ThawError:  # nobody asked for that folder
+        return []
+    names = some_of([f"{folder.name}/" for folder in beside])
+    whole = root.parent if len(root.parts) > 1 else parent
+    return [f"{root} is read as a whole data set; to use {names} beside it, give data.root={whole}"] if beside else []
 
-    Links are followed, but no folder is entered twice. Hidden files and folders, and those that systems leave, are not
-    counted.
+
+def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files below `folder`, sorted, and what is no file there (pipes, links to nothing or back).
+
+    Links are followed, but no folder is entered twice, and none that holds `folder`. Hidden files and folders, and
+    those that systems leave, are not counted.
 
     Raises:
         ThawError: a folder cannot be read.
@@ -101,13 +116,18 @@ def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
 def walk(folder: Path, *, every: bool = False) -> Iterator[Path]:
     """Yield all that is no folder below `folder`, in order; with `every`, also what :func:`walk_images` does not count.
 
+    A link to a folder above `folder` is yielded and not followed.
+
     Raises:
         OSError: a folder cannot be read; with `every`, such folders are passed over.
     """
     entered: set[str] = set()
+    above = {str(path) for path in Path(os.path.realpath(folder)).parents}
     for parent, folders, names in os.walk(folder, onerror=None if every else _raise, followlinks=True):
         real = os.path.realpath(parent)
-        if real in entered:
+        if real in above:
+            yield Path(parent)
+        if real in entered | above:
             folders.clear()
             continue
         entered.add(real)
@@ -127,12 +147,21 @@ def _counts(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in _NO_IMAGES | _NO_FOLDERS
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        if entry.is_symlink():  # a loop of links leads nowhere, as a link to nothing does
+            return False
+        raise
+
+
 def _look(path: Path) -> _Folder:
     folders, images = [], []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if _counts(entry.name) and entry.is_dir():
+                if _counts(entry.name) and _is_folder(entry):
                     folders.append(path / entry.name)
                 elif _counts(entry.name) and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     images.append(entry.name)
@@ -156,7 +185,7 @@ def _descended(folder: _Folder) -> _Folder:
 def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     splits = top.splits
     if "train" not in splits:
-        raise ThawError(f"{top.path} has {next(iter(splits.values())).name}/ but no train/")
+        raise ThawError(_no_train(top.path, splits))
     beside = [folder for folder in top.folders if folder not in splits.values()]
     found: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
@@ -197,7 +226,7 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
     for each in classes:
         splits = each.splits
         if "train" not in splits:
-            raise ThawError(f"{each.path} has {next(iter(splits.values())).name}/ but no train/")
+            raise ThawError(_no_train(each.path, splits))
         beside = [f"{folder.name}/" for folder in each.folders if folder not in splits.values()]
         lines += _no_part(each.path, "no split (train, val, test)", [*beside, *each.images])
         for split, path in splits.items():
@@ -225,6 +254,11 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
     lines += _no_part(top.path, "in no class folder", top.images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
+
+
+def _no_train(folder: Path, splits: Mapping[Split, Path]) -> str:
+    beside = next(iter(splits.values())).name
+    return f"{folder} has {beside}/ but no train/: call the folder with the training images train/"
 
 
 def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:

@@ -71,7 +71,8 @@ def match_classes(source: str, given: Mapping[Split | None, Collection[str]]) ->
         others = {name: _counterpart(name, names, known) for name in sorted(names - known) if "train" in given}
         strangers = [_stranger(name, known) for name, other in others.items() if other is None]
         if strangers:
-            raise ThawError(f"{source}: {split} has classes that train lacks: {some_of(strangers)}")
+            lacks = f"{split} has classes that train lacks: {some_of(strangers)}"
+            raise ThawError(f"{source}: {lacks}; remove them, or add such images to train")
         lines += [f"{split}: class {name!a} is taken as train's {other!a}" for name, other in others.items()]
         matched |= {key: others[name] or name for key, name in matched.items() if key[0] == split and name in others}
     return matched, lines

@@ -57,7 +57,7 @@ def split_samples(samples: Sequence[Sample], *, validation: float, test: float, 
         parts["test"], pool = _take(samples, pool, test, seed, "test")
         parts["train"] = pool
     if not parts["train"].size:
-        raise ThawError("no photo to train on: the train split is empty")
+        raise ThawError("no photo to train on: the train split is empty; name some of the images train")
     if not parts["val"].size:
         rate = validation / (1 - test) if not np.any(given) else validation
         parts["val"], parts["train"] = _take(samples, parts["train"], rate, (seed + 1) % 2**32, "validation")
@@ -83,10 +83,13 @@ def _take(samples: Sequence[Sample], pool: Indices, rate: float, seed: int, spli
 
 
 def _cannot_hold_out(samples: Sequence[Sample], pool: Indices, rate: float, split: str) -> str:
-    rarest, count = min(Counter(samples[i].label for i in pool).items(), key=lambda item: item[1])
+    counts = Counter(samples[i].label for i in pool)
+    rarest, count = min(counts.items(), key=lambda item: item[1])
+    doubt = f" ({len(counts)} classes of {len(pool)} images: are these classes?)" if 2 * len(counts) > len(pool) else ""
     return (
         f"too few photos (or groups) to hold out a {split} part of {rate:.2g} and train on the rest in every class: "
-        f"class {one_line(rarest, 60)!r} has {count}; add photos, change data.{split}, or give the splits yourself"
+        f"class {one_line(rarest, 60)!r} has {count}{doubt}; add photos, change data.{split}, or give the splits "
+        "yourself"
     )
 
 

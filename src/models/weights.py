@@ -10,6 +10,7 @@ from src.config import WeightsConfig
 from src.errors import ThawError
 from src.models.catalog import BackboneSpec
 from src.models.embedded_weights import EMBEDDED_WEIGHTS, digest_file
+from src.places import no_such_file
 
 WEIGHT_FILE_SUFFIXES = (".weights.h5", ".h5", ".keras")
 
@@ -76,7 +77,8 @@ def _file_digest(path: Path) -> str:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ThawError(f"weights.path={path}: {error.strerror}") from error
+        why = error.strerror if path.is_file() else no_such_file(path)
+        raise ThawError(f"weights.path={path}: {why}") from error
     _check_container(path)
     return digest
 

@@ -72,7 +72,8 @@ def idle_keys_of(run: FoundRun, typed: Sequence[str]) -> set[str]:
     all keys.
     """
     parameters = run.data.params
-    keys = {override_key(line) for line in typed if not line.endswith("=null")}
+    overrides = [line for line in typed if "=" in line or line.startswith("~")]  # a command has other words as well
+    keys = {override_key(line) for line in overrides if not line.endswith("=null")}
     may_be_idle = {key for key in keys if key in {*PHASE_KEYS, "batchnorm"} or ("." in key and key[:6] != "hydra.")}
     unknown = {key for key in may_be_idle if not any(f"{name}.".startswith(f"{key}.") for name in parameters)}
     is_described = any(name.startswith("schedule.") for name in parameters)

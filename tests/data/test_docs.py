@@ -19,7 +19,7 @@ COMMANDS = re.findall(r"^    python -m src\.train (.+)$", PAGE, re.MULTILINE)
 CLASSES = ("healthy", "rust", "scab")
 
 
-def _data(folder: Path) -> None:
+def page_data(folder: Path) -> None:
     """What the page's commands read."""
     make_photos(folder / "photos", {"train": 4, "val": 2}, CLASSES)
     make_photos(folder / "deep", {"train": 4, "val": 2}, CLASSES)
@@ -43,7 +43,7 @@ def _data(folder: Path) -> None:
 def test_every_command_of_the_page_finds_its_data(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    _data(tmp_path)
+    page_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     dataset = load_dataset(composed(*shlex.split(command)).data, 32, tmp_path / "cache", 2, lambda *_: None)
     assert dataset.class_names == CLASSES

@@ -73,6 +73,12 @@ def test_a_run_with_another_value_of_a_key_that_it_does_not_read_is_no_other_con
     assert list(facets(records)) == [""]
 
 
+def test_the_command_of_a_trial_keeps_its_words_and_drops_idle_keys(client: mlflow.MlflowClient) -> None:
+    own = KEYS | {"fine_tune_epochs": 10, "schedule.x.epochs": 10}
+    (record,) = read(client, spelled(client, "command", "-cn my.study epochs=15 hydra.mode=RUN unfrozen=0", **own))
+    assert record.command == "python -m src.train -cn my.study hydra.mode=RUN unfrozen=0"
+
+
 @pytest.mark.parametrize("lines", ["unfrozen=0 x='it", "'data.root=a b' unfrozen=0", "the defaults", "=", "a=b=c"])
 def test_spellings_that_are_cut_or_odd(client: mlflow.MlflowClient, lines: str) -> None:
     (record,) = read(client, spelled(client, f"odd {lines}", lines, batchnorm="train"))
