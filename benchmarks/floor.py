@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sweep import BATCH, DEPTHS, DROPOUTS, EPOCHS, FINE_TUNE_EPOCHS, SEEDS, SIDE, TRIALS
-from src.training import runtime  # noqa: F401 - starts TensorFlow as trials do
+from src.models import runtime  # noqa: F401 - starts TensorFlow as trials do
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
-from src.features.passage import Passage, unpack  # isort: skip
+from src.features.frozen_segment import FrozenSegment, unpack  # isort: skip
 from src.models.backbone import pretrained  # isort: skip
 from src.models.catalog import find_backbone  # isort: skip
 from src.models.cut import Cut, natural_cut, segment  # isort: skip
@@ -72,10 +72,10 @@ def run(photos: Path, weights: Path) -> dict[str, float]:
     network.begin(plain.get_weights(), seed=0, dropout=0.2)
     depths = [resolve_depth(depth, network.table, "inference", spec.name) for depth in DEPTHS]
     cuts = [natural_cut(network.graph, network.table, depth) for depth in depths]
-    passage = Passage(network.model, None, cuts)
-    passage(pixels[:BATCH])
+    frozen_segment = FrozenSegment(network.model, None, cuts)
+    frozen_segment(pixels[:BATCH])
     began = time.perf_counter()
-    rows, _ = passage(pixels), passage(val_pixels)
+    rows, _ = frozen_segment(pixels), frozen_segment(val_pixels)
     seconds = {"pass": time.perf_counter() - began}
     fine_tunings = len(TRIALS) // len(DEPTHS)
     for asked, depth, cut, own in zip(DEPTHS, depths, cuts, rows, strict=True):

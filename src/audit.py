@@ -1,6 +1,6 @@
 """Audit a data set before training: ``python -m src.audit data=folder data.root=photos``."""
 
-from src.signals import leave_at_once
+from src.cli.signals import leave_at_once
 
 if __name__ == "__main__":
     leave_at_once()  # the imports below take a second, and Ctrl-C may come within it
@@ -10,18 +10,18 @@ import sys
 from hydra import main as hydra_main
 from omegaconf import DictConfig
 
-from src.composition import prepare, trial_config
-from src.entry import errors_told, output_dir, run_entry
-from src.errors import ThawError
-from src.project import CONF
+from src.cli.composition import prepare, trial_config
+from src.cli.entry import errors_as_messages, output_dir, run_entry
+from src.common.errors import ThawError
+from src.common.project import CONF
 
 
 @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
 def audit(composed: DictConfig) -> None:
     """Audit the composed data, and print what there is to know."""
-    with errors_told():
+    with errors_as_messages():
         trial = trial_config(composed)
-        from src.auditing.run import run_audit
+        from src.auditing.run_audit import run_audit
 
         for line in run_audit(trial, output_dir()):
             print(line)

@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from src.errors import ThawError, did_you_mean, one_line
-from src.metrics import Monitor, Objective
+from src.common.errors import ThawError, did_you_mean, one_line
+from src.common.metrics import Monitor, Objective
 
 
 class Section(BaseModel):

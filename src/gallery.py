@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from src.common.errors import one_line
 from src.demo.trees.species_sheet import species_sheet
-from src.errors import one_line
 
 
 def main(arguments: list[str] | None = None) -> int:

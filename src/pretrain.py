@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from src.errors import ThawError
+from src.common.errors import ThawError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(options.threads), "TF_NUM_INTEROP_THREADS": "1"}
     try:
-        from src.keras_setup import keras  # noqa: F401, I001 - before TensorFlow, which reads keras.json as well
+        from src.common.keras_setup import keras  # noqa: F401 - before TensorFlow, which reads keras.json as well
         from src.demo.formula.pretraining import Recipe, train
     except ThawError as error:
         print(f"thaw: {error}", file=sys.stderr)

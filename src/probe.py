@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from src.errors import ThawError, one_line
+from src.common.errors import ThawError, one_line
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import ThawError, did_you_mean, one_line
-from src.metrics import METRICS, Objective
+from src.common.errors import ThawError, did_you_mean, one_line
+from src.common.metrics import METRICS, Objective
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,9 +43,9 @@ def _refuse(line: str) -> int:
 
 
 def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | None) -> None:
-    from src.project import PROJECT
-    from src.reporting.study import make_joint_report
-    from src.tracking.store import existing_store
+    from src.common.project import PROJECT
+    from src.reporting.study_report import make_joint_report
+    from src.tracking.mlflow_store import existing_store
 
     chosen = _objective(objective)
     _spare_others(out)
@@ -69,8 +69,8 @@ def _spare_others(out: Path) -> None:
     Raises:
         ThawError: it is one.
     """
-    from src.reporting.drawing import NAMES
     from src.reporting.page import is_report
+    from src.reporting.study_figures import NAMES
 
     if out.exists() and not out.is_dir():
         raise ThawError(f"--out {out}: is a file; give a folder")
@@ -85,11 +85,11 @@ def _close_dead(client: "MlflowClient", project: Path) -> None:
     """Close the runs whose process ended without a word, where the store may be written, so that none reads running."""
     from mlflow.exceptions import MlflowException
 
-    from src.tracking.memory import TrialMemory
-    from src.tracking.workplace import own_workplace
+    from src.tracking.locks import own_lock_folder
+    from src.tracking.registry import TrialRegistry
 
     with contextlib.suppress(MlflowException, OSError):
-        TrialMemory(client).close_dead(own_workplace(project))
+        TrialRegistry(client).close_dead(own_lock_folder(project))
 
 
 def _find(client: "MlflowClient", name: str) -> "Study":

@@ -13,9 +13,9 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from PIL import Image
 
-from src.composition import prepare, trial_config
+from src.cli.composition import prepare, trial_config
+from src.common.project import CONF, PROJECT
 from src.config import TrialConfig
-from src.project import CONF, PROJECT
 
 settings.register_profile("thaw", deadline=None, derandomize=True)
 settings.load_profile("thaw")

@@ -450,6 +450,6 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    from src.project import PROJECT
+    from src.common.project import PROJECT
 
     (PROJECT / "docs" / "odd_inputs.md").write_text(page(), "utf-8")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from src.common.errors import ThawError
+from src.common.project import CONF
 from src.config import TrialConfig, parse
-from src.errors import ThawError
 from src.models.catalog import CATALOG
-from src.project import CONF
 from tests.conftest import Compose
 
 REQUIRED = {

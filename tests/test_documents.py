@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from src.command_line import as_hydra_reads
+from src.cli.command_line import as_hydra_reads
+from src.common.project import PROJECT
 from src.config import CsvData, FolderData
 from src.models.catalog import CATALOG
-from src.project import PROJECT
 from tests.conftest import Compose
 from tests.data.test_docs import page_data
 from tests.typist import Typist
@@ -79,7 +79,7 @@ def test_every_command_of_the_documents_is_typed_or_named_with_its_reason() -> N
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that the documents' commands read."""
-    from src.keras_setup import keras
+    from src.common.keras_setup import keras
 
     folder = tmp_path_factory.mktemp("documents")
     page_data(folder)

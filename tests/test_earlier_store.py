@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.project import PROJECT
-from src.training.runtime import device_key
+from src.common.project import PROJECT
+from src.models.runtime import device_key
 
 ARCHIVE = Path(__file__).parent / "fixtures" / "earlier_store.tar.xz"
 TRIAL = (

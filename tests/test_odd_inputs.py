@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 from tests.conftest import Command
 from tests.odd_inputs import ODD, Odd, page
 from tests.typist import Typed, Typist

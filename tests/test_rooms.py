@@ -1,4 +1,4 @@
-"""The order of rooms: the core works without the demonstration."""
+"""The order of rooms: imports run down only, and the core works without the demonstration."""
 
 import ast
 from collections import Counter
@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 SOURCE = PROJECT / "src"
 MODULES = sorted(SOURCE.rglob("*.py"))
+ORDER = (
+    "common", "config", "statistics", "data", "models", "features", "verdict", "diagnosis", "training", "tracking",
+    "reporting", "trial", "cli", "search", "auditing", "demo", "entries",
+)  # fmt: skip
 DEMO_ENTRIES = {"gallery.py", "pretrain.py", "probe.py"}
 
 
@@ -43,8 +47,30 @@ def test_the_entries_of_the_demo_import_it(name: str) -> None:
     assert imports_demo(SOURCE / name)
 
 
-def test_no_file_of_the_demo_has_the_name_of_another() -> None:
-    names = Counter(path.name for path in MODULES)
-    in_demo = [path.name for path in (SOURCE / "demo").rglob("*.py") if path.name != "__init__.py"]
-    assert len(in_demo) > 10
-    assert [name for name in in_demo if names[name] > 1] == []
+def room(path: Path) -> str:
+    """Return the folder in src/ that a file lies in, or the place of one beside them."""
+    first, *rest = path.relative_to(SOURCE).parts
+    return first if rest else "config" if first == "config.py" else "entries"
+
+
+def rooms_imported(path: Path) -> set[str]:
+    names = {name.split(".")[1] for name in imported(path) if name.startswith("src.")}
+    return {name for name in names if name in ORDER}
+
+
+def test_imports_run_down_only() -> None:
+    found = {room(path) for path in MODULES}
+    assert found == {*ORDER, "hydra_plugins"}
+    up = [
+        f"{path.relative_to(SOURCE)} imports {other}"
+        for path in MODULES
+        if room(path) in ORDER
+        for other in rooms_imported(path)
+        if ORDER.index(other) > ORDER.index(room(path))
+    ]
+    assert up == []
+
+
+def test_a_file_name_is_used_once() -> None:
+    names = Counter(path.name for path in MODULES if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []

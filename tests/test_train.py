@@ -17,11 +17,11 @@ import mlflow
 import numpy as np
 import pytest
 
+from src.common.errors import ThawError
+from src.common.project import PROJECT
 from src.config import TrialConfig
-from src.errors import ThawError
-from src.project import PROJECT
-from src.tracking.store import sqlite_uri
-from src.trial import run_trial
+from src.tracking.mlflow_store import sqlite_uri
+from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
 NUMBERS = {

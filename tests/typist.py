@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,7 @@ def _as_users_have_it() -> dict[str, str]:
 def _serve() -> None:
     """Take orders, a line of JSON each, and answer with exit statuses."""
 
-    import src.measurement
-    import src.reporting.figures
-    import src.search.sweep
-    import src.trial  # noqa: F401
-    from src.composition import prepare
+    from src.cli.composition import prepare
 
     prepare()  # reads Hydra's plugins; each command does it again, in a moment
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.auditing.groups import Groups
-from src.auditing.images import AuditedImages, why_unreadable
+from src.auditing.image_facts import AuditedImages, why_unreadable
 from src.auditing.labels import Suspicion
 from src.data.duplicates import BITS
 from src.data.listing import SPLITS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from src.auditing.images import AuditedImages
+from src.auditing.image_facts import AuditedImages
 
 BURST_SECONDS = 2
 """Images of one folder taken at most so long after one another are a burst."""

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from src.common.files import gather
 from src.config import AugmentConfig
 from src.data.augment import view_parameters
 from src.data.dataset import Dataset
 from src.data.split import Indices
-from src.files import gather
 
 
 @lru_cache(maxsize=4)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from src.common.errors import ThawError, did_you_mean, one_line
 from src.config import CsvData
 from src.data.layout import IMAGE_SUFFIXES
 from src.data.names import some_of
-from src.errors import ThawError, did_you_mean, one_line
 
 _Role = Literal["path", "label", "split", "group"]
 _USUAL: dict[_Role, tuple[str, ...]] = {

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.errors import ThawError, one_line, printable
 from src.config import CsvData, DataConfig, FolderData, TreesData
 from src.data.duplicates import NearDuplicates, near_duplicates
 from src.data.folder import list_folder
-from src.data.images import ImageStore, Progress, store_images
+from src.data.image_cache import ImageCache, Progress, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.names import is_container, some_of
 from src.data.split import Splits, split_samples
-from src.errors import ThawError, one_line, printable
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, p
     """
     listing = list_samples(config, side)
     _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
-    store = store_images(listing, side, cache_dir, threads, progress)
+    store = cache_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
@@ -124,7 +124,7 @@ def list_samples(config: DataConfig, side: int) -> Listing:
             return list_generated(config, side)
 
 
-def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore) -> list[str]:
+def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache) -> list[str]:
     if not store.unreadable:
         return []
     text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_each(listing, store.unreadable)}"
@@ -134,7 +134,7 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageStore
     return [f"skipped: {text}"]
 
 
-def _remark_warnings(listing: Listing, store: ImageStore) -> list[str]:
+def _remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
     if not store.remarks:
         return []
     files = f"{len(store.remarks)} of {len(listing.samples)} files"
@@ -202,7 +202,7 @@ def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64]
     return warnings
 
 
-def _near_duplicates(store: ImageStore, splits: Splits, names: Sequence[str]) -> NearDuplicates:
+def _near_duplicates(store: ImageCache, splits: Splits, names: Sequence[str]) -> NearDuplicates:
     digest = hashlib.blake2b(digest_size=8)
     for split in SPLITS:
         digest.update(f"|{split}|".encode() + splits[split].astype("<i8").tobytes())
@@ -230,7 +230,7 @@ def _in_split(name: str, split: str) -> str:
     return shown if shown.startswith(f"{split}/") else f"{shown} ({split})"
 
 
-def _fingerprint(class_names: Sequence[str], labels: NDArray[np.int64], store: ImageStore, splits: Splits) -> str:
+def _fingerprint(class_names: Sequence[str], labels: NDArray[np.int64], store: ImageCache, splits: Splits) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update("\0".join(class_names).encode("utf-8", "surrogateescape"))
     for split in SPLITS:

@@ -10,9 +10,9 @@ from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
-from src.data.deep import DeepFile, describe_deep, to_8_bits
+from src.common.errors import ThawError
+from src.data.deep_images import DeepFile, describe_deep, to_8_bits
 from src.data.listing import Image, UnreadableImageError
-from src.errors import ThawError
 
 Resize = Literal["crop", "stretch", "pad"]
 
@@ -33,7 +33,7 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
         path: the file; its content says its format, whatever it is called.
         size: the side, px.
         resize: how it becomes square.
-        bit_depth: of deep images whose file does not say; see :mod:`src.data.deep`.
+        bit_depth: of deep images whose file does not say; see :mod:`src.data.deep_images`.
 
     Raises:
         UnreadableImageError: it is no image, or a damaged or absurdly large one, or nobody says what is white.

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from scipy.fft import dctn
 
+from src.common.files import atomic_write
 from src.data.listing import SPLITS, Image
 from src.data.split import Indices, Splits
-from src.files import write_whole
 
 BITS = 256
 RADIUS = 40
@@ -83,7 +83,7 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
     if known is None:
         known = _look(hashes, splits, names)
         with contextlib.suppress(OSError):  # a full or read-only disk: they are looked for again the next time
-            write_whole(memo, json.dumps(asdict(known)))
+            atomic_write(memo, json.dumps(asdict(known)))
     return known
 
 

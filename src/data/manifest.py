@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from src.common.errors import ThawError, one_line, printable
 from src.config import CsvData
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
 from src.data.layout import IMAGE_SUFFIXES
 from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.missing_paths import likely_path, no_such_file
 from src.data.names import match_classes, split_named
-from src.errors import ThawError, one_line, printable
-from src.places import likely_path, no_such_file
 
 _SEPARATORS = ",;\t|"
 _OTHER_TABLES = {".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".parquet"}

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
+from src.common.errors import ThawError, one_line
 from src.data.listing import Split
-from src.errors import ThawError, one_line
 
 _AFFIXES = (
     r"(?:seg|data|datasets?|sets?|splits?|images?|imgs?|photos?|pictures?|pics?|files?|samples?|folder|jpe?gs?|pngs?)*"

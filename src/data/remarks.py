@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from src.errors import one_line
+from src.common.errors import one_line
 
 _PILLOW = logging.getLogger("PIL")
 

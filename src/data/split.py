@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.errors import ThawError, one_line
 from src.data.listing import SPLITS, Sample, Split
-from src.errors import ThawError, one_line
 
 Indices = NDArray[np.int64]
 

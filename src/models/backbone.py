@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from src.errors import DownloadError, ThawError, one_line
-from src.keras_setup import keras, layers
+from src.common.errors import DownloadError, ThawError, one_line
+from src.common.keras_setup import keras, layers
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.embedded_weights import load_embedded_weights
 from src.models.layers import LayerInfo

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from src.errors import ThawError, did_you_mean
+from src.common.errors import ThawError, did_you_mean
 from src.models.layers import Blocks
 
 Preprocessing = Literal["inside", "minus_one_to_one", "caffe", "torch", "zero_to_one"]

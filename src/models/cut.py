@@ -13,7 +13,7 @@ from src.models.depth import Depth
 from src.models.layers import LayerInfo
 
 if TYPE_CHECKING:
-    from src.keras_setup import keras
+    from src.common.keras_setup import keras
 
 Kind = Literal["float32", "float16"]
 """How activations are stored: float32 as they are, float16 in half the bytes with 11 bits of precision."""
@@ -142,7 +142,7 @@ def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[
     constant_folding round otherwise in a whole than in its parts. And the batches are of one size, a multiple of
     24: kernels choose their method by the size, and take what is left of a block of 8 or 24 rows by another.
     """
-    from src.keras_setup import keras
+    from src.common.keras_setup import keras
 
     nodes = _nodes(model)
 

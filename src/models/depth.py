@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from src.errors import ThawError, did_you_mean
+from src.common.errors import ThawError, did_you_mean
 from src.models.layers import LayerInfo
 
 BatchNormPolicy = Literal["inference", "frozen", "adapted", "train"]

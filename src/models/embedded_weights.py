@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from src.keras_setup import keras
+    from src.common.keras_setup import keras
 
 EMBEDDED_WEIGHTS = Path(__file__).parent / "formula" / "mobilenetv2_035_96.npz"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from src.keras_setup import keras, layers
+from src.common.keras_setup import keras, layers
 
 
 def LeNet5(input_tensor: Any, **_unused: object) -> keras.Model:  # noqa: N802 - named as keras.applications names its own

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.keras_setup import keras, layers
+from src.common.keras_setup import keras, layers
 from src.models.backbone import backbone_layers, describe_layers
 from src.models.catalog import BackboneSpec
 from src.models.cut import Graph, trace
 from src.models.depth import BatchNormPolicy, Depth
 from src.models.layers import LayerInfo
-from src.models.normalization import TunableDropout, obedient, stock
+from src.models.normalization import TunableDropout, to_keras_layer, with_batchnorm_policy
 
 Values = Sequence[NDArray[Any]]
 """The values of a backbone's variables, in the order of `keras.Model.get_weights`."""
@@ -102,7 +102,7 @@ class Network:
 
     def in_keras_layers(self) -> keras.Model:
         """Return a copy of the model made of Keras' own layers alone: what it saves loads wherever Keras is."""
-        copy = keras.models.clone_model(self.model, clone_function=stock)
+        copy = keras.models.clone_model(self.model, clone_function=to_keras_layer)
         copy.set_weights(self.model.get_weights())
         return copy
 
@@ -112,7 +112,7 @@ def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batch
 
     See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
     """
-    backbone = keras.models.clone_model(plain, clone_function=lambda layer: obedient(layer, batchnorm))
+    backbone = keras.models.clone_model(plain, clone_function=lambda layer: with_batchnorm_policy(layer, batchnorm))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
     kept = TunableDropout(seed=0, name="head_dropout")(pooled)
     scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from src.keras_setup import keras, layers
+from src.common.keras_setup import keras, layers
 from src.models.depth import BatchNormPolicy
 
 
-class FixedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
+class InferenceBatchNorm(layers.BatchNormalization):  # type: ignore[misc]
     """BatchNormalization that always normalises with its moving statistics; gamma and beta may train."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -23,7 +23,7 @@ class FixedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
         return super().call(inputs, training=False, mask=mask)
 
 
-class ThawedDropout(layers.Dropout):  # type: ignore[misc]
+class TrainableOnlyDropout(layers.Dropout):  # type: ignore[misc]
     """Dropout that drops only where it is trainable: a frozen part of a network is a constant function."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -71,23 +71,23 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
             layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name} {epoch}".encode()), 0])
 
 
-def obedient(layer: layers.Layer, batchnorm: BatchNormPolicy) -> layers.Layer:
+def with_batchnorm_policy(layer: layers.Layer, batchnorm: BatchNormPolicy) -> layers.Layer:
     """A new layer like `layer` that follows the plan."""
     config = layer.get_config()
     if type(layer) is layers.BatchNormalization and batchnorm != "train":
-        return FixedBatchNormalization.from_config(config)
+        return InferenceBatchNorm.from_config(config)
     if type(layer) is layers.Normalization and layer.input_mean is None and not layer.invert:
         return LiveNormalization.from_config(config)
     if type(layer) is layers.Dropout:
-        return ThawedDropout.from_config(config | {"seed": 0})
+        return TrainableOnlyDropout.from_config(config | {"seed": 0})
     return type(layer).from_config(config)
 
 
-def stock(layer: layers.Layer) -> layers.Layer:
+def to_keras_layer(layer: layers.Layer) -> layers.Layer:
     """A new layer like `layer`, of Keras' own class: what a saved model is made of."""
     own = {
-        FixedBatchNormalization: layers.BatchNormalization,
-        ThawedDropout: layers.Dropout,
+        InferenceBatchNorm: layers.BatchNormalization,
+        TrainableOnlyDropout: layers.Dropout,
         TunableDropout: layers.Dropout,
         LiveNormalization: layers.Normalization,
     }

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from src.common.errors import ThawError
 from src.config import WeightsConfig
-from src.errors import ThawError
+from src.data.missing_paths import no_such_file
 from src.models.catalog import BackboneSpec
 from src.models.embedded_weights import EMBEDDED_WEIGHTS, digest_file
-from src.places import no_such_file
 
 WEIGHT_FILE_SUFFIXES = (".weights.h5", ".h5", ".keras")
 

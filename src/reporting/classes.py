@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import one_line
+from src.common.errors import one_line
 from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, VAL, WIDTH, framed, save_figure, tidy
 
 TABLE = "per_class.csv"

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from src.errors import printable
-from src.files import write_whole
-from src.metrics import METRICS, Metric
-from src.reporting.drawing import Gallery
+from src.common.errors import printable
+from src.common.files import atomic_write
+from src.common.metrics import METRICS, Metric
+from src.diagnosis.diagnose import Finding
+from src.diagnosis.rules import RULES
 from src.reporting.recommendation import Recommended, why_none
-from src.verdict.diagnosis import Finding
+from src.reporting.study_figures import Gallery
+from src.statistics.intervals import Interval
 from src.verdict.gaps import WORTH_NAMING, GapRow
-from src.verdict.intervals import Interval
-from src.verdict.records import TrialRecord, judged_by, once
-from src.verdict.rules import RULES
 from src.verdict.sentences import headline
+from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import DepthRow, Verdict
 from src.verdict.wording import number, plain
 
@@ -94,7 +94,7 @@ def write_page(
             copy=_COPY,
         )
     )
-    write_whole(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+    atomic_write(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
 
 
 def _environment(judged: Metric) -> Environment:

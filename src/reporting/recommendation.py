@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from src.verdict.intervals import wilson_interval
-from src.verdict.optimism import optimism
-from src.verdict.records import TrialRecord, validated_on
+from src.statistics.intervals import wilson_interval
+from src.statistics.selection_bias import selection_bias
+from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
 from src.verdict.wording import layers, percent, said, said_apart
 
@@ -135,7 +135,7 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
     candidates, error = _candidates(measured)
     if len(candidates) < 2:
         return ""
-    found = optimism(candidates, error)
+    found = selection_bias(candidates, error)
     if found is None:
         return (
             f"The best of {len(candidates)} validation scores flatters; by how much cannot be told without a "
@@ -174,7 +174,7 @@ def _flattery_of_pooled(verdict: Verdict) -> str:
     values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""
-    found = optimism(values, verdict.comparison.deviation if verdict.comparison else math.nan)
+    found = selection_bias(values, verdict.comparison.deviation if verdict.comparison else math.nan)
     most = (
         f", but at most {said_apart(found.at_most, verdict.metric)}, if all that trials of one depth differ by is luck"
         if found

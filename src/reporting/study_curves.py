@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from src.metrics import METRICS, Metric
+from src.common.metrics import METRICS, Metric
+from src.diagnosis.phases import phases
 from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
-from src.verdict.phases import phases
-from src.verdict.records import TrialRecord
+from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Verdict
 from src.verdict.wording import layers
 

@@ -11,8 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from src.errors import one_line
-from src.metrics import Metric
+from src.common.errors import one_line
+from src.common.metrics import Metric
 
 FIT, TRAIN, VAL = "#7b8794", "#c8553d", "#0b6e4f"
 MODE, GENERALIZATION = "#7a5ba8", "#e0a458"

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from src.errors import one_line, printable
-from src.metrics import METRICS, Metric
+from src.common.errors import one_line, printable
+from src.common.metrics import METRICS, Metric
 
 _PERCENT_OF_A_LINE = 25
 

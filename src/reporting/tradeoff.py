@@ -9,8 +9,8 @@ from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from src.errors import one_line
-from src.metrics import Metric
+from src.common.errors import one_line
+from src.common.metrics import Metric
 from src.reporting.style import (
     FIT,
     GENERALIZATION,
@@ -29,10 +29,10 @@ from src.reporting.style import (
     tidy,
     title,
 )
+from src.statistics.intervals import Interval, accuracy_interval
 from src.verdict.facet import photo_step
 from src.verdict.gaps import GapRow
-from src.verdict.intervals import Interval, accuracy_interval
-from src.verdict.records import TrialRecord
+from src.verdict.trials import TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
 _FIT = ("best/fit_accuracy", "fit: training photos, training mode", FIT, "s")

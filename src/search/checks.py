@@ -7,8 +7,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from src.composition import trial_config
-from src.errors import ThawError
+from src.cli.composition import trial_config
+from src.common.errors import ThawError
 
 
 def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequence[str]]) -> dict[int, Exception]:

@@ -2,7 +2,7 @@
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-from src.search.axes import Axes
+from src.cli.overrides import Axes
 from src.search.checks import uncomposable
 from src.search.sweep import open_sweep
 

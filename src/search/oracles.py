@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from src.errors import ThawError
-from src.metrics import Metric
+from src.common.errors import ThawError
+from src.common.metrics import Metric
 from src.search.settings import SearchSettings
 from src.search.space import Choices, Integers, Reals, Space
 
@@ -176,7 +176,7 @@ class _Halving(_Exhaustive):
 
 
 def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
-    importlib.import_module("src.training.runtime")  # KerasTuner would start TensorFlow loudly
+    importlib.import_module("src.models.runtime")  # KerasTuner would start TensorFlow loudly
     from keras_tuner import Objective, oracles
 
     bases = {

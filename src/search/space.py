@@ -9,7 +9,7 @@ from typing import Any, Self
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep, Sweep, Transformer
 
-from src.errors import ThawError, one_line
+from src.common.errors import ThawError, one_line
 
 _MOST_CHOICES = 10_000
 

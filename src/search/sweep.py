@@ -15,22 +15,22 @@ from hydra.plugins.launcher import Launcher
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
+from src.cli.error_messages import explain
+from src.cli.job_results import JobOutcome, is_under_way, prepare_folder, stop
+from src.cli.overrides import Axes, label
+from src.common.errors import ThawError, one_line
+from src.common.files import atomic_write, exclusive_lock, naming
+from src.common.metrics import METRICS, Metric
+from src.common.project import PROJECT
 from src.config import RuntimeConfig, TrackingConfig
-from src.errors import ThawError, one_line
-from src.explanation import explain
-from src.features.placement import Companions
-from src.files import alone, naming, write_whole
-from src.metrics import METRICS, Metric
-from src.project import PROJECT
-from src.reporting.study import make_report
-from src.search.axes import Axes, label
-from src.search.board import Board, Tally
-from src.search.jobs import JobOutcome, is_under_way, prepare_folder, stop
-from src.tracking.idle import followed
-from src.tracking.memory import TrialMemory
-from src.tracking.store import how_to_compare, open_store, refusals_told, store_reason, tracking_uri
+from src.features.cache_plan import SharedFeatures
+from src.reporting.study_report import make_report
+from src.search.display import SweepDisplay, SweepProgress
+from src.tracking.idle_keys import followed
+from src.tracking.locks import LockFolder
+from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_reason, tracking_uri
+from src.tracking.registry import TrialRegistry
 from src.tracking.study import Study, study_key
-from src.tracking.workplace import Workplace
 
 _POLL_SECONDS = 0.2
 _DEAD = "its process ended without a word; run the same command again to go on"
@@ -70,9 +70,9 @@ class Sweep:
     """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
 
     def __init__(
-        self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], board: Board
+        self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], display: SweepDisplay
     ) -> None:
-        self.launcher, self.study, self.shown, self.board = launcher, study, shown, board
+        self.launcher, self.study, self.shown, self.display = launcher, study, shown, display
         self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
@@ -82,28 +82,28 @@ class Sweep:
     @property
     def stopped(self) -> bool:
         """Whether a failure ended it, as `fail_fast` has it."""
-        return bool(self.board.tally.counts()["skipped"])
+        return bool(self.display.sweep_progress.counts()["skipped"])
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
 
         `broken`: errors of jobs that cannot be composed, by number within the sweep; those are not launched.
         """
-        tally = self.board.tally
-        first = len(tally.labels)
+        sweep_progress = self.display.sweep_progress
+        first = len(sweep_progress.labels)
         numbered = dict(enumerate(jobs, first))
         self.jobs |= numbered
-        tally.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
+        sweep_progress.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
         self.full |= {number: label(job) for number, job in numbered.items()}
         for number, error in (broken or {}).items():
             if number in numbered:
                 self._failed(number, error)
         while left := self._left(numbered):
             self._launch({number: numbered[number] for number in _first_stretch(left)})
-        return [tally.outcomes[number] for number in numbered]
+        return [sweep_progress.outcomes[number] for number in numbered]
 
     def _left(self, numbers: Iterable[int]) -> list[int]:
-        return [number for number in numbers if number not in self.board.tally.outcomes]
+        return [number for number in numbers if number not in self.display.sweep_progress.outcomes]
 
     def _launch(self, jobs: Mapping[int, Sequence[str]]) -> None:
         """Run jobs of consecutive numbers; where the launcher breaks, one of them at least has ended by that.
@@ -114,7 +114,7 @@ class Sweep:
             with _Watcher(self.folder, list(jobs), self.ended):
                 returns = self.launcher.launch(list(jobs.values()), initial_job_idx=min(jobs))
             for number, returned in zip(jobs, returns, strict=True):
-                if number not in self.board.tally.outcomes:
+                if number not in self.display.sweep_progress.outcomes:
                     self._returned(number, returned)
         except Exception as error:
             left = self._left(jobs)
@@ -147,15 +147,15 @@ class Sweep:
         """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
         if outcome.depth:
             trained = followed(self.jobs[outcome.number], {*outcome.idle} - {"unfrozen"}, outcome.depth)
-            self.board.tally.labels[outcome.number] = label(trained, self.shown)
-        self.board.ended(outcome)
+            self.display.sweep_progress.labels[outcome.number] = label(trained, self.shown)
+        self.display.ended(outcome)
         if self.fail_fast and outcome.error:
             stop(self.folder)
         if outcome.status == "failed" and not outcome.run_id:
             try:
                 self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
             except (MlflowException, OSError) as refusal:
-                self.board.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
+                self.display.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
 
 
 @contextlib.contextmanager
@@ -171,40 +171,40 @@ def open_sweep(
         ThawError: the store cannot be had, or the sweep's folder not be written.
     """
     settings = _Settings.read(config, name)
-    board = Board(Tally(total), settings.name, settings.runtime.progress, settings.judged)
+    display = SweepDisplay(SweepProgress(total), settings.name, settings.runtime.progress, settings.judged)
     client, experiment = open_store(settings.tracking, PROJECT)
-    workplace, memory = Workplace(settings.runtime.work_dir), TrialMemory(client)
+    lock_folder, memory = LockFolder(settings.runtime.work_dir), TrialRegistry(client)
     with (
-        workplace.claim(study_key(settings.name), lambda: board.note("another process sweeps this study; waiting")),
-        _claimed(settings.folder, board),
-        refusals_told(),
+        lock_folder.claim(study_key(settings.name), lambda: display.note("another process sweeps this study; waiting")),
+        _claimed(settings.folder, display),
+        refusals_as_errors(),
     ):
-        memory.close_dead(workplace)
-        study = Study.open(client, experiment, settings.name, workplace.tags, settings.judged.objective)
-        sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], board)
+        memory.close_dead(lock_folder)
+        study = Study.open(client, experiment, settings.name, lock_folder.tags, settings.judged.objective)
+        sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], display)
         try:
             _prepare(settings, config, study, axes, total)
-            with board:
+            with display:
                 yield sweep
         finally:
             try:
-                _close(study, sweep, lambda: memory.close_dead(workplace), sys.exception())
+                _close(study, sweep, lambda: memory.close_dead(lock_folder), sys.exception())
             finally:
-                board.table()
-        board.result(_report(client, study, settings), _places(settings, study))
-    counts = board.tally.counts()
+                display.table()
+        display.result(_report(client, study, settings), _places(settings, study))
+    counts = display.sweep_progress.counts()
     if counts["failed"] + counts["killed"]:
         raise TrialsFailedError(f"{counts['failed']} trials failed, {counts['killed']} were killed")
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, board: Board) -> Iterator[None]:
+def _claimed(folder: Path, display: SweepDisplay) -> Iterator[None]:
     """Have the sweep's folder alone: its jobs are told apart by number, and another sweep's have the same numbers."""
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(
-                alone(folder / ".sweep.lock", lambda: board.note("another sweep uses the folder; waiting"))
+                exclusive_lock(folder / ".sweep.lock", lambda: display.note("another sweep uses the folder; waiting"))
             )
         except OSError as error:
             raise ThawError(f"hydra.sweep.dir={folder}: {error.strerror or error}") from error
@@ -214,8 +214,8 @@ def _claimed(folder: Path, board: Board) -> Iterator[None]:
 def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, total: int | None) -> None:
     """Leave in the sweep's folder what its jobs look for, and in the study what it is."""
     prepare_folder(settings.folder)
-    study.membership(Companions(axes.depths, total or len(axes.depths))).save(settings.folder)
-    write_whole(settings.folder / "multirun.yaml", OmegaConf.to_yaml(config))
+    study.study_context(SharedFeatures(axes.depths, total or len(axes.depths))).save(settings.folder)
+    atomic_write(settings.folder / "multirun.yaml", OmegaConf.to_yaml(config))
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     without = {"hydra", "tracking"}  # its uri may hold a password
@@ -241,7 +241,7 @@ def _naming(error: Exception, folder: Path) -> Exception:
 
 def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: BaseException | None) -> None:
     """Leave the counts, the table and the status in the study. What the store then refuses does not hide `error`."""
-    counts = sweep.board.tally.counts()
+    counts = sweep.display.sweep_progress.counts()
     interrupted = error is not None and not isinstance(error, Exception)
     lost = error or counts["failed"] or counts["killed"]
     try:
@@ -251,7 +251,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
     except (MlflowException, OSError) as refusal:
         if error is None:
             raise
-        sweep.board.warn(f"the study is left as it stands: {store_reason(refusal)}")
+        sweep.display.warn(f"the study is left as it stands: {store_reason(refusal)}")
 
 
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:

@@ -10,12 +10,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from src.composition import is_read_by_phases
-from src.errors import ThawError
-from src.search.axes import Axes
+from src.cli.composition import is_read_by_phases
+from src.cli.overrides import Axes
+from src.common.errors import ThawError
 from src.search.checks import uncomposable
-from src.search.course import Course
 from src.search.oracles import EPOCHS_KEY, rationed
+from src.search.search_log import SearchLog
 from src.search.settings import SearchSettings
 from src.search.space import Space
 from src.search.sweep import open_sweep
@@ -42,13 +42,13 @@ def sweep_search(
     space = rationed(space) if given.rations else space
     settings = given.completed(int(config.fine_tune_epochs))
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
-        course = Course(settings, space, sweep.search_folder, sweep.judged)
-        while jobs := course.ask():
+        search_log = SearchLog(settings, space, sweep.search_folder, sweep.judged)
+        while jobs := search_log.ask():
             outcomes = sweep.launch(jobs)
             if {"killed", "skipped"} & {each.status for each in outcomes}:
                 break  # their scores are still to come, and what is asked next follows from them
-            course.tell([each.score for each in outcomes])
-            sweep.pruned = course.pruned
+            search_log.tell([each.score for each in outcomes])
+            sweep.pruned = search_log.pruned
 
 
 def _total(settings: SearchSettings, space: Space) -> int | None:

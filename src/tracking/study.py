@@ -24,12 +24,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from src.features.placement import Companions
-from src.files import write_whole
-from src.metrics import METRICS, Objective
-from src.tracking.idle import spelled_as_trained
-from src.tracking.memory import KEY_TAG, STUDY_KEY_TAG, all_experiments
-from src.tracking.run import encodable
+from src.common.files import atomic_write
+from src.common.metrics import METRICS, Objective
+from src.features.cache_plan import SharedFeatures
+from src.tracking.idle_keys import spelled_as_trained
+from src.tracking.mlflow_run import encodable
+from src.tracking.registry import KEY_TAG, STUDY_KEY_TAG, all_experiments
 
 STUDY_NAME_TAG, OBJECTIVE_TAG = "study", "objective"
 _UNPLANNED_TAG = "unplanned"
@@ -38,13 +38,13 @@ _LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
-class Membership:
+class StudyContext:
     """A trial's place in a study: its parent run, how it spells the trial, what else it trains, what it judges by."""
 
     study_key: str
     parent_run_id: str
     overrides: str = ""
-    companions: Companions = field(default_factory=Companions)
+    shared_features: SharedFeatures = field(default_factory=SharedFeatures)
     objective: Objective = "accuracy"
 
     @property
@@ -65,15 +65,15 @@ class Membership:
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
-        write_whole(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
+        atomic_write(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, folder: Path, overrides: str) -> Self | None:
         """The membership of the job with `overrides`; None where no study was left."""
         try:
             left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
-            companions = Companions(tuple(left["companions"]["depths"]), left["companions"]["trials"])
-            return cls(**left | {"overrides": overrides, "companions": companions})
+            shared_features = SharedFeatures(tuple(left["companions"]["depths"]), left["companions"]["trials"])
+            return cls(**left | {"overrides": overrides, "companions": shared_features})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -142,7 +142,7 @@ class Study:
 
     def add_failed(self, overrides: str, error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own: one run, however often it fails so."""
-        own = Membership(self.key, self.run_id, encodable(overrides)[:_LONGEST_TAG])
+        own = StudyContext(self.key, self.run_id, encodable(overrides)[:_LONGEST_TAG])
         mark = study_key(f"{self.key} {overrides}")
         found = self.client.search_runs([self.experiment_id], f"tags.{_UNPLANNED_TAG} = '{mark}'", max_results=1)
         born = {_UNPLANNED_TAG: mark, **own.tags()}
@@ -163,9 +163,9 @@ class Study:
             repository.delete_artifacts(under)
         self.client.log_artifacts(self.run_id, str(folder), under)
 
-    def membership(self, companions: Companions) -> Membership:
+    def study_context(self, shared_features: SharedFeatures) -> StudyContext:
         """What the study's jobs need to know of it."""
-        return Membership(self.key, self.run_id, companions=companions, objective=self.objective)
+        return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
 from src.data.split import Indices
-from src.training.feed import Feed
+from src.training.batch_loader import BatchLoader
 from src.training.phase import measured
-from src.training.tail import Tail
+from src.training.trainable_segment import TrainableSegment
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def _row(values: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def predict_validation(tail: Tail, feed: Feed, phase: int) -> Predictions:
+def predict_validation(tail: TrainableSegment, loader: BatchLoader, phase: int) -> Predictions:
     """The probabilities of every validation photo as the network stands, in inference mode, behind `phase`'s cut."""
-    indices = feed.dataset.splits["val"]
-    found = [each.probabilities for each in measured(tail, feed, phase, "val") if each.probabilities is not None]
-    return Predictions(indices, feed.dataset.labels[indices], np.concatenate(found))
+    indices = loader.dataset.splits["val"]
+    found = [each.probabilities for each in measured(tail, loader, phase, "val") if each.probabilities is not None]
+    return Predictions(indices, loader.dataset.labels[indices], np.concatenate(found))

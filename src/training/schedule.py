@@ -4,17 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.errors import ThawError
+from src.common.errors import ThawError
 from src.models.depth import Depth
-from src.training.feed import Feed
-from src.training.memory import PhaseMemory
+from src.training.batch_loader import BatchLoader
+from src.training.checkpoints import CheckpointStore
+from src.training.history import PhaseResult, PhaseSpec
+from src.training.model_cache import ModelCache
 from src.training.phase import Observer, fit_phase
-from src.training.records import Leg, PhaseResult
-from src.training.workbench import Workbench
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScheduleResult:
     """What a schedule left. The network has the weights of the last phase's best epoch.
 
     The last phase decides, not the best of all: a trial measures its own depth, and where fine-tuning made a network
@@ -51,8 +51,13 @@ class Outcome:
 
 
 def run_schedule(
-    bench: Workbench, feed: Feed, depths: dict[str, Depth], keys: Sequence[str], memory: PhaseMemory, observer: Observer
-) -> Outcome:
+    model_cache: ModelCache,
+    loader: BatchLoader,
+    depths: dict[str, Depth],
+    keys: Sequence[str],
+    memory: CheckpointStore,
+    observer: Observer,
+) -> ScheduleResult:
     """Train the bench's network by the trial's schedule; `keys` are its phases'.
 
     Raises:
@@ -60,10 +65,10 @@ def run_schedule(
     """
     results: list[PhaseResult] = []
     first_epoch = 0
-    for index, ((name, config), key) in enumerate(zip(feed.trial.schedule.items(), keys, strict=True)):
-        leg = Leg(name, config, depths[name], index, first_epoch, key)
-        observer.phase_begins(leg)
-        result = fit_phase(bench, feed, leg, memory, observer)
+    for index, ((name, config), key) in enumerate(zip(loader.trial.schedule.items(), keys, strict=True)):
+        phase_spec = PhaseSpec(name, config, depths[name], index, first_epoch, key)
+        observer.phase_begins(phase_spec)
+        result = fit_phase(model_cache, loader, phase_spec, memory, observer)
         if not math.isfinite(result.best.metrics["val/loss"]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "
@@ -72,4 +77,4 @@ def run_schedule(
         results.append(result)
         observer.phase_ends(result)
         first_epoch = result.epochs[-1].epoch + 1
-    return Outcome(tuple(results))
+    return ScheduleResult(tuple(results))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from src.statistics.intervals import wilson_interval
 from src.verdict.facet import Facet
-from src.verdict.intervals import wilson_interval
 from src.verdict.wording import percent
 
 
@@ -62,12 +62,12 @@ def _unsteady(facet: Facet) -> tuple[str, ...]:
 def _copies(facet: Facet) -> tuple[str, ...]:
     """Depths that are one trial told twice."""
     comparison = facet.comparison
-    if not comparison.copies:
+    if not comparison.duplicate_depths:
         return ()
     within = "to a photo" if facet.resolution else "exactly"
     return (
-        f"At {facet.name(*comparison.copies)} every seed comes to a lesser depth's {facet.metric.words} {within}: such "
-        "copies count once in the scatter that differences are judged by.",
+        f"At {facet.name(*comparison.duplicate_depths)} every seed comes to a lesser depth's {facet.metric.words} "
+        f"{within}: such copies count once in the scatter that differences are judged by.",
     )
 
 

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from src.verdict.comparison import Comparison
-from src.verdict.design import Floats
+from src.statistics.comparison import Comparison
+from src.statistics.design import Floats
+from src.statistics.intervals import LEVEL
 from src.verdict.encoding import encode
-from src.verdict.intervals import LEVEL
-from src.verdict.records import Factor, TrialRecord, tuned
+from src.verdict.trials import Factor, TrialRecord, tuned
 
 HINTED = 0.2
 """Below which p a difference is hinted at."""

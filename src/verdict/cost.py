@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.verdict.records import TrialRecord, configuration, facets, measured, tuned, validated_on
+from src.verdict.trials import TrialRecord, configuration, facets, measured, tuned, validated_on
 
 PARAMETERS = "trainable_parameters"
 _PHASE = "time/phase/"

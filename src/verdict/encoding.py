@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from src.verdict.design import Floats
-from src.verdict.records import Factor
+from src.statistics.design import Floats
+from src.verdict.trials import Factor
 
 
 def encode(values: Sequence[Factor]) -> Floats:

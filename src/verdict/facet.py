@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from src.metrics import Metric
-from src.verdict.comparison import Comparison, compare
+from src.common.metrics import Metric
+from src.statistics.comparison import Comparison, compare
 from src.verdict.confounding import confounded
-from src.verdict.records import TrialRecord, baseline, judged_by
 from src.verdict.reduction import Reduction, reduce_to_depth
+from src.verdict.trials import TrialRecord, baseline, judged_by
 from src.verdict.wording import layers, said, said_apart
 
 

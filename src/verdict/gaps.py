@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from src.verdict.intervals import Interval, t_interval
-from src.verdict.records import TrialRecord
+from src.statistics.intervals import Interval, t_interval
+from src.verdict.trials import TrialRecord
 from src.verdict.wording import layers, listed, points
 
 MODE, GENERALIZATION = "gap/mode", "gap/generalization"

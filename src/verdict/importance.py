@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from src.verdict.design import Floats
+from src.statistics.design import Floats
+from src.statistics.intervals import LEVEL
 from src.verdict.encoding import encode, is_scattered, part
-from src.verdict.intervals import LEVEL
-from src.verdict.records import Factor, TrialRecord, configuration, measured, once, varying
 from src.verdict.reduction import last_of_rungs
+from src.verdict.trials import Factor, TrialRecord, configuration, measured, once, varying
 
 _SEED = "seed"
 _LEAST_TOLD = 0.005
@@ -32,7 +32,7 @@ _RANK_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Share:
+class VarianceShare:
     """One hyperparameter's part.
 
     Attributes:
@@ -61,7 +61,7 @@ class Importance:
         trials: how many it rests on.
     """
 
-    shares: tuple[Share, ...]
+    shares: tuple[VarianceShare, ...]
     together: float
     rest: float
     trials: int
@@ -117,7 +117,8 @@ def _analyse(columns: Mapping[str, Floats], values: Floats, levels: Mapping[str,
         for rest, mean in ((fit.whole - {place}, float(added[place])) for place in range(len(columns)))
     ]
     shares = [
-        Share(name, *_share(part, noise, free, total), levels[name]) for name, part in zip(columns, parts, strict=True)
+        VarianceShare(name, *_share(part, noise, free, total), levels[name])
+        for name, part in zip(columns, parts, strict=True)
     ]
     explained = 1 - fit.error(fit.whole) / total
     together = max(0.0, explained - sum(part.own for part in parts) / total)

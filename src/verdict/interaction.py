@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from src.verdict.records import Factor, TrialRecord, facets, measured, tuned
+from src.verdict.trials import Factor, TrialRecord, facets, measured, tuned
 
 _FIRST = ("dropout", "fine_tune_learning_rate", "learning_rate")
 _MOST_COLUMNS = 6

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from src.verdict.design import Observation
-from src.verdict.records import TrialRecord, configuration, tuned
+from src.statistics.design import Observation
+from src.verdict.trials import TrialRecord, configuration, tuned
 
 _LUCK = (
     "Each winner's own mean flatters, more so at depths where configurations are close: where one depth has a single "

@@ -14,14 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from src.metrics import Metric
+from src.common.metrics import Metric
+from src.statistics.comparison import Comparison
+from src.statistics.intervals import LEVEL, Interval, accuracy_interval
 from src.verdict.caveats import caveats
-from src.verdict.comparison import Comparison
 from src.verdict.confounding import HINTED
 from src.verdict.facet import Facet, make_facet
 from src.verdict.gaps import GapRow, describe_gaps, gap_rows
-from src.verdict.intervals import LEVEL, Interval, accuracy_interval
-from src.verdict.records import TrialRecord, baseline, facets, judged_by, measured, unmeasured
+from src.verdict.next_steps import (
+    next_step_of_confounded,
+    next_step_of_one_depth,
+    next_step_of_one_seed,
+    next_step_of_shown,
+    next_step_of_tie,
+)
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import (
     sentence_of_confounded,
@@ -31,17 +37,17 @@ from src.verdict.sentences import (
     sentence_of_shown,
     sentence_of_tie,
 )
-from src.verdict.settling import settle_confounded, settle_one_depth, settle_one_seed, settle_shown, settle_tie
+from src.verdict.trials import TrialRecord, baseline, facets, judged_by, measured, unmeasured
 from src.verdict.wording import probability
 
 Kind = Literal["nothing", "one depth", "one seed", "confounded", "tie", "shown"]
 
 _SPEAK = {
-    "one depth": (sentence_of_one_depth, settle_one_depth),
-    "one seed": (sentence_of_one_seed, settle_one_seed),
-    "confounded": (sentence_of_confounded, settle_confounded),
-    "tie": (sentence_of_tie, settle_tie),
-    "shown": (sentence_of_shown, settle_shown),
+    "one depth": (sentence_of_one_depth, next_step_of_one_depth),
+    "one seed": (sentence_of_one_seed, next_step_of_one_seed),
+    "confounded": (sentence_of_confounded, next_step_of_confounded),
+    "tie": (sentence_of_tie, next_step_of_tie),
+    "shown": (sentence_of_shown, next_step_of_shown),
 }
 
 

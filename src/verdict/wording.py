@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from src.metrics import Metric
-from src.verdict.intervals import LEVEL, Interval
+from src.common.metrics import Metric
+from src.statistics.intervals import LEVEL, Interval
 
 _SHOWN_SEEDS = 5
 
@@ -29,7 +29,7 @@ def points(difference: float, *, signed: bool = False) -> str:
 def said(value: float, metric: Metric) -> str:
     """Return a metric's value: per cent where it is a proportion.
 
-    >>> from src.metrics import METRICS
+    >>> from src.common.metrics import METRICS
     >>> said(0.8125, METRICS["balanced_accuracy"]), said(0.8125, METRICS["macro_f1"])
     ('81.2 %', '0.812')
     """
@@ -39,7 +39,7 @@ def said(value: float, metric: Metric) -> str:
 def said_apart(difference: float, metric: Metric, *, signed: bool = False) -> str:
     """Return a difference of a metric's values: percentage points where it is a proportion.
 
-    >>> from src.metrics import METRICS
+    >>> from src.common.metrics import METRICS
     >>> said_apart(0.0412, METRICS["accuracy"]), said_apart(-0.0412, METRICS["macro_f1"], signed=True)
     ('4.1 points', '−0.041')
     """
@@ -49,7 +49,7 @@ def said_apart(difference: float, metric: Metric, *, signed: bool = False) -> st
 def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
     """Return a metric's value or a difference of two, without a unit.
 
-    >>> from src.metrics import METRICS
+    >>> from src.common.metrics import METRICS
     >>> plain(0.8125, METRICS["accuracy"]), plain(0.02, METRICS["macro_f1"], signed=True)
     ('81.2', '+0.020')
     """
@@ -62,7 +62,7 @@ def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
 def spoken(difference: Interval, metric: Metric) -> str:
     """A difference of a metric's values with its interval.
 
-    >>> from src.metrics import METRICS
+    >>> from src.common.metrics import METRICS
     >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
     '+4.0 points, 95 % interval −1.0 to +9.0'
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 from tests.auditing.test_audit import of_kind
 from tests.conftest import CLASSES, Command, make_photos
 

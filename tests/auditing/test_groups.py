@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from src.auditing.groups import Groups, find_groups, infer_pattern
-from src.auditing.images import AuditedImages, load_images
+from src.auditing.image_facts import AuditedImages, load_images
 from src.data.duplicates import near_pairs
 from src.demo.trees.tree import draw_tree
 from tests.conftest import Compose

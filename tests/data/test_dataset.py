@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.common.errors import ThawError
 from src.data.dataset import Dataset, load_dataset
-from src.errors import ThawError
 from tests.conftest import CLASSES, Compose, make_photos, save_photo
 
 Load = Callable[..., Dataset]

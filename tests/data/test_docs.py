@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.common.project import PROJECT
 from src.data.columns import _USUAL
 from src.data.dataset import load_dataset
 from src.data.names import split_named
-from src.project import PROJECT
 from tests.conftest import Compose, make_photos, save_photo
 
 PAGE = (PROJECT / "docs" / "data.md").read_text("utf-8")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from src.common.errors import ThawError
 from src.data.dataset import Dataset, load_dataset
 from src.data.duplicates import RADIUS, NearDuplicates, near_duplicates, perceptual_hash
 from src.data.listing import Image
 from src.data.split import Splits
 from src.demo.trees.tree import draw_tree
-from src.errors import ThawError
 from tests.conftest import Compose, make_photos
 
 TREES = [draw_tree(species, number, seed=0, size=96, difficulty=0.5) for species in range(23) for number in range(4)]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.common.errors import ThawError
 from src.data.listing import Sample
 from src.data.split import Splits, split_samples
-from src.errors import ThawError
 
 
 def _split(samples: list[Sample], **changes: float) -> Splits:

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
+from src.common.errors import ThawError
+from src.common.project import PROJECT
 from src.data.dataset import Dataset, load_dataset
 from src.data.decode import read_image
 from src.data.listing import UnreadableImageError
-from src.errors import ThawError
-from src.project import PROJECT
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
 Load = Callable[..., Dataset]

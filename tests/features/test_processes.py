@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 RATES = ("1e-3", "2e-3", "3e-3", "4e-3")
 
@@ -74,22 +74,22 @@ LARGE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from src.training import runtime
+from src.models import runtime
 import keras
-from src.clock import Clock
+from src.common.clock import Clock
 from src.config import OptimizerConfig
 from src.data.dataset import Dataset
 from src.data.duplicates import NearDuplicates
 from src.data.split import Splits
-from src.features.placement import Placement, Placements
-from src.features.store import FeatureStore
-from src.features.supply import Keeping, Supply
+from src.features.cache_plan import PhaseCachePlan, CachePlan
+from src.features.feature_cache import FeatureCache
+from src.features.feature_source import CacheContext, FeatureSource
 from src.models.catalog import find_backbone
 from src.models.cut import natural_cut
 from src.models.depth import resolve_depth
 from src.models.network import build_network
-from src.training.feed import Feed
-from src.training.workbench import Workbench
+from src.training.batch_loader import BatchLoader
+from src.training.model_cache import ModelCache
 
 folder, limit, trial = Path(sys.argv[1]), int(sys.argv[2]) * 2**30, None
 COUNT, SIDE, WIDE = 20_000, 32, 28
@@ -114,7 +114,7 @@ class Listener:
     def waits(self): pass
 
 from hydra import compose, initialize_config_dir
-from src.composition import CONF, prepare, trial_config
+from src.cli.composition import CONF, prepare, trial_config
 prepare()
 with initialize_config_dir(str(CONF), version_base="1.3"):
     trial = trial_config(compose("config", ["batch_size=100", "features.max_gb=20"]))
@@ -123,13 +123,14 @@ dataset = Dataset(
     "noise", np.load(folder / "pixels.npy", mmap_mode="r"), numbers % 2, numbers.astype(np.uint64), ("x",) * COUNT,
     ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
 )
-bench = Workbench(net)
-store = FeatureStore(folder / "features", 20, print)
-placements = Placements((Placement(cut, cut, frozenset({cut.name})),), (cut,))
-feed = Feed(dataset, trial, Supply(dataset, trial, placements, bench.passage, Keeping("k", store, Listener(), Clock())))
-tail = bench.tail(depth, cut, trial.optimizer, 0.0)
+model_cache = ModelCache(net)
+store = FeatureCache(folder / "features", 20, print)
+cache_plan = CachePlan((PhaseCachePlan(cut, cut, frozenset({cut.name})),), (cut,))
+context = CacheContext("k", store, Listener(), Clock())
+loader = BatchLoader(dataset, trial, FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, context))
+tail = model_cache.tail(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)
-for chunk in feed.training(0, 0):
+for chunk in loader.training(0, 0):
     left = tail.train(chunk.rows, chunk.labels, np.ones(2, np.float32), 100)
 size = sum(path.stat().st_size for path in (folder / "features").glob("*.npy"))
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss begins at what the parent had

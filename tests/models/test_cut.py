@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from src.models import runtime  # noqa: F401 - makes operations deterministic
 from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
 from src.models.cut import Cut, Graph, Step, Tensor, constant_part, cuts, natural_cut, segment, trace
@@ -16,7 +17,6 @@ from src.models.depth import BatchNormPolicy, Depth, resolve_depth
 from src.models.layers import LayerInfo
 from src.models.network import Network, build_network
 from src.models.weights import WeightSet
-from src.training import runtime  # noqa: F401 - makes operations deterministic
 
 Arrays = list[NDArray[np.float32]]
 

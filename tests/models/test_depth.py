@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import ThawError
+from src.common.errors import ThawError
 from src.models.catalog import find_backbone
 from src.models.depth import BatchNormPolicy, resolve_depth
 from src.models.layers import LayerInfo

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from src.common.project import PROJECT
 from src.models.catalog import CATALOG, find_backbone
+from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
-from src.models.tables import layer_table
 from src.models.weights import WeightSet
-from src.project import PROJECT
 from tests.conftest import CLASSES, Command, save_photo
 
 DOCUMENT = PROJECT / "docs" / "backbones.md"

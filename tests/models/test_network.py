@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from src.errors import ThawError
+from src.common.errors import ThawError
 from src.models.backbone import build_backbone, preprocess, pretrained
 from src.models.catalog import CATALOG, find_backbone
 from src.models.depth import BatchNormPolicy, resolve_depth
 from src.models.network import Network, build_network
-from src.models.normalization import FixedBatchNormalization, ThawedDropout, adapt_statistics
+from src.models.normalization import InferenceBatchNorm, TrainableOnlyDropout, adapt_statistics
 from src.models.weights import WeightSet
 
 LISTED = ("mobilenetv2", "mobilenetv3small", "mobilenetv3large", "resnet50", "efficientnetb0")
@@ -95,7 +95,7 @@ def test_a_plan_that_keras_did_not_follow_is_noticed() -> None:
 
 def test_dropout_in_a_frozen_part_rests() -> None:
     net = network("efficientnetb0", dropout=0.0)
-    assert any(isinstance(layer, ThawedDropout) for layer in net.model.layers)
+    assert any(isinstance(layer, TrainableOnlyDropout) for layer in net.model.layers)
     net.thaw(resolve_depth(0, net.table, "inference", "net"))
     np.testing.assert_array_equal(net.model(IMAGES, training=True), net.model(IMAGES, training=False))
     net.thaw(resolve_depth("all", net.table, "inference", "net"))
@@ -115,7 +115,7 @@ def test_a_saved_model_is_keras_own_and_the_same_function(tmp_path: Path) -> Non
     net = network("efficientnetb0")
     net.in_keras_layers().save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    assert not any(isinstance(layer, (FixedBatchNormalization, ThawedDropout)) for layer in loaded.layers)
+    assert not any(isinstance(layer, (InferenceBatchNorm, TrainableOnlyDropout)) for layer in loaded.layers)
     np.testing.assert_allclose(loaded(IMAGES), net.model(IMAGES), atol=1e-6)
 
 

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from src.errors import ThawError
-from src.keras_setup import keras
+from src.common.errors import ThawError
+from src.common.keras_setup import keras
 from src.models.backbone import build_backbone
 from src.models.catalog import find_backbone
 from src.models.weights import WeightSet

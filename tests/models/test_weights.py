@@ -5,8 +5,8 @@ from pathlib import Path
 import h5py
 import pytest
 
+from src.common.errors import ThawError
 from src.config import WeightsConfig
-from src.errors import ThawError
 from src.models.catalog import find_backbone
 from src.models.weights import weight_set
 

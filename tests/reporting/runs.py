@@ -7,7 +7,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Param
 
-from src.tracking.memory import KEY_TAG
+from src.tracking.registry import KEY_TAG
 from src.tracking.study import Study
 
 Trials = Iterable[tuple[dict[str, Any], str]]

@@ -12,11 +12,11 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
+from src.cli.overrides import label
 from src.data.duplicates import NearDuplicates, Pair
 from src.reporting.classes import write_classes
-from src.reporting.figures import draw_confusion, draw_mistakes, draw_near_duplicates
-from src.reporting.study import make_report
-from src.search.axes import label
+from src.reporting.study_report import make_report
+from src.reporting.trial_figures import draw_confusion, draw_mistakes, draw_near_duplicates
 from src.tracking.study import Study
 from src.training.evaluation import Predictions
 from tests.browser import complaints, look, open_browser

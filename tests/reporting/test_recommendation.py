@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from src.reporting.recommendation import Recommended, recommend, why_none
-from src.verdict.optimism import optimism
-from src.verdict.records import Factor, TrialRecord
+from src.statistics.selection_bias import selection_bias
+from src.verdict.trials import Factor, TrialRecord
 from src.verdict.verdict import judge
 from tests.verdict.studies import grid, trial
 
@@ -77,7 +77,7 @@ def test_where_every_trial_has_a_configuration_of_its_own_it_is_the_best_one() -
     assert found.choice.startswith("Of 4 trials with 2 layers it has the best validation accuracy")
     (verdict,) = judge(SEARCH)
     assert verdict.comparison is not None
-    flattery = optimism([record.score for record in SEARCH], verdict.comparison.deviation)
+    flattery = selection_bias([record.score for record in SEARCH], verdict.comparison.deviation)
     assert flattery is not None
     assert found.flattery.startswith("The best of 7 trials flatters; by how much cannot be told without a second seed")
     assert f"at most {100 * flattery.at_most:.1f} points" in found.flattery
@@ -132,7 +132,7 @@ def test_facets_that_scatter_unequally_lend_their_mean_variance() -> None:
     )  # fmt: skip
     errors = [verdict.comparison.standard_error for verdict in judge([*steady, *wild]) if verdict.comparison]
     assert errors[0] < errors[1]
-    flattery = optimism([0.505, 0.60, 0.54, 0.69], ((errors[0] ** 2 + errors[1] ** 2) / 2) ** 0.5)
+    flattery = selection_bias([0.505, 0.60, 0.54, 0.69], ((errors[0] ** 2 + errors[1] ** 2) / 2) ** 0.5)
     assert flattery is not None
     text = recommended([*steady, *wild]).flattery
     assert f"by an estimated {100 * flattery.estimate:.1f} points here (at most {100 * flattery.at_most:.1f}" in text

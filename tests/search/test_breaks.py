@@ -16,7 +16,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 SHORT = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=1",

@@ -13,7 +13,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 KILLS = 20
 TRIAL = (

@@ -8,20 +8,20 @@ import mlflow
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from src.cli.job_results import leave_outcome, prepare_folder
+from src.common.metrics import METRICS
 from src.config import RuntimeConfig, TrackingConfig
-from src.metrics import METRICS
-from src.search.board import Board, Tally
-from src.search.jobs import leave_outcome, prepare_folder
+from src.search.display import SweepDisplay, SweepProgress
 from src.search.sweep import Sweep, _Settings
 from src.tracking.study import Study
-from src.trial import Result
+from src.trial.run import TrialResult
 
 Act = Callable[[Path, int], None]
 
 
 def finishes(folder: Path, number: int) -> None:
     summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
-    leave_outcome(lambda: Result(summary, answered=False), folder, number, fail_fast=False)
+    leave_outcome(lambda: TrialResult(summary, answered=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:
@@ -67,7 +67,7 @@ def sweep(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
         prepare_folder(tmp_path)
         made: Any = launcher
         return (
-            Sweep(made, study, settings, ["seed"], Board(Tally(len(acts)), "launches", progress=False)),
+            Sweep(made, study, settings, ["seed"], SweepDisplay(SweepProgress(len(acts)), "launches", progress=False)),
             launcher,
             study,
         )
@@ -101,7 +101,10 @@ def test_a_signal_ends_what_is_under_way_and_goes_on_up(sweep: Callable[..., tup
     made, *_ = sweep(finishes, is_interrupted, finishes)
     with pytest.raises(KeyboardInterrupt):
         made.launch(jobs(3))
-    assert {number: each.status for number, each in made.board.tally.outcomes.items()} == {0: "finished", 1: "killed"}
+    assert {number: each.status for number, each in made.display.sweep_progress.outcomes.items()} == {
+        0: "finished",
+        1: "killed",
+    }
 
 
 def test_what_stops_at_the_first_failure_stops_at_a_dead_worker_too(

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from src.errors import ThawError
-from src.metrics import METRICS
+from src.common.errors import ThawError
+from src.common.metrics import METRICS
 from src.search.oracles import Proposal, Search, rationed
 from src.search.settings import Kind, SearchSettings
 from src.search.space import Space

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from src.errors import ThawError
+from src.common.errors import ThawError
 from src.search.settings import read_settings
 
 GIVEN = {"oracle": "bayesian", "max_trials": None, "batch_size": 1, "seed": 0, "max_epochs": None, "factor": 3}

@@ -11,8 +11,8 @@ from hydra.core.override_parser.types import Quote, QuotedString, Transformer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import ThawError
-from src.project import CONF
+from src.common.errors import ThawError
+from src.common.project import CONF
 from src.search.space import Choices, Dimension, Integers, Reals, Space
 from tests.conftest import Compose
 

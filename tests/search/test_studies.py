@@ -7,9 +7,9 @@ import pytest
 from hydra import compose
 from omegaconf import OmegaConf
 
-from src.composition import trial_config
-from src.project import PROJECT
-from src.search.axes import Axes
+from src.cli.composition import trial_config
+from src.cli.overrides import Axes
+from src.common.project import PROJECT
 from tests.conftest import Command, Compose
 
 STUDIES = sorted((PROJECT / "sweeps").glob("*.yaml"))

@@ -15,7 +15,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 from src.tracking.study import member_tag, study_key
 from tests.conftest import Command
 

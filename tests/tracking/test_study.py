@@ -9,9 +9,9 @@ import mlflow
 import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from src.features.placement import Companions
-from src.tracking.memory import KEY_TAG
-from src.tracking.study import Membership, Study, as_csv, one_each
+from src.features.cache_plan import SharedFeatures
+from src.tracking.registry import KEY_TAG
+from src.tracking.study import Study, StudyContext, as_csv, one_each
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_is_kept_takes_the_place_of_what_was(client: mlflow.MlflowClient, e
 
 
 def add_trial(
-    client: mlflow.MlflowClient, experiment: str, member: Membership, key: str, status: str, value: float
+    client: mlflow.MlflowClient, experiment: str, member: StudyContext, key: str, status: str, value: float
 ) -> str:
     run_id: str = client.create_run(experiment, tags={KEY_TAG: key, **member.tags()}).info.run_id
     client.log_param(run_id, "unfrozen", key)
@@ -76,9 +76,9 @@ def test_own_trials_and_those_of_others_are_members(client: mlflow.MlflowClient,
     assert [float(row["best/val_accuracy"]) for row in rows] == [0.4, 0.6]
 
 
-def study_member(study: Study, overrides: str) -> Membership:
-    member = study.membership(Companions())
-    return Membership(member.study_key, member.parent_run_id, overrides)
+def study_member(study: Study, overrides: str) -> StudyContext:
+    member = study.study_context(SharedFeatures())
+    return StudyContext(member.study_key, member.parent_run_id, overrides)
 
 
 def test_a_trial_is_one_row_however_often_it_was_tried(client: mlflow.MlflowClient, experiment: str) -> None:

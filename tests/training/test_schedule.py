@@ -8,29 +8,31 @@ import keras
 import numpy as np
 import pytest
 
-from src.clock import Clock
+from src.common.clock import Clock
+from src.common.errors import ThawError
 from src.config import TrialConfig
 from src.data.dataset import load_dataset
-from src.errors import ThawError
-from src.features.placement import Companions
-from src.features.store import FeatureStore
-from src.features.supply import Keeping
+from src.features.cache_plan import SharedFeatures
+from src.features.feature_cache import FeatureCache
+from src.features.feature_source import CacheContext
+from src.models import runtime  # noqa: F401 - sets TensorFlow up as trials do
 from src.models.catalog import find_backbone
+from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
 from src.models.lenet import LeNet5
-from src.models.tables import layer_table
 from src.models.weights import weight_set
-from src.plan import Plan
-from src.tracking.key import frozen_key, phase_key
-from src.training import runtime  # noqa: F401 - sets TensorFlow up as trials do
-from src.training.feed import Feed, open_feed
-from src.training.memory import PhaseMemory
-from src.training.phase import class_weights, evaluate, fit_phase, tail_of
-from src.training.plan import plan_depths
-from src.training.records import EpochRecord, Leg, PhaseResult
-from src.training.schedule import Outcome, run_schedule
-from src.training.tail import make_optimizer
-from src.training.workbench import Workbench, lay_out
+from src.training.batch_loader import BatchLoader
+from src.training.checkpoints import CheckpointStore
+from src.training.history import EpochRecord, PhaseResult, PhaseSpec
+from src.training.model_cache import ModelCache
+from src.training.phase import class_weights, evaluate, fit_phase, trainable_segment
+from src.training.schedule import ScheduleResult, run_schedule
+from src.training.trainable_segment import make_optimizer
+from src.trial.batch_source import open_batch_loader
+from src.trial.built_models import get_or_build
+from src.trial.key import frozen_key, phase_key
+from src.trial.phase_depths import plan_depths
+from src.trial.plan import Plan
 from tests.conftest import Compose, make_photos
 
 
@@ -42,8 +44,8 @@ class Diary:
         self.notes: list[str] = []
         self.computed = 0
 
-    def phase_begins(self, leg: Leg) -> None:
-        self.told.append(("begins", leg.name, leg.first_epoch))
+    def phase_begins(self, phase_spec: PhaseSpec) -> None:
+        self.told.append(("begins", phase_spec.name, phase_spec.first_epoch))
 
     def waits(self) -> None:
         self.told.append(("waits",))
@@ -64,13 +66,15 @@ class Diary:
         self.told.append(("ends", result.name, result.best_epoch))
 
 
-def run(trial: TrialConfig, folder: Path, diary: "Diary | None" = None) -> tuple[Outcome, Workbench, Feed, Diary]:
+def run(
+    trial: TrialConfig, folder: Path, diary: "Diary | None" = None
+) -> tuple[ScheduleResult, ModelCache, BatchLoader, Diary]:
     plan, diary = plan_of(trial), diary or Diary()
-    bench = lay_out(plan)
+    model_cache = get_or_build(plan)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    memory = PhaseMemory(folder / "phases", 1.0, diary.told.append, least_seconds=0)
-    feed = feed_of(plan, bench, folder, diary)
-    return run_schedule(bench, feed, plan.depths, keys, memory, diary), bench, feed, diary
+    memory = CheckpointStore(folder / "phases", 1.0, diary.told.append, least_seconds=0)
+    loader = feed_of(plan, model_cache, folder, diary)
+    return run_schedule(model_cache, loader, plan.depths, keys, memory, diary), model_cache, loader, diary
 
 
 def plan_of(trial: TrialConfig, side: int = 32) -> Plan:
@@ -81,10 +85,10 @@ def plan_of(trial: TrialConfig, side: int = 32) -> Plan:
     return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
 
 
-def feed_of(plan: Plan, bench: Workbench, folder: Path, diary: "Diary") -> Feed:
-    store = FeatureStore(folder / "features", plan.trial.features.max_gb, diary.told.append)
-    keeping = Keeping(frozen_key(plan, "CPU"), store, diary, Clock())
-    return open_feed(plan, bench, Companions(), keeping, diary.notes.append)
+def feed_of(plan: Plan, model_cache: ModelCache, folder: Path, diary: "Diary") -> BatchLoader:
+    store = FeatureCache(folder / "features", plan.trial.features.max_gb, diary.told.append)
+    cache_context = CacheContext(frozen_key(plan, "CPU"), store, diary, Clock())
+    return open_batch_loader(plan, model_cache, SharedFeatures(), cache_context, diary.notes.append)
 
 
 def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -106,15 +110,15 @@ def test_no_dropout_is_a_trial_too(composed: Compose, tiny: tuple[str, ...], tmp
 
 def test_the_best_epoch_of_the_last_phase_is_kept(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     trial = composed(*tiny, "schedule=two_phase", "epochs=2", "fine_tune_epochs=4", "fine_tune_learning_rate=0.01")
-    outcome, bench, feed, _ = run(trial, tmp_path)
+    outcome, model_cache, loader, _ = run(trial, tmp_path)
     last = outcome.phases[-1]
-    tail = tail_of(bench, feed, 1, last.depth)
+    tail = trainable_segment(model_cache, loader, 1, last.depth)
     best = max(last.epochs, key=lambda record: (record.metrics["val/accuracy"], -record.epoch))
     assert last.best_epoch == best.epoch
-    kept = evaluate(tail, feed, 1, "val")
+    kept = evaluate(tail, loader, 1, "val")
     assert kept == pytest.approx({name: best.metrics[name] for name in kept})
     summary = outcome.summary()
-    train = evaluate(tail, feed, 1, "train")["train/accuracy"]
+    train = evaluate(tail, loader, 1, "train")["train/accuracy"]
     assert summary["best/val_accuracy"] == best.metrics["val/accuracy"]
     assert summary["best/train_accuracy"] == train
     assert summary["gap/mode"] == summary["best/fit_accuracy"] - train
@@ -141,11 +145,13 @@ def test_a_phase_can_be_trained_alone_from_the_weights_before_it(
     composed: Compose, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     trial = composed(*tiny, "schedule=two_phase", "dropout=0.5", "augment=strong")
-    whole, _, feed, _ = run(trial, tmp_path / "whole")
+    whole, _, loader, _ = run(trial, tmp_path / "whole")
     one_phase = trial.model_copy(update={"schedule": {"one": trial.schedule["feature_extraction"]}})
-    _, bench, _, _ = run(one_phase, tmp_path / "first")
-    leg = Leg("alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch, "key")
-    alone = fit_phase(bench, feed, leg, PhaseMemory(tmp_path / "alone", 1.0, print), Diary())
+    _, model_cache, _, _ = run(one_phase, tmp_path / "first")
+    phase_spec = PhaseSpec(
+        "alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch, "key"
+    )
+    alone = fit_phase(model_cache, loader, phase_spec, CheckpointStore(tmp_path / "alone", 1.0, print), Diary())
     assert [r.metrics for r in alone.epochs] == [r.metrics for r in whole.last.epochs]
 
 
@@ -165,8 +171,8 @@ def test_gradual_unfreezing_goes_no_deeper_than_the_trial(composed: Compose, unf
 def test_pretrained_statistics_survive_every_phase(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
     overrides = ("backbone=mobilenetv2", "weights=random", "weights.alpha=0.35", "unfrozen=all")
     trial = composed(*tiny, *overrides, "schedule=two_phase", "epochs=1", "fine_tune_epochs=1")
-    outcome, bench, _, _ = run(trial, tmp_path)
-    for layer in bench.network.model.layers:
+    outcome, model_cache, _, _ = run(trial, tmp_path)
+    for layer in model_cache.network.model.layers:
         if hasattr(layer, "moving_mean"):
             np.testing.assert_array_equal(np.asarray(layer.moving_mean), 0)
             np.testing.assert_array_equal(np.asarray(layer.moving_variance), 1)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.metrics import METRICS
-from src.verdict.design import Design, Floats, critical_t, least_within_one_error, make_design
-from src.verdict.records import Factor, TrialRecord
+from src.common.metrics import METRICS
+from src.statistics.design import Design, Floats, critical_t, least_within_one_error, make_design
+from src.verdict.trials import Factor, TrialRecord
 
 Cells = list[tuple[int, int]]
 

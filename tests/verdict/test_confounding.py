@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from src.statistics.design import Floats
 from src.verdict.confounding import going_with_depth
-from src.verdict.design import Floats
 from src.verdict.facet import make_facet
-from src.verdict.records import Factor, TrialRecord
+from src.verdict.trials import Factor, TrialRecord
 from src.verdict.verdict import judge
 from tests.verdict.studies import trial
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from src.verdict.gaps import describe_gaps, gap_rows
-from src.verdict.records import TrialRecord
+from src.verdict.trials import TrialRecord
 from tests.verdict.studies import trial
 
 Parts = Mapping[int, tuple[float, float]]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.verdict.importance import Importance, Share, importance
-from src.verdict.records import TrialRecord
+from src.verdict.importance import Importance, VarianceShare, importance
+from src.verdict.trials import TrialRecord
 from tests.verdict.studies import grid, trial
 
 
-def shares(found: Importance | None) -> dict[str, Share]:
+def shares(found: Importance | None) -> dict[str, VarianceShare]:
     assert found is not None
     return {each.factor: each for each in found.shares}
 
@@ -146,7 +146,7 @@ def test_intervals_cover_where_factors_hide_one_another(scale: float) -> None:
     means = {(0, "train"): 6.5, (2, "train"): 5.0, (11, "train"): 4.5, (2, "inference"): 6.5, (11, "inference"): 6.0}
     rng = np.random.default_rng(int(scale))
 
-    def drawn(noise: float) -> dict[str, Share]:
+    def drawn(noise: float) -> dict[str, VarianceShare]:
         rows = {cell: (scale * mean + noise * rng.standard_normal(4)).tolist() for cell, mean in means.items()}
         return shares(importance(hidden(rows)))
 

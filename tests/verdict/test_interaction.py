@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.verdict.interaction import interactions
-from src.verdict.records import Factor, TrialRecord
+from src.verdict.trials import Factor, TrialRecord
 from tests.verdict.studies import trial
 
 

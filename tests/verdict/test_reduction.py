@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from src.verdict.design import Floats
-from src.verdict.records import TrialRecord
+from src.statistics.design import Floats
 from src.verdict.reduction import reduce_to_depth
+from src.verdict.trials import TrialRecord
 from tests.verdict.studies import cells, claims, design_of, grid, trial
 
 LOW, HIGH = {"dropout": 0.2}, {"dropout": 0.5}

@@ -14,9 +14,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.verdict.comparison import Comparison
-from src.verdict.power import POWER, chance_to_show, detectable
-from src.verdict.records import TrialRecord
+from src.statistics.comparison import Comparison
+from src.statistics.power import POWER, chance_to_show, detectable
+from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
 from src.verdict.wording import probability, typed
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial

@@ -13,14 +13,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from src.common.errors import ThawError
+from src.common.keras_setup import keras
 from src.data.decode import read_image
 from src.data.listing import UnreadableImageError
 from src.demo.trees.species import SPECIES
 from src.demo.trees.tree import draw_tree
-from src.errors import ThawError
-from src.keras_setup import keras
 from src.models.embedded_weights import EMBEDDED_WEIGHTS, load_embedded_weights
-from src.verdict.intervals import wilson_interval
+from src.statistics.intervals import wilson_interval
 
 Images = NDArray[np.uint8]
 Features = NDArray[np.float32]

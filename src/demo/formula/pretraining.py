@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from src.common.files import atomic_write
+from src.common.keras_setup import keras
 from src.demo.formula import formula_images
 from src.demo.formula.targets import Whitening, describe
-from src.files import write_whole
-from src.keras_setup import keras
 from src.models.embedded_weights import digest_file
 
 Tensor = Any
@@ -142,8 +142,8 @@ def save_weights(backbone: keras.Model, file: Path) -> None:
     """Write the backbone's variables, in their order, as float16 arrays of an .npz, and its SHA-256 beside it."""
     buffer = io.BytesIO()
     np.savez(buffer, *[variable.numpy().astype(np.float16) for variable in backbone.weights])
-    write_whole(file, buffer.getvalue())
-    write_whole(digest_file(file), hashlib.sha256(buffer.getvalue()).hexdigest() + "\n")
+    atomic_write(file, buffer.getvalue())
+    atomic_write(digest_file(file), hashlib.sha256(buffer.getvalue()).hexdigest() + "\n")
 
 
 def train(recipe: Recipe, file: Path, save_every: float = 10.0, log: Callable[[str], None] = print) -> keras.Model:

@@ -1,10 +1,10 @@
 """The listing of generated trees (`data=trees`)."""
 
+from src.common.errors import ThawError
 from src.config import TreesData
 from src.data.listing import Image, Listing, Sample, Split
 from src.demo.trees.species import SPECIES
 from src.demo.trees.tree import MAX_SIZE, MIN_SIZE, draw_tree
-from src.errors import ThawError
 
 DRAWING_VERSION = 1
 """Part of the stamps; increase it when the same seed would draw different pixels."""

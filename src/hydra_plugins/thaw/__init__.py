@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from src.project import PROJECT
+from src.common.project import PROJECT
 
 
 class StudiesSearchPath(SearchPathPlugin):

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.common.errors import ThawError
 from src.data.dataset import load_dataset
 from src.demo.trees.trees_listing import list_trees
-from src.errors import ThawError
 from tests.conftest import Command, Compose
 
 

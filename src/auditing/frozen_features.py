@@ -1,0 +1,51 @@
+"""Frozen features for an audit: one pass through the backbone, each image together with its mirror image."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.config import RuntimeConfig
+from src.models.catalog import BackboneSpec
+from src.models.weights import WeightSet
+
+Features = NDArray[np.float32]
+
+_BLOCK = 256
+
+
+def frozen_features(
+    pixels: NDArray[np.uint8],
+    spec: BackboneSpec,
+    weights: WeightSet,
+    machine: RuntimeConfig,
+    progress: Callable[[int, int], None],
+) -> Features:
+    """Return the pooled features at depth 0, float32 [images, features]: the mean of each image and its mirror image.
+
+    The mean costs a second pass and finds more: see docs/audit.md.
+
+    Raises:
+        ThawError: weights that do not fit, or that cannot be downloaded.
+    """
+    from src.models import runtime  # noqa: I001 - first: it starts TensorFlow quietly and deterministically
+
+    from src.features.frozen_segment import FrozenSegment
+    from src.models.backbone import pretrained
+    from src.models.cut import natural_cut
+    from src.models.depth import resolve_depth
+    from src.models.network import build_network
+
+    runtime.set_threads(machine)
+    plain = pretrained(spec, weights, pixels.shape[1], 0)
+    network = build_network(plain, spec, classes=2, batchnorm="inference")
+    network.begin(plain.get_weights(), seed=0, dropout=0)
+    depth = resolve_depth(0, network.table, "inference", spec.name)
+    frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
+    blocks = []
+    for first in range(0, len(pixels), _BLOCK):
+        images = pixels[first : first + _BLOCK].astype(np.float32)
+        both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
+        blocks.append(sum(both) / 2)
+        progress(first + len(images), len(pixels))
+    return np.concatenate(blocks).astype(np.float32)

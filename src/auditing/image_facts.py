@@ -1,0 +1,165 @@
+"""The images of an audit: listed, decoded and split as a trial does it, with what their files say of themselves."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from src.common.errors import ThawError, one_line
+from src.config import DataConfig, FolderData
+from src.data.dataset import list_samples, split_readable
+from src.data.image_cache import ImageCache, Progress, cache_images
+from src.data.layout import walk
+from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.split import Splits
+
+_ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", ".ds_store"}
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What an image file says of itself, before it is decoded.
+
+    Attributes:
+        width, height: px, before its orientation is applied.
+        taken: the time of capture as EXIF writes it ("2024:05:01 12:30:00"), or "".
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    is_turned: bool
+    has_alpha: bool
+    taken: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that plays no part."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class AuditedImages:
+    """What an audit looks at. Arrays and sequences go by the sample's index in the listing.
+
+    Attributes:
+        splits: indices of readable images by split; `data.fraction` leaves none out.
+        split_of: each image's split; "" where it could not be read.
+        facts: what the files say; None of an image that is drawn or cannot be opened.
+        skipped: files that the listing leaves out.
+    """
+
+    listing: Listing
+    store: ImageCache
+    splits: Splits
+    split_of: tuple[Split | str, ...]
+    facts: tuple[FileFacts | None, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """All samples, the unreadable ones too."""
+        return self.listing.samples
+
+    @property
+    def readable(self) -> NDArray[np.int64]:
+        """Indices of the images that could be read, ascending."""
+        return np.flatnonzero([bool(split) for split in self.split_of])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of readable images, sorted."""
+        return tuple(sorted({self.samples[i].label for i in self.readable}))
+
+    def counts(self, split: Split) -> Counter[str]:
+        """Return how many images of `split` each class has."""
+        return Counter(self.samples[i].label for i in self.splits[split])
+
+
+def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> AuditedImages:
+    """Read the images that `config` names at `side` px. However many files are unreadable, the others are audited.
+
+    Raises:
+        ThawError: nothing is there, no file can be read, one class only, or the images cannot be split.
+    """
+    listing = list_samples(config, side)
+    store = cache_images(listing, side, cache_dir, threads, progress)
+    samples, readable = listing.samples, [i for i in range(len(listing.samples)) if i not in store.unreadable]
+    if not readable:
+        why = one_line(next(iter(store.unreadable.values())), 100)
+        raise ThawError(f"{listing.source}: none of {len(samples)} files is an image; {samples[0].name}: {why}")
+    classes = {samples[i].label for i in readable}
+    if len(classes) < 2:
+        raise ThawError(f"{listing.source}: one class only ({one_line(classes.pop(), 80)}); an audit compares classes")
+    whole = config.model_copy(update={"fraction": 1.0})
+    splits = split_readable(whole, [samples[i] for i in readable], np.array(readable, np.int64))
+    split_of: list[Split | str] = [""] * len(samples)
+    for split in SPLITS:
+        for i in splits[split].tolist():
+            split_of[i] = split
+    with ThreadPoolExecutor(threads) as pool:
+        facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
+    skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
+    return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped)
+
+
+def why_unreadable(images: AuditedImages, index: int) -> str:
+    """Return why image `index` could not be read."""
+    return images.store.unreadable[index]
+
+
+def _facts(path: Path) -> FileFacts | None:
+    try:
+        with PillowImage.open(path) as image:
+            exif = image.getexif()
+            taken = str(exif.get_ifd(_EXIF).get(_TAKEN, ""))
+            turned = exif.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
+            alpha = image.has_transparency_data
+            return FileFacts(image.format or "?", image.mode, image.width, image.height, turned, alpha, taken)
+    except Exception:  # decoders complain in every way; the decoded images say which files are unreadable
+        return None
+
+
+def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
+    """The files below the root, or beside a manifest's images, that the listing leaves out."""
+    if not listing.paths:
+        return
+    listed, top = set(listing.paths), _top(config, listing)
+    for path in walk(top, every=True) if isinstance(config, FolderData) else _beside(listed):
+        if path not in listed and path != getattr(config, "manifest", None):
+            yield Skipped(_below(path, top), _why_skipped(path, top, is_folder=isinstance(config, FolderData)))
+
+
+def _top(config: DataConfig, listing: Listing) -> Path:
+    return config.root if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
+
+
+def _beside(listed: set[Path]) -> Iterator[Path]:
+    """What is no folder in the folders of the images that are listed."""
+    for folder in {path.parent for path in listed}:
+        yield from (path for path in folder.iterdir() if not path.is_dir())
+
+
+def _below(path: Path, top: Path) -> str:
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+
+
+def _why_skipped(path: Path, top: Path, *, is_folder: bool) -> str:
+    if path.name.lower() in _SYSTEM_FILES:
+        return "written by the operating system"
+    if any(part.startswith(".") for part in Path(_below(path, top)).parts):
+        return "hidden: its name, or its folder's, starts with a dot"
+    if not path.is_file():
+        return "no file: a pipe, or a link to nothing"
+    return "in no class folder" if is_folder else "not named in the manifest"

@@ -1,0 +1,200 @@
+"""What an audit says in sentences: the same on the page and on the terminal."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.auditing.findings import Audit, crossing_groups, manifest
+from src.auditing.groups import infer_pattern
+from src.common.errors import one_line
+from src.data.listing import SPLITS
+
+_IMBALANCED, _SMALL_CLASS, _ELONGATED = 3.0, 10, 2.0
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing to know.
+
+    Attributes:
+        anchor: the page's section that shows it.
+        asks: whether something should be done about it.
+    """
+
+    anchor: str
+    text: str
+    asks: bool = False
+
+
+def statements(audit: Audit) -> list[Statement]:
+    """Return what there is to know, section by section."""
+    makers = (_labels, _duplicates, _groups, _balance, _absent, _files, _sizes)
+    return [statement for make in makers for statement in make(audit)]
+
+
+def _labels(audit: Audit) -> Iterator[Statement]:
+    if audit.suspicion is None:
+        yield Statement("labels", "Label errors were not searched: too few classes have two images or groups.", True)
+        return
+    found, names = audit.suspicion, audit.images.class_names
+    confident = sum(each.is_confident for each in found.suspects)
+    text = (
+        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(found.suspects) - confident} more "
+        f"images are predicted as another class. A head on frozen features predicts {100 * found.accuracy:.0f}% of the "
+        "given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
+    )
+    yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
+    if found.left_out:
+        left = _some([names[k] for k in found.left_out])
+        yield Statement("labels", f"Too few images to search for label errors: {left}.", True)
+
+
+def _duplicates(audit: Audit) -> Iterator[Statement]:
+    samples, split_of, pairs = audit.images.samples, audit.images.split_of, audit.groups.pairs.tolist()
+    conflicts = sum(samples[i].label != samples[j].label for i, j, _ in pairs)
+    across = sum(split_of[i] != split_of[j] for i, j, _ in pairs)
+    if conflicts:
+        yield Statement(
+            "duplicates",
+            f"{_many(conflicts, 'near-equal pair has', 'near-equal pairs have')} different labels: one of "
+            "each pair is probably wrong. Mend the label, or remove one of them.",
+            True,
+        )
+    if across:
+        held = len({i for pair in pairs if split_of[pair[0]] != split_of[pair[1]] for i in pair[:2]})
+        yield Statement(
+            "duplicates",
+            f"{_many(across, 'near-equal pair is', 'near-equal pairs are')} across splits ({held} images), "
+            "so that validation or test looks better than it is. data.near_duplicates=drop leaves the earlier one out.",
+            True,
+        )
+    yield Statement("duplicates", f"{_many(len(pairs), 'near-equal pair', 'near-equal pairs')} in all.")
+
+
+def _groups(audit: Audit) -> Iterator[Statement]:
+    members = audit.groups.members
+    if not members:
+        return
+    inside, crossing = sum(map(len, members)), len(crossing_groups(audit))
+    yield Statement(
+        "groups",
+        f"{inside} images form {_many(len(members), 'group', 'groups')} (bursts, copies), the largest of "
+        f"{len(members[0])}. Images of a group belong in one split.",
+        crossing > 0,
+    )
+    pattern = infer_pattern(audit.images, audit.groups)
+    if pattern:
+        yield Statement(
+            "groups",
+            f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% of "
+            f"the links together, in {pattern.groups} groups.",
+            True,
+        )
+    if manifest(audit):
+        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out;"
+        how = f"{parted} Thaw splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
+        yield Statement("groups", f"{how}: data=csv data.manifest=manifest.csv.", crossing > 0)
+
+
+def _balance(audit: Audit) -> Iterator[Statement]:
+    counts, total = audit.images.counts("train"), audit.images.splits.train.size
+    (largest, most), (smallest, least) = counts.most_common()[0], counts.most_common()[-1]
+    yield Statement(
+        "classes",
+        f"Always guessing {one_line(largest, 60)}, the largest of {len(counts)} classes, is right for "
+        f"{_percent(most / total)} of train; chance is {_percent(1 / len(counts))}. A trial must be better than both.",
+    )
+    if most >= _IMBALANCED * least:
+        yield Statement(
+            "classes",
+            f"Classes are unequal: {one_line(largest, 60)} has {most} training images, {one_line(smallest, 60)} "
+            f"{least} ({most / least:.0f} times fewer). Accuracy says little of small classes: judge by "
+            "objective=balanced_accuracy and train with class_weights=balanced.",
+            True,
+        )
+    small = [name for name, count in counts.items() if count < _SMALL_CLASS]
+    if small:
+        yield Statement(
+            "classes", f"Fewer than {_SMALL_CLASS} training images: {_some(sorted(small))}. Add some.", True
+        )
+
+
+def _absent(audit: Audit) -> Iterator[Statement]:
+    for split in SPLITS:
+        counts = audit.images.counts(split)
+        absent = [name for name in audit.images.class_names if not counts[name]]
+        if counts and absent:
+            says = "no trial can learn them" if split == "train" else f"{split} accuracy says nothing of them"
+            yield Statement("classes", f"{split} has no image of {_some(absent)}: {says}.", True)
+
+
+def _files(audit: Audit) -> Iterator[Statement]:
+    for line in audit.images.listing.warnings:
+        yield Statement("files", one_line(line), True)
+    unreadable = audit.images.store.unreadable
+    if unreadable:
+        named = _some([audit.images.samples[i].name for i in unreadable])
+        yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {named}.", True)
+    if audit.images.skipped:
+        reasons = Counter(each.why for each in audit.images.skipped)
+        told = "; ".join(f"{count} {why}" for why, count in reasons.most_common())
+        yield Statement("files", f"{_many(len(audit.images.skipped), 'file plays', 'files play')} no part: {told}.")
+
+
+def _sizes(audit: Audit) -> Iterator[Statement]:
+    facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
+    if not facts:
+        yield Statement("sizes", f"The images are drawn at {audit.side} px: there are no files to look at.")
+        return
+    short = np.array([min(each.width, each.height) for each in facts])
+    long = np.array([max(each.width, each.height) for each in facts])
+    enlarged, elongated = int((short < audit.side).sum()), int((long > _ELONGATED * short).sum())
+    yield Statement(
+        "sizes",
+        f"The shorter side is {short.min()} to {short.max()} px (median {np.median(short):.0f}); the network takes "
+        f"{audit.side} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
+        enlarged > 0.1 * len(facts),
+    )
+    if elongated:
+        text = f"{_many(elongated, 'image is', 'images are')} more than {_ELONGATED:g} times as long as wide"
+        yield Statement("sizes", f"{text}: data.resize=crop or pad keeps their shape.")
+    modes = Counter(each.mode for each in facts)
+    if len(modes) > 1 or "RGB" not in modes:
+        told = ", ".join(f"{count} {_MODES.get(mode, mode)}" for mode, count in modes.most_common())
+        yield Statement("sizes", f"Kinds of pixels: {told}; all become RGB.")
+
+
+_MODES = {
+    "RGB": "RGB",
+    "L": "grey",
+    "LA": "grey with alpha",
+    "RGBA": "RGB with alpha",
+    "P": "palette",
+    "CMYK": "CMYK",
+    "1": "black and white",
+}
+
+
+def kinds_of_pixels(mode: str) -> str:
+    """Return Pillow's `mode` in words."""
+    return _MODES.get(mode, mode)
+
+
+def _many(count: int, one: str, several: str) -> str:
+    """A count and its noun.
+
+    >>> _many(1, "image is", "images are"), _many(0, "image", "images"), _many(1200, "image", "images")
+    ('1 image is', 'No images', '1,200 images')
+    """
+    return f"{count:,} {one if count == 1 else several}" if count else f"No {several}"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(one_line(name, 60) for name in names[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"

@@ -1,0 +1,1 @@
+"""Hydra's side of a command: composition, entry, signals and error messages."""

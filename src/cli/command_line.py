@@ -1,0 +1,106 @@
+"""What was typed, made ready for Hydra: texts that it could not read are quoted, and slips are told with the remedy.
+
+Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
+Paths and names have all of these, and a shell takes away the quotes that are typed around them.
+"""
+
+import shlex
+from argparse import ArgumentError
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.errors import HydraException
+
+from src.common.errors import ThawError, did_you_mean, one_line
+from src.common.project import CONF
+
+TEXTS = {
+    "data.root", "data.manifest", "data.image_folder", "data.group_pattern", "data.path_column", "data.label_column",
+    "data.split_column", "data.group_column", "weights.path", "runtime.cache_dir", "runtime.work_dir", "tracking.uri",
+    "tracking.experiment", "tracking.run_name", "study", "hydra.run.dir", "hydra.sweep.dir",
+}  # fmt: skip
+"""Keys whose values are paths, names or patterns."""
+
+
+def as_hydra_reads(arguments: Sequence[str]) -> list[str]:
+    """Return `arguments` as Hydra reads them: options first, then overrides, their texts in quotes where they must be.
+
+    Raises:
+        ThawError: an option that Hydra does not have, or a word that is no override.
+
+    >>> as_hydra_reads(["data.root=~/my photos", "-m", "unfrozen=0,2"])
+    ['-m', "data.root='~/my photos'", 'unfrozen=0,2']
+    """
+    parser = get_args_parser()
+    try:
+        known, _ = parser.parse_known_intermixed_args(list(arguments))
+    except ArgumentError:  # Hydra says what an option lacks
+        return list(arguments)
+    options, overrides = list(arguments), list(known.overrides)
+    for each in overrides:
+        options.remove(each)
+    unknown = _unknown(parser.parse_known_args(options)[1])
+    if unknown:
+        name = unknown.lstrip("-")
+        raise ThawError(f"unknown option {unknown}: settings have no dashes, as in {_example(name)}; --help says more")
+    several = known.multirun
+    return [*options, *(_readable(each, several=several) for each in overrides)]
+
+
+def quoted(key: str, value: str) -> str:
+    r"""Return the override of `key` with `value` as one text.
+
+    >>> quoted("data.root", "it's")
+    "data.root='it\\'s'"
+    """
+    text = value.replace("\\'", "\\\\'").replace("'", "\\'")
+    return f"{key}='{text}'" if not text.endswith("\\") else f"{key}='{text}\\'"
+
+
+def how_to_quote(override: str) -> str:
+    """Return what to type for an `override` that Hydra cannot read, in a shell."""
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        return "a setting is KEY=VALUE, without blanks around the ="
+    return f"put its value in quotes: {shlex.quote(quoted(key, value))}"
+
+
+def _unknown(extras: Sequence[str]) -> str | None:
+    return next((each.partition("=")[0] for each in extras if each.startswith("-")), None)
+
+
+def _example(name: str) -> str:
+    return f"{name}=VALUE" if name and name.isidentifier() else "data=folder"
+
+
+def _readable(override: str, *, several: bool) -> str:
+    key, equals, value = override.partition("=")
+    if not equals and not override.startswith("~"):
+        raise ThawError(f"cannot read {one_line(override, 200)!r}: {_no_override(override)}")
+    if key and (CONF / key).is_dir() and value.lower() in {"null", "true", "false"}:
+        known = sorted(path.stem for path in (CONF / key).glob("*.yaml") if not path.stem.startswith("_"))
+        raise ThawError(f"{override}: {key} is one of a list; {did_you_mean(value, known)}")
+    if key.lstrip("+") not in TEXTS or value[:1] in {"'", '"', ""}:
+        return override
+    return override if _is_text(override, value, several=several) else quoted(key, value)
+
+
+def _no_override(word: str) -> str:
+    if Path(word).is_dir():
+        return f"for the images in a folder type {shlex.join(['data=folder', f'data.root={word}'])}"
+    return how_to_quote(word)
+
+
+def _is_text(override: str, value: str, *, several: bool) -> bool:
+    """Whether Hydra reads the value as it is typed: a word, a number, or several where a sweep is asked for."""
+    try:
+        parsed: Override = OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    if parsed.is_sweep_override():
+        return several and not Path(value).exists()
+    read = parsed.value()
+    return read is None or (isinstance(read, str | int | float | QuotedString) and not isinstance(read, bool))

@@ -1,0 +1,134 @@
+"""An entry under Hydra: what the running job is, how its end is left, and the status that its command ends with."""
+
+import contextlib
+import functools
+import io
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from src.cli.command_line import as_hydra_reads
+from src.cli.error_messages import explain, is_mendable
+from src.cli.signals import raise_interrupted
+from src.common.errors import Interrupted
+
+if TYPE_CHECKING:
+    from src.tracking.study import StudyContext
+    from src.trial.run import TrialResult
+
+_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def output_dir() -> Path:
+    """Hydra's folder of the running job."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def overrides() -> list[str]:
+    """What was typed for the running job, as Hydra's overrides."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def _sweep_folder() -> Path:
+    """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
+    hydra = HydraConfig.get()
+    return Path(hydra.runtime.cwd, hydra.sweep.dir)
+
+
+def study_context() -> "StudyContext | None":
+    """The study that the running job belongs to, if its sweep left one."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        return None
+    from src.cli.overrides import label
+    from src.tracking.study import StudyContext
+
+    return StudyContext.load(_sweep_folder(), label(hydra.overrides.task))
+
+
+def origin() -> dict[str, str]:
+    """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
+    hydra = HydraConfig.get()
+    own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    from src.cli.overrides import changes_numbers
+
+    typed = [line for line in overrides() if changes_numbers(line)]
+    chosen = {group: str(choice) for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    command = shlex.join(["python", "-m", "src.train", *own, *typed])
+    return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
+
+
+def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], float]:
+    """Run `task` as a command of its own, or as a sweep's job: that leaves its outcome for the sweep to tell."""
+
+    @functools.wraps(task)
+    def run(composed: DictConfig) -> float:
+        hydra = HydraConfig.get()
+        os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
+        if hydra.mode == RunMode.RUN:
+            return _alone(lambda: task(composed))
+        from src.cli.job_results import leave_outcome
+
+        return leave_outcome(
+            lambda: task(composed),
+            _sweep_folder(),
+            int(hydra.job.num),
+            fail_fast=bool(composed.fail_fast),
+        )
+
+    return run
+
+
+@contextlib.contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """End the command with a line where the block raises what the user can mend; Hydra would put its own before it."""
+    try:
+        yield
+    except Exception as error:
+        if _WANTS_TRACEBACK or not is_mendable(error):
+            raise
+        _leave(f"thaw: {explain(error)}", 1)
+
+
+def _alone(task: "Callable[[], TrialResult]") -> float:
+    """Run a trial that is no sweep's."""
+    with errors_as_messages():
+        return task().score
+
+
+def run_entry(main: Callable[[], Any]) -> NoReturn:
+    """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
+
+    0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    raise_interrupted()
+    try:
+        sys.argv[1:] = as_hydra_reads(sys.argv[1:])
+        main()
+    except Interrupted as stop:
+        _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
+    except Exception as error:
+        if _WANTS_TRACEBACK or not is_mendable(error):
+            raise
+        _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
+    sys.exit(0)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    with contextlib.suppress(OSError):  # standard output may be what is full or closed
+        sys.stdout.flush()
+    if message:
+        print(message, file=sys.stderr, flush=True)
+    sys.exit(status)

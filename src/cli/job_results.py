@@ -1,0 +1,132 @@
+"""One job of a sweep, on whichever process or machine a launcher runs it, and the outcome that it leaves for the sweep.
+
+A sweep and its jobs meet in the sweep's folder alone: every launcher shares that.
+"""
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from src.cli.error_messages import explain
+from src.common.errors import ThawError, one_line
+from src.common.files import atomic_write
+from src.trial.run import TrialResult
+
+Status = Literal["finished", "answered", "failed", "killed", "skipped"]
+_STOP = "stop"
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended.
+
+    Attributes:
+        number: of the job within its sweep.
+        score: the objective's value on validation, 0–1; None where there is none.
+        seconds: wall time.
+        error: one line; "" where all went well.
+        trace: the error's traceback where no run of its own holds it.
+        depth: what trains, as it would be typed for `unfrozen`; "" where that is not known.
+        idle: keys that the trial does not read.
+        baseline: what always predicting the largest class scores, where `score` is not better; else None.
+    """
+
+    number: int
+    status: Status
+    run_id: str
+    score: float | None
+    seconds: float
+    error: str
+    trace: str = ""
+    depth: str = ""
+    idle: tuple[str, ...] = ()
+    baseline: float | None = None
+
+    def save(self, folder: Path) -> None:
+        """Leave it in a sweep's folder."""
+        atomic_write(_file(folder, self.number), json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path, number: int) -> Self | None:
+        """The outcome of job `number`, or None while there is none."""
+        try:
+            return cls(**json.loads(_file(folder, number).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+class SkippedError(ThawError):
+    """A job that did not begin, because another one had failed."""
+
+
+def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, fail_fast: bool) -> float:
+    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
+
+    Raises:
+        SkippedError: `fail_fast`, and an earlier job failed.
+        Exception: whatever `run` raises.
+    """
+    began = time.perf_counter()
+
+    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", **more: Any) -> None:
+        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, **more).save(folder)
+
+    if (folder / _STOP).exists():
+        leave("skipped")
+        raise SkippedError("skipped: an earlier trial failed")
+    with _under_way(folder, number):
+        try:
+            result = run()
+        except Exception as error:
+            if fail_fast:
+                stop(folder)
+            leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=traceback.format_exc())
+            raise
+        except BaseException as end:
+            leave("killed", error=one_line(end) or type(end).__name__)
+            raise
+        status: Status = "answered" if result.answered else "finished"
+        run_id, baseline = result.summary["run_id"], result.baseline
+        leave(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
+    return result.score
+
+
+def stop(folder: Path) -> None:
+    """Let no further job of the sweep in `folder` begin."""
+    (folder / _STOP).touch()
+
+
+def is_under_way(folder: Path, number: int) -> bool:
+    """Whether job `number` has begun and not ended; once its launcher has, its process ended without a word."""
+    return _mark(folder, number).exists()
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder` ready for a sweep's jobs, without what an earlier sweep left there."""
+    (folder / "outcomes").mkdir(parents=True, exist_ok=True)
+    (folder / _STOP).unlink(missing_ok=True)
+    for left in (*folder.glob("outcomes/*.json"), *folder.glob("outcomes/*.under_way")):
+        left.unlink(missing_ok=True)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / "outcomes" / f"{number}.json"
+
+
+def _mark(folder: Path, number: int) -> Path:
+    return folder / "outcomes" / f"{number}.under_way"
+
+
+@contextlib.contextmanager
+def _under_way(folder: Path, number: int) -> Iterator[None]:
+    mark = _mark(folder, number)
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""A sweep's overrides: in which order they vary, and what they are called."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from src.common.errors import ThawError
+from src.tracking.idle_keys import override_key
+from src.trial.key import CANNOT_CHANGE_NUMBERS
+
+_OUTERMOST_FIRST = (
+    ("backbone", "weights", "data", "image_size"),
+    ("augment",),
+    (
+        "batchnorm",
+        "seed",
+        "schedule",
+        "batch_size",
+        "optimizer",
+        "objective",
+        "monitor",
+        "class_weights",
+        "label_smoothing",
+    ),
+    ("dropout", "learning_rate", "epochs"),
+)
+"""Keys by how much frozen work trials with different values cannot share: all of it, the features, the head."""
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a sweep was asked for: overrides by key, in an order in which neighbours in their product share most.
+
+    Attributes:
+        overrides: of the command line and, where that does not name them, of `hydra.sweeper.params`.
+    """
+
+    overrides: tuple[Override, ...]
+
+    @classmethod
+    def read(cls, loader: ConfigLoader, params: Mapping[str, Any], arguments: Sequence[str]) -> Self:
+        """Parse them.
+
+        Raises:
+            HydraException: what Hydra cannot read.
+            ThawError: the objective varies: scores by one metric are not compared with scores by another.
+        """
+        parser = OverridesParser.create(config_loader=loader)
+        given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
+        by_key = {plain_key(each): each for each in given}
+        if "objective" in by_key and by_key["objective"].is_sweep_override():
+            values = _values(by_key["objective"])
+            raise ThawError(
+                f"objective={values}: a study has one objective; to compare what is monitored, vary monitor"
+            )
+        return cls(tuple(sorted(by_key.values(), key=_rank)))
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """What varies, over what."""
+        return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
+
+    @property
+    def depths(self) -> tuple[str, ...]:
+        """The depths that it varies, as the user spells them."""
+        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
+        return tuple(value.strip("'\"") for each in varied for value in each.sweep_string_iterator())
+
+    @property
+    def fixed(self) -> list[str]:
+        """The overrides that do not vary but change numbers."""
+        still = [each for each in self.overrides if not each.is_sweep_override()]
+        return [str(each.input_line) for each in still if changes_numbers(plain_key(each))]
+
+    @property
+    def name(self) -> str:
+        """What a study without a name of its own is called: what it varies and what it fixes."""
+        lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
+        name = " ".join(lines) or "one trial"
+        if len(name) <= _LONGEST_NAME:
+            return name
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+        return f"{name[: _LONGEST_NAME - 10]}… {digest}"
+
+
+def plain_key(override: Override) -> str:
+    """The key that an override sets, without what says how: `+`, `++`, `~`, a package."""
+    return override_key(str(override.input_line))
+
+
+def changes_numbers(key: str) -> bool:
+    """Whether the key `key`, or an override of it, may change what a trial measures."""
+    return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
+
+
+def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
+    """A job's overrides as text: those of `varied` keys, or all that can change its numbers.
+
+    >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
+    ('unfrozen=2 seed=0', 'unfrozen=2')
+    """
+    shown = [
+        line for line in job if changes_numbers(override_key(line)) and (varied is None or override_key(line) in varied)
+    ]
+    return shlex.join(shown) or "the defaults"
+
+
+def _section(key: str) -> str:
+    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
+
+
+def _values(override: Override) -> str:
+    return str(override.input_line).partition("=")[2]
+
+
+def _rank(override: Override) -> int:
+    section = _section(plain_key(override))
+    if plain_key(override).startswith("schedule.fine_tuning"):
+        return len(_OUTERMOST_FIRST)
+    return next((rank for rank, keys in enumerate(_OUTERMOST_FIRST) if section in keys), len(_OUTERMOST_FIRST))

@@ -1,0 +1,64 @@
+"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal are told apart by the exit status alone."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from src.common.errors import Interrupted
+
+_SOON = 0.01
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def leave_at_once() -> None:
+    """End on a signal without a traceback: for the time before anything is open that would have to be closed."""
+    _handle(_leave)
+
+
+def raise_interrupted() -> None:
+    """Raise :class:`Interrupted` on the first signal, then let the run close."""
+    _handle(_interrupt)
+    sys.unraisablehook = _signal_again
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+    os._exit(128 + number)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    _handle(_Closing())
+    raise Interrupted(number)
+
+
+def _signal_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that came within a finalizer: Python drops what is raised there."""
+    if not isinstance(lost.exc_value, Interrupted):
+        sys.__unraisablehook__(lost)
+        return
+    _handle(_interrupt)
+    again = threading.Timer(_SOON, os.kill, (os.getpid(), lost.exc_value.signal_number))
+    again.daemon = True
+    again.start()
+
+
+class _Closing:
+    """While a run closes: one more signal is ignored, as of an impatient Ctrl-C; the next ends the process."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.seen += 1
+        if self.seen > 1:
+            _leave(number, frame)

@@ -1,0 +1,149 @@
+"""Files that are whole or not there, and locks beside them."""
+
+import mmap
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+_MAPPED_AT_MOST = 64e6
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
+
+    Several processes may do so at once: the last one's content stays, never a mixture.
+
+    Raises:
+        OSError: the disk is full, or takes no file there; it names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        unfinished.replace(path)
+    except BaseException as error:
+        unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in {None, str(unfinished)}:
+            error.filename = str(path)  # a full disk names none
+        raise
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write all of `content` to `path` or nothing; see :func:`atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Name `place` in an error of the disk that names no file, as that of a full one does."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
+
+
+@contextmanager
+def exclusive_lock(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock `path` for the block; `waits` is told, once, when another process has it.
+
+    The system lets go of it when the process ends, however it ends.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    path.touch()  # fails at once where a lock would wait for ever
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waits()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def exclusive_lock_where_possible(
+    path: Path, waits: Callable[[], None], refused: Callable[[OSError], None]
+) -> Iterator[None]:
+    """As :func:`exclusive_lock`, its folder made where it lacks; where that fails, call `refused` and run the block."""
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive_lock(path, waits))
+        except OSError as error:
+            refused(error)
+        yield
+
+
+@contextmanager
+def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
+    """As :func:`exclusive_lock` where nobody holds the lock just now, else without it; says whether that was so."""
+    path.touch()
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
+    """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
+    rows = np.asarray(array[indices])
+    if isinstance(array, np.memmap) and array.nbytes > _MAPPED_AT_MOST:
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # the system keeps the pages for others
+    return rows
+
+
+def folder_name(name: str) -> str:
+    """A folder for any name: MLflow takes names of experiments that no file system does, and so do studies."""
+    return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in name)[:120]
+
+
+def prune(folder: Path, pattern: str, most_bytes: float) -> None:
+    """Remove the files of `folder` that were used least recently, until those left hold `most_bytes` at the most.
+
+    What `pattern` matches counts, and what is being written; unfinished files are removed once they are a day old.
+    """
+    kept = 0
+    for path in folder.glob(".*.unfinished"):
+        if _last_use(path) < time.time() - 86_400:
+            path.unlink(missing_ok=True)  # of a process that died
+        else:
+            kept += _size(path)
+    for path in sorted(folder.glob(pattern), key=_last_use, reverse=True):
+        kept += _size(path)
+        if kept > most_bytes:
+            path.unlink(missing_ok=True)
+
+
+def _last_use(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

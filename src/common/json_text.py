@@ -1,0 +1,19 @@
+"""A trial's summary as a file for scripts."""
+
+import json
+import math
+from typing import Any
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    """`summary` as summary.json holds it; a number that is none (a diverged loss) is null."""
+    return json.dumps(nan_to_none(summary), indent=1, allow_nan=False) + "\n"
+
+
+def nan_to_none(value: Any) -> Any:
+    """`value` with None for every float that is no finite number, however deep: JSON has no word for them."""
+    if isinstance(value, dict):
+        return {name: nan_to_none(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Symptoms of a study's trials, rules and remedies."""

@@ -1,0 +1,135 @@
+"""Where a schedule's phases are cut: the constant part before, and the place in it whose rows are worth keeping.
+
+What trains lies behind a phase's natural cut, which takes in all that is constant. Its rows are kept there, or at a
+narrower place before it, from which the rest is repeated; one such place may serve several phases, and several depths
+of a study. None of this changes a number.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from src.common.errors import ThawError
+from src.config import TrialConfig
+from src.models.cut import Cut, Graph, Kind, cuts
+from src.models.cut_planner import Use, plan_cuts
+from src.models.depth import Depth, resolve_depth
+from src.models.layers import LayerInfo
+
+
+@dataclass(frozen=True)
+class SharedFeatures:
+    """What else a study trains on the same frozen layers: its depths as the user spells them, and its trials."""
+
+    depths: tuple[str, ...] = ()
+    trials: int = 1
+
+
+@dataclass(frozen=True)
+class PhaseCachePlan:
+    """Where one phase is cut.
+
+    Attributes:
+        natural: what lies before it is constant, what lies behind it trains.
+        kept: where rows are stored; None: nowhere, frozen layers are computed at each epoch.
+        constant: names of all cuts before which nothing has trained by the phase's end.
+    """
+
+    natural: Cut
+    kept: Cut | None
+    constant: frozenset[str]
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """Where a trial's phases are cut, in the schedule's order, and every place that its study keeps rows at."""
+
+    phases: tuple[PhaseCachePlan, ...]
+    kept: tuple[Cut, ...]
+
+    def without(self, cut: Cut) -> Self:
+        """The same, with nothing kept at `cut`: who would read there computes at each epoch, to the same numbers."""
+        phases = tuple(replace(each, kept=None) if each.kept == cut else each for each in self.phases)
+        return replace(self, phases=phases, kept=tuple(each for each in self.kept if each != cut))
+
+
+def plan_cache(
+    trial: TrialConfig,
+    graph: Graph,
+    table: Sequence[LayerInfo],
+    depths: Mapping[str, Depth],
+    shared_features: SharedFeatures,
+) -> CachePlan:
+    """Find the natural cuts of `trial`, and plan what is kept together with its `companions`."""
+    changed = _deepest_so_far(list(depths.values()))
+    own = [cuts(graph, table, depth) for depth in changed]
+    if not trial.features.store or _every_view_is_new(trial):
+        return CachePlan(tuple(_placement(each, None) for each in own), ())
+    share = max(1, shared_features.trials // max(1, len(shared_features.depths)))
+    epochs = [phase.epochs for phase in trial.schedule.values()]
+    passes = Counter[str]()
+    for each, count in zip(own, epochs, strict=True):
+        passes[each[-1].name] += _passes(trial, count, share)
+    reach = {each[-1].name: each for each in own}
+    for depth in _companion_depths(shared_features, trial, table):
+        found = cuts(graph, table, depth)
+        if reach.setdefault(found[-1].name, found) is found:
+            passes[found[-1].name] = _passes(trial, epochs[-1], share)
+    planned = dict(zip(reach, _plan(reach, passes, trial.features.dtype), strict=True))
+    kept = {cut.name: cut for cut in planned.values() if cut}
+    return CachePlan(tuple(_placement(each, planned[each[-1].name]) for each in own), tuple(kept.values()))
+
+
+def _placement(reach: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
+    return PhaseCachePlan(reach[-1], kept, frozenset(cut.name for cut in reach))
+
+
+def reasons_not_to_cache(trial: TrialConfig, depths: Mapping[str, Depth]) -> list[str]:
+    """A line for each reason why frozen layers are computed at each epoch, or fewer of them are constant."""
+    lines = []
+    if _every_view_is_new(trial):
+        lines.append("augment.views=null shows a new view each epoch: frozen layers are computed at each epoch")
+    for (name, depth), changed in zip(depths.items(), _deepest_so_far(list(depths.values())), strict=True):
+        if changed.canonical > depth.canonical:
+            lines.append(f"phase {name}: what earlier phases trained is no constant: cut at their depth")
+    return lines
+
+
+def _deepest_so_far(depths: Sequence[Depth]) -> list[Depth]:
+    """What an earlier phase has trained is no constant of a later one, even where that leaves it alone."""
+    reached: list[Depth] = []
+    for depth in depths:
+        reached.append(max([depth, *reached[-1:]], key=lambda each: each.canonical))
+    return reached
+
+
+def _every_view_is_new(trial: TrialConfig) -> bool:
+    return trial.augment.views is None and not trial.augment.is_identity
+
+
+def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
+    """How often each view of an image is wanted."""
+    views = 1 if trial.augment.is_identity else trial.augment.views or epochs
+    return max(1, epochs * trials // views)
+
+
+def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
+    """Those that the backbone has: another trial's bad depth is that trial's failure."""
+    found = []
+    for text in shared_features.depths:
+        try:
+            asked = int(text) if text.isdecimal() else text
+            found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
+        except ThawError:
+            continue
+    return found
+
+
+def _plan(reach: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
+    """The cut to keep rows at for each natural one. What is rounded is rounded there alone, whatever is kept."""
+    uses = [Use(found, passes[name]) for name, found in reach.items()]
+    if dtype == "float32":
+        return plan_cuts(uses)
+    at_the_depth = [Use([use.cuts[0], use.natural], use.passes) for use in uses]
+    return [cut for use in at_the_depth for cut in plan_cuts([use], kind=dtype)]

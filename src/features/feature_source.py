@@ -1,0 +1,174 @@
+"""Rows for training: a split in a view at a phase's natural cut, read back where they are kept, else computed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.common.clock import Clock
+from src.common.files import gather
+from src.config import TrialConfig
+from src.data.augment import AS_THEY_ARE
+from src.data.batches import images_shown
+from src.data.dataset import Dataset
+from src.data.listing import Split
+from src.data.split import Indices
+from src.features.cache_plan import CachePlan, PhaseCachePlan
+from src.features.feature_cache import FeatureCache, Rows
+from src.features.frozen_segment import BATCH, FrozenSegment
+from src.models.cut import Cut
+
+GetFeatures = Callable[[Indices], NDArray[np.float32]]
+"""The rows of images by position within their split, float32 [images, values of one image]."""
+
+View = int | None
+"""The number of a random view; None: the images as they are."""
+
+_BLOCK_BYTES, _MOST_BATCHES = 32e6, 8
+"""Of the rows that are computed before they are written."""
+
+
+class FrozenSegments(Protocol):
+    """Gives the compiled passage between places of the trial's network."""
+
+    def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
+        """From `start` (None: images) to each of `ends`."""
+
+
+class Listener(Protocol):
+    """Who is told while rows are computed to be kept."""
+
+    def computing(self, done: int, of: int) -> None:
+        """So many images have passed."""
+
+    def waits(self) -> None:
+        """Another process computes the same; this one goes on when that has ended."""
+
+
+@dataclass(frozen=True)
+class CacheContext:
+    """Where rows are kept, under what key, and who is told.
+
+    Attributes:
+        key: names the frozen layers and their weights.
+    """
+
+    key: str
+    store: FeatureCache
+    listener: Listener
+    clock: Clock
+
+
+class FeatureSource:
+    """Where a trial's rows come from. `placements` say where its phases are cut and rows are kept."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        trial: TrialConfig,
+        cache_plan: CachePlan,
+        frozen_segments: FrozenSegments,
+        cache_context: CacheContext,
+    ) -> None:
+        self.dataset, self.trial, self.cache_plan, self.frozen_segments = dataset, trial, cache_plan, frozen_segments
+        self.cache_context, self.store = cache_context, cache_context.store
+        self._opened: dict[tuple[Split, View], Mapping[str, Rows | None]] = {}
+
+    def source(self, phase: int, split: Split, view: View = None) -> GetFeatures:
+        """The rows of `split` in `view` for the phase `phase`, at its natural cut."""
+        phase_cache_plan = self.cache_plan.phases[phase]
+        kept = self._kept(phase_cache_plan, split, view)[phase_cache_plan.kept.name] if phase_cache_plan.kept else None
+        return self._computed(phase_cache_plan, split, view) if kept is None else self._read(phase_cache_plan, kept)
+
+    def kept_bytes(self) -> int:
+        """Bytes that the rows of all splits and views take where they are planned to be kept."""
+        views = 1 if self.trial.augment.is_identity else 1 + (self.trial.augment.views or 0)
+        splits = self.dataset.splits
+        images = views * splits.train.size + splits.val.size + splits.test.size
+        return sum(images * cut.image_bytes(self.trial.features.dtype) for cut in self.cache_plan.kept)
+
+    def _read(self, phase_cache_plan: PhaseCachePlan, kept: Rows) -> GetFeatures:
+        assert phase_cache_plan.kept is not None
+        if phase_cache_plan.kept.name == phase_cache_plan.natural.name:
+            return lambda positions: gather(kept, positions).astype(np.float32, copy=False)
+        bridge = self.frozen_segments(phase_cache_plan.kept, (phase_cache_plan.natural,))
+        return lambda positions: bridge(gather(kept, positions))[0]
+
+    def _computed(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> GetFeatures:
+        frozen_segment = self.frozen_segments(None, (phase_cache_plan.natural,))
+        dtype = self.trial.features.dtype
+
+        def compute(positions: Indices) -> NDArray[np.float32]:
+            (rows,) = frozen_segment(self._images(split, view, positions))
+            return rows.astype(dtype, copy=False).astype(np.float32, copy=False)
+
+        return compute
+
+    def _images(self, split: Split, view: View, positions: Indices) -> NDArray[np.float32]:
+        augment, number = (AS_THEY_ARE, 0) if view is None else (self.trial.augment, view)
+        indices = self.dataset.splits[split][positions]
+        images = images_shown(self.dataset, indices, augment, self.trial.seed, number)
+        return images.reshape(len(positions), -1)
+
+    def _kept(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Rows | None]:
+        """What is kept of `split` in `view`, by cut; computed where it is not there yet, and constant still."""
+        if (split, view) not in self._opened:
+            self._opened[split, view] = self._open_or_fill(phase_cache_plan, split, view)
+        return self._opened[split, view]
+
+    def _open_or_fill(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Rows | None]:
+        found = self._open(split, view)
+        if not self._missing(phase_cache_plan, found) or not self.store.works:
+            return found
+        with self.store.exclusive(self._digest(split, view, "all"), self.cache_context.listener.waits):
+            found = self._open(split, view)  # another process may have computed them meanwhile
+            missing = self._missing(phase_cache_plan, found)
+            if missing and self.store.works:
+                with self.cache_context.clock.part("features"):
+                    self._fill(split, view, missing)
+            return self._open(split, view)
+
+    def _missing(self, phase_cache_plan: PhaseCachePlan, found: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
+        """Where rows lack that the network as it stands can give: behind what has trained they would be wrong."""
+        return tuple(
+            cut for cut in self.cache_plan.kept if found[cut.name] is None and cut.name in phase_cache_plan.constant
+        )
+
+    def _open(self, split: Split, view: View) -> dict[str, Rows | None]:
+        count, dtype = self.dataset.splits[split].size, self.trial.features.dtype
+        return {
+            cut.name: self.store.open(self._digest(split, view, cut.name), (count, cut.width), dtype)
+            for cut in self.cache_plan.kept
+        }
+
+    def _fill(self, split: Split, view: View, cuts: tuple[Cut, ...]) -> None:
+        count = int(self.dataset.splits[split].size)
+        keys = [self._digest(split, view, cut.name) for cut in cuts]
+        frozen_segment = self.frozen_segments(None, cuts)
+        size = BATCH * int(np.clip(_BLOCK_BYTES // (BATCH * _row_bytes(cuts)), 1, _MOST_BATCHES))
+
+        def blocks() -> Iterator[Mapping[str, Rows]]:
+            self.cache_context.listener.computing(0, count)
+            for first in range(0, count, size):
+                positions = np.arange(first, min(first + size, count))
+                yield dict(zip(keys, frozen_segment(self._images(split, view, positions)), strict=True))
+                self.cache_context.listener.computing(int(positions[-1]) + 1, count)
+
+        shapes = {key: (count, cut.width) for key, cut in zip(keys, cuts, strict=True)}
+        self.store.fill(shapes, self.trial.features.dtype, blocks())
+
+    def _digest(self, split: Split, view: View, place: str) -> str:
+        """Names the rows of `split` in `view` at `place`: what images, how they look, and through which layers."""
+        images = self.dataset.digests[self.dataset.splits[split]].astype("<u8").tobytes()
+        looks = None if view is None else [self.trial.augment.model_dump(exclude={"views"}), self.trial.seed, view]
+        text = json.dumps([self.cache_context.key, place, looks, self.trial.features.dtype], sort_keys=True)
+        return hashlib.blake2b(text.encode() + images, digest_size=16).hexdigest()
+
+
+def _row_bytes(cuts: Sequence[Cut]) -> int:
+    """Bytes of an image's rows at all of `cuts` together."""
+    return sum(cut.image_bytes() for cut in cuts)

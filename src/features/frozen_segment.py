@@ -1,0 +1,67 @@
+"""Frozen stretches of a network as compiled functions from rows to rows.
+
+A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
+batches of one size, the last one filled up: kernels choose their method by the size of a batch, and matrix kernels take
+the rows of an operand in blocks, of 8 or 24 by processor, and the rest by another method. In batches of 24 there is no
+rest, so a row is a function of the image alone, wherever it stands, whatever its neighbours, and whether it is computed
+or read back.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from src.common.keras_setup import keras
+from src.models.cut import Cut, segment
+
+BATCH = 24
+"""Images that pass at a time."""
+
+
+class FrozenSegment:
+    """From images or from the rows of one cut to those of others; compiled once.
+
+    Args:
+        model: the network; what lies between `start` and `ends` must not train.
+        start: None for images.
+        ends: cuts behind `start`.
+    """
+
+    def __init__(self, model: keras.Model, start: Cut | None, ends: Sequence[Cut]) -> None:
+        given = start.tensors if start else ()
+        made = list(dict.fromkeys(tensor for end in ends for tensor in end.tensors if tensor not in given))
+        stretch = segment(model, given or None, made)
+        image = tuple(model.inputs[0].shape[1:])
+        width = start.width if start else int(np.prod(image))
+
+        def run(rows: tf.Tensor) -> list[tf.Tensor]:
+            inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
+            found = stretch(inputs, training=False)
+            values = dict(zip(made, found if isinstance(found, list | tuple) else [found], strict=True))
+            values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
+            return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
+
+        self._run = tf.function(run, input_signature=[tf.TensorSpec((BATCH, width))], jit_compile=False)
+
+    def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
+        found = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
+        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
+
+
+def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """What crosses a cut as rows [images, values]."""
+    flat = [tf.reshape(tensor, (tf.shape(tensor)[0], int(np.prod(tensor.shape[1:])))) for tensor in tensors]
+    return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
+
+
+def unpack(rows: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
+    """The tensors of :func:`pack`, in the order of `cut.tensors`."""
+    flat = [rows] if len(cut.tensors) == 1 else tf.split(rows, [tensor.values for tensor in cut.tensors], axis=1)
+    return [tf.reshape(values, (-1, *tensor.shape)) for values, tensor in zip(flat, cut.tensors, strict=True)]
+
+
+def _filled(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return rows if len(rows) == count else np.pad(rows, ((0, count - len(rows)), (0, 0)))

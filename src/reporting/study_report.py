@@ -1,0 +1,150 @@
+"""A study's report: what its runs say, judged, drawn and written to a folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Run as FoundRun
+
+from src.common.errors import ThawError, one_line
+from src.common.files import atomic_write
+from src.common.json_text import nan_to_none
+from src.common.metrics import Objective
+from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.page import state_of, write_page
+from src.reporting.recommendation import Recommended, recommend, why_none
+from src.reporting.study_figures import Gallery, draw_all
+from src.tracking.registry import KEY_TAG, TrialRegistry
+from src.tracking.study import Study, as_rows, csv_text, last_of_each
+from src.tracking.trial_records import read_records
+from src.verdict.importance import Importance, importance
+from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
+from src.verdict.verdict import Verdict, judge
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study, or several judged together, comes to."""
+
+    name: str
+    trials: tuple[TrialRecord, ...]
+    verdicts: tuple[Verdict, ...]
+    findings: tuple[Finding, ...]
+    importance: Importance | None
+    recommended: Recommended | None
+    page: Path
+
+    def lines(self) -> list[str]:
+        """The verdict for the terminal, and where its page is."""
+        told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
+        states = [state_of(self.trials), *_lacking(self.trials)]
+        return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+
+
+def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
+    """Judge `study` as it stands, and leave report.html, figures, trials.csv and verdict.json in the folder `out`."""
+    return make_joint_report(client, {name: study}, out)
+
+
+def make_joint_report(
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path, objective: Objective | None = None
+) -> Report:
+    """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets.
+
+    `objective`: what judges them; None: the studies' own.
+
+    Raises:
+        ThawError: the studies have several, and `objective` does not choose.
+    """
+    objective = objective or _shared_objective(studies)
+    runs = {name: study.trials() for name, study in studies.items()}
+    every = (run for each in runs.values() for run in each)
+    latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
+    trials = read_records(latest, [study.key for study in studies.values()], TrialRegistry(client), objective)
+    verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
+    recommended = recommend(verdicts)
+    findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
+    report = Report(
+        " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
+        out / "report.html",
+    )  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    gallery = draw_all(client, trials, verdicts, findings, recommended, out)
+    atomic_write(out / "trials.csv", _table(studies, runs))
+    atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
+    write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
+    return report
+
+
+def _shared_objective(studies: Mapping[str, Study]) -> Objective:
+    found = {study.objective: f"{one_line(name, 60)}: {study.objective}" for name, study in studies.items()}
+    if len(found) > 1:
+        raise ThawError(f"the studies have several objectives ({'; '.join(found.values())}): choose with --objective")
+    return next(iter(found))
+
+
+def _lacking(trials: Sequence[TrialRecord]) -> list[str]:
+    """Return a line on the trials that were trained before their objective was measured; none where all have it."""
+    runs = [trial.run_id[:8] for trial in once(unmeasured(trials))]
+    if not runs:
+        return []
+    named = ", ".join(runs[:_MOST_NAMED]) + ", …" * (len(runs) > _MOST_NAMED)
+    return [
+        f"Left out: {len(runs)} finished trial{'s' * (len(runs) != 1)} without {judged_by(trials).best}, trained "
+        f"before it was measured (runs {named}); force=true trains them anew."
+    ]
+
+
+def _table(studies: Mapping[str, Study], runs: Mapping[str, Sequence[FoundRun]]) -> str:
+    rows = []
+    for name, study in studies.items():
+        of = {"study": name} if len(studies) > 1 else {}
+        rows += [of | row for row in as_rows(runs[name], study.key, study.run_id)]
+    return csv_text(rows)
+
+
+def _told(verdict: Verdict) -> list[str]:
+    return [verdict.sentence, *verdict.settle[:1]]
+
+
+def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
+    told = [why_none(verdicts)] if recommended is None else [
+        f"train it: {recommended.command}", recommended.test, recommended.flattery,
+    ]  # fmt: skip
+    return [text for text in told if text]
+
+
+def _prefixed(facet: str, text: str) -> str:
+    return f"{facet}: {text}" if facet else text
+
+
+def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
+    return {
+        "study": report.name,
+        "state": state_of(report.trials),
+        "objective": judged_by(report.trials).objective,
+        "metric": judged_by(report.trials).best,
+        "verdicts": [_verdict_data(verdict) for verdict in report.verdicts],
+        "recommended": asdict(report.recommended) if report.recommended else None,
+        "why_none": why_none(report.verdicts),
+        "importance": asdict(report.importance) if report.importance else None,
+        "findings": [asdict(finding) for finding in report.findings],
+        "figures": [picture.path.name for picture in gallery.pictures],
+        "missing": gallery.missing,
+    }
+
+
+def _verdict_data(verdict: Verdict) -> dict[str, Any]:
+    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
+    return {name: getattr(verdict, name) for name in plain} | {
+        "reduced": verdict.reduction.text if verdict.reduction else "",
+        "baseline": verdict.baseline,
+        "depths": [asdict(row) for row in verdict.rows],
+        "gap": verdict.gap_text,
+        "gaps": [asdict(row) for row in verdict.gaps],
+    }

@@ -1,0 +1,63 @@
+"""The trials that the diagnosis speaks of, a panel for each finding: the worst trial's own curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from src.diagnosis.phases import phases
+from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, percent_axis, save_figure, tidy, title
+from src.verdict.trials import TrialRecord
+
+_LOSS = ("rate",)
+_COLUMNS = 3
+
+
+def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
+    """For each (finding, worst trial): loss where the finding is of the rate, else accuracy; dotted at a new phase."""
+    rows = -(-len(found) // _COLUMNS)
+    figure = canvas(2.5 * rows + 0.5)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(found) :]:
+        axes.set_axis_off()
+    for axes, (name, trial) in zip(grid, found, strict=False):
+        _panel(axes, trial, "loss" if name.startswith(_LOSS) else "accuracy")
+        title(axes, name, 34)
+    handles = [
+        Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),
+        Line2D([], [], color=TRAIN, marker="^", ls="", label="train, at the epoch that was kept"),
+    ]  # fmt: skip
+    judged = found[0][1].judged
+    if judged.objective != "accuracy":
+        handles.append(Line2D([], [], color=VAL, ls=":", label=judged.on_validation))
+    legend(figure, handles, 3)
+    save_figure(figure, path)
+
+
+def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
+    for split, colour, style in (("fit", FIT, "--"), ("val", VAL, "-")):
+        known = [epoch for epoch in trial.history if f"{split}/{measure}" in epoch]
+        epochs, values = [epoch["epoch"] for epoch in known], [epoch[f"{split}/{measure}"] for epoch in known]
+        axes.plot(epochs, values, color=colour, ls=style, lw=1.4, marker=".", ms=4)
+    if measure == "accuracy" and trial.objective != "accuracy":
+        _line_of_score(axes, trial)
+    best, train = trial.metric("best/epoch"), trial.metric(f"best/train_{measure}")
+    if best is not None and train is not None:
+        axes.plot(best, train, "^", color=TRAIN, ms=6)
+    mark_phases(axes, [epochs[0]["epoch"] for epochs in list(phases(trial).values())[1:]])
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    if measure == "accuracy":
+        axes.set_ylim(0, 1.03)
+        percent_axis(axes.yaxis)
+    else:
+        axes.set_ylabel("loss")
+    tidy(axes)
+
+
+def _line_of_score(axes: Axes, trial: TrialRecord) -> None:
+    name = f"val/{trial.objective}"
+    known = [epoch for epoch in trial.history if name in epoch]
+    axes.plot([epoch["epoch"] for epoch in known], [epoch[name] for epoch in known], color=VAL, ls=":", lw=1.4)

@@ -1,0 +1,185 @@
+"""What a sweep says as it goes: a line for each trial, a bar over all, and a table at the end."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from src.cli.job_results import JobOutcome
+from src.common.errors import one_line, printable
+from src.common.metrics import METRICS, Metric
+from src.reporting.terminal import lend_bars
+
+_MOST_ROWS = 40
+
+
+@dataclass
+class SweepProgress:
+    """What is known of a sweep's trials so far. `total` is None where nobody knows how many there will be."""
+
+    total: int | None
+    labels: dict[int, str] = field(default_factory=dict)
+    outcomes: dict[int, JobOutcome] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, outcome: JobOutcome) -> None:
+        """One trial has ended."""
+        self.outcomes[outcome.number] = outcome
+
+    def counts(self) -> Counter[str]:
+        """Trials by how they ended."""
+        return Counter(outcome.status for outcome in self.outcomes.values())
+
+    def best(self) -> JobOutcome | None:
+        """The outcome with the highest score."""
+        scored = [outcome for outcome in self.outcomes.values() if outcome.score is not None]
+        return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
+
+    def seconds_left(self) -> float | None:
+        """What the trials left will take if they go on like those that were trained; None before one was."""
+        trained = self.counts()["finished"] + self.counts()["failed"]
+        if not trained or self.total is None:
+            return None
+        return (time.monotonic() - self.began) / trained * (self.total - len(self.outcomes))
+
+    def _no_better(self) -> int:
+        """Return how many trials always predicting the largest class would equal or beat."""
+        return sum(outcome.baseline is not None for outcome in self.outcomes.values())
+
+    def line(self) -> str:
+        """The state of the sweep in one line."""
+        done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
+        of = f" of {self.total}" if self.total is not None else ""
+        parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
+        told, guesses = ("answered", "failed", "killed", "skipped"), self._no_better()
+        parts += [f"{counts[status]} {status}" for status in told if counts[status]]
+        parts += [f"{guesses} not better than the largest class"] if guesses else []
+        parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
+        parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
+        parts += [f"about {_duration(left)} left"] if left else []
+        return ", ".join(parts)
+
+
+class SweepDisplay:
+    """Shows a sweep's tally: lines and a bar on standard error, the table on standard output. A context manager."""
+
+    def __init__(
+        self, sweep_progress: SweepProgress, name: str, progress: bool, judged: Metric = METRICS["accuracy"]
+    ) -> None:
+        self.sweep_progress, self.name, self.shown, self.judged = sweep_progress, name, progress, judged
+        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars = Progress(
+            BarColumn(), TextColumn("{task.description}", markup=False), console=self._notes, transient=True,
+            disable=not (progress and self._notes.is_terminal),
+        )  # fmt: skip
+        self._bar = self._bars.add_task("", total=sweep_progress.total)
+
+    def __enter__(self) -> Self:
+        self.note(f"study {self.name}")
+        self._bars.start()
+        self._move()
+        lend_bars(self._bars)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lend_bars(None)
+        self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """A line on what goes on."""
+        if self.shown:
+            self._notes.print(Text(printable(text)))
+
+    def warn(self, text: str) -> None:
+        """A line that is shown in any case."""
+        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
+
+    def ended(self, outcome: JobOutcome) -> None:
+        """Tell that one trial has ended; in any case where it did not come to its end."""
+        self.sweep_progress.add(outcome)
+        ending = _ending(outcome, self.judged)
+        line = Text(printable(f"{_place(self.sweep_progress)}  {self.sweep_progress.labels[outcome.number]}: {ending}"))
+        if outcome.error:
+            self._notes.print(line, style="red")
+        elif self.shown:
+            self._notes.print(line)
+        self._move()
+
+    def table(self) -> None:
+        """All trials (or, of many, the failures and the best), and the counts."""
+        out = Console(highlight=False)
+        if self.sweep_progress.outcomes:
+            out.print(_table(self.sweep_progress, self.judged))
+        out.print(Text(printable(self.sweep_progress.line())), soft_wrap=True)
+
+    def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
+        """The verdict, and where to look."""
+        out = Console(highlight=False)
+        for text in verdict:
+            out.print(Text(one_line(text, 2000)), soft_wrap=True)
+        for label, place in places.items():
+            out.print(Text(printable(f"{label:<8} {place}")), soft_wrap=True)
+
+    def _move(self) -> None:
+        self._bars.update(
+            self._bar, completed=len(self.sweep_progress.outcomes), description=self.sweep_progress.line()
+        )
+
+
+def _place(sweep_progress: SweepProgress) -> str:
+    return (
+        f"{len(sweep_progress.outcomes)}/{sweep_progress.total}"
+        if sweep_progress.total is not None
+        else f"{len(sweep_progress.outcomes)}"
+    )
+
+
+def _ending(outcome: JobOutcome, judged: Metric) -> str:
+    guess = "" if outcome.baseline is None else f" (not better than the largest class, {outcome.baseline:.3f})"
+    match outcome.status:
+        case "finished":
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
+        case "answered":
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, answered by run {outcome.run_id[:8]}"
+        case "failed" | "killed":
+            return f"{outcome.status.upper()}: {one_line(outcome.error)}"
+        case "skipped":
+            return outcome.status
+
+
+def _table(sweep_progress: SweepProgress, judged: Metric) -> Table:
+    table = Table("trial", "status", judged.on_validation, "seconds", box=None, pad_edge=False)
+    for outcome in _rows(sweep_progress):
+        score = "" if outcome.score is None else f"{outcome.score:.3f}"
+        status = Text(f"{outcome.status}: {one_line(outcome.error, 300)}" if outcome.error else outcome.status)
+        label = Text(printable(sweep_progress.labels[outcome.number]), overflow="fold")
+        table.add_row(label, status, score, f"{outcome.seconds:.1f}")
+    return table
+
+
+def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
+    """All outcomes in the jobs' order; of many, the failures and the best ones."""
+    outcomes = sorted(sweep_progress.outcomes.values(), key=lambda outcome: outcome.number)
+    if len(outcomes) <= _MOST_ROWS:
+        return outcomes
+    failed = [outcome for outcome in outcomes if outcome.error]
+    best = sorted((each for each in outcomes if each.score is not None), key=lambda each: -(each.score or 0.0))
+    return best[:10] + failed
+
+
+def _duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> _duration(4.2), _duration(90), _duration(7500)
+    ('4 s', '90 s', '125 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

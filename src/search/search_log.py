@@ -1,0 +1,129 @@
+"""The course of a search, kept as a file, so that one that is run again starts neither its oracle nor TensorFlow.
+
+A search follows from its settings, its space and the scores that it is told. While those are what they were, it asks
+for what it asked for; once one is another, the oracle is made, told all that has been, and asked.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from src.common.errors import ThawError
+from src.common.files import atomic_write
+from src.common.metrics import Metric
+from src.search.oracles import Proposal, Search
+from src.search.settings import SearchSettings
+from src.search.space import Space
+
+LAYOUT_VERSION = 1
+"""Raise it when the same search would propose otherwise."""
+
+_PROPOSING = ("keras-tuner", "keras", "numpy", "scipy", "scikit-learn")
+"""Libraries whose other versions may propose otherwise."""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Trials that were asked for together, and what came of them; none, at a search's end.
+
+    Attributes:
+        jobs: each trial's overrides.
+        scores: the objective's values on validation, 0–1; None where the trial failed.
+        pruned: configurations that were not taken further, by then.
+    """
+
+    jobs: list[list[str]]
+    scores: list[float | None]
+    pruned: int
+
+
+class SearchLog:
+    """A search that asks for several trials at a time, and remembers how it went the last time."""
+
+    def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:
+        """Make it ready to be asked; `settings` are complete, and `folder` holds what it and KerasTuner keep.
+
+        `judged` names the scores. What is proposed follows from their values alone, so that no kept course goes by it.
+        """
+        self._settings, self._space, self._folder, self._judged = settings, space, folder, judged
+        self._together = settings.batch_size
+        self._path = folder / "course.json"
+        self._facts = _facts(settings, space)
+        self._known = _load(self._path, self._facts)
+        self._rounds: list[_Round] = []
+        self._search: Search | None = None
+        self._proposals: list[Proposal] = []
+        self._jobs: list[list[str]] = []
+
+    @property
+    def pruned(self) -> int:
+        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        return self._rounds[-1].pruned if self._rounds else 0
+
+    def ask(self) -> list[list[str]]:
+        """The overrides of trials that may run side by side; none once the search is over.
+
+        Raises:
+            ThawError: the oracle proposes otherwise than before.
+        """
+        if self._search is None and len(self._rounds) < len(self._known):
+            self._jobs = self._known[len(self._rounds)].jobs
+            return self._jobs
+        self._search = self._search or self._caught_up(self._rounds)
+        self._proposals = self._search.ask(self._together)
+        self._jobs = [each.overrides for each in self._proposals]
+        if not self._jobs:
+            self._save(_Round([], [], self.pruned))
+        return self._jobs
+
+    def tell(self, scores: Sequence[float | None]) -> None:
+        """The trials asked for last have ended with `scores` (the more the better); None: it failed.
+
+        Raises:
+            ThawError: the oracle proposes otherwise than before.
+        """
+        done = _Round(self._jobs, list(scores), 0)
+        if self._search is not None:
+            for proposal, score in zip(self._proposals, scores, strict=True):
+                self._search.tell(proposal, score)
+        elif done.scores == self._known[len(self._rounds)].scores:
+            self._rounds.append(self._known[len(self._rounds)])
+            return
+        else:
+            self._search = self._caught_up([*self._rounds, done])
+        self._rounds.append(replace(done, pruned=self._search.pruned))
+        self._save()
+
+    def _caught_up(self, rounds: Sequence[_Round]) -> Search:
+        """The oracle, made and told what came of `rounds`."""
+        search = Search(self._settings, self._space, self._folder, self._judged)
+        for each in rounds:
+            proposals = search.ask(self._together)
+            if [proposal.overrides for proposal in proposals] != each.jobs:
+                self._path.unlink(missing_ok=True)
+                raise ThawError("the search proposes otherwise than it did before, on another machine? Run it again")
+            for proposal, score in zip(proposals, each.scores, strict=True):
+                search.tell(proposal, score)
+        return search
+
+    def _save(self, *last: _Round) -> None:
+        rounds = [asdict(each) for each in (*self._rounds, *last)]
+        atomic_write(self._path, json.dumps({"facts": self._facts, "rounds": rounds}))
+
+
+def _facts(settings: SearchSettings, space: Space) -> dict[str, Any]:
+    """All that a search follows from but for its scores."""
+    versions = {name: version(name) for name in _PROPOSING}
+    return {"version": LAYOUT_VERSION, "settings": settings.model_dump(), "space": repr(space), "libraries": versions}
+
+
+def _load(path: Path, facts: Mapping[str, Any]) -> list[_Round]:
+    """The rounds of a search with these `facts` that `path` holds; none where it holds another's, or is damaged."""
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return [_Round(**each) for each in kept["rounds"]] if kept["facts"] == facts else []
+    except (OSError, ValueError, TypeError, KeyError):
+        return []

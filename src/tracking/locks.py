@@ -1,0 +1,79 @@
+"""Who works on which trial, on this machine or on those that share its folder: a lock for each trial, and no more.
+
+The system lets go of a lock when its process ends, however it ends; so a run that reads RUNNING, was started from this
+workplace and whose lock is free is the run of a dead process.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from src.common.errors import ThawError, one_line
+from src.common.files import atomic_write, exclusive_lock, exclusive_lock_if_free
+
+WORKPLACE_TAG, LOCKS_TAG = "workplace", "workplace.locks"
+_ID_FILE = "workplace"
+
+
+def own_lock_folder(project: Path) -> "LockFolder | None":
+    """Where trials work unless told otherwise, THAW_WORK_DIR or the project's own; None where none has, or none may."""
+    folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
+    return _existing(folder / "locks")
+
+
+def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":
+    """Return the workplace whose lock folder is `locks`, as a run names it; None where that is not there any more.
+
+    A folder with another id is another's, on this machine or since: its locks say nothing of the run.
+    """
+    found = _existing(Path(locks)) if locks else None
+    return found if found and found.id == identity else None
+
+
+def _existing(locks: Path) -> "LockFolder | None":
+    try:
+        return LockFolder(locks.parent) if (locks / _ID_FILE).exists() else None
+    except (ThawError, OSError):
+        return None
+
+
+class LockFolder:
+    """The folder of locks, and an id that says in a run's tags where it was started.
+
+    Raises:
+        ThawError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "locks"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.id = self._read_id()
+        except OSError as error:
+            raise ThawError(f"runtime.work_dir={folder}: {one_line(error.strerror or error)}") from error
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run says of where it was started, so that others can find out whether its process lives."""
+        return {WORKPLACE_TAG: self.id, LOCKS_TAG: str(self.folder.absolute())}
+
+    def claim(self, name: str, waits: Callable[[], None]) -> AbstractContextManager[None]:
+        """Work on `name` (a trial's or a study's key) alone; `waits` is told when another process has it."""
+        return exclusive_lock(self.folder / name, waits)
+
+    def claim_if_free(self, name: str) -> AbstractContextManager[bool]:
+        """Claim `name` if nobody works on it just now, and say whether that was so."""
+        return exclusive_lock_if_free(self.folder / name)
+
+    def _read_id(self) -> str:
+        """The folder's id, made where there is none and where a disk has damaged it."""
+        path = self.folder / _ID_FILE
+        with exclusive_lock(self.folder / "workplace.lock"):
+            found = path.read_bytes() if path.exists() else b""
+            if not re.fullmatch(rb"[0-9a-f]{32}", found):
+                found = uuid.uuid4().hex.encode()
+                atomic_write(path, found)
+            return found.decode()

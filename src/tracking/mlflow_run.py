@@ -1,0 +1,167 @@
+"""One MLflow run: what a trial was, what it measured epoch by epoch, and how it ended."""
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from src.common.errors import Interrupted, ThawError, one_line
+from src.config import TrialConfig
+from src.data.dataset import Dataset
+from src.tracking.mlflow_store import store_reason
+
+_LONGEST_PARAMETER = 500
+_MOST_METRICS = 1000
+"""A call: MLflow's limit."""
+
+_FLUSH_SECONDS = 1.0
+
+
+class Run:
+    """An open run. Metrics and tags wait for each other: a call takes the store as long as a short epoch trains."""
+
+    def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> None:
+        self.client = client
+        self.experiment_id = experiment_id
+        self.run_id = run_id
+        self._metrics: list[Metric] = []
+        self._tags: list[RunTag] = []
+        self._flushed = time.monotonic()
+
+    def describe(self, parameters: Mapping[str, str], dataset: Dataset, tags: Mapping[str, str]) -> None:
+        """Log `parameters`, the data as the run's input, and `tags`."""
+        logged = [Param(key, encodable(value)[:_LONGEST_PARAMETER]) for key, value in parameters.items()]
+        self.client.log_batch(self.run_id, params=logged, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+        counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
+        entity = DatasetEntity(
+            name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
+            source=json.dumps({"uri": encodable(dataset.source)}),
+            profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
+        )  # fmt: skip
+        used = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
+        try:
+            self.client.log_inputs(self.run_id, used)
+        except MlflowException:  # two processes made the data set's row at once; now it is there
+            self.client.log_inputs(self.run_id, used)
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Log `values` at `step` (an epoch over all phases), within a second or with what comes next."""
+        now = int(time.time() * 1000)
+        self._metrics += [Metric(name, value, now, step) for name, value in values.items()]
+        self._flush_if_due()
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set `tags`, within a second or with what comes next."""
+        self._tags += [RunTag(name, value[:5000]) for name, value in tags.items()]
+        self._flush_if_due()
+
+    def flush(self) -> None:
+        """Log what waits, in as few calls as the store takes."""
+        metrics, tags, self._metrics, self._tags = self._metrics, self._tags, [], []
+        for first in range(0, max(len(metrics), bool(tags)), _MOST_METRICS):
+            self.client.log_batch(self.run_id, metrics[first : first + _MOST_METRICS], tags=tags if not first else ())
+        self._flushed = time.monotonic()
+
+    def _flush_if_due(self) -> None:
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush()
+
+    def text(self, text: str, name: str) -> None:
+        """Keep `text` as the artifact `name`."""
+        with self._artifacts_kept():
+            self.client.log_text(self.run_id, encodable(text), name)
+
+    def files(self, folder: Path, under: str | None = None) -> None:
+        """Keep all files of `folder` as artifacts."""
+        with self._artifacts_kept():
+            self.client.log_artifacts(self.run_id, str(folder), under)
+
+    def end(self, status: str) -> None:
+        """FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.run_id, status)
+
+    @contextlib.contextmanager
+    def _artifacts_kept(self) -> Iterator[None]:
+        """Say where artifacts lie when they cannot be written: a full disk names no file, or the one that is copied."""
+        try:
+            yield
+        except OSError as error:
+            place = self.client.get_run(self.run_id).info.artifact_uri
+            raise ThawError(f"MLflow's files cannot be kept in {place}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def started_run(
+    client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str]
+) -> Iterator[Run]:
+    """A run, born with `tags`, that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
+    try:
+        created = client.create_run(experiment_id, started_ms, dict(tags), name)
+    except MlflowException as error:
+        raise ThawError(f"MLflow takes no new run: {store_reason(error)}") from error
+    run = Run(client, experiment_id, created.info.run_id)
+    try:
+        yield run
+        run.flush()
+        run.end("FINISHED")
+    except (Interrupted, KeyboardInterrupt) as stop:
+        _close(run, "KILLED", one_line(stop))
+        raise
+    except BaseException as error:
+        told: BaseException = error
+        if isinstance(error, MlflowException):
+            told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
+        told.run_id = run.run_id  # type: ignore[attr-defined]
+        trace = traceback.format_exc()
+        _close(run, "FAILED", one_line(error, 2000))
+        with contextlib.suppress(MlflowException, OSError, ThawError):
+            run.text(trace, "traceback.txt")
+        if told is not error:
+            raise told from error
+        raise
+
+
+def _close(run: Run, status: str, error: str) -> None:
+    """End a run that did not finish. What the store then refuses is not told: the error itself must be."""
+    with contextlib.suppress(MlflowException, OSError):
+        run.end(status)
+    with contextlib.suppress(MlflowException, OSError):
+        run.tags({"error": error})
+        run.flush()
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values as text; what is null stays out.
+
+    >>> list(flatten({"a": {"b": 1, "c": None}, "d": [1, "x"]}))
+    [('a.b', '1'), ('d', '[1, "x"]')]
+    """
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def encodable(text: str) -> str:
+    """`text` without the surrogates that stand for undecodable bytes in file names."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def as_yaml(trial: TrialConfig) -> str:
+    """The full resolved configuration, as a file that Hydra reads."""
+    return str(yaml.safe_dump(public(trial), sort_keys=False, allow_unicode=True))
+
+
+def public(trial: TrialConfig) -> dict[str, Any]:
+    """The configuration as plain containers, without the store's place: it may hold a password."""
+    return trial.model_dump(mode="json", exclude={"tracking": {"uri"}})

@@ -1,0 +1,156 @@
+"""Where runs are kept: the project's own MLflow store, or any server."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from src.common.errors import ThawError, one_line
+from src.common.files import exclusive_lock, folder_name
+from src.config import TrackingConfig
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+for noisy in ("mlflow", "alembic"):
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what fails is raised, and told once
+
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URI of a database file. SQLAlchemy decodes %XX, MLflow does not always: only what must be is encoded."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def tracking_uri(config: TrackingConfig, project: Path) -> str:
+    """`tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
+    own = sqlite_uri(project / "mlflow.db")
+    return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+
+
+def how_to_compare(uri: str, project: Path) -> str:
+    """What a user types or opens to see the store at `uri` in MLflow's UI."""
+    if uri.startswith("http"):
+        return _without_password(uri)
+    if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
+        return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
+    return _without_password(f"mlflow ui --backend-store-uri '{uri}'")
+
+
+def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
+    """A client of the store that `config` names, and the id of its experiment, made where they were missing.
+
+    Raises:
+        ThawError: the server does not answer, the store cannot be written, or the experiment was deleted.
+    """
+    uri = tracking_uri(config, project)
+    try:
+        if urlsplit(uri).scheme == "sqlite":
+            _create_database(uri, project)
+        client = mlflow.MlflowClient(uri)
+        return client, _experiment(client, config.experiment, uri, project)
+    except ThawError:
+        raise
+    except Exception as error:  # drivers, parsers and servers fail in their own ways: this store is not to be had
+        raise ThawError(f"MLflow at {_without_password(uri)}: {store_reason(error)}; set tracking.uri=") from error
+
+
+def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
+    """A client of a store to read from: `uri`, else MLFLOW_TRACKING_URI, else the project's own. Nothing is made.
+
+    Raises:
+        ThawError: there is none, or it does not answer.
+    """
+    place = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    if urlsplit(place).scheme == "sqlite" and not _database_file(place).exists():
+        raise ThawError(f"{_without_password(place)}: no such store; train first, or give --tracking-uri")
+    try:
+        client = mlflow.MlflowClient(place)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise ThawError(f"MLflow at {_without_password(place)}: {store_reason(error)}; give --tracking-uri") from error
+    return client
+
+
+@contextmanager
+def refusals_as_errors() -> Iterator[None]:
+    """Tell in a line what a store refuses during the block.
+
+    Raises:
+        ThawError: in place of MLflow's own error.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        raise ThawError(f"MLflow fails: {store_reason(error)}; mend that and run it again") from error
+
+
+def store_reason(error: BaseException) -> str:
+    """Why a store failed, in one line, without the SQL and without a password."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
+    return one_line(_without_password(plain), 300)
+
+
+def _create_database(uri: str, project: Path) -> None:
+    """Make the SQLite store once, under another name until it is whole: processes that start at once may not race."""
+    path = _database_file(uri)
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            return
+        unfinished = path.with_name(path.name + ".unfinished")
+        unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
+        try:
+            SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
+            unfinished.rename(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+
+def _database_file(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix("sqlite:///")))
+
+
+def _artifact_root(uri: str, project: Path) -> str:
+    """mlruns/ beside a SQLite file, as MLflow has it when it is started there; else the project's."""
+    is_file = urlsplit(uri).scheme == "sqlite"
+    beside = _database_file(uri).resolve().parent if is_file else project
+    return (beside / "mlruns").as_uri()
+
+
+def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise ThawError(f"MLflow experiment {name!r} was deleted: restore it, or set tracking.experiment=")
+    if found is not None and not found.experiment_id:
+        raise ThawError(f"what answers at {_without_password(uri)} is no MLflow server; set tracking.uri=")
+    if found is not None:
+        return str(found.experiment_id)
+    served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
+    root = None if served else f"{_artifact_root(uri, project)}/{folder_name(name)}"
+    try:
+        return str(client.create_experiment(name, artifact_location=root))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another process may just have made it
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"://([^:/@\s]+):[^@/\s]+@", r"://\1:…@", text)

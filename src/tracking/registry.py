@@ -1,0 +1,139 @@
+"""What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric, RunTag
+from mlflow.entities import Run as FoundRun
+
+from src.common.metrics import METRICS
+from src.tracking.locks import LOCKS_TAG, WORKPLACE_TAG, LockFolder, known_lock_folder
+
+KEY_TAG, STUDY_KEY_TAG, MODEL_TAG = "trial_key", "study_key", "model"
+_MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
+_RUNNING = "attributes.status = 'RUNNING'"
+_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", *(f"val/{name}" for name in METRICS), "learning_rate", "phase")
+_MOST_REPEATS = 100
+"""Runs of one trial that are looked at, the last ones."""
+
+
+class TrialRegistry:
+    """The finished runs of a store, in whichever experiment, by trial key."""
+
+    def __init__(self, client: mlflow.MlflowClient) -> None:
+        self.client = client
+
+    def finished(self, key: str, with_metric: str = "") -> FoundRun | None:
+        """Return the run that finished the trial `key` last, if one has.
+
+        `with_metric`: only a run that measured it, which one from before may lack; empty: any.
+        """
+        return next(iter(self._measured(_finished(key), with_metric)), None)
+
+    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None], with_metric: str = "") -> FoundRun | None:
+        """Return the run that :meth:`finished` returns, of those whose model can be had.
+
+        `lost` is given the latest run that kept its model, where none has its files any more.
+        """
+        kept = self._measured(f"{_finished(key)} and tags.{MODEL_TAG} = 'kept'", with_metric)
+        found = next((run for run in kept if self._has_model(run)), None)
+        if kept and found is None:
+            lost(kept[0])
+        return found
+
+    def _measured(self, query: str, metric: str) -> list[FoundRun]:
+        return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
+
+    def _has_model(self, run: FoundRun) -> bool:
+        """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
+        try:
+            found = {each.path: each for each in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
+            folders = [each.path for each in found.values() if each.is_dir]
+            below = [each for folder in folders for each in self.client.list_artifacts(run.info.run_id, folder)]
+        except Exception:  # each kind of store has errors of its own
+            return False
+        files = {path: each.file_size for path, each in found.items()} | {each.path: each.file_size for each in below}
+        return _MODEL_DESCRIPTION in found and any(
+            path.endswith(".keras") and size != 0 for path, size in files.items()
+        )
+
+    def summary(self, run: FoundRun) -> dict[str, Any]:
+        """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
+        return {
+            "run_id": run.info.run_id,
+            "trial_key": run.data.tags[KEY_TAG],
+            "status": run.info.status,
+            "data_fingerprint": run.data.tags.get("data_fingerprint"),
+            **run.data.metrics,
+            "history": self.history(run),
+        }
+
+    def complete(self, run: FoundRun, metrics: Mapping[str, float]) -> None:
+        """Log those of `metrics` that a run from before does not have: facts of its data, not of its training."""
+        lacking = [Metric(name, value, int(time.time() * 1000), 0) for name, value in metrics.items()]
+        lacking = [metric for metric in lacking if metric.key not in run.data.metrics]
+        if lacking:
+            self.client.log_batch(run.info.run_id, metrics=lacking)
+
+    def history(self, run: FoundRun) -> list[dict[str, float]]:
+        """Return what each epoch of a run left, in their order."""
+        epochs: dict[int, dict[str, float]] = defaultdict(dict)
+        for name in (each for each in _PER_EPOCH if each in run.data.metrics):
+            for metric in self.client.get_metric_history(run.info.run_id, name):
+                epochs[metric.step][name] = metric.value
+        return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
+
+    def close_dead(self, lock_folder: LockFolder | None, mine: str = "") -> int:
+        """Mark as KILLED what reads RUNNING though its process is gone; return how many.
+
+        Whether a process is gone is known in `workplace`, and in every lock folder that a run names and that is still
+        the same one. `mine` is the key that the caller has claimed in `workplace`: any other run of it is dead.
+        """
+        return sum(self._close_if_dead(run, lock_folder, mine) for run in self._search(_RUNNING, 1000))
+
+    def _close_if_dead(self, run: FoundRun, lock_folder: LockFolder | None, mine: str) -> bool:
+        tags = run.data.tags
+        key, place = tags.get(KEY_TAG) or tags.get(STUDY_KEY_TAG), tags.get(WORKPLACE_TAG)
+        is_here = lock_folder is not None and lock_folder.id == place
+        where = lock_folder if is_here else known_lock_folder(tags.get(LOCKS_TAG, ""), place)
+        if not key or where is None:
+            return False
+        if is_here and key == mine:
+            return self._close(run.info.run_id)
+        try:
+            with where.claim_if_free(key) as is_free:
+                return is_free and self._close(run.info.run_id)
+        except OSError:  # a folder that may only be read says nothing of who works
+            return False
+
+    def _close(self, run_id: str) -> bool:
+        """Close a run that nobody works on, unless it was closed since it was listed."""
+        if self.client.get_run(run_id).info.status != "RUNNING":
+            return False
+        self.client.log_batch(run_id, tags=[RunTag("error", "its process ended without a word")])
+        self.client.set_terminated(run_id, "KILLED")
+        return True
+
+    def _search(self, query: str, most: int) -> list[FoundRun]:
+        return list(
+            self.client.search_runs(all_experiments(self.client), query, max_results=most, order_by=["start_time DESC"])
+        )
+
+
+def _finished(key: str) -> str:
+    return f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'"
+
+
+def all_experiments(client: mlflow.MlflowClient) -> list[str]:
+    """The ids of every experiment of a store."""
+    found: list[str] = []
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        found += [each.experiment_id for each in page]
+        token = page.token
+        if not token:
+            return found

@@ -1,0 +1,58 @@
+"""What training leaves: epochs, phases, and a phase's place in its trial."""
+
+from dataclasses import dataclass
+
+from src.config import PhaseConfig
+from src.models.depth import Depth
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch left.
+
+    Attributes:
+        epoch: counted from 0 over all phases of the trial.
+        phase: position of its phase in the schedule, from 0.
+        metrics: by the names in MLflow: fit/* is the running value in training mode, val/* in inference mode.
+        seconds: wall time, validation included.
+    """
+
+    epoch: int
+    phase: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What one phase left.
+
+    Attributes:
+        best_epoch: the epoch, counted over all phases, whose weights the network now has.
+        train: train/loss and train/accuracy in inference mode by epoch: the last one's, and the best one's.
+        recalled: epochs that were not trained now but known from before.
+    """
+
+    name: str
+    depth: Depth
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    train: dict[int, dict[str, float]]
+    recalled: int = 0
+
+    @property
+    def best(self) -> EpochRecord:
+        """The best epoch's record."""
+        return next(record for record in self.epochs if record.epoch == self.best_epoch)
+
+
+@dataclass(frozen=True)
+class PhaseSpec:
+    """A phase's place in its trial. `key` names what it trains, however many epochs it may go on."""
+
+    name: str
+    config: PhaseConfig
+    depth: Depth
+    index: int
+    first_epoch: int
+    key: str

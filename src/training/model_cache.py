@@ -1,0 +1,48 @@
+"""What a process keeps between trials: the network and all that was compiled of it, where only numbers change."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from src.config import OptimizerConfig
+from src.features.frozen_segment import FrozenSegment
+from src.models.cut import Cut
+from src.models.depth import Depth
+from src.models.network import Network, Values
+from src.training.trainable_segment import TrainableSegment
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_PIECES = 24
+"""Passages, and tails, kept of each: those of a study's depths."""
+
+
+@dataclass(eq=False)
+class ModelCache:
+    """A network, the passages and tails that were compiled of it, and its weights adapted to a data set."""
+
+    network: Network
+    frozen_segments: dict[tuple[str, ...], FrozenSegment] = field(default_factory=dict)
+    tails: dict[tuple[object, ...], TrainableSegment] = field(default_factory=dict)
+    adapted: dict[tuple[object, ...], Values] = field(default_factory=dict)
+
+    def frozen_segment(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
+        """The frozen stretch from `start` (None: images) to each of `ends`."""
+        key = (start.name if start else "", *(end.name for end in ends))
+        return latest(self.frozen_segments, key, lambda: FrozenSegment(self.network.model, start, ends))
+
+    def tail(self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float) -> TrainableSegment:
+        """What trains at `depth` behind `cut`."""
+        key = (depth.variables, cut.name, optimizer.model_dump_json())
+        tail = latest(self.tails, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
+        tail.smoothing.assign(label_smoothing)
+        return tail
+
+
+def latest(kept: dict[K, V], key: K, make: Callable[[], V], at_most: int = _PIECES) -> V:
+    """`kept[key]`, made where it lacks; what was used least recently makes room."""
+    kept[key] = kept.pop(key, None) or make()
+    for oldest in list(kept)[:-at_most]:
+        del kept[oldest]
+    return kept[key]

@@ -1,0 +1,1 @@
+"""One trial: plan, key, context, run."""

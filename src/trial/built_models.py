@@ -1,0 +1,79 @@
+"""The network of a trial and its compiled functions, built once for trials of a process that share its structure."""
+
+import gc
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.common.keras_setup import keras
+from src.data.augment import AS_THEY_ARE
+from src.data.batches import epoch_order, images_shown
+from src.data.dataset import Dataset
+from src.models.backbone import pretrained
+from src.models.network import Network, Values, build_network
+from src.models.normalization import adapt_statistics
+from src.training.model_cache import ModelCache, latest
+from src.trial.plan import Plan
+
+_AT_MOST = 2
+"""Networks kept at a time; a sweep's order keeps trials of one network together."""
+
+_ADAPTING_BATCH = 64
+
+_BUILT: dict[tuple[object, ...], ModelCache] = {}
+
+
+def get_or_build(plan: Plan) -> ModelCache:
+    """The workbench for `plan`, its network as the trial begins.
+
+    Raises:
+        ThawError: see :func:`src.models.backbone.build_backbone`.
+    """
+    trial = plan.trial
+    seed = trial.seed if plan.weights.name == "random" else 0
+    plain = pretrained(plan.spec, plan.weights, plan.side, seed)
+    model_cache, values = _bench(plan, plain), _values(plain)
+    if trial.batchnorm == "adapted":
+        of = (plan.weights.digest, seed, plan.dataset.fingerprint)
+        values = latest(model_cache.adapted, of, lambda: _adapted(model_cache.network, values, plan.dataset), at_most=1)
+    model_cache.network.begin(values, seed=trial.seed, dropout=trial.dropout)
+    return model_cache
+
+
+def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
+    """The backbone's `values`, its statistics taken from the training images."""
+    network.begin(values, seed=0, dropout=0)
+    adapt_statistics(network.model, _mixed(dataset))
+    adapted: Values = network.model.get_weights()[: len(values)]
+    return adapted
+
+
+@lru_cache(maxsize=1)
+def _values(plain: keras.Model) -> Values:
+    """Its weights: to read them takes as long as to set them."""
+    values: Values = plain.get_weights()
+    return values
+
+
+def _bench(plan: Plan, plain: keras.Model) -> ModelCache:
+    """The bench for networks of `plan`'s structure, whatever their weights."""
+    classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
+    key = (plan.spec, plan.table, plan.side, classes, policy)
+    model_cache = _BUILT.pop(key, None) or ModelCache(
+        build_network(plain, plan.spec, classes=classes, batchnorm=policy)
+    )
+    _BUILT[key] = model_cache
+    for oldest in list(_BUILT)[:-_AT_MOST]:
+        del _BUILT[oldest]
+        gc.collect()  # a network and its functions refer to each other
+    return model_cache
+
+
+def _mixed(dataset: Dataset) -> Iterator[NDArray[np.float32]]:
+    """The training images in batches of mixed classes."""
+    train = dataset.splits.train
+    order = train[epoch_order(train.size, 0, 0)]
+    for first in range(0, order.size, _ADAPTING_BATCH):
+        yield images_shown(dataset, order[first : first + _ADAPTING_BATCH], AS_THEY_ARE, 0, 0)

@@ -1,0 +1,80 @@
+"""The keys of a trial, its phases and its frozen layers: hashes of what can change their numbers, and nothing else."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from importlib.metadata import version
+from typing import Any
+
+from src.tracking.idle_keys import idle_keys
+from src.tracking.mlflow_run import flatten
+from src.trial.plan import Plan
+
+SEMANTICS_VERSION = 5
+"""Raise it when the same configuration would train to other numbers."""
+
+COVERED_ELSEWHERE = {
+    "weights": "the weights' digest and width",
+    "data": "the data's fingerprint",
+    "unfrozen": "the phases' canonical depths",
+    "learning_rate": "the phases",
+    "fine_tune_learning_rate": "the phases",
+    "epochs": "the phases",
+    "fine_tune_epochs": "the phases",
+    "image_size": "the side that it came to",
+    "objective": "the monitor, which follows it",
+    "features": "what the rows are rounded to; that they are kept changes nothing",
+}
+"""Keys that enter in another form, so that two spellings of one trial are one trial."""
+
+CANNOT_CHANGE_NUMBERS = {"tracking", "runtime", "study", "force", "fail_fast"}
+
+
+def trial_key(plan: Plan) -> str:
+    """The key of the whole trial, 32 hexadecimal digits."""
+    return _digest(_facts(plan, len(plan.depths)))
+
+
+def phase_key(plan: Plan, index: int) -> str:
+    """The key of phase `index`: what it trains on from which weights, but not how many epochs it may go on."""
+    facts = _facts(plan, index + 1)
+    del facts["config"]["schedule"][index]["epochs"]
+    return _digest(facts | {"phase": index})
+
+
+def frozen_key(plan: Plan, device: str) -> str:
+    """Names the frozen layers that a trial's rows come from: what `device` computes of an image up to any cut."""
+    random = plan.trial.seed if plan.weights.name == "random" else None
+    adapted = plan.dataset.fingerprint if plan.trial.batchnorm == "adapted" else None
+    return _digest({
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "device": device,
+        "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
+        "side": plan.side,
+    })  # fmt: skip
+
+
+def _facts(plan: Plan, phases: int) -> dict[str, Any]:
+    """All that the first `phases` phases follow from."""
+    trial, depths = plan.trial, list(plan.depths.values())[:phases]
+    own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
+    idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))
+    own["backbone"] = plan.spec.name
+    schedule = zip(own["schedule"].items(), depths, strict=False)
+    own["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
+    own["augment"] = None if "augment.flip" in idle else own["augment"]
+    own["batchnorm"] = None if "batchnorm" in idle else own["batchnorm"]
+    return {
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
+        "features": trial.features.dtype, "data": plan.dataset.fingerprint,
+        "weights": plan.weights.digest, "width": plan.weights.alpha,
+    }  # fmt: skip
+
+
+def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str, Any]:
+    """Return a phase without the keys that it does not read, and without what its depth is cut to."""
+    kept = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
+    return {key: phase[key] for key in kept}
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()

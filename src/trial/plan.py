@@ -1,0 +1,71 @@
+"""A trial's plan: all that it is made of, known before anything trains, and without TensorFlow but for once a backbone.
+
+A bad name, a missing folder or a depth that the backbone does not have is told in a second.
+"""
+
+from dataclasses import dataclass
+
+from src.common.clock import Clock
+from src.config import TrialConfig
+from src.data.dataset import Dataset, load_dataset
+from src.models.catalog import BackboneSpec, find_backbone
+from src.models.depth import Depth
+from src.models.layer_table import layer_table
+from src.models.layers import LayerInfo
+from src.models.weights import WeightSet, weight_set
+from src.reporting.terminal import Terminal
+from src.trial.phase_depths import plan_depths
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a trial is made of.
+
+    Attributes:
+        side: of the images, px.
+        table: the backbone's layers as Keras lists them.
+        depths: each phase's depth, in the schedule's order.
+    """
+
+    trial: TrialConfig
+    spec: BackboneSpec
+    weights: WeightSet
+    side: int
+    dataset: Dataset
+    table: tuple[LayerInfo, ...]
+    depths: dict[str, Depth]
+
+
+def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
+    """Look up, list and read what `trial` names.
+
+    Raises:
+        ThawError: no such backbone, weights, folder or depth; photos that are none.
+    """
+    spec, weights, side = pretrained_of(trial)
+    with clock.part("data"):
+        dataset = _read(trial, side, terminal)
+    terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
+    for warning in dataset.warnings:
+        terminal.warn(warning)
+    with clock.part("layers"):
+        table = layer_table(spec, weights, side, trial.runtime.cache_dir, trial.runtime)
+    return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
+
+
+def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
+    """Return the backbone and the weights that `trial` names, and the side of its images, px.
+
+    Raises:
+        ThawError: no such backbone or weights, or a side that the backbone does not take.
+    """
+    spec = find_backbone(trial.backbone)
+    weights = weight_set(trial.weights, spec)
+    side = trial.image_size or weights.image_size
+    spec.check_side(side)
+    return spec, weights, side
+
+
+def _read(trial: TrialConfig, side: int, terminal: Terminal) -> Dataset:
+    terminal.bar(f"reading images at {side} px")
+    return load_dataset(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)

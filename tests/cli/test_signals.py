@@ -1,0 +1,45 @@
+"""Signals that ask a process to end, in moments when Python drops what a handler raises."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.common.project import PROJECT
+
+SCRIPT = """
+import signal, time
+from src.cli.entry import run_entry
+
+class Held:
+    def __del__(self):
+        signal.raise_signal(signal.{name})
+
+def main():
+    held = Held()
+    del held
+    time.sleep(30)
+
+run_entry(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_finalizer_ends_the_command(number: signal.Signals, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(name=number.name)], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + number, f"thaw: stopped by {number.name}\n")
+
+
+def test_what_else_a_finalizer_raises_is_told(tmp_path: Path) -> None:
+    script = SCRIPT.format(name="SIGINT").replace("signal.raise_signal(signal.SIGINT)", "1 / 0").replace("30", "0")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "ZeroDivisionError" in done.stderr

@@ -1,0 +1,170 @@
+"""Features on disk: whole or not there, never trusted when damaged, within their bound, and never in the way."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from src.common.project import PROJECT
+from src.features import feature_cache as module
+from src.features.feature_cache import FeatureCache
+
+ROWS = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+SHAPE = (50, 7)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureCache:
+    (tmp_path / "features").mkdir()
+    return FeatureCache(tmp_path / "features", 1.0, pytest.fail)
+
+
+def blocks(*keys: str, rows: NDArray[np.float32] = ROWS) -> Iterator[Mapping[str, NDArray[np.float32]]]:
+    for first in range(0, len(rows), 16):
+        yield dict.fromkeys(keys, rows[first : first + 16])
+
+
+def fill(store: FeatureCache, *keys: str, dtype: str = "float32") -> None:
+    store.fill(dict.fromkeys(keys, SHAPE), dtype, blocks(*keys))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_is_filled_can_be_opened(store: FeatureCache, dtype: str) -> None:
+    assert store.open("a", SHAPE, dtype) is None
+    fill(store, "a", "b", dtype=dtype)
+    for key in ("a", "b"):
+        rows = store.open(key, SHAPE, dtype)
+        assert isinstance(rows, np.memmap)
+        np.testing.assert_array_equal(rows, ROWS.astype(dtype))
+    assert store.open("a", (50, 8), dtype) is None
+
+
+def test_what_is_damaged_is_not_opened(store: FeatureCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SOUND", set())
+    fill(store, "a")
+    path = store.folder / "a.npy"
+    whole = path.read_bytes()
+    for content in (b"", whole[:100], whole[:-1], whole[:-500], whole + b"x"):
+        path.write_bytes(content)
+        assert store.open("a", SHAPE, "float32") is None
+    for bit in np.random.default_rng(1).integers(8 * len(whole), size=300):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        rows = store.open("a", SHAPE, "float32")
+        assert rows is None or np.array_equal(rows, ROWS)  # the header has a bit or two that mean nothing
+    path.write_bytes(whole)
+    assert store.open("a", SHAPE, "float32") is not None
+
+
+def test_a_file_is_read_back_once_and_again_when_it_was_replaced(
+    store: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SOUND", set())
+    fill(store, "a")
+    for _ in range(2):
+        assert store.open("a", SHAPE, "float32") is not None
+        assert len(module._SOUND) == 1
+    other = store.folder / "other"
+    other.write_bytes((store.folder / "a.npy").read_bytes()[:-4] + b"\0\0\0\0")
+    other.replace(store.folder / "a.npy")
+    assert store.open("a", SHAPE, "float32") is None
+
+
+def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
+    size = ROWS.nbytes + 132
+    (tmp_path / "features").mkdir()
+    store = FeatureCache(tmp_path / "features", 2.5 * size / 1e9, pytest.fail)
+    for age, key in ((300, "old"), (200, "used")):
+        fill(store, key)
+        os.utime(store.folder / f"{key}.npy", (time.time() - age,) * 2)
+    assert store.open("old", SHAPE, "float32") is not None
+    fill(store, "new")
+    assert sorted(path.stem for path in store.folder.glob("*.npy")) == ["new", "old"]
+    assert store.holds(2 * size)
+    assert not store.holds(3 * size)
+
+
+def test_a_stretch_that_fails_leaves_nothing(store: FeatureCache) -> None:
+    def failing() -> Iterator[Mapping[str, NDArray[np.float32]]]:
+        yield {"a": ROWS[:16]}
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.fill({"a": SHAPE}, "float32", failing())
+    assert not list(store.folder.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_turns_it_off_with_one_warning(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / "features").write_text("no folder")
+    store = FeatureCache(tmp_path / "features", 1.0, told.append)
+    with store.exclusive("a", pytest.fail):
+        assert not store.works
+    store.fill({"a": SHAPE}, "float32", blocks("a"))
+    assert len(told) == 1
+    assert "features cannot be kept" in told[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=False).returncode:
+        pytest.skip("no right to mount: NOT TESTED ON A FULL DISK")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_turns_it_off_with_a_warning(small_disk: Path) -> None:
+    told: list[str] = []
+    store = FeatureCache(small_disk, 1.0, told.append)
+    wide = np.zeros((50, 1000), np.float32)
+    store.fill({"a": wide.shape}, "float32", blocks("a", rows=wide))
+    assert not store.works
+    assert "No space left on device; computing frozen layers at each epoch" in told[0]
+    assert not list(small_disk.glob("*a.npy*"))
+
+
+def test_one_at_a_time_computes(store: FeatureCache) -> None:
+    waits, order = threading.Event(), []
+
+    def second() -> None:
+        with FeatureCache(store.folder, 1.0, pytest.fail).exclusive("a", waits.set):
+            order.append("second")
+
+    with store.exclusive("a", pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from src.features.feature_cache import FeatureCache
+def blocks():
+    yield {"a": np.ones((16, 7), np.float32)}
+    os.kill(os.getpid(), signal.SIGKILL)
+FeatureCache(Path(sys.argv[1]), 1.0, print).fill({"a": (50, 7)}, "float32", blocks())
+"""
+
+
+def test_what_a_killed_process_left_is_not_opened_and_goes_with_the_next_filling(store: FeatureCache) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, store.folder], cwd=PROJECT, check=False)
+    assert len(list(store.folder.glob(".a.npy.*.unfinished"))) == 1
+    assert store.open("a", SHAPE, "float32") is None
+    fill(store, "a")
+    assert store.open("a", SHAPE, "float32") is not None
+    assert not list(store.folder.glob("*.unfinished"))

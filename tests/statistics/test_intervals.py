@@ -1,0 +1,74 @@
+"""Intervals: against scipy and by coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats  # type: ignore[import-untyped]
+
+from src.statistics.intervals import accuracy_interval, t_interval, wilson_interval
+
+accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
+
+
+@given(accuracies)
+def test_t_is_scipys(values: list[float]) -> None:
+    found = t_interval(values)
+    error = np.std(values, ddof=1) / math.sqrt(len(values))
+    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), error) if error else [np.mean(values)] * 2
+    assert found.low == pytest.approx(low)
+    assert found.high == pytest.approx(high)
+
+
+def test_one_value_has_no_interval_and_none_is_an_error() -> None:
+    assert (t_interval([0.4]).estimate, t_interval([0.4]).low, t_interval([0.4]).count) == (0.4, None, 1)
+    with pytest.raises(ValueError, match="at least one"):
+        t_interval([])
+
+
+@given(st.floats(0, 1), st.integers(2, 8))
+def test_equal_values_have_no_interval_where_their_step_is_not_known(value: float, count: int) -> None:
+    found = accuracy_interval([value] * count, 0.0)
+    assert (found.low, found.high, found.count) == (None, None, count)
+
+
+@pytest.mark.parametrize(("values", "deviation"), [([0.62, 0.62], 0.02 / 12**0.5), ([0.6, 0.7], 0.1 / 2**0.5)])
+def test_a_step_of_one_photo_is_the_least_that_is_believed(values: list[float], deviation: float) -> None:
+    found = accuracy_interval(values, 1 / 50)
+    assert found.high == pytest.approx(np.mean(values) + 12.7062 * deviation / math.sqrt(2), abs=1e-5)
+    assert found.low == pytest.approx(np.mean(values) - 12.7062 * deviation / math.sqrt(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5])
+@pytest.mark.parametrize("seed_deviation", [0.0, 1.5])
+def test_t_covers_the_truth(seeds: int, seed_deviation: float) -> None:
+    rng = np.random.default_rng([seeds, int(seed_deviation)])
+    noise = rng.standard_normal((2000, seeds)) + seed_deviation * rng.standard_normal((2000, seeds))
+    found = [t_interval(list(0.7 + 0.02 * row)) for row in noise]
+    covered = np.mean([each.low <= 0.7 <= each.high for each in found if each.low is not None and each.high])
+    assert 0.93 <= covered <= 0.97
+
+
+@given(st.integers(1, 2000), st.data())
+def test_wilson_is_scipys(count: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, count))
+    found = wilson_interval(right / count, count)
+    expected = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert found.low == pytest.approx(expected.low, abs=1e-12)
+    assert found.high == pytest.approx(expected.high)
+
+
+def test_wilson_without_photos_and_outside() -> None:
+    assert wilson_interval(0.5, 0).low is None
+    with pytest.raises(ValueError, match="0–1"):
+        wilson_interval(1.2, 10)
+
+
+@pytest.mark.parametrize(("count", "share"), [(50, 0.6), (200, 0.9), (500, 0.97)])
+def test_wilson_covers_the_truth(count: int, share: float) -> None:
+    rights = np.random.default_rng(count).binomial(count, share, 2000)
+    found = {right: wilson_interval(right / count, count) for right in set(rights.tolist())}
+    covered = np.mean([(found[r].low or 0) <= share <= (found[r].high or 0) for r in rights.tolist()])
+    assert 0.93 <= covered <= 0.975

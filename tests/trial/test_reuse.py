@@ -1,0 +1,205 @@
+"""Trials remembered, as the command shows it: idle keys, names that follow what trains, lost files, read-only disks."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from src.cli.error_messages import explain
+from src.common.files import naming
+from src.common.project import PROJECT
+from src.config import TrialConfig
+from src.trial.run import run_trial
+from tests.conftest import CLASSES, Command, Compose
+
+Train = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("remembered")
+
+
+@pytest.fixture(scope="module")
+def train(thaw: Command, tiny: tuple[str, ...], place: Path) -> Train:
+    """Run ``src.train`` in a store of this module's own, where trials are remembered."""
+    kept = [each for each in tiny if not each.startswith(("force", "tracking.uri", "epochs", "fine_tune_epochs"))]
+
+    def run(*overrides: str) -> subprocess.CompletedProcess[str]:
+        done = thaw("src.train", *overrides, *kept, f"tracking.uri=sqlite:///{place}/mlflow.db")
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def verdict_of(thaw: Command, place: Path, study: str) -> dict[str, Any]:
+    out = place / study
+    done = thaw("src.report", "--study", study, "--tracking-uri", f"sqlite:///{place}/mlflow.db", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    data: dict[str, Any] = json.loads((out / "verdict.json").read_text())
+    return data
+
+
+def runs(place: Path) -> list[Any]:
+    client = mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
+    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    return [run for run in found if "trial_key" in run.data.tags]
+
+
+@pytest.mark.slow
+def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judged_as_if_it_had_varied(
+    train: Train, thaw: Command, place: Path
+) -> None:
+    post = ("schedule=post", "fine_tune_epochs=1")
+    train(*post, "unfrozen=0", "epochs=3", "augment.views=3", "batchnorm=train", f"hydra.run.dir={place}/one")
+    grid = train(
+        "-m", *post, "unfrozen=0,2", "seed=0,1", "epochs=5", "augment.views=1,2", "study=idle",
+        f"hydra.sweep.dir={place}/idle_sweep",
+    )  # fmt: skip
+    assert "5 answered" in grid.stdout
+    assert not re.search(r"epochs=|augment\.views=", grid.stdout.split("page:")[0].replace("fine_tune_epochs=", ""))
+    data = verdict_of(thaw, place, "idle")
+    (verdict,) = data["verdicts"]
+    assert (verdict["facet"], verdict["reduced"]) == ("", "")
+    assert [row["score"]["count"] for row in verdict["depths"]] == [2, 2]
+    assert data["recommended"]["command"].count("epochs=") == 1
+    for run in runs(place):
+        assert not {"epochs", "augment.views", "data.split_seed"} & set(run.data.params)
+        assert run.data.params["fine_tune_epochs"] == "1"
+
+
+@pytest.mark.slow
+def test_what_head_only_trains_is_called_depth_0_whatever_unfrozen_says(
+    train: Train, thaw: Command, place: Path
+) -> None:
+    done = train(
+        "-m", "schedule=head_only", "epochs=1", "unfrozen=4,5", "seed=3,4", "study=head",
+        f"hydra.sweep.dir={place}/head_sweep",
+    )  # fmt: skip
+    assert "seed=3 unfrozen=0" in done.stdout
+    assert not re.search("unfrozen=[45]", done.stdout)
+    names = {run.info.run_name for run in runs(place) if run.data.tags["group.schedule"] == "head_only"}
+    assert names == {"lenet5 unfrozen=0 seed=3", "lenet5 unfrozen=0 seed=4"}
+    data = verdict_of(thaw, place, "head")
+    (verdict,) = data["verdicts"]
+    assert "unfrozen" not in data["recommended"]["command"]
+    assert "schedule=two_phase" in verdict["settle"][0]
+    assert "schedule=head_only" not in verdict["settle"][0]
+    assert not re.search("unfrozen=[45]", (place / "head" / "report.html").read_text())
+
+
+@pytest.fixture
+def quick(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> TrialConfig:
+    own = (f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", "force=false", "epochs=1", "runtime.progress=false")
+    return composed(*[each for each in tiny if each.split("=")[0] not in {"force", "epochs", "tracking.uri"}], *own)
+
+
+def test_a_run_whose_artifacts_are_gone_does_not_answer_a_trial_that_asks_for_a_model(
+    quick: TrialConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
+    first = run_trial(asking, tmp_path / "one")
+    assert run_trial(asking, tmp_path / "two").answered
+    assert "any more" not in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "mlruns")
+    assert run_trial(quick, tmp_path / "three").answered
+    again = run_trial(asking, tmp_path / "four")
+    told = [line for line in capsys.readouterr().err.splitlines() if "any more: training the trial again" in line]
+    assert len(told) == 1
+    assert first.summary["run_id"] in told[0]
+    assert not again.answered
+    assert again.summary["best/val_accuracy"] == first.summary["best/val_accuracy"]
+    assert run_trial(asking, tmp_path / "five").summary["run_id"] == again.summary["run_id"]
+
+
+def test_the_readme_prepares_an_image_for_the_saved_model(
+    quick: TrialConfig,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
+    summary = run_trial(asking, tmp_path / "out").summary
+    snippet = re.search(r"```python\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert snippet is not None
+    shutil.copy(photos / "test" / CLASSES[0] / f"{CLASSES[0]}_00.png", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    names: dict[str, Any] = {}
+    exec(snippet[1].replace("ID", summary["run_id"]), names)
+    assert capsys.readouterr().out.split()[-2] in CLASSES
+    files = [(path, name) for name in CLASSES for path in sorted((photos / "test" / name).iterdir())]
+    pixels = np.concatenate([names["prepare"](path) for path, _ in files])
+    guesses = names["model"].predict(pixels, verbose=0).argmax(axis=1)
+    hits = [names["classes"][guess] == name for guess, (_, name) in zip(guesses, files, strict=True)]
+    assert np.mean(hits) == pytest.approx(summary["test/accuracy"], abs=1e-6)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mounts a small disk of its own, or mounts a folder anew, read-only."""
+    mounted: list[Path] = []
+
+    def mount(*options: str) -> Path:
+        target = tmp_path / f"disk{len(mounted)}"
+        target.mkdir()
+        if os.geteuid() or shutil.which("mount") is None:
+            pytest.skip("needs root to mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
+        if subprocess.run(["mount", *options, str(target)], check=False).returncode:
+            pytest.skip("this machine does not let tests mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
+        mounted.append(target)
+        return target
+
+    yield mount
+    for target in mounted:
+        subprocess.run(["umount", "--lazy", str(target)], check=True)
+
+
+def test_a_complete_cache_on_a_read_only_disk_is_used(
+    quick: TrialConfig, tmp_path: Path, disk: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def kept_in(cache: Path, **changed: Any) -> TrialConfig:
+        runtime = quick.runtime.model_copy(update={"cache_dir": cache, "work_dir": tmp_path / f"work_{cache.name}"})
+        return quick.model_copy(update={"runtime": runtime, "force": True, **changed})
+
+    (tmp_path / "cache").mkdir()
+    first = run_trial(kept_in(tmp_path / "cache"), tmp_path / "one").summary
+    before = sorted((tmp_path / "cache").rglob("*"))
+    only_read = disk("--bind", str(tmp_path / "cache"))
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(only_read)], check=True)
+    with pytest.raises(OSError, match="Read-only"):
+        (only_read / "x").touch()
+    capsys.readouterr()
+    again = run_trial(kept_in(only_read), tmp_path / "two").summary
+    assert again["test/loss"] == first["test/loss"]
+    assert capsys.readouterr().err == ""
+    assert sorted((tmp_path / "cache").rglob("*")) == before
+    with pytest.raises(Exception, match="Read-only file system; give another folder") as refusal:
+        run_trial(kept_in(only_read, image_size=40), tmp_path / "three")
+    assert len(explain(refusal.value)) < 400  # type: ignore[arg-type]
+
+
+def test_a_full_disk_under_a_trials_figures_names_the_folder(quick: TrialConfig, disk: Callable[..., Path]) -> None:
+    output = disk("-t", "tmpfs", "-o", "size=16k", "none") / "out"
+    with pytest.raises(OSError, match="No space left") as refusal:
+        run_trial(quick, output)
+    line = explain(refusal.value)  # type: ignore[arg-type]
+    assert line.startswith(str(output / "figures"))
+    assert "No space left on device" in line
+
+
+def test_an_error_of_the_disk_gets_the_place_that_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as refusal, naming(tmp_path):
+        raise OSError(28, "No space left on device")
+    assert refusal.value.filename == str(tmp_path)
