@@ -1,4 +1,4 @@
-"""What a study says about unfreezing: ``python -m src.report --study NAME``."""
+"""Report what a study shows about unfreezing: ``python -m src.report --study NAME``."""
 
 import argparse
 import contextlib

@@ -205,8 +205,8 @@ def typist_for_hydra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typis
     typing.close()
 
 
-def test_the_keys_of_the_readmes_table_are_keys(composed: Compose) -> None:
-    rows = PAGES["README.md"].split("| key | meaning |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+def test_the_keys_of_the_table_are_keys(composed: Compose) -> None:
+    rows = PAGES["docs/configuration.md"].split("| key | meaning |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
     keys = [key for row in rows for key in re.findall(r"`([^`]+)`", row.split("|")[1])]
     assert len(keys) > 12
     for key in keys:
@@ -244,7 +244,7 @@ def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> N
         assert (PROJECT / "sweeps" / f"{name}.yaml").exists(), name
 
 
-def test_the_studies_of_the_readme_are_those_of_sweeps() -> None:
-    listed = re.search(r"say in their first lines what they ask:\n`([^`]+)`", PAGES["README.md"])
+def test_the_studies_of_the_page_are_those_of_sweeps() -> None:
+    listed = re.search(r"say in their first lines what they ask:\n`([^`]+)`", PAGES["docs/sweeps.md"])
     assert listed is not None
     assert sorted(listed[1].split()) == sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))

@@ -121,7 +121,7 @@ def test_a_run_whose_artifacts_are_gone_does_not_answer_a_trial_that_asks_for_a_
     assert run_trial(asking, tmp_path / "five").summary["run_id"] == again.summary["run_id"]
 
 
-def test_the_readme_prepares_an_image_for_the_saved_model(
+def test_the_documents_prepare_an_image_for_the_saved_model(
     quick: TrialConfig,
     photos: Path,
     tmp_path: Path,
@@ -130,7 +130,7 @@ def test_the_readme_prepares_an_image_for_the_saved_model(
 ) -> None:
     asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
     summary = run_trial(asking, tmp_path / "out").summary
-    snippet = re.search(r"```python\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
+    snippet = re.search(r"```python\n(.*?)```", (PROJECT / "docs" / "storage.md").read_text("utf-8"), re.DOTALL)
     assert snippet is not None
     shutil.copy(photos / "test" / CLASSES[0] / f"{CLASSES[0]}_00.png", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,24 @@
+"""`python -m src` lists the commands."""
+
+import subprocess
+import sys
+
+from src.__main__ import ENTRIES
+from src.common.project import PROJECT
+
+
+def test_all_commands_are_listed_with_what_they_do() -> None:
+    done = subprocess.run([sys.executable, "-m", "src"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [line.split()[2] for line in lines] == [f"src.{entry}" for entry in ENTRIES]
+    assert all(
+        f"python -m src.{entry}" in line.partition(f"src.{entry} ")[2]
+        for entry, line in zip(ENTRIES, lines, strict=True)
+    )
+
+
+def test_every_entry_is_a_command() -> None:
+    files = {
+        path.stem for path in (PROJECT / "src").glob("*.py") if 'if __name__ == "__main__"' in path.read_text("utf-8")
+    }
+    assert files == {*ENTRIES, "__main__"}
