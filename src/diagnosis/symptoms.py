@@ -165,8 +165,8 @@ def _divergence(phase: Phase) -> Numbers | None:
     diverged = len(finite) < len(losses)
     size = math.inf if diverged else losses[-1] / max(min(finite), _NO_LOSS)
     last = "no number" if diverged else _short(losses[-1])
-    search_log = f"went from {_short(min(finite))} up to {last}" if finite else "was no number from the first epoch on"
-    return {"size": size, "course": search_log, **_rate(phase, 1 / 3)}
+    course = f"went from {_short(min(finite))} up to {last}" if finite else "was no number from the first epoch on"
+    return {"size": size, "course": course, **_rate(phase, 1 / 3)}
 
 
 def _oscillation(phase: Phase) -> Numbers | None:

@@ -72,8 +72,8 @@ class StudyContext:
         """The membership of the job with `overrides`; None where no study was left."""
         try:
             left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
-            shared_features = SharedFeatures(tuple(left["companions"]["depths"]), left["companions"]["trials"])
-            return cls(**left | {"overrides": overrides, "companions": shared_features})
+            shared = SharedFeatures(tuple(left["shared_features"]["depths"]), left["shared_features"]["trials"])
+            return cls(**left | {"overrides": overrides, "shared_features": shared})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

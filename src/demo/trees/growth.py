@@ -69,9 +69,9 @@ def grow(species: Species, rng: np.random.Generator, variation: float) -> list[B
 def _stems(stem: Stem, rng: np.random.Generator, variation: float) -> Branches:
     """Return stems that stand on the ground, spread evenly round the centre."""
     n = stem.count
-    environment = 2 * np.pi * (np.arange(n) + rng.random() + 0.3 * rng.random(n)) / n
+    around = 2 * np.pi * (np.arange(n) + rng.random() + 0.3 * rng.random(n)) / n
     lean = np.radians(stem.lean) * (0.6 + 0.8 * rng.random(n)) * (1 + variation)
-    outward = np.stack([np.cos(environment), np.zeros(n), np.sin(environment)], axis=-1)
+    outward = np.stack([np.cos(around), np.zeros(n), np.sin(around)], axis=-1)
     heading = np.cos(lean)[:, None] * UP + np.sin(lean)[:, None] * outward
     length = stem.length * (0.85 + 0.3 * rng.random(n)) if n > 1 else np.full(n, stem.length)
     foot = outward * stem.radius * (n > 1) * 1.5
@@ -110,10 +110,10 @@ def _headings(order: Order, position: Array, tangent: Array, rng: np.random.Gene
     n, m = position.shape
     angle = order.angle - order.rise * position + (5 + 5 * variation) * rng.normal(size=(n, m))
     angle = np.radians(angle + 8 * variation * rng.normal())
-    environment = GOLDEN_ANGLE * np.arange(m) + 2 * np.pi * rng.random((n, 1)) + 0.3 * rng.normal(size=(n, m))
+    around = GOLDEN_ANGLE * np.arange(m) + 2 * np.pi * rng.random((n, 1)) + 0.3 * rng.normal(size=(n, m))
     side = unit(np.cross(tangent, np.array([0.31, 0.13, 0.94])))
     other = np.cross(tangent, side)
-    aside = np.cos(environment)[..., None] * side + np.sin(environment)[..., None] * other
+    aside = np.cos(around)[..., None] * side + np.sin(around)[..., None] * other
     heading = np.cos(angle)[..., None] * tangent + np.sin(angle)[..., None] * aside
     return unit(heading * np.array([1.0, 1.0 - order.flat, 1.0]))
 
