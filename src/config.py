@@ -241,7 +241,7 @@ class OptimizerConfig(Section):
 
 
 class PhaseConfig(Section):
-    """One leg of the schedule: what trains, how long, how fast."""
+    """One phase of the schedule: what trains, how long, how fast."""
 
     unfrozen: Depth = Field(description="the backbone's depth that trains in this phase")
     epochs: int = Field(ge=1, le=10_000, description="epochs at the most")

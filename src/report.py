@@ -13,7 +13,6 @@ from src.common.metrics import METRICS, Objective
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from src.tracking.study import Study
 
 _STUDY_HELP = "its name; given several times, the studies' trials are judged together, and what differs makes facets"
 
@@ -46,12 +45,13 @@ def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | N
     from src.common.project import PROJECT
     from src.reporting.study_report import make_joint_report
     from src.tracking.mlflow_store import existing_store
+    from src.tracking.study import find_study
 
     chosen = _objective(objective)
     _spare_others(out)
     client = existing_store(uri, PROJECT)
     _close_dead(client, PROJECT)
-    report = make_joint_report(client, {name: _find(client, name) for name in names}, out, chosen)
+    report = make_joint_report(client, {name: find_study(client, name) for name in names}, out, chosen)
     print(one_line(report.name))
     for line in report.lines():
         print(one_line(line, 2000))
@@ -90,16 +90,6 @@ def _close_dead(client: "MlflowClient", project: Path) -> None:
 
     with contextlib.suppress(MlflowException, OSError):
         TrialRegistry(client).close_dead(own_lock_folder(project))
-
-
-def _find(client: "MlflowClient", name: str) -> "Study":
-    from src.tracking.study import Study, study_names
-
-    study = Study.find(client, name)
-    if study is None:
-        known = ", ".join(one_line(each, 60) for each in study_names(client)) or "none"
-        raise ThawError(f"--study {name}: no such study; known: {known}")
-    return study
 
 
 if __name__ == "__main__":

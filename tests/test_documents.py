@@ -245,6 +245,6 @@ def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> N
 
 
 def test_the_studies_of_the_page_are_those_of_sweeps() -> None:
-    listed = re.search(r"say in their first lines what they ask:\n`([^`]+)`", PAGES["docs/sweeps.md"])
+    listed = re.search(r"state their question in their first lines:\n`([^`]+)`", PAGES["docs/sweeps.md"])
     assert listed is not None
     assert sorted(listed[1].split()) == sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -58,11 +58,15 @@ def origin() -> dict[str, str]:
     """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
     hydra = HydraConfig.get()
     own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    return origin_of(hydra.runtime.choices, overrides(), own)
+
+
+def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequence[str] = ()) -> dict[str, str]:
+    """Return the tags of a configuration of the group `choices`, typed as the overrides `typed` after `options`."""
     from src.cli.overrides import changes_numbers
 
-    typed = [line for line in overrides() if changes_numbers(line)]
-    chosen = {group: str(choice) for group, choice in hydra.runtime.choices.items() if not group.startswith("hydra/")}
-    command = shlex.join(["python", "-m", "src.train", *own, *typed])
+    chosen = {group: str(choice) for group, choice in choices.items() if not group.startswith("hydra/")}
+    command = shlex.join(["python", "-m", "src.train", *options, *(line for line in typed if changes_numbers(line))])
     return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
 
 

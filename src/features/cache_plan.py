@@ -61,7 +61,7 @@ def plan_cache(
     depths: Mapping[str, Depth],
     shared_features: SharedFeatures,
 ) -> CachePlan:
-    """Find the natural cuts of `trial`, and plan what is kept together with its `companions`."""
+    """Find the freeze boundaries of `trial`, and plan what is kept together with `shared_features`."""
     changed = _deepest_so_far(list(depths.values()))
     own = [cuts(graph, table, depth) for depth in changed]
     if not trial.features.store or _every_view_is_new(trial):

@@ -33,7 +33,7 @@ _BLOCK_BYTES, _MOST_BATCHES = 32e6, 8
 
 
 class FrozenSegments(Protocol):
-    """Gives the compiled passage between places of the trial's network."""
+    """Returns the compiled frozen segment between places of the trial's network."""
 
     def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
         """From `start` (None: images) to each of `ends`."""

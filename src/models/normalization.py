@@ -1,7 +1,9 @@
-"""Layers that do as they are told: BatchNormalization and Dropout whose mode follows the plan, not Keras' defaults.
+"""BatchNorm policies: BatchNormalization and Dropout layers whose mode follows the plan rather than Keras' defaults.
 
 Keras 3 ignores ``base(x, training=False)`` for layers of a functional model that train, so the mode has to live in the
-layers themselves. They are swapped in by cloning, and swapped out again before a model is saved.
+layers themselves. They are swapped in by cloning, and swapped out again before a model is saved. Of the policies,
+`frozen` also leaves gamma and beta out of what trains (`depth.py`), and `adapted` sets the statistics when a network is
+built (`trial/built_models.py`).
 """
 
 import zlib

@@ -61,11 +61,8 @@ def make_joint_report(
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
     """
-    objective = objective or _shared_objective(studies)
     runs = {name: study.trials() for name, study in studies.items()}
-    every = (run for each in runs.values() for run in each)
-    latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
-    trials = read_records(latest, [study.key for study in studies.values()], TrialRegistry(client), objective)
+    trials = _records(client, studies, runs, objective)
     verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
     recommended = recommend(verdicts)
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
@@ -79,6 +76,29 @@ def make_joint_report(
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
     return report
+
+
+def records(
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None
+) -> list[TrialRecord]:
+    """Return the trials of all `studies`, each once, to be judged by `objective` (None: the studies' own).
+
+    Raises:
+        ThawError: the studies have several, and `objective` does not choose.
+    """
+    return _records(client, studies, {name: study.trials() for name, study in studies.items()}, objective)
+
+
+def _records(
+    client: mlflow.MlflowClient,
+    studies: Mapping[str, Study],
+    runs: Mapping[str, Sequence[FoundRun]],
+    objective: Objective | None,
+) -> list[TrialRecord]:
+    objective = objective or _shared_objective(studies)
+    every = (run for each in runs.values() for run in each)
+    latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
+    return read_records(latest, [study.key for study in studies.values()], TrialRegistry(client), objective)
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:

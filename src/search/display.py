@@ -68,7 +68,7 @@ class SweepProgress:
 
 
 class SweepDisplay:
-    """Shows a sweep's tally: lines and a bar on standard error, the table on standard output. A context manager."""
+    """Shows a sweep's progress: lines and a bar on standard error, the table on standard output. A context manager."""
 
     def __init__(
         self, sweep_progress: SweepProgress, name: str, progress: bool, judged: Metric = METRICS["accuracy"]

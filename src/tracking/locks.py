@@ -1,7 +1,7 @@
 """Who works on which trial, on this machine or on those that share its folder: a lock for each trial, and no more.
 
 The system lets go of a lock when its process ends, however it ends; so a run that reads RUNNING, was started from this
-workplace and whose lock is free is the run of a dead process.
+lock folder and whose lock is free is the run of a dead process.
 """
 
 import os
@@ -25,7 +25,7 @@ def own_lock_folder(project: Path) -> "LockFolder | None":
 
 
 def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":
-    """Return the workplace whose lock folder is `locks`, as a run names it; None where that is not there any more.
+    """Return the lock folder at `locks`, as a run names it; None where it no longer exists.
 
     A folder with another id is another's, on this machine or since: its locks say nothing of the run.
     """

@@ -89,8 +89,8 @@ class TrialRegistry:
     def close_dead(self, lock_folder: LockFolder | None, mine: str = "") -> int:
         """Mark as KILLED what reads RUNNING though its process is gone; return how many.
 
-        Whether a process is gone is known in `workplace`, and in every lock folder that a run names and that is still
-        the same one. `mine` is the key that the caller has claimed in `workplace`: any other run of it is dead.
+        Whether a process is gone is known in `lock_folder`, and in every lock folder that a run names and that is still
+        the same one. `mine` is the key that the caller has claimed in `lock_folder`: any other run of it is dead.
         """
         return sum(self._close_if_dead(run, lock_folder, mine) for run in self._search(_RUNNING, 1000))
 

@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Objective
 from src.features.cache_plan import SharedFeatures
@@ -226,6 +227,19 @@ class Study:
         except MlflowException as error:
             return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
         return bool(run.info.lifecycle_stage == "deleted") and run.data.tags.get(STUDY_KEY_TAG) == self.key
+
+
+def find_study(client: mlflow.MlflowClient, name: str) -> Study:
+    """Return the study called `name`, in whichever experiment.
+
+    Raises:
+        ThawError: no such study.
+    """
+    study = Study.find(client, name)
+    if study is None:
+        known = ", ".join(one_line(each, 60) for each in study_names(client)) or "none"
+        raise ThawError(f"--study {name}: no such study; known: {known}")
+    return study
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:

@@ -34,7 +34,7 @@ class Checkpoint:
     Attributes:
         epochs: the records of all its epochs.
         stopped: whether it ended by itself: patience, or a loss that is no number.
-        pace: what the next epoch goes on from.
+        early_stopping: the state that the next epoch continues from.
         train: what was measured at its end, by epoch; empty while it is under way.
         last: the variables that the phase changes, by path, after the last epoch.
         best: the same after the best epoch.

@@ -33,14 +33,14 @@ class EarlyStopping:
     plateau_wait: int = 0
 
     def after(self, epoch: int, value: float, phase: PhaseConfig) -> Self:
-        """The pace after `epoch`, which reached `value`.
+        """Return the state after `epoch`, which reached `value`.
 
         >>> phase = PhaseConfig(unfrozen=0, epochs=9, learning_rate=1, patience=2, plateau_patience=1,
         ...                     plateau_factor=0.5)
-        >>> pace = Pace(rate=1.0).after(0, 0.5, phase).after(1, 0.4, phase)
-        >>> pace.best_epoch, pace.wait, pace.rate, pace.is_over(phase)
+        >>> stopping = EarlyStopping(rate=1.0).after(0, 0.5, phase).after(1, 0.4, phase)
+        >>> stopping.best_epoch, stopping.wait, stopping.rate, stopping.is_over(phase)
         (0, 1, 0.5, False)
-        >>> pace.after(2, 0.5, phase).is_over(phase)
+        >>> stopping.after(2, 0.5, phase).is_over(phase)
         True
         """
         paced = self._on_plateau(value, phase)

@@ -15,12 +15,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _PIECES = 24
-"""Passages, and tails, kept of each: those of a study's depths."""
+"""Segments kept of each kind: those of a study's depths."""
 
 
 @dataclass(eq=False)
 class ModelCache:
-    """A network, the passages and tails that were compiled of it, and its weights adapted to a data set."""
+    """A network, its compiled frozen and trainable segments, and its weights adapted to a data set."""
 
     network: Network
     frozen_segments: dict[tuple[str, ...], FrozenSegment] = field(default_factory=dict)

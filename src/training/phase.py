@@ -49,7 +49,7 @@ class Observer(Protocol):
 def fit_phase(
     model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, observer: Observer
 ) -> PhaseResult:
-    """Train the bench's network by `leg` as far as `memory` does not know it; it then has the best epoch's weights.
+    """Train the network by `phase_spec`, from where `memory` has a checkpoint; it then has the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.

@@ -1,4 +1,7 @@
-"""A schedule: its phases one after the other, each from the best weights of the one before."""
+"""A schedule: its phases one after the other, each from the best weights of the one before.
+
+New schedules are files in conf/schedule/.
+"""
 
 import math
 from collections.abc import Sequence
@@ -58,7 +61,7 @@ def run_schedule(
     memory: CheckpointStore,
     observer: Observer,
 ) -> ScheduleResult:
-    """Train the bench's network by the trial's schedule; `keys` are its phases'.
+    """Train the network of `model_cache` by the trial's schedule; `keys` are the phases' keys.
 
     Raises:
         ThawError: the loss of the first epoch is no number: nothing worth keeping came of it.

@@ -16,7 +16,7 @@ def open_batch_loader(
     cache_context: CacheContext,
     warn: Callable[[str], None],
 ) -> BatchLoader:
-    """The feed of a trial that is laid out on `bench`; `warn` is told why frozen layers are computed at each epoch."""
+    """Return the batch loader of a trial; `warn` is called with the reason where frozen layers run at each epoch."""
     trial, dataset = plan.trial, plan.dataset
     cache_plan = plan_cache(trial, model_cache.network.graph, plan.table, plan.depths, shared_features)
     feature_source = FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, cache_context)

@@ -26,7 +26,7 @@ _BUILT: dict[tuple[object, ...], ModelCache] = {}
 
 
 def get_or_build(plan: Plan) -> ModelCache:
-    """The workbench for `plan`, its network as the trial begins.
+    """Return the model cache for `plan`, with its network as the trial begins.
 
     Raises:
         ThawError: see :func:`src.models.backbone.build_backbone`.
@@ -34,7 +34,7 @@ def get_or_build(plan: Plan) -> ModelCache:
     trial = plan.trial
     seed = trial.seed if plan.weights.name == "random" else 0
     plain = pretrained(plan.spec, plan.weights, plan.side, seed)
-    model_cache, values = _bench(plan, plain), _values(plain)
+    model_cache, values = _cache_of(plan, plain), _values(plain)
     if trial.batchnorm == "adapted":
         of = (plan.weights.digest, seed, plan.dataset.fingerprint)
         values = latest(model_cache.adapted, of, lambda: _adapted(model_cache.network, values, plan.dataset), at_most=1)
@@ -57,8 +57,8 @@ def _values(plain: keras.Model) -> Values:
     return values
 
 
-def _bench(plan: Plan, plain: keras.Model) -> ModelCache:
-    """The bench for networks of `plan`'s structure, whatever their weights."""
+def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
+    """Return the model cache for networks of `plan`'s structure, with any weights."""
     classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
     key = (plan.spec, plan.table, plan.side, classes, policy)
     model_cache = _BUILT.pop(key, None) or ModelCache(

@@ -1,4 +1,4 @@
-"""One trial, from its checked configuration to the run that remembers it: answered if it is known, else trained.
+"""One trial, from its checked configuration to the run that remembers it: reused if it is known, else trained.
 
 What does not need TensorFlow comes first: a bad name, a missing folder or a silent server is told in a second, and so
 is the answer to a trial that was trained before, under whatever spelling.
@@ -43,7 +43,7 @@ class TrialResult:
 
     Attributes:
         summary: by the names in MLflow.
-        answered: whether it was known already.
+        answered: whether an earlier run was reused.
         depth: what trains, as it would be typed for `unfrozen`.
         idle: keys that the trial does not read.
     """
@@ -113,7 +113,7 @@ def run_trial(
         for line in warnings:
             terminal.warn(line)
         with refusals_as_errors():
-            result = _answered_or_trained(plan, environment)
+            result = _reused_or_trained(plan, environment)
         result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         for line in _warning_of_guessing(plan, result.summary):
             terminal.note(line)
@@ -122,9 +122,9 @@ def run_trial(
     return result
 
 
-def _answered_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
+def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
     key, memory = trial_key(plan), TrialRegistry(environment.client)
-    answer = _answer(plan, key, memory, environment)
+    answer = _find_reusable(plan, key, memory, environment)
     if answer:
         return answer
     name = _run_name(plan)
@@ -132,7 +132,9 @@ def _answered_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
         key, lambda: environment.terminal.note(f"{name}: another process is at it; waiting")
     ):
         memory.close_dead(environment.lock_folder, mine=key)
-        answer = _answer(plan, key, memory, environment, lost=lambda run: environment.terminal.warn(_lost_text(run)))
+        answer = _find_reusable(
+            plan, key, memory, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
+        )
         return answer or TrialResult(_train(plan, key, environment), answered=False)
 
 
@@ -141,7 +143,7 @@ def _lost_text(run: FoundRun) -> str:
     return f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
 
 
-def _answer(
+def _find_reusable(
     plan: Plan,
     key: str,
     memory: TrialRegistry,

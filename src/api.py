@@ -1,0 +1,155 @@
+"""Thaw from Python, for notebooks and scripts: train a trial, read a study.
+
+>>> from src.api import Study, train_trial                                                       # doctest: +SKIP
+>>> train_trial({"data.root": "photos"}, data="folder", unfrozen=2).score                        # doctest: +SKIP
+0.87
+>>> Study.load("unfreezing").to_frame().groupby("depth")["best/val_accuracy"].mean()             # doctest: +SKIP
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, open_dict
+
+from src.cli.command_line import as_hydra_reads
+from src.cli.composition import idle, prepare, trial_config
+from src.cli.entry import origin_of
+from src.cli.error_messages import explain
+from src.common.errors import ThawError, did_you_mean
+from src.common.metrics import METRICS, Objective
+from src.common.project import CONF, PROJECT
+
+if TYPE_CHECKING:
+    import mlflow
+    import pandas as pd
+
+    from src.reporting.study_report import Report
+    from src.tracking.study import Study as StudyRun
+    from src.trial.run import TrialResult
+    from src.verdict.verdict import Verdict
+
+Value = str | int | float | bool | Path | None | list["Value"]
+"""A setting, as Python has it; None is null."""
+
+
+def train_trial(
+    settings: Mapping[str, Value] | None = None, /, *, output: Path | str | None = None, **more: Value
+) -> "TrialResult":
+    """Train one trial, or reuse the run that trained it; the same as ``python -m src.train KEY=VALUE …``.
+
+    Args:
+        settings: values by dotted key, such as ``{"data.root": "photos"}``.
+        output: folder for summary.json, figures and model; None: a new one in .thaw/outputs.
+        **more: values by key, such as ``backbone="mobilenetv2", unfrozen=2``.
+
+    Returns:
+        The trial's result; ``result.summary`` has its metrics by their names in MLflow.
+
+    Raises:
+        ThawError: a misspelled key, a value out of range, images or weights that cannot be read.
+    """
+    prepare()
+    typed = [f"{key}={_text(value)}" for key, value in {**(settings or {}), **more}.items()]
+    composed, choices = _composed(typed)
+    trial = trial_config(composed)
+    from src.trial.run import run_trial
+
+    folder = Path(output) if output else PROJECT / ".thaw" / "outputs" / "api" / f"{time.time_ns()}"
+    return run_trial(trial, folder.resolve(), None, origin_of(choices, typed), idle(composed, typed))
+
+
+def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
+    """Return the configuration of overrides, and what was chosen in each group."""
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = compose("config", as_hydra_reads(typed), return_hydra_config=True)
+    except HydraException as error:
+        raise ThawError(explain(error)) from error
+    with open_dict(composed):
+        return composed, composed.pop("hydra").runtime.choices
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study in an MLflow store; :meth:`load` finds it."""
+
+    name: str
+    client: "mlflow.MlflowClient"
+    run: "StudyRun"
+
+    @classmethod
+    def load(cls, name: str, tracking_uri: str | None = None) -> Self:
+        """Return the study called `name`.
+
+        Args:
+            name: as given to ``study=``, or the file's name in sweeps/.
+            tracking_uri: MLflow's; None: MLFLOW_TRACKING_URI, else the project's own store.
+
+        Raises:
+            ThawError: no such store or study.
+        """
+        from src.tracking.mlflow_store import existing_store
+        from src.tracking.study import find_study
+
+        client = existing_store(tracking_uri, PROJECT)
+        return cls(name, client, find_study(client, name))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a row for each trial.
+
+        The columns are `overrides`, `status` (MLflow's), `trained_by` ("this study" or "another"), `run_id`, `depth`
+        (canonical: layers from the end; None where the trial failed before it was known), the parameters (text) and the
+        metrics (float, accuracies in 0–1) by their names in MLflow.
+        """
+        import pandas as pd
+
+        from src.tracking.study import as_rows
+
+        runs = self.run.trials()
+        frame = pd.DataFrame(as_rows(runs, self.run.key, self.run.run_id))
+        depths = [run.data.tags.get("depth") for run in runs]
+        frame.insert(min(4, frame.shape[1]), "depth", pd.array([d and int(d) for d in depths], dtype="Int64"))
+        return frame
+
+    def verdict(self, objective: Objective | None = None) -> list["Verdict"]:
+        """Return the verdicts, one for each facet; `objective`: the metric that judges, None: the study's own.
+
+        Raises:
+            ThawError: no such objective.
+        """
+        from src.reporting.study_report import records
+        from src.verdict.verdict import judge
+
+        return judge(records(self.client, {self.name: self.run}, _known(objective)), self.name)
+
+    def report(self, out: Path | str, objective: Objective | None = None) -> "Report":
+        """Write report.html, figures, trials.csv and verdict.json to the folder `out`, and return the report.
+
+        Raises:
+            ThawError: no such objective.
+        """
+        from src.reporting.study_report import make_joint_report
+
+        return make_joint_report(self.client, {self.name: self.run}, Path(out), _known(objective))
+
+
+def _known(objective: Objective | None) -> Objective | None:
+    if objective is not None and objective not in METRICS:
+        raise ThawError(f"objective={objective}: {did_you_mean(objective, list(METRICS))}")
+    return objective
+
+
+def _text(value: Value) -> str:
+    """Return a value as it is typed for Hydra."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(_text(item) for item in value)}]"
+    return str(value)
