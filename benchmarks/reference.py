@@ -218,18 +218,18 @@ def machine() -> dict[str, str | int | None]:
     return {"processor": models[0] if models else platform.machine(), "cores": os.cpu_count(), **packages}
 
 
-def measure(model_cache: Bench) -> dict[str, Any]:
+def measure(bench: Bench) -> dict[str, Any]:
     """Run everyone in turn, and put together what is found."""
     runs: dict[str, list[Timed]] = {}
     for who in IN_TURN:
         print(who, file=sys.stderr, flush=True)
-        runs.setdefault(who, []).append(model_cache.run(who, len(runs.get(who, ())) + 1))
-    seconds, kept = all_seconds(runs), model_cache.trials("thaw-1")
+        runs.setdefault(who, []).append(bench.run(who, len(runs.get(who, ())) + 1))
+    seconds, kept = all_seconds(runs), bench.trials("thaw-1")
     return {
         "seconds": seconds,
         "ratios": all_ratios(seconds),
         "marginal_trial_seconds": marginal(kept),
-        "largest_difference_to_uncached": largest_difference(kept, model_cache.trials("thaw_uncached-1")),
+        "largest_difference_to_uncached": largest_difference(kept, bench.trials("thaw_uncached-1")),
         "sampled": {
             "of": len(TRIALS),
             "trials": {who: 1 if who == "keras_xla_on" else len(SAMPLE) for who in (*_KERAS, "keras_tuner")},

@@ -194,11 +194,11 @@ def test_a_search_goes_by_the_objective(train: Run, uri: str, tmp_path: Path) ->
         f"hydra.sweep.dir={tmp_path}", f"runtime.work_dir={tmp_path / 'work'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (search_log,) = (tmp_path / "work" / "searches").rglob("course.json")
-    scores = [score for turn in json.loads(search_log.read_text())["rounds"] for score in turn["scores"]]
+    (log_file,) = (tmp_path / "work" / "searches").rglob("course.json")
+    scores = [score for turn in json.loads(log_file.read_text())["rounds"] for score in turn["scores"]]
     rows = csv.DictReader((tmp_path / "report" / "trials.csv").open())
     assert set(scores) == {float(row["best/val_macro_f1"]) for row in rows}
-    assert any("val_macro_f1" in path.read_text() for path in search_log.parent.rglob("trial.json"))
+    assert any("val_macro_f1" in path.read_text() for path in log_file.parent.rglob("trial.json"))
     assert parent(uri, "searched").data.metrics["best/val_macro_f1"] == max(scores)
 
 

@@ -1,6 +1,7 @@
 """The order of rooms: imports run down only, and the core works without the demonstration."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,3 +75,27 @@ def test_imports_run_down_only() -> None:
 def test_a_file_name_is_used_once() -> None:
     names = Counter(path.name for path in MODULES if path.name != "__init__.py")
     assert [name for name, count in names.items() if count > 1] == []
+
+
+PRIVATE_WORDS = {
+    "board", "companions", "course", "keeping", "leg", "legs", "membership", "obedient", "optimism", "pace",
+    "parting", "passage", "passages", "placements", "settling", "steadiness", "stock", "supply", "surroundings",
+    "tails", "tally", "thawed", "undoing", "workbench", "workplace",
+}  # fmt: skip
+"""Words that users of Keras, MLflow and scikit-learn do not guess; docs/glossary.md has the ones to use."""
+
+
+def words(name: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def test_classes_functions_and_files_have_the_fields_names() -> None:
+    defined = [
+        (path.relative_to(SOURCE), node.name)
+        for path in core_modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
+    assert len(defined) > 800
+    named = [*defined, *((path.relative_to(SOURCE), path.stem) for path in core_modules())]
+    assert [f"{path}: {name}" for path, name in named if words(name) & PRIVATE_WORDS] == []

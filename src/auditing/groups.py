@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from src.auditing.image_facts import AuditedImages
+from src.data.names import split_named
 
 BURST_SECONDS = 2
 """Images of one folder taken at most so long after one another are a burst."""
@@ -100,6 +101,8 @@ def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
     """The group that `data.group_pattern=text` puts the image in, as the class's own."""
     sample = images.samples[index]
     below = below_class(sample.name, sample.label)
+    first, _, rest = below.partition("/")
+    below = rest if rest and sample.split and split_named(first) == sample.split else below
     match = re.search(text, below)
     return sample.label, match.group(match.lastindex or 0) if match else f"/{index}"
 

@@ -58,6 +58,7 @@ class AuditedImages:
         split_of: each image's split; "" where it could not be read.
         facts: what the files say; None of an image that is drawn or cannot be opened.
         skipped: files that the listing leaves out.
+        takes_pattern: whether `data.group_pattern` goes with this kind of data.
     """
 
     listing: Listing
@@ -66,6 +67,7 @@ class AuditedImages:
     split_of: tuple[Split | str, ...]
     facts: tuple[FileFacts | None, ...]
     skipped: tuple[Skipped, ...]
+    takes_pattern: bool
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -111,7 +113,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
     with ThreadPoolExecutor(threads) as pool:
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
     skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
-    return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped)
+    return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
 
 
 def why_unreadable(images: AuditedImages, index: int) -> str:

@@ -84,7 +84,7 @@ def _groups(audit: Audit) -> Iterator[Statement]:
         f"{len(members[0])}. Images of a group belong in one split.",
         crossing > 0,
     )
-    pattern = infer_pattern(audit.images, audit.groups)
+    pattern = infer_pattern(audit.images, audit.groups) if audit.images.takes_pattern else None
     if pattern:
         yield Statement(
             "groups",
@@ -95,7 +95,7 @@ def _groups(audit: Audit) -> Iterator[Statement]:
     if manifest(audit):
         parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out;"
         how = f"{parted} Thaw splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
-        yield Statement("groups", f"{how}: data=csv data.manifest=manifest.csv.", crossing > 0)
+        yield Statement("groups", f"{how}: data=csv data.manifest=…/manifest.csv.", crossing > 0)
 
 
 def _balance(audit: Audit) -> Iterator[Statement]:

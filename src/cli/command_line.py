@@ -4,6 +4,7 @@ Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning
 Paths and names have all of these, and a shell takes away the quotes that are typed around them.
 """
 
+import re
 import shlex
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -56,8 +57,8 @@ def quoted(key: str, value: str) -> str:
     >>> quoted("data.root", "it's")
     "data.root='it\\'s'"
     """
-    text = value.replace("\\'", "\\\\'").replace("'", "\\'")
-    return f"{key}='{text}'" if not text.endswith("\\") else f"{key}='{text}\\'"
+    text = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+    return f"{key}='{text}'"
 
 
 def how_to_quote(override: str) -> str:
@@ -80,7 +81,7 @@ def _readable(override: str, *, several: bool) -> str:
     key, equals, value = override.partition("=")
     if not equals and not override.startswith("~"):
         raise ThawError(f"cannot read {one_line(override, 200)!r}: {_no_override(override)}")
-    if key and (CONF / key).is_dir() and value.lower() in {"null", "true", "false"}:
+    if key not in {"", "experiment"} and (CONF / key).is_dir() and value.lower() in {"null", "true", "false"}:
         known = sorted(path.stem for path in (CONF / key).glob("*.yaml") if not path.stem.startswith("_"))
         raise ThawError(f"{override}: {key} is one of a list; {did_you_mean(value, known)}")
     if key.lstrip("+") not in TEXTS or value[:1] in {"'", '"', ""}:
@@ -95,7 +96,7 @@ def _no_override(word: str) -> str:
 
 
 def _is_text(override: str, value: str, *, several: bool) -> bool:
-    """Whether Hydra reads the value as it is typed: a word, a number, or several where a sweep is asked for."""
+    """Return whether Hydra reads the value as it is typed: a word, or several where a sweep is asked for."""
     try:
         parsed: Override = OverridesParser.create().parse_override(override)
     except HydraException:
@@ -103,4 +104,4 @@ def _is_text(override: str, value: str, *, several: bool) -> bool:
     if parsed.is_sweep_override():
         return several and not Path(value).exists()
     read = parsed.value()
-    return read is None or (isinstance(read, str | int | float | QuotedString) and not isinstance(read, bool))
+    return read is None or isinstance(read, str | QuotedString)  # a number's spelling would be lost: 2024_05

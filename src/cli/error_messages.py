@@ -15,7 +15,7 @@ from src.common.errors import ThawError, did_you_mean, one_line, printable
 from src.common.project import CONF, PROJECT
 from src.config import unknown_key
 
-_SURROUNDINGS = {
+_ENVIRONMENT_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EPIPE,
 }  # fmt: skip
@@ -42,13 +42,13 @@ def _line(error: Exception) -> str | None:
         return one_line(f"cannot read {error.override!r}: {how_to_quote(str(error.override))}")
     if isinstance(error, HydraException) or _raised_in_hydra(error):
         return _hydra_line(str(error))
-    if isinstance(error, OSError) and _is_of_the_surroundings(error):
+    if isinstance(error, OSError) and _is_of_the_environment(error):
         return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
     return None
 
 
-def _is_of_the_surroundings(error: OSError) -> bool:
-    return error.errno in _SURROUNDINGS or "errno = 28" in str(error)  # h5py puts the number into the text
+def _is_of_the_environment(error: OSError) -> bool:
+    return error.errno in _ENVIRONMENT_ERRORS or "errno = 28" in str(error)  # h5py puts the number into the text
 
 
 def _raised_in_hydra(error: Exception) -> bool:

@@ -30,7 +30,7 @@ class JobOutcome:
         score: the objective's value on validation, 0–1; None where there is none.
         seconds: wall time.
         error: one line; "" where all went well.
-        trace: the error's traceback where no run of its own holds it.
+        trace: the error's traceback; "" where there is none.
         depth: what trains, as it would be typed for `unfrozen`; "" where that is not known.
         idle: keys that the trial does not read.
         baseline: what always predicting the largest class scores, where `score` is not better; else None.
@@ -83,12 +83,15 @@ def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, 
         try:
             result = run()
         except Exception as error:
-            if fail_fast:
-                stop(folder)
-            leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=traceback.format_exc())
+            trace = traceback.format_exc()
+            with contextlib.suppress(OSError):  # of a full disk: the trial's own error is the one to report
+                if fail_fast:
+                    stop(folder)
+                leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=trace)
             raise
         except BaseException as end:
-            leave("killed", error=one_line(end) or type(end).__name__)
+            with contextlib.suppress(OSError):
+                leave("killed", error=one_line(end) or type(end).__name__)
             raise
         status: Status = "answered" if result.answered else "finished"
         run_id, baseline = result.summary["run_id"], result.baseline

@@ -72,6 +72,8 @@ def _import_keras() -> Any:
         with quiet():
             import keras
             import tensorflow  # noqa: F401
+    except (ImportError, MemoryError):
+        raise  # not of keras.json: the backend is set above
     except Exception as error:
         path = keras_home() / "keras.json"
         if not path.exists():

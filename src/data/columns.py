@@ -93,7 +93,7 @@ def find_columns(config: CsvData, header: Sequence[str], rows: Sequence[Sequence
     one_hot: tuple[int, ...] = ()
     if label is None:
         named = [finder.named("label_columns", name) for name in config.label_columns or ()]
-        one_hot = tuple(named) or _one_hot([k for k in range(len(header)) if k not in taken], rows)
+        one_hot = tuple(named) or _one_hot([k for k in range(len(header)) if k not in taken and header[k]], rows)
         if not one_hot:
             raise finder.missing("label")
     columns = Columns(header, path, label, one_hot, split, group)

@@ -17,7 +17,11 @@ from src.data.listing import Image, UnreadableImageError
 Resize = Literal["crop", "stretch", "pad"]
 
 PAD_COLOUR = (128, 128, 128)
-_NOT_THE_FILES_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOENT, errno.ENOMEM}
+_NOT_THE_FILES_FAULT = {
+    errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOENT, errno.ENOMEM, errno.ESTALE,
+    errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNRESET,
+    errno.ENODEV, errno.ENXIO,
+}  # fmt: skip
 
 warnings.filterwarnings("ignore", category=PillowImage.DecompressionBombWarning)  # past twice its limit it is an error
 register_heif_opener()
@@ -43,6 +47,8 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
             deep = describe_deep(opened, path)
             upright = ImageOps.exif_transpose(opened)
             return np.asarray(_square(_to_rgb(upright, deep, bit_depth), size, resize), dtype=np.uint8)
+    except MemoryError as error:
+        raise ThawError(f"{path}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
     except Exception as error:  # decoders complain in every way; whatever they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{path}: {error.strerror}") from error

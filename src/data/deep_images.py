@@ -54,9 +54,8 @@ def describe_deep(image: PillowImage.Image, path: Path) -> DeepFile | None:
         return _tiff(image)
     if image.format == "PNG":
         return DeepFile(16, unscaled_bits=_png_significant_bits(path))
-    scaled_by_decoder = image.format == "JPEG2000" or (
-        isinstance(stated, tuple) and image.format == "PPM" and not full_ppm
-    )
+    is_scaled_ppm = isinstance(stated, tuple) and image.format == "PPM" and not full_ppm
+    scaled_by_decoder = image.mode != "F" and (image.format == "JPEG2000" or is_scaled_ppm)
     return DeepFile(16, white=65535 if scaled_by_decoder else None)
 
 
@@ -75,7 +74,8 @@ def to_8_bits(image: PillowImage.Image, file: DeepFile, bit_depth: int | None) -
         return _checked_colour(image, bit_depth)
     values = _values(image, file)
     black, white = _range(values, file, bit_depth)
-    scaled = np.floor((values - black) * (256 / (white - black + 1)) if image.mode != "F" else values * 255 / white)
+    levels, steps = (255, white - black) if image.mode == "F" else (256, white - black + 1)
+    scaled = np.floor((values - black) * (levels / steps))
     grey = scaled.clip(0, 255).astype(np.uint8)
     return PillowImage.fromarray(255 - grey if file.is_inverted else grey)
 

@@ -253,7 +253,18 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
     lines += _no_part(top.path, "in no class folder", top.images)
+    lines += _containers_as_classes(top.path, with_images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
+
+
+def _containers_as_classes(top: Path, classes: Sequence[_Folder]) -> list[str]:
+    alike = [f"{child.path.name}/" for child in classes if is_container(child.path.name)]
+    if not alike or len(classes) < 2:
+        return []
+    return [
+        f"{one_line(top, 200)}: {some_of(alike)} is read as a class; if it holds the images of all classes, put those "
+        "of each class into a folder of its own"
+    ]
 
 
 def _no_train(folder: Path, splits: Mapping[Split, Path]) -> str:

@@ -1,6 +1,7 @@
 """`data=csv`: a table that names images and their classes, as Thaw, a spreadsheet or Kaggle writes it."""
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def _labelled(sample: Sample, label: str) -> Sample:
 
 def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
     """The header, and the rows that are not blank."""
-    lines = _text(manifest).splitlines(keepends=True)
+    lines = list(io.StringIO(_text(manifest), newline=""))
     stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own word
     if stated:
         lines[0] = "\n"

@@ -41,7 +41,8 @@ def is_container(name: str) -> bool:
     >>> is_container("Image_Data"), is_container("ash")
     (True, False)
     """
-    return re.fullmatch(_AFFIXES, _letters(name)) is not None
+    letters = _letters(name)
+    return bool(letters) and re.fullmatch(_AFFIXES, letters) is not None
 
 
 def match_classes(source: str, given: Mapping[Split | None, Collection[str]]) -> tuple[ClassNames, list[str]]:

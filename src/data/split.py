@@ -107,8 +107,8 @@ def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: in
 
     labels = [samples[i].label for i in pool]
     groups = [f"group {samples[i].group}" if samples[i].group is not None else f"image {i}" for i in pool]
-    part = Fraction(rate).limit_denominator(10)
-    folds, wanted = max(2, part.denominator), max(1, part.numerator)
+    part = min(max(Fraction(rate).limit_denominator(10), Fraction(1, 10)), Fraction(9, 10))
+    folds, wanted = part.denominator, part.numerator
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes rarer than there are folds: what comes of it is checked

@@ -127,7 +127,7 @@ def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table
 
 
 def _plan(reach: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
-    """The cut to keep rows at for each natural one. What is rounded is rounded there alone, whatever is kept."""
+    """Return the cut to cache features at, by freeze boundary. Features are rounded there and nowhere else."""
     uses = [Use(found, passes[name]) for name, found in reach.items()]
     if dtype == "float32":
         return plan_cuts(uses)

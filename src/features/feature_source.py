@@ -64,7 +64,7 @@ class CacheContext:
 
 
 class FeatureSource:
-    """Where a trial's rows come from. `placements` say where its phases are cut and rows are kept."""
+    """Returns a trial's features: read back where `cache_plan` keeps them, else computed."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Frozen stretches of a network as compiled functions from rows to rows.
+"""Frozen segments of a network as compiled functions from features to features.
 
 A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
 batches of one size, the last one filled up: kernels choose their method by the size of a batch, and matrix kernels take

@@ -1,4 +1,4 @@
-"""The course of a search, kept as a file, so that one that is run again starts neither its oracle nor TensorFlow.
+"""The log of a search, kept as a file, so that one that is run again starts neither its oracle nor TensorFlow.
 
 A search follows from its settings, its space and the scores that it is told. While those are what they were, it asks
 for what it asked for; once one is another, the oracle is made, told all that has been, and asked.
@@ -46,7 +46,7 @@ class SearchLog:
     def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:
         """Make it ready to be asked; `settings` are complete, and `folder` holds what it and KerasTuner keep.
 
-        `judged` names the scores. What is proposed follows from their values alone, so that no kept course goes by it.
+        `judged` names the scores. What is proposed follows from their values alone, so the log does not depend on it.
         """
         self._settings, self._space, self._folder, self._judged = settings, space, folder, judged
         self._together = settings.batch_size

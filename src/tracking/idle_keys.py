@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mlflow.entities import Run as FoundRun
 
-from src.config import PHASE_KEYS
+from src.config import PHASE_KEYS, AugmentConfig
 
-_AUGMENTS = ("flip", "rotation", "zoom", "crop", "shift", "brightness")
+_AUGMENTS = tuple(name for name in AugmentConfig.model_fields if name != "views")
 _OFF = {"false", "0", "0.0"}
 
 
@@ -27,7 +27,7 @@ def idle_keys(parameters: Mapping[str, str], *, backbone_trains: bool) -> set[st
         name for name in parameters
         if name.endswith(".plateau_factor") and name.replace("plateau_factor", "plateau_patience") not in parameters
     }  # fmt: skip
-    if all(parameters.get(f"augment.{name}") in _OFF for name in _AUGMENTS):
+    if all(parameters.get(f"augment.{name}", "0") in _OFF for name in _AUGMENTS):
         found |= {name for name in parameters if name.startswith("augment.")}
     if not backbone_trains and parameters.get("batchnorm") in {"inference", "frozen", "train"}:
         found.add("batchnorm")  # these differ only where the backbone trains
@@ -55,7 +55,10 @@ def idle_keys_of(run: FoundRun, typed: Sequence[str]) -> set[str]:
     may_be_idle = {key for key in keys if key in {*PHASE_KEYS, "batchnorm"} or ("." in key and key[:6] != "hydra.")}
     unknown = {key for key in may_be_idle if not any(f"{name}.".startswith(f"{key}.") for name in parameters)}
     is_described = any(name.startswith("schedule.") for name in parameters)
-    return idle_keys(parameters, backbone_trains=backbone_trains(run)) | (unknown if is_described else set())
+    idle = idle_keys(parameters, backbone_trains=backbone_trains(run))
+    if parameters.get("unfrozen") == run.data.tags.get("depth"):  # logged as the layers that train, not as typed
+        idle.discard("unfrozen")
+    return idle | (unknown if is_described else set())
 
 
 def backbone_trains(run: FoundRun) -> bool:

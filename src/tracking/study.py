@@ -1,8 +1,8 @@
 """A study: one parent run, its trials as children, and trials of other studies that it takes in.
 
-Membership is a tag on the trial's run, `study.DIGEST`, whose text is the trial's overrides, a line for each spelling;
-DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So a study
-can be told from the store alone, whatever became of the process that swept it.
+A trial belongs to a study by a tag on its run, `study.DIGEST`, whose text is the trial's overrides, a line for each
+spelling; DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So
+the store alone holds a study, whatever became of the process that swept it.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ class StudyContext:
 
     @classmethod
     def load(cls, folder: Path, overrides: str) -> Self | None:
-        """The membership of the job with `overrides`; None where no study was left."""
+        """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
             left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
             shared = SharedFeatures(tuple(left["shared_features"]["depths"]), left["shared_features"]["trials"])

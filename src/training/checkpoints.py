@@ -62,7 +62,7 @@ class CheckpointStore:
     """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written.
 
     What another `device` trained is not known: its numbers may differ in the last digits. Between two savings of a
-    phase under way lie `least_seconds`: keeping may not take longer than training again.
+    phase under way lie `least_seconds`: saving must not take longer than training again.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class ModelCache:
 
     network: Network
     frozen_segments: dict[tuple[str, ...], FrozenSegment] = field(default_factory=dict)
-    tails: dict[tuple[object, ...], TrainableSegment] = field(default_factory=dict)
+    trainable_segments: dict[tuple[object, ...], TrainableSegment] = field(default_factory=dict)
     adapted: dict[tuple[object, ...], Values] = field(default_factory=dict)
 
     def frozen_segment(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
@@ -32,10 +32,12 @@ class ModelCache:
         key = (start.name if start else "", *(end.name for end in ends))
         return latest(self.frozen_segments, key, lambda: FrozenSegment(self.network.model, start, ends))
 
-    def tail(self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float) -> TrainableSegment:
+    def trainable_segment(
+        self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float
+    ) -> TrainableSegment:
         """What trains at `depth` behind `cut`."""
         key = (depth.variables, cut.name, optimizer.model_dump_json())
-        tail = latest(self.tails, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
+        tail = latest(self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
         tail.smoothing.assign(label_smoothing)
         return tail
 

@@ -71,7 +71,7 @@ def fit_phase(
 def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, depth: Depth) -> TrainableSegment:
     """What trains at `depth` in the phase `phase`, behind its natural cut."""
     cut = loader.feature_source.cache_plan.phases[phase].natural
-    return model_cache.tail(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
+    return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
 
 def evaluate(tail: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:

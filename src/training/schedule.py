@@ -64,7 +64,7 @@ def run_schedule(
     """Train the network of `model_cache` by the trial's schedule; `keys` are the phases' keys.
 
     Raises:
-        ThawError: the loss of the first epoch is no number: nothing worth keeping came of it.
+        ThawError: the loss of the first epoch is no number: there are no weights to keep.
     """
     results: list[PhaseResult] = []
     first_epoch = 0

@@ -23,7 +23,7 @@ COVERED_ELSEWHERE = {
     "fine_tune_epochs": "the phases",
     "image_size": "the side that it came to",
     "objective": "the monitor, which follows it",
-    "features": "what the rows are rounded to; that they are kept changes nothing",
+    "features": "what the features are rounded to; that they are kept changes nothing",
 }
 """Keys that enter in another form, so that two spellings of one trial are one trial."""
 

@@ -96,7 +96,7 @@ def run_trial(
     `origin`: tags that say where the configuration came from. `warnings`: lines for the user before it trains.
 
     Raises:
-        ThawError: bad input, or a surrounding that fails; nothing is left that a later run would trust.
+        ThawError: bad input, or an environment that fails; nothing is left that a later run would trust.
     """
     if member and member.objective != trial.objective:
         raise ThawError(f"objective={trial.objective}: the study's is {member.objective}; a study has one objective")
@@ -129,7 +129,7 @@ def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
         return answer
     name = _run_name(plan)
     with environment.lock_folder.claim(
-        key, lambda: environment.terminal.note(f"{name}: another process is at it; waiting")
+        key, lambda: environment.terminal.note(f"{name}: another process trains this trial; waiting")
     ):
         memory.close_dead(environment.lock_folder, mine=key)
         answer = _find_reusable(

@@ -43,102 +43,108 @@ class TrainingResult:
     notes: tuple[str, ...]
 
 
-def train_and_evaluate(job: TrialContext) -> TrainingResult:
-    """Train and measure `job`, and leave all in its run and its output folder but the summary's file.
+def train_and_evaluate(context: TrialContext) -> TrainingResult:
+    """Train and measure `context`, and leave all in its run and its output folder but the summary's file.
 
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, clock = job.plan, job.clock
+    plan, clock = context.plan, context.clock
     with clock.part("tracking"):
-        job.run.tags(machine_tags(runtime.device_name()))
+        context.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
-    watcher = _Watcher(job)
-    loader = _feed(job, model_cache, watcher)
+    watcher = _Watcher(context)
+    loader = _open_loader(context, model_cache, watcher)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    outcome = run_schedule(model_cache, loader, plan.depths, keys, _memory(job), watcher)
+    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
     with clock.part("evaluation"):
         last = len(outcome.phases) - 1
         tail = trainable_segment(model_cache, loader, last, outcome.last.depth)
         numbers = _numbers(tail, loader, outcome)
-        job.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
+        context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
         predictions = predict_validation(tail, loader, last)
     with clock.part("figures"):
-        _draw(job.output / "figures", outcome, predictions, plan.dataset)
-        job.run.files(job.output / "figures", "figures")
-    if job.keeps_model:
+        _draw(context.output / "figures", outcome, predictions, plan.dataset)
+        context.run.files(context.output / "figures", "figures")
+    if context.keeps_model:
         with clock.part("model"):
-            _save_model(job, model_cache.network)
-            job.run.tags({MODEL_TAG: "kept"})
-    summary = _summary(job, numbers | clock.metrics(), outcome)
+            _save_model(context, model_cache.network)
+            context.run.tags({MODEL_TAG: "kept"})
+    summary = _summary(context, numbers | clock.metrics(), outcome)
     measured = TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
-    job.run.text(summary_text(measured.summary), "summary.json")
+    context.run.text(summary_text(measured.summary), "summary.json")
     return measured
 
 
-def _feed(job: TrialContext, model_cache: ModelCache, listener: Listener) -> BatchLoader:
-    settings, device = job.plan.trial, runtime.device_key()
-    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, job.terminal.warn)
-    key = frozen_key(job.plan, device)
+def _open_loader(context: TrialContext, model_cache: ModelCache, listener: Listener) -> BatchLoader:
+    settings, device = context.plan.trial, runtime.device_key()
+    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, context.terminal.warn)
+    key = frozen_key(context.plan, device)
     return open_batch_loader(
-        job.plan, model_cache, job.shared_features, CacheContext(key, store, listener, job.clock), job.terminal.warn
+        context.plan,
+        model_cache,
+        context.shared_features,
+        CacheContext(key, store, listener, context.clock),
+        context.terminal.warn,
     )
 
 
-def _memory(job: TrialContext) -> CheckpointStore:
-    settings = job.plan.trial.runtime
+def _checkpoints(context: TrialContext) -> CheckpointStore:
+    settings = context.plan.trial.runtime
     return CheckpointStore(
-        settings.work_dir / "phases", settings.phases_max_gb, job.terminal.warn, runtime.device_key()
+        settings.work_dir / "phases", settings.phases_max_gb, context.terminal.warn, runtime.device_key()
     )
 
 
 class _Watcher:
     """Tells the terminal and the run what the schedule does."""
 
-    def __init__(self, job: TrialContext) -> None:
-        self.job = job
+    def __init__(self, context: TrialContext) -> None:
+        self.context = context
 
     def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        self.phase_spec, self.began = phase_spec, time.perf_counter() - self.job.clock.parts.get("features", 0.0)
-        self.job.terminal.note(f"phase {phase_spec.name}: {phase_spec.depth.describe(len(self.job.plan.table))}")
+        self.phase_spec, self.began = phase_spec, time.perf_counter() - self.context.clock.parts.get("features", 0.0)
+        self.context.terminal.note(
+            f"phase {phase_spec.name}: {phase_spec.depth.describe(len(self.context.plan.table))}"
+        )
         self._at(phase_spec.first_epoch)
 
     def waits(self) -> None:
-        self.job.terminal.note(f"{self.phase_spec.name}: another process computes the same; waiting for its result")
+        self.context.terminal.note(f"{self.phase_spec.name}: another process computes the same; waiting for its result")
 
     def computing(self, done: int, of: int) -> None:
         if not done:
-            self.job.terminal.bar("computing frozen layers")
-        self.job.terminal.count(done, of)
+            self.context.terminal.bar("computing frozen layers")
+        self.context.terminal.count(done, of)
         if done == of:
             self._at(self.next_epoch)
 
     def recalled(self, records: Sequence[EpochRecord]) -> None:
         if records:
             for record in records:
-                self.job.run.metrics(record.metrics, record.epoch)
-            self.job.terminal.note(f"{self.phase_spec.name}: {len(records)} epochs are known from an earlier trial")
+                self.context.run.metrics(record.metrics, record.epoch)
+            self.context.terminal.note(f"{self.phase_spec.name}: {len(records)} epochs are known from an earlier trial")
             self._at(records[-1].epoch + 1)
 
     def batch(self, images: int, of: int) -> None:
-        self.job.terminal.count(images, of)
+        self.context.terminal.count(images, of)
 
     def epoch(self, record: EpochRecord) -> None:
-        self.job.run.metrics(record.metrics, record.epoch)
-        line = _epoch_line(record, METRICS[self.job.plan.trial.objective])
-        self.job.terminal.note(f"{self._place(record.epoch)}   {line}")
+        self.context.run.metrics(record.metrics, record.epoch)
+        line = _epoch_line(record, METRICS[self.context.plan.trial.objective])
+        self.context.terminal.note(f"{self._place(record.epoch)}   {line}")
         self._at(record.epoch + 1)
 
     def phase_ends(self, result: PhaseResult) -> None:
         for epoch, values in result.train.items():
-            self.job.run.metrics(values, epoch)
-        computing = self.job.clock.parts.get("features", 0.0)
-        self.job.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
+            self.context.run.metrics(values, epoch)
+        computing = self.context.clock.parts.get("features", 0.0)
+        self.context.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
 
     def _at(self, epoch: int) -> None:
         self.next_epoch = epoch
-        self.job.terminal.bar(self._place(epoch), lines=False)
+        self.context.terminal.bar(self._place(epoch), lines=False)
 
     def _place(self, epoch: int) -> str:
         epochs = self.phase_spec.config.epochs
@@ -174,22 +180,22 @@ def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, datas
         write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
-def _save_model(job: TrialContext, network: Network) -> None:
-    save_model(network, job.output / "model", job.run.run_id, job.plan.dataset.class_names)
-    job.run.files(job.output / "model", "model")
+def _save_model(context: TrialContext, network: Network) -> None:
+    save_model(network, context.output / "model", context.run.run_id, context.plan.dataset.class_names)
+    context.run.files(context.output / "model", "model")
 
 
-def _summary(job: TrialContext, numbers: dict[str, float], outcome: ScheduleResult) -> dict[str, Any]:
+def _summary(context: TrialContext, numbers: dict[str, float], outcome: ScheduleResult) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
     per_epoch = outcome.last.epochs[-1]
     already = {*per_epoch.metrics, *outcome.last.train[per_epoch.epoch]}
-    job.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
+    context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
-        "run_id": job.run.run_id,
-        "trial_key": job.key,
+        "run_id": context.run.run_id,
+        "trial_key": context.key,
         "status": "FINISHED",
-        "data_fingerprint": job.plan.dataset.fingerprint,
-        "objective": job.plan.trial.objective,
+        "data_fingerprint": context.plan.dataset.fingerprint,
+        "objective": context.plan.trial.objective,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }

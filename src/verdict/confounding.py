@@ -1,4 +1,4 @@
-"""Settings that go with depth where a study is pooled, so that what they do would be laid to depth.
+"""Settings that go with depth where a study is pooled, so that their effect would be attributed to depth.
 
 A search gives each trial settings of its own. Where depths got them by the same chances, what they do is noise. Where a
 tuner went after good rates at one depth, or where each depth got its own, they make a difference of depths. So a pooled

@@ -128,7 +128,7 @@ store = FeatureCache(folder / "features", 20, print)
 cache_plan = CachePlan((PhaseCachePlan(cut, cut, frozenset({cut.name})),), (cut,))
 context = CacheContext("k", store, Listener(), Clock())
 loader = BatchLoader(dataset, trial, FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, context))
-tail = model_cache.tail(depth, cut, trial.optimizer, 0.0)
+tail = model_cache.trainable_segment(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)
 for chunk in loader.training(0, 0):
     left = tail.train(chunk.rows, chunk.labels, np.ones(2, np.float32), 100)

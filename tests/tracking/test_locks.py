@@ -1,4 +1,4 @@
-"""Claims: one at a time, free once a process has ended in whatever way, and told apart by workplace."""
+"""Claims: one at a time, free once a process has ended in whatever way, and told apart by lock folder."""
 
 import os
 import signal
