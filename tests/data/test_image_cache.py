@@ -96,7 +96,7 @@ def test_what_is_no_image_is_remembered_by_index(tmp_path: Path) -> None:
 _SLOW = """
 import sys, time
 from pathlib import Path
-import tests.data.test_images as t, numpy as np
+import tests.data.test_image_cache as t, numpy as np
 def slow(i, side):
     time.sleep(0.02)
     return np.full((side, side, 3), i % 251, np.uint8)
@@ -147,7 +147,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
     script = """
 import resource, sys
 from pathlib import Path
-import tests.data.test_images as t
+import tests.data.test_image_cache as t
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 t._store(t._listing(3000), Path(sys.argv[1]), side=128)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)

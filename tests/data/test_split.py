@@ -51,6 +51,13 @@ def test_a_group_never_crosses_splits(members: list[tuple[str, int]], seed: int)
     assert all(len(home) == 1 for home in homes.values())
 
 
+def test_a_small_part_of_grouped_images_is_small() -> None:
+    samples = [Sample(str(i), "ab"[i % 2], None, f"{'ab'[i % 2]}{i // 6}") for i in range(240)]
+    splits = _split(samples, validation=0.04, test=0.04)
+    assert 0 < splits.val.size <= 36
+    assert 0 < splits.test.size <= 36
+
+
 def test_stated_splits_are_kept() -> None:
     samples = [Sample(str(i), "ab"[i % 2], ("train", "val", "test")[i % 3]) for i in range(30)]
     splits = _split(samples)

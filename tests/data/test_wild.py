@@ -459,6 +459,22 @@ def test_32_bits_signed_and_floating_point_are_scaled_or_refused(tmp_path: Path)
     assert "no agreed range" in _why(_tiff(tmp_path / "f.tif", _ramp(1, np.float32)))
     ranged = _tiff(tmp_path / "g.tif", np.full((16, 16), 0.5, np.float32), {340: 0.0, 341: 1.0})
     assert abs(_mean(ranged) - 127) <= 1
+    around_zero = _tiff(tmp_path / "h.tif", np.full((16, 16), 0.0, np.float32), {340: -512.0, 341: 511.0})
+    assert abs(_mean(around_zero) - 127) <= 1
+    pfm = tmp_path / "i.pfm"
+    pfm.write_bytes(b"Pf\n4 4\n-1.0\n" + np.full((4, 4), 0.5, "<f4").tobytes())
+    assert "no agreed range" in _why(pfm)
+
+
+def test_lack_of_memory_is_no_damaged_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _png_16(tmp_path / "a.png", _ramp(65535))
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", exhausted)
+    with pytest.raises(ThawError, match="not enough memory"):
+        read_image(path, 8, "stretch")
 
 
 def test_colour_of_16_bits_is_never_nearly_black(tmp_path: Path) -> None:
