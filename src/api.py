@@ -7,12 +7,14 @@
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
@@ -66,12 +68,23 @@ def train_trial(
 def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with _hydra_of_its_own(), initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", as_hydra_reads(typed), return_hydra_config=True)
     except HydraException as error:
         raise ThawError(explain(error)) from error
     with open_dict(composed):
         return composed, composed.pop("hydra").runtime.choices
+
+
+@contextmanager
+def _hydra_of_its_own() -> Iterator[None]:
+    """Set aside what a notebook initialized Hydra with, which can hold one configuration folder at a time."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 @dataclass(frozen=True)

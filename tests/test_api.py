@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from src.api import Study, train_trial
 from src.common.errors import ThawError
@@ -32,6 +34,18 @@ def test_a_trial_is_trained_and_then_reused(tiny: tuple[str, ...], tmp_path: Pat
 def test_a_slip_is_an_error_with_the_nearest_key(tiny: tuple[str, ...]) -> None:
     with pytest.raises(ThawError, match="dropout"):
         train_trial(settings(tiny), droput=0.5)
+
+
+def test_what_a_notebook_initialized_hydra_with_stays(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    own = settings(tiny) | {"tracking.uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine.yaml").write_text("answer: 42\n")
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
+        train_trial(own, output=tmp_path / "a")
+        assert compose("mine").answer == 42
+    GlobalHydra.instance().hydra = before
 
 
 def test_a_study_is_a_table_a_verdict_and_a_report(tiny: tuple[str, ...], thaw: Command, tmp_path: Path) -> None:

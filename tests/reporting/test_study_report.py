@@ -127,7 +127,7 @@ class Page(HTMLParser):
         self.alts: list[str | None] = []
         self.fetched: list[str] = []
         self.handlers: list[str] = []
-        self.loader(text)
+        self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
