@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from src.common.project import PROJECT
+from src.config import TrackingConfig
+from src.tracking.mlflow_store import open_store
 from tests.conftest import Command
 from tests.odd_inputs import ODD, Odd, page
 from tests.typist import Typed, Typist
@@ -21,8 +23,10 @@ CASES = [pytest.param(odd, id=name, marks=[pytest.mark.slow] if odd.works else [
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A store and a cache of this module's own."""
+    """A store and a cache of this module's own; the store is there, and empty."""
     top = tmp_path_factory.mktemp("odd")
+    config = TrackingConfig(uri=f"sqlite:///{top}/mlflow.db", experiment="thaw", run_name=None, save_model=None)
+    open_store(config, PROJECT)
     return {"MLFLOW_TRACKING_URI": f"sqlite:///{top}/mlflow.db", "THAW_CACHE_DIR": str(top / "cache")}
 
 
