@@ -96,7 +96,7 @@ def typist(tmp_path_factory: pytest.TempPathFactory, here: Path) -> Iterator[Typ
     typing.close()
 
 
-STUDY = "python -m src.train -cn unfreezing data=folder data.root=photos"
+STUDY = "python -m src.train -cn unfreezing data=folder data.root=photos weights=imagenet"
 
 
 def away(words: list[str], folder: Path) -> list[str]:
