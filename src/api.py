@@ -22,8 +22,8 @@ from src.cli.command_line import as_hydra_reads
 from src.cli.composition import idle, prepare, trial_config
 from src.cli.entry import origin_of
 from src.cli.error_messages import explain
-from src.common.errors import ThawError, did_you_mean
-from src.common.metrics import METRICS, Objective
+from src.common.errors import ThawError
+from src.common.metrics import Objective, known_objective
 from src.common.project import CONF, PROJECT
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Study:
         from src.reporting.study_report import records
         from src.verdict.verdict import judge
 
-        return judge(records(self.client, {self.name: self.run}, _known(objective)), self.name)
+        judged_by = known_objective("objective=", objective)
+        return judge(records(self.client, {self.name: self.run}, judged_by), self.name)
 
     def report(self, out: Path | str, objective: Objective | None = None) -> "Report":
         """Write report.html, figures, trials.csv and verdict.json to the folder `out`, and return the report.
@@ -148,13 +149,9 @@ class Study:
         """
         from src.reporting.study_report import make_joint_report
 
-        return make_joint_report(self.client, {self.name: self.run}, Path(out), _known(objective))
-
-
-def _known(objective: Objective | None) -> Objective | None:
-    if objective is not None and objective not in METRICS:
-        raise ThawError(f"objective={objective}: {did_you_mean(objective, list(METRICS))}")
-    return objective
+        return make_joint_report(
+            self.client, {self.name: self.run}, Path(out), known_objective("objective=", objective)
+        )
 
 
 def _text(value: Value) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.common.errors import ThawError, did_you_mean, one_line
-from src.common.metrics import METRICS, Objective
+from src.common.errors import ThawError, one_line
+from src.common.metrics import METRICS, known_objective
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +47,7 @@ def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | N
     from src.tracking.mlflow_store import existing_store
     from src.tracking.study import find_study
 
-    chosen = _objective(objective)
+    chosen = known_objective("--objective ", objective)
     _spare_others(out)
     client = existing_store(uri, PROJECT)
     _close_dead(client, PROJECT)
@@ -55,12 +55,6 @@ def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | N
     print(one_line(report.name))
     for line in report.lines():
         print(one_line(line, 2000))
-
-
-def _objective(name: str | None) -> Objective | None:
-    if name is not None and name not in METRICS:
-        raise ThawError(f"--objective {name}: {did_you_mean(name, list(METRICS))}")
-    return None if name is None else METRICS[name].objective
 
 
 def _spare_others(out: Path) -> None:

@@ -95,4 +95,4 @@ def test_the_documents_example_runs(
 
 def test_importing_it_imports_neither_tensorflow_nor_mlflow() -> None:
     probe = "import src.api, sys; assert not {'tensorflow', 'keras', 'mlflow'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", probe], cwd=PROJECT, check=True)
+    assert subprocess.run([sys.executable, "-c", probe], cwd=PROJECT, check=False).returncode == 0

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.errors import ThawError, did_you_mean
+
 Objective = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 Monitor = Literal["val_accuracy", "val_balanced_accuracy", "val_macro_f1", "val_loss"]
 
@@ -110,6 +112,17 @@ assert set(METRICS) == set(get_args(Objective))
 def scores(counts: ClassCounts) -> dict[str, float]:
     """Return every metric by its objective."""
     return {name: metric.compute(counts) for name, metric in METRICS.items()}
+
+
+def known_objective(typed: str, name: str | None) -> Objective | None:
+    """Return the objective called `name`, None for None; `typed` is what stands before it where the user typed it.
+
+    Raises:
+        ThawError: no such objective.
+    """
+    if name is not None and name not in METRICS:
+        raise ThawError(f"{typed}{name}: {did_you_mean(name, list(METRICS))}")
+    return None if name is None else METRICS[name].objective
 
 
 def baselines(train: NDArray[np.int64], splits: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:

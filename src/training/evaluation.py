@@ -62,8 +62,8 @@ def _row(values: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def predict_validation(tail: TrainableSegment, loader: BatchLoader, phase: int) -> Predictions:
+def predict_validation(segment: TrainableSegment, loader: BatchLoader, phase: int) -> Predictions:
     """The probabilities of every validation photo as the network stands, in inference mode, behind `phase`'s cut."""
     indices = loader.dataset.splits["val"]
-    found = [each.probabilities for each in measured(tail, loader, phase, "val") if each.probabilities is not None]
+    found = [each.probabilities for each in measured(segment, loader, phase, "val") if each.probabilities is not None]
     return Predictions(indices, loader.dataset.labels[indices], np.concatenate(found))

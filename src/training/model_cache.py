@@ -37,9 +37,9 @@ class ModelCache:
     ) -> TrainableSegment:
         """What trains at `depth` behind `cut`."""
         key = (depth.variables, cut.name, optimizer.model_dump_json())
-        tail = latest(self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
-        tail.smoothing.assign(label_smoothing)
-        return tail
+        segment = latest(self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
+        segment.smoothing.assign(label_smoothing)
+        return segment
 
 
 def latest(kept: dict[K, V], key: K, make: Callable[[], V], at_most: int = _PIECES) -> V:

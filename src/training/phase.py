@@ -74,9 +74,9 @@ def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, 
     return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
 
-def evaluate(tail: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:
+def evaluate(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:
     """Return `split`/loss and every metric of the network as it stands, in inference mode."""
-    batches, dataset = measured(tail, loader, phase, split), loader.dataset
+    batches, dataset = measured(segment, loader, phase, split), loader.dataset
     predicted = np.concatenate(
         [each.probabilities.argmax(axis=1) for each in batches if each.probabilities is not None]
     )
@@ -84,10 +84,10 @@ def evaluate(tail: TrainableSegment, loader: BatchLoader, phase: int, split: Spl
     return {f"{split}/{name}": value for name, value in scores(counts).items()} | _means(split, batches)
 
 
-def measured(tail: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
+def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
     """What the images of `split` leave in inference mode, in their order."""
     size = loader.measuring_size(phase)
-    return [tail.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
+    return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ class _Training:
 
         What is measured of the training images: the last epoch's weights, and the best one's.
         """
-        self.tail = trainable_segment(self.model_cache, self.loader, self.phase_spec.index, self.phase_spec.depth)
+        self.segment = trainable_segment(self.model_cache, self.loader, self.phase_spec.index, self.phase_spec.depth)
         self.weights = class_weights(self.loader.dataset, self.loader.trial)
         state = self._take_up(known)
         while not state.stopped and len(state.epochs) < self.phase_spec.config.epochs:
@@ -134,28 +134,28 @@ class _Training:
             if self.memory.is_due():
                 self.memory.save(self.phase_spec.key, self._with_weights(state))
         state = self._with_weights(state)
-        train = {state.epochs[-1].epoch: evaluate(self.tail, self.loader, self.phase_spec.index, "train")}
+        train = {state.epochs[-1].epoch: evaluate(self.segment, self.loader, self.phase_spec.index, "train")}
         self.model_cache.network.restore(self.phase_spec.depth, state.best)
         best_epoch = _best_epoch(self.phase_spec, state)
         if best_epoch not in train:
-            train[best_epoch] = evaluate(self.tail, self.loader, self.phase_spec.index, "train")
+            train[best_epoch] = evaluate(self.segment, self.loader, self.phase_spec.index, "train")
         return replace(state, train=train)
 
     def _take_up(self, known: Checkpoint | None) -> Checkpoint:
         rate = known.early_stopping.rate if known else self.phase_spec.config.learning_rate
-        self.tail.begin(rate)
+        self.segment.begin(rate)
         if known is None:
             return Checkpoint((), False, EarlyStopping(rate), {}, {}, {}, {})
         self.model_cache.network.restore(self.phase_spec.depth, known.last)
-        for number, variable in enumerate(self.tail.optimizer.variables):
+        for number, variable in enumerate(self.segment.optimizer.variables):
             variable.assign(known.optimizer[str(number)])
-        self.tail.optimizer.learning_rate.assign(rate)
+        self.segment.optimizer.learning_rate.assign(rate)
         return replace(known, train={})
 
     def _epoch(self, state: Checkpoint) -> Checkpoint:
         number, began = self.phase_spec.first_epoch + len(state.epochs), time.perf_counter()
-        self.tail.optimizer.learning_rate.assign(state.early_stopping.rate)
-        metrics = self._fit(number) | evaluate(self.tail, self.loader, self.phase_spec.index, "val")
+        self.segment.optimizer.learning_rate.assign(state.early_stopping.rate)
+        metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, "val")
         metrics |= {"learning_rate": state.early_stopping.rate, "phase": float(self.phase_spec.index)}
         record = EpochRecord(number, self.phase_spec.index, metrics, time.perf_counter() - began)
         early_stopping = state.early_stopping.after(len(state.epochs), self._value(metrics), self.phase_spec.config)
@@ -169,7 +169,7 @@ class _Training:
         reseed(self.model_cache.network.model, self.loader.trial.seed, number)
         batches, done = [], 0
         for chunk in self.loader.training(self.phase_spec.index, number):
-            batches.append(self.tail.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
+            batches.append(self.segment.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
             done += len(chunk.labels)
             self.observer.batch(done, self.loader.images)
         return _means("fit", batches)
@@ -182,7 +182,7 @@ class _Training:
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:
         """`state` with the variables as they are."""
-        moments = {str(k): np.array(variable.numpy()) for k, variable in enumerate(self.tail.optimizer.variables)}
+        moments = {str(k): np.array(variable.numpy()) for k, variable in enumerate(self.segment.optimizer.variables)}
         return replace(state, last=self.model_cache.network.changed(self.phase_spec.depth), optimizer=moments)
 
 

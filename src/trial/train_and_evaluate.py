@@ -44,7 +44,7 @@ class TrainingResult:
 
 
 def train_and_evaluate(context: TrialContext) -> TrainingResult:
-    """Train and measure `context`, and leave all in its run and its output folder but the summary's file.
+    """Train and evaluate the trial of `context`; leave all in its run and output folder but the summary's file.
 
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
@@ -60,10 +60,10 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
     with clock.part("evaluation"):
         last = len(outcome.phases) - 1
-        tail = trainable_segment(model_cache, loader, last, outcome.last.depth)
-        numbers = _numbers(tail, loader, outcome)
+        segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
+        numbers = _numbers(segment, loader, outcome)
         context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
-        predictions = predict_validation(tail, loader, last)
+        predictions = predict_validation(segment, loader, last)
     with clock.part("figures"):
         _draw(context.output / "figures", outcome, predictions, plan.dataset)
         context.run.files(context.output / "figures", "figures")
@@ -160,12 +160,12 @@ def _epoch_line(record: EpochRecord, judged: Metric) -> str:
     )
 
 
-def _numbers(tail: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
+def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(tail.network.trainable_parameters())}
+    numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
     numbers |= baselines(loader.dataset)
     if loader.dataset.splits.test.size:
-        numbers |= evaluate(tail, loader, len(outcome.phases) - 1, "test")
+        numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
     return numbers
 
 
