@@ -16,6 +16,7 @@ from PIL import Image
 from src.cli.composition import prepare, trial_config
 from src.common.project import CONF, PROJECT
 from src.config import TrialConfig
+from tests.typist import HEAVY, Typist
 
 settings.register_profile("thaw", deadline=None, derandomize=True)
 settings.load_profile("thaw")
@@ -87,13 +88,27 @@ def tiny(photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def thaw(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise."""
+def heavy_typist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
+    """A process that has imported all that training takes."""
+    typist = Typist(tmp_path_factory.mktemp("typist"), imports=HEAVY, PYTHONPATH=str(PROJECT))
+    yield typist
+    typist.close()
+
+
+@pytest.fixture(scope="session")
+def thaw(tmp_path_factory: pytest.TempPathFactory, heavy_typist: Typist) -> Command:
+    """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise.
+
+    With variables of the `environment`, which imports may read, in a process from the start.
+    """
     elsewhere = tmp_path_factory.mktemp("elsewhere")
 
     def run(
         *arguments: str, cwd: Path = elsewhere, seconds: float = 280, **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        if not environment:
+            typed = heavy_typist(*arguments, cwd=cwd)
+            return subprocess.CompletedProcess(arguments, typed.status, typed.out, typed.err)
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=cwd,

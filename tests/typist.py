@@ -3,22 +3,33 @@
 Each command has its own folder, arguments, standard streams, signals and exit status, as in a shell.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.common.project import PROJECT
+PROJECT = Path(__file__).parents[1]
+LIGHT = ("src.cli.composition:prepare",)
+"""What every command does first: it reads Hydra's plugins."""
+HEAVY = (
+    *LIGHT, "src.trial.run", "src.search.sweep", "src.reporting.study_report", "mlflow.keras",
+    "mlflow.store.tracking.sqlalchemy_store",
+)  # fmt: skip
+"""What a command that trains does first: it takes seconds."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What came of a command."""
+    """What came of a command; `seconds` of a processor's time."""
 
     status: int
+    seconds: float
     out: str
     err: str
 
@@ -29,31 +40,48 @@ class Typed:
 
 
 class Typist:
-    """Types commands one after the other; closed by :meth:`close`."""
+    """Types commands one after the other, after the `imports` (MODULE or MODULE:FUNCTION); closed by :meth:`close`."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.typist"], cwd=PROJECT, env=_as_users_have_it() | environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+    def __init__(self, folder: Path, *, imports: tuple[str, ...] = LIGHT, **environment: str) -> None:
+        self.folder, self.imports, self.environment = folder, imports, environment
+        self.process: subprocess.Popen[str] | None = None
 
     def __call__(self, *arguments: str, cwd: Path, **environment: str) -> Typed:
-        """Run ``python -m ARGUMENTS`` in the folder `cwd`."""
+        """Run ``python -m ARGUMENTS``, or the script that they begin with, in the folder `cwd`."""
         out, err = self.folder / "stdout", self.folder / "stderr"
         order = {"argv": arguments, "cwd": str(cwd), "env": environment, "out": str(out), "err": str(err)}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        status = int(self.process.stdout.readline())
-        return Typed(status, out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"))
+        try:
+            status, seconds = self._answer(json.dumps(order)).split()
+        except BaseException:  # a test that took too long, among others: its command must not meet the next one
+            self.kill()
+            raise
+        return Typed(int(status), float(seconds), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"))
 
     def close(self) -> None:
         """End the process."""
+        if self.process is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            self.process.wait(timeout=60)
+
+    def kill(self) -> None:
+        """End the process and the command that it runs."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout=60)
+        self.process = None
+
+    def _answer(self, order: str) -> str:
+        self.process = self.process or subprocess.Popen(
+            [sys.executable, "-m", "tests.typist", *self.imports], cwd=PROJECT, text=True, start_new_session=True,
+            env=_as_users_have_it() | self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
         assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
+        assert self.process.stdout is not None
+        self.process.stdin.write(order + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
 
 
 def _as_users_have_it() -> dict[str, str]:
@@ -62,19 +90,20 @@ def _as_users_have_it() -> dict[str, str]:
 
 
 def _serve() -> None:
-    """Take orders, a line of JSON each, and answer with exit statuses."""
-
-    from src.cli.composition import prepare
-
-    prepare()  # reads Hydra's plugins; each command does it again, in a moment
-
+    """Take orders, a line of JSON each, and answer with exit statuses and seconds."""
+    for item in sys.argv[1:]:
+        module, _, function = item.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
             _become(order)
             return
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        _, status, used = os.wait4(child, 0)
+        print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, flush=True)
 
 
 def _become(order: dict[str, object]) -> None:
@@ -91,7 +120,10 @@ def _become(order: dict[str, object]) -> None:
     os.environ |= {str(name): str(value) for name, value in dict(order["env"]).items()}  # type: ignore[call-overload]
     module, *arguments = list(order["argv"])  # type: ignore[call-overload]
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if module.endswith(".py"):
+        runpy.run_path(module, run_name="__main__")
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -147,14 +147,13 @@ class _Training:
         if known is None:
             return Checkpoint((), False, EarlyStopping(rate), {}, {}, {}, {})
         self.model_cache.network.restore(self.phase_spec.depth, known.last)
-        for number, variable in enumerate(self.segment.optimizer.variables):
-            variable.assign(known.optimizer[str(number)])
-        self.segment.optimizer.learning_rate.assign(rate)
+        self.segment.optimizer.restore(known.optimizer)
+        self.segment.optimizer.set_learning_rate(rate)
         return replace(known, train={})
 
     def _epoch(self, state: Checkpoint) -> Checkpoint:
         number, began = self.phase_spec.first_epoch + len(state.epochs), time.perf_counter()
-        self.segment.optimizer.learning_rate.assign(state.early_stopping.rate)
+        self.segment.optimizer.set_learning_rate(state.early_stopping.rate)
         metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, "val")
         metrics |= {"learning_rate": state.early_stopping.rate, "phase": float(self.phase_spec.index)}
         record = EpochRecord(number, self.phase_spec.index, metrics, time.perf_counter() - began)
@@ -182,8 +181,8 @@ class _Training:
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:
         """`state` with the variables as they are."""
-        moments = {str(k): np.array(variable.numpy()) for k, variable in enumerate(self.segment.optimizer.variables)}
-        return replace(state, last=self.model_cache.network.changed(self.phase_spec.depth), optimizer=moments)
+        last = self.model_cache.network.changed(self.phase_spec.depth)
+        return replace(state, last=last, optimizer=self.segment.optimizer.state())
 
 
 def _result(phase_spec: PhaseSpec, state: Checkpoint, recalled: int) -> PhaseResult:

@@ -18,6 +18,7 @@ from src.features.frozen_segment import unpack
 from src.models.cut import Cut, segment
 from src.models.depth import Depth
 from src.models.network import Network
+from src.training.flat_optimizer import FlatOptimizer
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,7 @@ class TrainableSegment:
         self.smoothing = tf.Variable(0.0, trainable=False)
         network.thaw(depth)
         self.model = segment(network.model, cut.tensors, None)
-        self.optimizer = make_optimizer(optimizer)
-        self.optimizer.build(self.model.trainable_variables)
+        self.optimizer = FlatOptimizer(optimizer, self.model.trainable_variables)
         rows, labels = tf.TensorSpec((None, cut.width)), tf.TensorSpec((None,), tf.int64)
         self.classes = int(self.model.output_shape[1])
         weights, size = tf.TensorSpec((self.classes,)), tf.TensorSpec((), tf.int64)
@@ -57,9 +57,7 @@ class TrainableSegment:
         """Thaw the network to the depth, with an optimizer that has seen nothing."""
         self.network.thaw(self.depth)  # the step is traced at its first batch, and as things then stand
         self.network.check(self.depth)
-        for variable in self.optimizer.variables:
-            variable.assign(tf.zeros_like(variable.value))
-        self.optimizer.learning_rate.assign(learning_rate)
+        self.optimizer.begin(learning_rate)
 
     def train(
         self,
@@ -82,8 +80,7 @@ class TrainableSegment:
             with tf.GradientTape() as tape:
                 scores = self.model(unpack(batch, self.cut), training=True)
                 loss = tf.reduce_mean(self._losses(scores, truth) * tf.gather(weights, truth))
-            trains = self.model.trainable_variables
-            self.optimizer.apply(tape.gradient(loss, trains), trains)
+            self.optimizer.apply(tape.gradient(loss, self.model.trainable_variables))
             return loss, _hits(scores, truth)
 
         losses, hits = _in_turn(step, labels, size, (tf.float32, tf.float32))
@@ -103,17 +100,6 @@ class TrainableSegment:
     def _losses(self, scores: Any, truth: Any) -> Any:
         wanted = tf.one_hot(truth, self.classes) * (1 - self.smoothing) + self.smoothing / self.classes
         return keras.losses.categorical_crossentropy(wanted, scores)
-
-
-def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
-    """Keras' optimizer by name; its rate is set when a phase begins."""
-    match config.name:
-        case "adam":
-            return keras.optimizers.Adam(beta_1=config.momentum)
-        case "adamw":
-            return keras.optimizers.AdamW(weight_decay=config.weight_decay, beta_1=config.momentum)
-        case "sgd":
-            return keras.optimizers.SGD(momentum=config.momentum)
 
 
 def _compiled(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import resource
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,9 @@ from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
 from src.models.weights import WeightSet
 from tests.conftest import CLASSES, Command, save_photo
+from tests.typist import Typist
 
+READ_BACK = Path(__file__).with_name("read_back.py")
 DOCUMENT = PROJECT / "docs" / "backbones.md"
 
 BLOCKS_BY_PAPER = {
@@ -36,19 +36,6 @@ FAMILIES = (
     "inceptionv3", "inceptionresnetv2", "xception", "nasnetmobile",
 )  # fmt: skip
 """One backbone of each family: all of them take gigabytes and most of an hour."""
-
-READ_BACK = """
-import json, sys
-from pathlib import Path
-import keras, numpy as np
-from PIL import Image
-file, photos, classes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(",")
-model = keras.saving.load_model(file, safe_mode=True)
-paths = [(path, k) for k, name in enumerate(classes) for path in sorted((photos / name).iterdir())]
-images = np.stack([np.asarray(Image.open(path), np.float32) for path, _ in paths])
-truth = np.take_along_axis(model.predict(images, verbose=0), np.array([[k] for _, k in paths]), axis=1)
-print(json.dumps({"loss": float(-np.log(truth).mean()), "src": "src" in sys.modules}))
-"""
 
 
 def documented() -> dict[str, list[str]]:
@@ -101,6 +88,14 @@ def photos_by_size(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return made
 
 
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
+    """A process that has never heard of Thaw and reads a model back, each time in a new one."""
+    typist = Typist(tmp_path_factory.mktemp("reader"), imports=("keras", "PIL.Image"))
+    yield typist
+    typist.close()
+
+
 def one_of_each_kind() -> list[str]:
     """Return the backbones to train, most blocks first: one of each family, or with THAW_TEST_EVERY_BACKBONE all."""
     names = CATALOG if os.environ.get("THAW_TEST_EVERY_BACKBONE") else FAMILIES
@@ -111,32 +106,26 @@ def one_of_each_kind() -> list[str]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", one_of_each_kind())
 def test_every_backbone_trains_at_every_kind_of_depth_and_its_model_loads_anywhere(
-    name: str, thaw: Command, photos_by_size: dict[int, Path], store_uri: str, tmp_path: Path
+    name: str, heavy_typist: Typist, reader: Typist, photos_by_size: dict[int, Path], store_uri: str, tmp_path: Path
 ) -> None:
     spec = find_backbone(name)
     photos = photos_by_size[spec.least_size]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = thaw(
+    done = heavy_typist(
         "src.train", "-m", f"backbone={spec.class_name}", "weights=random", "data=folder", f"data.root={photos}",
         f"image_size={spec.least_size}", "epochs=1", "fine_tune_epochs=1", "unfrozen=0,1 block,all",
         "tracking.save_model=true", f"study={name}", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path / 'c'}",
-        f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}", seconds=880,
+        f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}", cwd=tmp_path,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.status == 0, done.said
     summary = json.loads((tmp_path / "out" / "2" / "summary.json").read_text())
     model = tmp_path / "out" / "2" / "model" / "data" / "model.keras"
-    loaded = subprocess.run(
-        [sys.executable, "-I", "-c", READ_BACK, str(model), str(photos / "val"), ",".join(CLASSES)],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert loaded.returncode == 0, loaded.stderr
-    found = json.loads(loaded.stdout)
+    loaded = reader(str(READ_BACK), str(model), str(photos / "val"), ",".join(CLASSES), cwd=tmp_path)
+    assert loaded.status == 0, loaded.said
+    found = json.loads(loaded.out)
     assert found == {"loss": pytest.approx(summary["best/val_loss"], rel=1e-4, abs=1e-5), "src": False}
     table = layer_table(spec, WeightSet("random", None, 1.0, 32, "random"), spec.least_size, tmp_path / "c")
     assert summary["depth/parameters"] == sum(size for layer in table for _, size in layer.variables)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    tell_row([*row_of(name, table), f"{seconds:.0f}"])
+    tell_row([*row_of(name, table), f"{done.seconds:.0f}"])
     for left in ("c", "w", "out"):
         shutil.rmtree(tmp_path / left)  # gigabytes, of the largest
     assert documented()[name][:-1] == row_of(name, table)

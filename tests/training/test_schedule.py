@@ -27,7 +27,6 @@ from src.training.history import EpochRecord, PhaseResult, PhaseSpec
 from src.training.model_cache import ModelCache
 from src.training.phase import class_weights, evaluate, fit_phase, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
-from src.training.trainable_segment import make_optimizer
 from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.key import frozen_key, phase_key
@@ -215,8 +214,3 @@ def test_balanced_weights_are_scikit_learns(composed: Compose, tiny: tuple[str, 
     assert list(weights) == pytest.approx(list(expected))
     assert list(weights) == pytest.approx([14 / (3 * 2), 14 / (3 * 6), 14 / (3 * 6)])
     assert list(class_weights(dataset, trial.model_copy(update={"class_weights": None}))) == [1, 1, 1]
-
-
-@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("sgd", "SGD"), ("adamw", "AdamW")])
-def test_optimizers_by_name(composed: Compose, name: str, kind: str) -> None:
-    assert type(make_optimizer(composed(f"optimizer={name}").optimizer)).__name__ == kind
