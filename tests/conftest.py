@@ -15,7 +15,8 @@ from PIL import Image
 
 from src.cli.composition import prepare, trial_config
 from src.common.project import CONF, PROJECT
-from src.config import TrialConfig
+from src.config import DataConfig, TrialConfig
+from src.data.dataset import Dataset, list_samples, load_dataset
 
 settings.register_profile("thaw", deadline=None, derandomize=True)
 settings.load_profile("thaw")
@@ -44,6 +45,11 @@ def make_photos(root: Path, counts: dict[str, int], classes: tuple[str, ...] = C
                 path = root / split / name / f"{name}_{i:02}.png"
                 save_photo(path, colours[k], seed=zlib.crc32(f"{split} {k} {i}".encode()))
     return root
+
+
+def read_dataset(config: DataConfig, side: int, cache: Path) -> Dataset:
+    """The data that `config` names, decoded as a trial decodes them."""
+    return load_dataset(config, list_samples(config, side), side, cache, 2, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

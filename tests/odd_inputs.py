@@ -397,7 +397,7 @@ SETTINGS = [
 OTHERS = [
     Odd("an audit of images, films and texts", A, both(STD, put("train/ash/a.mp4"), put("notes.txt"), put("train/ash/Thumbs.db")),
         ("1 file is no image: train/ash/a.mp4.", "2 files play no part"), works=True),
-    Odd("an audit of one class", A, photos("ash"), ("one class only (ash); an audit compares classes",)),
+    Odd("an audit of one class", A, photos("ash"), ("one class only (ash); two or more are needed",)),
     Odd("an audit as a sweep", A + " -m seed=0,1", STD, ("leave -m out",)),
     Odd("classes of which one is nine tenths", T, both(photos("ash", train=18, val=9), photos("birch", train=2, val=1)),
         ("baseline    largest class 0.900, chance 0.500",), works=True),

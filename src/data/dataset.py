@@ -62,14 +62,14 @@ class Dataset:
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
 
 
-def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> Dataset:
-    """List, decode (or reopen) and split the data that `config` names, at `side` px.
+def load_dataset(
+    config: DataConfig, listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress
+) -> Dataset:
+    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
 
     Raises:
-        ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
+        ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    listing = list_samples(config, side)
-    _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     store = cache_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
@@ -112,8 +112,14 @@ def list_samples(config: DataConfig, side: int) -> Listing:
     """Return all samples that `config` names; nothing is decoded.
 
     Raises:
-        ThawError: nothing is there, or its layout is not known.
+        ThawError: nothing is there, its layout is not known, or it has one class only.
     """
+    listing = _list(config, side)
+    _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
+    return listing
+
+
+def _list(config: DataConfig, side: int) -> Listing:
     match config:
         case FolderData():
             return list_folder(config)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from src.common.errors import ThawError
-from src.data.dataset import Dataset, load_dataset
-from tests.conftest import CLASSES, Compose, make_photos, save_photo
+from src.data.dataset import Dataset
+from tests.conftest import CLASSES, Compose, make_photos, read_dataset, save_photo
 
 Load = Callable[..., Dataset]
 
@@ -19,7 +19,7 @@ Load = Callable[..., Dataset]
 def load(composed: Compose, tmp_path: Path) -> Load:
     def loaded(*overrides: str, side: int = 32) -> Dataset:
         config = composed(*overrides).data
-        return load_dataset(config, side, tmp_path / "cache", 2, lambda *_: None)
+        return read_dataset(config, side, tmp_path / "cache")
 
     return loaded
 
