@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,12 @@ class AuditedImages:
         """All samples, the unreadable ones too."""
         return self.listing.samples
 
-    @property
+    @cached_property
     def readable(self) -> NDArray[np.int64]:
         """Indices of the images that could be read, ascending."""
         return np.flatnonzero([bool(split) for split in self.split_of])
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes of readable images, sorted."""
         return tuple(sorted({self.samples[i].label for i in self.readable}))

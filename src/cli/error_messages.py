@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.command_line import how_to_quote
-from src.common.errors import ThawError, did_you_mean, one_line, printable
+from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import CONF, PROJECT
+from src.common.shell import setting
 from src.config import unknown_key
 
 _ENVIRONMENT_ERRORS = {
@@ -73,8 +74,8 @@ def _hydra_line(text: str) -> str:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if option:
         group, name = option.groups()
-        own = f"; for images of your own: data=folder data.root={name}" if group == "data" else ""
-        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{printable(own)}"
+        own = f"; for images of your own: data=folder {setting('data.root', name)}" if group == "data" else ""
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{own}"
     study = re.search(r"Cannot find primary config '([^']+)'", text)
     if study:
         known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.common.errors import ThawError, one_line
+from src.common.shell import setting
 from src.data.listing import Split
 from src.data.names import is_container, some_of, split_named
 
@@ -91,7 +92,11 @@ def _other_splits(root: Path) -> list[str]:
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
     whole = root.parent if len(root.parts) > 1 else parent
-    return [f"{root} is read as a whole data set; to use {names} beside it, give data.root={whole}"] if beside else []
+    return (
+        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', whole)}"]
+        if beside
+        else []
+    )
 
 
 def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -234,7 +239,7 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
             if inner.folders and not inner.images:
                 raise ThawError(
                     f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
-                    f"point data.root at one of them, as in data.root={each.path}"
+                    f"point data.root at one of them, as in {setting('data.root', each.path)}"
                 )
             found.append(ClassFolder(split, each.path.name, path))
     return found, lines
@@ -247,7 +252,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
             beside = some_of([f"{one.path.name}/" for one in children if one is not child])
             raise ThawError(
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
-                f"{beside}: point data.root at the folder that is meant, as in data.root={child.path}"
+                f"{beside}: point data.root at the folder that is meant, as in {setting('data.root', child.path)}"
             )
     with_images = [child for child in children if walk_images(child.path)[0]]
     _refuse_same_folders(top.path, with_images)
@@ -279,7 +284,8 @@ def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
         raise ThawError(
             f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
             f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
-            f"val/ test/, or point data.root at one of the folders, as in data.root={classes[0].path}, or use data=csv"
+            "val/ test/, or point data.root at one of the folders, as in "
+            f"{setting('data.root', classes[0].path)}, or use data=csv"
         )
 
 

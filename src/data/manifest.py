@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from src.common.errors import ThawError, one_line, printable
+from src.common.shell import setting
 from src.config import CsvData
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
@@ -87,7 +88,9 @@ def _text(manifest: Path) -> str:
         return content.decode("utf-16" if marked else "utf-8-sig")
     except OSError as error:
         why = error.strerror if manifest.is_file() else no_such_file(manifest)
-        hint = f"; for a folder of images give data=folder data.root={manifest}" if manifest.is_dir() else ""
+        hint = (
+            f"; for a folder of images give data=folder {setting('data.root', manifest)}" if manifest.is_dir() else ""
+        )
         raise ThawError(f"data.manifest={manifest}: {why}{hint}") from error
     except UnicodeDecodeError as error:
         raise ThawError(f"data.manifest={manifest}: not UTF-8 text; save it as CSV UTF-8") from error

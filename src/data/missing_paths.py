@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from src.common.errors import printable
+from src.common.shell import setting
 
 _ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 _TABLES = {".csv", ".tsv", ".txt"}
@@ -23,7 +24,7 @@ def no_such_folder(path: Path) -> str:
     if path.suffix.lower() in _ARCHIVES:
         return "is an archive, not a folder: unpack it, and give the folder that it makes"
     if path.suffix.lower() in _TABLES:
-        return f"is a file, not a folder: for a table of images give data=csv data.manifest={printable(str(path))}"
+        return f"is a file, not a folder: for a table of images give data=csv {setting('data.manifest', path)}"
     return "is a file, not a folder: give the folder that holds the class folders"
 
 
