@@ -80,10 +80,10 @@ def _close_dead(client: "MlflowClient", project: Path) -> None:
     from mlflow.exceptions import MlflowException
 
     from src.tracking.locks import own_lock_folder
-    from src.tracking.registry import TrialRegistry
+    from src.tracking.trial_runs import TrialRuns
 
     with contextlib.suppress(MlflowException, OSError):
-        TrialRegistry(client).close_dead(own_lock_folder(project))
+        TrialRuns(client).close_dead(own_lock_folder(project))
 
 
 if __name__ == "__main__":

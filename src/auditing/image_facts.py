@@ -14,9 +14,9 @@ from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
 from src.config import DataConfig, FolderData
+from src.data.class_folders import walk
 from src.data.dataset import list_samples, split_readable
 from src.data.image_cache import ImageCache, Progress, cache_images
-from src.data.layout import walk
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.split import Splits
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from src.common.errors import ThawError
 from src.config import CsvData, FolderData
+from src.data.class_folders import IMAGE_SUFFIXES, find_layout, walk_images
 from src.data.decode import read_image
-from src.data.layout import IMAGE_SUFFIXES, find_layout, walk_images
 from src.data.listing import Image, Listing, Sample, Split, file_stamps
 from src.data.missing_paths import no_such_folder
 from src.data.names import match_classes, some_of

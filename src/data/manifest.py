@@ -11,9 +11,9 @@ from pathlib import Path, PureWindowsPath
 from src.common.errors import ThawError, one_line, printable
 from src.common.shell import setting
 from src.config import CsvData
+from src.data.class_folders import IMAGE_SUFFIXES
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
-from src.data.layout import IMAGE_SUFFIXES
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.missing_paths import likely_path, no_such_file
 from src.data.names import match_classes, split_named

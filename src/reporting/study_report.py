@@ -17,9 +17,9 @@ from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.page import state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import Gallery, draw_all
-from src.tracking.registry import KEY_TAG, TrialRegistry
 from src.tracking.study import Study, as_rows, csv_text, last_of_each
-from src.tracking.trial_records import read_records
+from src.tracking.study_trials import read_records
+from src.tracking.trial_runs import KEY_TAG, TrialRuns
 from src.verdict.importance import Importance, importance
 from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
@@ -98,7 +98,7 @@ def _records(
     objective = objective or _shared_objective(studies)
     every = (run for each in runs.values() for run in each)
     latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
-    return read_records(latest, [study.key for study in studies.values()], TrialRegistry(client), objective)
+    return read_records(latest, [study.key for study in studies.values()], TrialRuns(client), objective)
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:

@@ -29,8 +29,8 @@ from src.tracking.environment import git_tags, package_versions
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import Run, as_yaml, started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, tracking_uri
-from src.tracking.registry import KEY_TAG, TrialRegistry
 from src.tracking.study import StudyContext
+from src.tracking.trial_runs import KEY_TAG, TrialRuns
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
 from src.trial.plan import Plan, make_plan
@@ -123,17 +123,17 @@ def run_trial(
 
 
 def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
-    key, memory = trial_key(plan), TrialRegistry(environment.client)
-    answer = _find_reusable(plan, key, memory, environment)
+    key, trial_runs = trial_key(plan), TrialRuns(environment.client)
+    answer = _find_reusable(plan, key, trial_runs, environment)
     if answer:
         return answer
     name = _run_name(plan)
     with environment.lock_folder.claim(
         key, lambda: environment.terminal.note(f"{name}: another process trains this trial; waiting")
     ):
-        memory.close_dead(environment.lock_folder, mine=key)
+        trial_runs.close_dead(environment.lock_folder, mine=key)
         answer = _find_reusable(
-            plan, key, memory, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
+            plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
         )
         return answer or TrialResult(_train(plan, key, environment), answered=False)
 
@@ -146,7 +146,7 @@ def _lost_text(run: FoundRun) -> str:
 def _find_reusable(
     plan: Plan,
     key: str,
-    memory: TrialRegistry,
+    trial_runs: TrialRuns,
     environment: _Environment,
     lost: Callable[[FoundRun], None] = lambda _: None,
 ) -> TrialResult | None:
@@ -155,19 +155,19 @@ def _find_reusable(
         return None
     needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, environment.member)
-    found = memory.finished_with_model(key, lost, needed) if asks else memory.finished(key, needed)
+    found = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
     if found is None:
         return None
     from_the_data = baselines(plan.dataset)
     if environment.member:
         environment.member.take_in(environment.client, found)
-        memory.complete(found, from_the_data)
+        trial_runs.complete(found, from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
     environment.terminal.note(
         f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
     said = {"objective": plan.trial.objective} | from_the_data
-    return TrialResult(memory.summary(found) | said, answered=True)
+    return TrialResult(trial_runs.summary(found) | said, answered=True)
 
 
 def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from src.reporting.classes import write_classes
 from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
-from src.tracking.registry import MODEL_TAG
 from src.tracking.saved_model import save_model
+from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import Predictions, predict_validation

@@ -16,8 +16,8 @@ import pytest
 from src.report import main
 from src.reporting.study_report import make_joint_report, make_report
 from src.tracking.locks import WORKPLACE_TAG, LockFolder
-from src.tracking.registry import KEY_TAG
 from src.tracking.study import Study
+from src.tracking.trial_runs import KEY_TAG
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
