@@ -280,7 +280,11 @@ LAYOUTS = [
     Odd("an unpacked archive of a Mac", T, both(photos(at="photos/photos"), put("__MACOSX/photos/train/ash/._a.png"),
         put(".DS_Store")), ("the class folders are below photos/", COUNTS), works=True),
     Odd("what Windows and cameras leave", T, both(STD, put("train/ash/Thumbs.db"), put("train/ash/desktop.ini"),
-        put("train/ash/._ash.jpg"), put("train/ash/.hidden/a.jpg")), (COUNTS,), ("no image",), works=True),
+        put("train/ash/._ash.jpg"), put("train/ash/.hidden/a.jpg"), put("train/ash/@eaDir/a.jpg")),
+        ("skipped: not images: 1 .db, 1 .ini", COUNTS), ("no image",), works=True),
+    Odd("what phones and editors leave beside images", T, both(STD, *(put(f"train/{name}/a{end}") for end in (".xmp", ".aae",
+        ".json") for name in ("ash", "birch")), put("val/ash/.DS_Store"), put("train/ash/live.MOV")),
+        ("skipped: not images: 2 .aae, 2 .json, 2 .xmp, 1 .DS_Store, 1 .mov", COUNTS), works=True),
     Odd("links in circles", T, both(STD, link("photos/train/ash/up", ".."), link("photos/train/ash/loop", "loop")),
         ("no files (links to nothing or back, pipes), so they play no part: train/ash/loop, train/ash/up", COUNTS), works=True),
 ]  # fmt: skip
@@ -303,7 +307,9 @@ IMAGES = [
     Odd("a truncated JPEG", T, both(STD, truncated), ("train/ash/cut.jpg (image file is truncated", COUNTS), works=True),
     Odd("a film, a PDF and a text beside the images", T, both(STD, put("train/ash/a.mp4", b"\0\0\0 ftypmp42"),
         put("train/ash/b.pdf", b"%PDF-1.4"), put("train/ash/c.txt")),
-        ("3 of 21 files are no image: train/ash/a.mp4 (of no image format that is read here)", "raise data.max_unreadable (0.05)")),
+        ("skipped: not images: 1 .mp4, 1 .pdf, 1 .txt", COUNTS), works=True),
+    Odd("three files that are called like images and are none", T, both(STD, *(put(f"train/ash/{name}.jpg") for name in "abc")),
+        ("3 of 21 files are no image: train/ash/a.jpg (of no image format that is read here)", "raise data.max_unreadable (0.05)")),
     Odd("an image of 60,000 × 60,000 px in a few bytes", T, both(STD, bomb),
         ("train/ash/bomb.png (Image size (3600000000 pixels) exceeds limit", COUNTS), works=True),
     Odd("an image of one pixel, and one of 3,000 × 1", T, both(STD, picture("one.png", Image.new("RGB", (1, 1))),
@@ -395,8 +401,10 @@ SETTINGS = [
 ]  # fmt: skip
 
 OTHERS = [
-    Odd("an audit of images, films and texts", A, both(STD, put("train/ash/a.mp4"), put("notes.txt"), put("train/ash/Thumbs.db")),
-        ("1 file is no image: train/ash/a.mp4.", "2 files play no part"), works=True),
+    Odd("an audit of images, films, texts and thumbnails", A, both(STD, put("train/ash/a.jpg"), put("notes.txt"), put("train/ash/a.mp4"),
+        put("train/ash/@eaDir/a.jpg"), put(".thumbnails/a.jpg")),
+        ("1 file is no image: train/ash/a.jpg.", "4 files play no part: ", "1 in a system's folder (@eaDir)", "1 not an image (.mp4)"),
+        works=True),
     Odd("an audit of one class", A, photos("ash"), ("one class only (ash); two or more are needed",)),
     Odd("an audit as a sweep", A + " -m seed=0,1", STD, ("leave -m out",)),
     Odd("classes of which one is nine tenths", T, both(photos("ash", train=18, val=9), photos("birch", train=2, val=1)),

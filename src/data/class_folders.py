@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from src.common.errors import ThawError, one_line
 from src.common.shell import setting
@@ -14,8 +14,18 @@ IMAGE_SUFFIXES = {
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
     ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
 }  # fmt: skip
-_NO_IMAGES = {"thumbs.db", "desktop.ini"}
-_NO_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
+_OTHER_SUFFIXES = {
+    ".aae", ".avi", ".csv", ".db", ".doc", ".docx", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk",
+    ".log", ".m4v", ".md", ".mov", ".mp3", ".mp4", ".pdf", ".py", ".rtf", ".tsv", ".txt", ".url", ".wav", ".xls",
+    ".xlsx", ".xml", ".xmp", ".yaml", ".yml",
+}  # fmt: skip
+"""Of files that lie beside images: notes, edits, films, what systems write."""
+
+_FINDERS_FILE = ".ds_store"
+_SYSTEM_FOLDERS = {
+    "__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "__pycache__",
+    ".ipynb_checkpoints", ".thumbnails", ".trashes", ".spotlight-v100", ".fseventsd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,23 +109,70 @@ def _other_splits(root: Path) -> list[str]:
     )
 
 
-def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files below `folder`, sorted, and what is no file there (pipes, links to nothing or back).
+@dataclass(frozen=True)
+class Found:
+    """What is below a folder, each sorted.
+
+    Attributes:
+        images: files that may be images; their content says whether they are.
+        not_images: files that are called otherwise, such as notes and films.
+        no_files: pipes, links to nothing or back.
+    """
+
+    images: tuple[Path, ...]
+    not_images: tuple[Path, ...]
+    no_files: tuple[Path, ...]
+
+
+def walk_images(folder: Path) -> Found:
+    """Return what is below `folder`.
 
     Links are followed, but no folder is entered twice, and none that holds `folder`. Hidden files and folders, and
-    those that systems leave, are not counted.
+    folders that systems make, are not counted.
 
     Raises:
         ThawError: a folder cannot be read.
     """
-    files: list[Path] = []
-    others: list[Path] = []
     try:
-        for path in walk(folder):
-            (files if path.is_file() else others).append(path)
+        paths = [(path, path.is_file()) for path in walk(folder)]
     except OSError as error:
         raise _no_access(error, folder) from error
-    return files, others
+    files = [path for path, is_file in paths if is_file]
+    return Found(
+        tuple(path for path in files if not _is_called_otherwise(path.name)),
+        tuple(path for path in files if _is_called_otherwise(path.name)),
+        tuple(path for path, is_file in paths if not is_file),
+    )
+
+
+def _is_called_otherwise(name: str) -> bool:
+    return name.lower() == _FINDERS_FILE or Path(name).suffix.lower() in _OTHER_SUFFIXES
+
+
+def kind_of_file(path: Path) -> str:
+    """Return what files like `path` are counted by: the suffix, or the name where it has none.
+
+    >>> kind_of_file(Path("a/IMG_1.XMP")), kind_of_file(Path("a/.DS_Store"))
+    ('.xmp', '.DS_Store')
+    """
+    return path.suffix.lower() or path.name
+
+
+def why_skipped(below: PurePath) -> str:
+    """Return why a file, `below` the data's root, is not counted; "" where its name says nothing against it.
+
+    >>> why_skipped(PurePath("ash/@eaDir/a.jpg")), why_skipped(PurePath("ash/.cache/a.jpg"))
+    ("in a system's folder (@eaDir)", "hidden: its name, or its folder's, starts with a dot")
+    >>> why_skipped(PurePath("ash/a.xmp")), why_skipped(PurePath("ash/a.jpg"))
+    ('not an image (.xmp)', '')
+    """
+    system = next((part for part in below.parts[:-1] if part.lower() in _SYSTEM_FOLDERS), "")
+    if system:
+        return f"in a system's folder ({system})"
+    if _is_called_otherwise(below.name) and all(map(_counts, below.parts)):
+        return f"not an image ({kind_of_file(Path(below))})"
+    is_hidden = any(part.startswith(".") for part in below.parts)
+    return "hidden: its name, or its folder's, starts with a dot" if is_hidden else ""
 
 
 def walk(folder: Path, *, every: bool = False) -> Iterator[Path]:
@@ -149,7 +206,8 @@ def _no_access(error: OSError, folder: Path) -> ThawError:
 
 
 def _counts(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in _NO_IMAGES | _NO_FOLDERS
+    lower = name.lower()
+    return lower == _FINDERS_FILE or not (lower.startswith(".") or lower in _SYSTEM_FOLDERS)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -215,7 +273,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{folder.path}/ lacks class folders: it holds {len(folder.images)} loose images ({folder.images[0]}, …); "
             "put those of each class into a folder of its own, or move it away"
         )
-    with_images = [path for path in folder.folders if walk_images(path)[0]]
+    with_images = [path for path in folder.folders if walk_images(path).images]
     empty = [path for path in folder.folders if path not in with_images]
     if not with_images or (empty and split == "train"):
         raise ThawError(
@@ -254,7 +312,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
                 f"{beside}: point data.root at the folder that is meant, as in {setting('data.root', child.path)}"
             )
-    with_images = [child for child in children if walk_images(child.path)[0]]
+    with_images = [child for child in children if walk_images(child.path).images]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
     lines += _no_part(top.path, "in no class folder", top.images)

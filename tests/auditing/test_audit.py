@@ -69,7 +69,7 @@ def test_unreadable_and_skipped_files_are_named_with_their_reason(audited: tuple
     assert set(unreadable) == {"train/ash/broken.jpg", "train/ash/empty.jpg"}
     assert unreadable["train/ash/empty.jpg"] == "an empty file (0 bytes)"
     skipped = {row["path"]: row["details"] for row in of_kind(audited[0], "skipped")}
-    assert skipped["notes.txt"] == "in no class folder"
+    assert skipped["notes.txt"] == "not an image (.txt)"
     assert "hidden" in skipped["train/ash/.hidden.png"]
 
 
