@@ -174,15 +174,15 @@ def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:
     belongs = environment.member.tags() if environment.member else {}
     tags = {KEY_TAG: key, **environment.lock_folder.tags, **belongs, **environment.origin}
     name, clock = _run_name(plan), environment.clock
+    with clock.part("tensorflow"):  # before the run begins: where Keras does not start, there is none to fail
+        from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
+
+        runtime.set_threads(plan.trial.runtime)
+        from src.trial.train_and_evaluate import train_and_evaluate
     _clear(environment.output)
     with started_run(environment.client, environment.experiment, name, environment.began_ms, tags) as run:
         with clock.part("tracking"):
             _describe(plan, run)
-        with clock.part("tensorflow"):
-            from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
-
-            runtime.set_threads(plan.trial.runtime)
-            from src.trial.train_and_evaluate import train_and_evaluate
         shared_features = environment.member.shared_features if environment.member else SharedFeatures()
         keeps_model = _keeps_model(plan.trial, environment.member)
         measured = train_and_evaluate(
@@ -241,7 +241,7 @@ def _warning_of_guessing(plan: Plan, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _describe(plan: Plan, run: Run) -> None:
-    """Log all that is known of the trial before TensorFlow starts."""
+    """Log all that is known of the trial before it trains."""
     dataset, depth = plan.dataset, _last_depth(plan)
     tags = {
         "data_fingerprint": dataset.fingerprint,

@@ -87,6 +87,7 @@ def test_weights_that_cannot_be_downloaded_are_told_with_those_that_need_no_down
     assert len(done.stdout.splitlines()) <= 1  # Keras says what it downloads
     (line,) = done.stderr.splitlines()
     assert line.startswith("thaw: ImageNet weights of mobilenetv3small cannot be downloaded")
+    assert f": copy them to {tmp_path}/keras/models from a machine that can" in line
     assert line.endswith("; or audit with the embedded weights: backbone=mobilenetv2 weights=formula")
     assert files_of(tmp_path / "out") == {}
 
