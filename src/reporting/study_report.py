@@ -1,5 +1,6 @@
 """A study's report: what its runs say, judged, drawn and written to a folder."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,15 +9,18 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
+from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
-from src.reporting.page import state_of, write_page
+from src.reporting.page import is_report, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
-from src.reporting.study_figures import Gallery, draw_all
+from src.reporting.study_figures import NAMES, Gallery, draw_all
+from src.tracking.locks import own_lock_folder
 from src.tracking.study import Study, as_rows, csv_text, last_of_each
 from src.tracking.study_trials import read_records
 from src.tracking.trial_runs import KEY_TAG, TrialRuns
@@ -44,6 +48,35 @@ class Report:
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
         return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+
+
+def report_to(
+    out: Path, client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None
+) -> Report:
+    """Report to a folder of the user's choice, as :func:`make_joint_report`, once dead runs are closed.
+
+    Raises:
+        ThawError: `out` is a file, or holds others' files of a report's names; or as there.
+    """
+    _spare_others(out)
+    with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
+        TrialRuns(client).close_dead(own_lock_folder(PROJECT))
+    return make_joint_report(client, studies, out, objective)
+
+
+def _spare_others(out: Path) -> None:
+    """Refuse a file, and a folder that has files of a report's names and no report, such as a trial's own figures.
+
+    Raises:
+        ThawError: it is one.
+    """
+    if out.exists() and not out.is_dir():
+        raise ThawError(f"report folder {out}: is a file; give a folder")
+    names = [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"]
+    others = [name for name in names if (out / name).exists()]
+    page = out / "report.html"
+    if (others or page.exists()) and not is_report(page):
+        raise ThawError(f"report folder {out}: {(*others, page.name)[0]} is of no report; give another folder")
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
