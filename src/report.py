@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import ThawError, one_line
 from src.common.metrics import METRICS, known_objective
 
@@ -22,11 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--objective", help=_OBJECTIVE_HELP)
     options = parser.parse_args(arguments)
     try:
-        _report(list(dict.fromkeys(options.study)), options.tracking_uri, options.out, options.objective)
+        lines = _report(list(dict.fromkeys(options.study)), options.tracking_uri, options.out, options.objective)
     except ThawError as error:
         return _refuse(one_line(error, 2000))
     except OSError as error:
         return _refuse(one_line(f"--out {error.filename or options.out}: {error.strerror or error}", 2000))
+    for line in lines:
+        print(one_line(line, 2000))
     return 0
 
 
@@ -35,7 +38,7 @@ def _refuse(line: str) -> int:
     return 1
 
 
-def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | None) -> None:
+def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | None) -> list[str]:
     from src.common.project import PROJECT
     from src.reporting.study_report import report_to
     from src.tracking.mlflow_store import existing_store
@@ -44,10 +47,9 @@ def _report(names: Sequence[str], uri: str | None, out: Path, objective: str | N
     chosen = known_objective("--objective ", objective)
     client = existing_store(uri, PROJECT)
     report = report_to(out, client, {name: find_study(client, name) for name in names}, chosen)
-    print(one_line(report.name))
-    for line in report.lines():
-        print(one_line(line, 2000))
+    return [report.name, *report.lines()]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

@@ -18,7 +18,6 @@ from src.config import unknown_key
 
 _ENVIRONMENT_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
-    errno.EPIPE,
 }  # fmt: skip
 
 
