@@ -1,10 +1,13 @@
 """What tests share: tiny photos, a composed configuration, a real MLflow store, and commands run as users run them."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +114,48 @@ def thaw(tmp_path_factory: pytest.TempPathFactory) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mount what options of `mount` say, in a new folder; skip the test where the machine does not let it."""
+    mounted: list[Path] = []
+
+    def mount_with(*options: str) -> Path:
+        target = tmp_path / f"disk{len(mounted)}"
+        target.mkdir()
+        is_allowed = not os.geteuid() and shutil.which("mount") is not None
+        if not is_allowed or subprocess.run(["mount", *options, str(target)], check=False).returncode:
+            pytest.skip("no right to mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
+        mounted.append(target)
+        return target
+
+    yield mount_with
+    for target in mounted:
+        subprocess.run(["umount", "--lazy", str(target)], check=True)
+
+
+@pytest.fixture
+def small_disk(mount: Callable[..., Path]) -> Callable[[str], Path]:
+    """Mount a disk of so many bytes, such as "64k"."""
+    return lambda size: mount("-t", "tmpfs", "-o", f"size={size}", "none")
+
+
+def check_that_the_second_waits(exclusive: Callable[[Callable[[], None]], AbstractContextManager[None]]) -> None:
+    """Hold `exclusive` to letting in one thread at a time, and to calling what it is given where one has to wait."""
+    told, order = threading.Event(), []
+
+    def second() -> None:
+        with exclusive(told.set):
+            order.append("second")
+
+    with exclusive(pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
 
 
 @pytest.fixture(scope="session")

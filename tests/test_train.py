@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -321,20 +322,15 @@ def test_output_that_cannot_be_written_does_not_undo_a_finished_trial(
     assert mlflow.MlflowClient(store_uri).get_run(summary_of(tmp_path)["run_id"]).info.status == "FINISHED"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small disk")
-def test_a_store_on_a_full_disk_is_told_in_a_line(quick: TrialConfig, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(disk)], check=False).returncode:
-        pytest.skip("this machine does not let tests mount a small disk")
-    try:
-        tracking = quick.tracking.model_copy(update={"uri": f"sqlite:///{disk}/mlflow.db"})
-        with pytest.raises(ThawError, match="disk is full") as refusal:
-            run_trial(quick.model_copy(update={"tracking": tracking}), tmp_path / "output")
-        assert len(str(refusal.value)) < 400
-        assert [path.name for path in disk.iterdir()] == [".mlflow.db.lock"]
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+def test_a_store_on_a_full_disk_is_told_in_a_line(
+    quick: TrialConfig, tmp_path: Path, small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("300k")
+    tracking = quick.tracking.model_copy(update={"uri": f"sqlite:///{disk}/mlflow.db"})
+    with pytest.raises(ThawError, match="disk is full") as refusal:
+        run_trial(quick.model_copy(update={"tracking": tracking}), tmp_path / "output")
+    assert len(str(refusal.value)) < 400
+    assert [path.name for path in disk.iterdir()] == [".mlflow.db.lock"]
 
 
 def test_one_bad_job_of_a_sweep_lets_the_others_run(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:
