@@ -55,6 +55,12 @@ def read_dataset(config: DataConfig, side: int, cache: Path) -> Dataset:
     return load_dataset(config, list_samples(config, side), side, cache, 2, lambda *_: None)
 
 
+def shell_words(line: str) -> list[str]:
+    """The words that a shell makes of what is copied into it."""
+    shown = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    return [os.fsdecode(word) for word in shown.split(b"\0")[:-1]]
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes in train/ (8 each), val/ (4) and test/ (4)."""

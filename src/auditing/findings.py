@@ -18,7 +18,7 @@ CONFLICT, ACROSS, WITHIN = "conflicting labels", "near-duplicate across splits",
 SUSPECT, GROUP, SMALL, UNREADABLE, SKIPPED = "suspected label", "group", "small image", "unreadable", "skipped"
 ABSENT = "absent class"
 
-MANIFEST = "manifest.csv"
+PAGE, FINDINGS, MANIFEST = "audit.html", "findings.csv", "manifest.csv"
 
 _COLUMNS = ("kind", "split", "path", "label", "suggested_label", "details", "score")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

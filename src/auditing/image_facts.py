@@ -19,6 +19,7 @@ from src.data.dataset import list_samples, split_readable
 from src.data.folder import as_written
 from src.data.image_cache import ImageCache, Progress, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.remarks import remarks_kept
 from src.data.split import Splits
 
 _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
@@ -111,7 +112,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
     for split in SPLITS:
         for i in splits[split].tolist():
             split_of[i] = split
-    with ThreadPoolExecutor(threads) as pool:
+    with remarks_kept(), ThreadPoolExecutor(threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
     skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
@@ -160,7 +161,7 @@ def _below(path: Path, top: Path) -> str:
 
 def _why_skipped(path: Path, top: Path, *, is_folder: bool) -> str:
     if not path.is_file():
-        return "no file: a pipe, or a link to nothing"
+        return "no file (a pipe, or a link to nothing)"
     return why_skipped(PurePath(_below(path, top))) or (
         "in no class folder" if is_folder else "not named in the manifest"
     )

@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from src.auditing.audit_page import page_text
-from src.auditing.findings import MANIFEST, Audit, all_findings, as_csv, manifest
+from src.auditing.findings import FINDINGS, MANIFEST, PAGE, Audit, all_findings, as_csv, manifest
 from src.auditing.frozen_features import frozen_features
 from src.auditing.groups import Groups, find_groups
 from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
 from src.auditing.statements import Statement, statements
 from src.common.errors import DownloadError, one_line
-from src.common.files import atomic_write
+from src.common.files import atomic_write, exclusive_lock
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
 from src.models.catalog import BackboneSpec
 from src.models.weights import WeightSet
+from src.reporting.page import spare_others
 from src.reporting.terminal import Terminal
 from src.trial.plan import pretrained_of
 
@@ -28,8 +29,9 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
     Nothing is written to MLflow: an audit is of the data, and has no trial's numbers.
 
     Raises:
-        ThawError: bad input, as for a trial; or an image set that cannot be audited.
+        ThawError: bad input, as for a trial; an image set that cannot be audited; others' files in `output`.
     """
+    spare_others(f"hydra.run.dir={output}", output, PAGE, (FINDINGS, MANIFEST))
     spec, weights, side = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
         terminal.bar(f"reading images at {side} px")
@@ -77,14 +79,23 @@ def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:
     """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
     findings = all_findings(audit)
     texts = {
-        "audit.html": page_text(audit, told, findings),
-        "findings.csv": as_csv(findings),
+        PAGE: page_text(audit, told, findings),
+        FINDINGS: as_csv(findings),
         MANIFEST: manifest(audit),
     }
     paths = [audit.output / name for name in texts]
-    for path in paths:  # all at once: files of two audits would not agree
-        path.unlink(missing_ok=True)
-    for path in paths:
-        if texts[path.name]:
-            atomic_write(path, texts[path.name])
+    with exclusive_lock(audit.output / ".audit.lock"):  # files of two audits would not agree
+        _remove(paths)
+        try:
+            for path in paths:
+                if texts[path.name]:
+                    atomic_write(path, texts[path.name])
+        except OSError:
+            _remove(paths)
+            raise
     return [path for path in paths if texts[path.name]]
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in reversed(paths):  # the page last: it says whose the others are
+        path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from src.auditing.findings import MANIFEST, Audit, crossing_groups
 from src.auditing.groups import infer_pattern
 from src.common.errors import one_line
 from src.common.shell import setting
+from src.data.dataset import remark_warnings
 from src.data.listing import SPLITS
 
 _IMBALANCED, _SMALL_CLASS, _ELONGATED = 3.0, 10, 2.0
@@ -138,7 +139,8 @@ def _absent(audit: Audit) -> Iterator[Statement]:
 
 
 def _files(audit: Audit) -> Iterator[Statement]:
-    for line in audit.images.listing.warnings:
+    images = audit.images
+    for line in (*images.listing.warnings, *remark_warnings(images.listing, images.store)):
         yield Statement("files", one_line(line), True)
     unreadable = audit.images.store.unreadable
     if unreadable:

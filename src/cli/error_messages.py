@@ -18,6 +18,7 @@ from src.config import unknown_key
 
 _ENVIRONMENT_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EEXIST, errno.EISDIR,
 }  # fmt: skip
 
 
@@ -40,15 +41,19 @@ def _line(error: Exception) -> str | None:
             return _omegaconf_line(each)
     if isinstance(error, OverrideParseException):
         return one_line(f"cannot read {error.override!r}: {how_to_quote(str(error.override))}")
+    if isinstance(error, OSError) and (line := _system_line(error)):
+        return line
     if isinstance(error, HydraException) or _raised_in_hydra(error):
         return _hydra_line(str(error))
-    if isinstance(error, OSError) and _is_of_the_environment(error):
-        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
     return None
 
 
-def _is_of_the_environment(error: OSError) -> bool:
-    return error.errno in _ENVIRONMENT_ERRORS or "errno = 28" in str(error)  # h5py puts the number into the text
+def _system_line(error: OSError) -> str | None:
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+        return "the folder in which this is typed was removed: change to one that is there"
+    if error.errno in _ENVIRONMENT_ERRORS or "errno = 28" in str(error):  # h5py puts the number into the text
+        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
+    return None
 
 
 def _raised_in_hydra(error: Exception) -> bool:

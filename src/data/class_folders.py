@@ -48,11 +48,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Folder:
-    """What a folder holds: sub-folders, and files that are named like images."""
+    """What a folder holds: sub-folders, files that are named like images, and links that lead nowhere."""
 
     path: Path
     folders: tuple[Path, ...]
     images: tuple[str, ...]
+    lost_links: tuple[str, ...]
 
     @property
     def splits(self) -> dict[Split, Path]:
@@ -162,7 +163,7 @@ def why_skipped(below: PurePath) -> str:
     """Return why a file, `below` the data's root, is not counted; "" where its name says nothing against it.
 
     >>> why_skipped(PurePath("ash/@eaDir/a.jpg")), why_skipped(PurePath("ash/.cache/a.jpg"))
-    ("in a system's folder (@eaDir)", "hidden: its name, or its folder's, starts with a dot")
+    ("in a system's folder (@eaDir)", "hidden (its name, or its folder's, starts with a dot)")
     >>> why_skipped(PurePath("ash/a.xmp")), why_skipped(PurePath("ash/a.jpg"))
     ('not an image (.xmp)', '')
     """
@@ -172,7 +173,7 @@ def why_skipped(below: PurePath) -> str:
     if _is_called_otherwise(below.name) and all(map(_counts, below.parts)):
         return f"not an image ({kind_of_file(Path(below))})"
     is_hidden = any(part.startswith(".") for part in below.parts)
-    return "hidden: its name, or its folder's, starts with a dot" if is_hidden else ""
+    return "hidden (its name, or its folder's, starts with a dot)" if is_hidden else ""
 
 
 def walk(folder: Path, *, every: bool = False) -> Iterator[Path]:
@@ -202,7 +203,7 @@ def _raise(error: OSError) -> None:
 
 
 def _no_access(error: OSError, folder: Path) -> ThawError:
-    return ThawError(f"{error.filename or folder}: {error.strerror}; make it readable, or move it away")
+    return ThawError(f"{one_line(error.filename or folder, 300)}: {error.strerror}; make it readable, or move it away")
 
 
 def _counts(name: str) -> bool:
@@ -220,17 +221,19 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _look(path: Path) -> _Folder:
-    folders, images = [], []
+    folders, images, lost_links = [], [], []
     try:
         with os.scandir(path) as entries:
-            for entry in entries:
-                if _counts(entry.name) and _is_folder(entry):
+            for entry in (each for each in entries if _counts(each.name)):
+                if _is_folder(entry):
                     folders.append(path / entry.name)
-                elif _counts(entry.name) and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                elif entry.is_symlink() and not (path / entry.name).exists():
+                    lost_links.append(entry.name)
+                elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     images.append(entry.name)
     except OSError as error:
         raise _no_access(error, path) from error
-    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)))
+    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(lost_links)))
 
 
 def _descended(folder: _Folder) -> _Folder:
@@ -252,7 +255,7 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     beside = [folder for folder in top.folders if folder not in splits.values()]
     found: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
-    lines += _no_part(top.path, "in no split", top.images)
+    lines += _no_part(top.path, "in no split", top.images) + _lost(top)
     for split, path in splits.items():
         parent, more = _class_parent(split, _look(path))
         found += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
@@ -280,7 +283,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{empty[0] if empty and with_images else folder.path}/ is empty: put photos there, or remove it"
         )
     _refuse_same_folders(folder.path, [_look(path) for path in with_images])
-    return folder, lines + _no_part(folder.path, "in no class folder", folder.images)
+    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _lost(folder)
 
 
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
@@ -315,7 +318,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
     with_images = [child for child in children if walk_images(child.path).images]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
-    lines += _no_part(top.path, "in no class folder", top.images)
+    lines += _no_part(top.path, "in no class folder", top.images) + _lost(top)
     lines += _containers_as_classes(top.path, with_images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
 
@@ -345,6 +348,10 @@ def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
             "val/ test/, or point data.root at one of the folders, as in "
             f"{setting('data.root', classes[0].path)}, or use data=csv"
         )
+
+
+def _lost(folder: _Folder) -> list[str]:
+    return _no_part(folder.path, "a link that leads nowhere", folder.lost_links)
 
 
 def _no_part(parent: Path, why: str, names: Sequence[str]) -> list[str]:

@@ -72,7 +72,7 @@ def load_dataset(
     """
     store = cache_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
-    warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
+    warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
@@ -140,7 +140,8 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache
     return [f"skipped: {text}"]
 
 
-def _remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
+def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
+    """Return a line on the files of which a decoder warned, if there are any."""
     if not store.remarks:
         return []
     files = f"{len(store.remarks)} of {len(listing.samples)} files"

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.common.errors import ThawError
+from src.common.errors import ThawError, one_line
 from src.config import CsvData, FolderData
 from src.data.class_folders import IMAGE_SUFFIXES, Found, find_layout, kind_of_file, walk_images
 from src.data.decode import read_image
-from src.data.listing import Image, Listing, Sample, Split, file_stamps
+from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_places
 from src.data.missing_paths import no_such_folder
 from src.data.names import match_classes, some_of
 
@@ -40,8 +40,23 @@ def list_folder(config: FolderData) -> Listing:
             label, below = classes[folder.split, folder.name], path.relative_to(folder.path)
             group = _group(config.group_pattern, label, below)
             samples.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
+    _refuse_two_labels(layout.top, samples)
     lines = [*layout.lines, *lines, *_left_out(layout.top, [found for _, found in walked])]
     return list_files(config, str(layout.top), samples, lines)
+
+
+def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> None:
+    """Refuse images that links put into two classes.
+
+    Raises:
+        ThawError: there is one.
+    """
+    first: dict[Path, Sample] = {}
+    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
+        other = first.setdefault(place, sample)
+        if other.label != sample.label:
+            names = f"{one_line(other.name, 200)} and {one_line(sample.name, 200)}"
+            raise ThawError(f"{top}: {names} are one file in two classes; remove one of the links")
 
 
 def _left_out(top: Path, found: Sequence[Found]) -> list[str]:

@@ -20,7 +20,7 @@ def no_such_folder(path: Path) -> str:
     'no such folder'
     """
     if not path.is_file():
-        return _not_there(path, "folder")
+        return "is a pipe or a device, not a folder" if path.exists() else _not_there(path, "folder")
     if path.suffix.lower() in _ARCHIVES:
         return "is an archive, not a folder: unpack it, and give the folder that it makes"
     if path.suffix.lower() in _TABLES:
@@ -34,7 +34,9 @@ def no_such_file(path: Path) -> str:
     >>> no_such_file(Path("/nowhere.csv"))
     'No such file'
     """
-    return "is a folder, not a file" if path.is_dir() else _not_there(path, "file")
+    if path.is_dir():
+        return "is a folder, not a file"
+    return "is a pipe or a device, not a file" if path.exists() else _not_there(path, "file")
 
 
 def _not_there(path: Path, kind: str) -> str:

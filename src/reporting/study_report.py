@@ -17,7 +17,7 @@ from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
-from src.reporting.page import is_report, state_of, write_page
+from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
 from src.tracking.locks import own_lock_folder
@@ -28,6 +28,7 @@ from src.verdict.importance import Importance, importance
 from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
 
+PAGE = "report.html"
 _MOST_NAMED = 5
 
 
@@ -58,25 +59,10 @@ def report_to(
     Raises:
         ThawError: `out` is a file, or holds others' files of a report's names; or as there.
     """
-    _spare_others(out)
+    spare_others(f"report folder {out}", out, PAGE, [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"])
     with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
         TrialRuns(client).close_dead(own_lock_folder(PROJECT))
     return make_joint_report(client, studies, out, objective)
-
-
-def _spare_others(out: Path) -> None:
-    """Refuse a file, and a folder that has files of a report's names and no report, such as a trial's own figures.
-
-    Raises:
-        ThawError: it is one.
-    """
-    if out.exists() and not out.is_dir():
-        raise ThawError(f"report folder {out}: is a file; give a folder")
-    names = [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"]
-    others = [name for name in names if (out / name).exists()]
-    page = out / "report.html"
-    if (others or page.exists()) and not is_report(page):
-        raise ThawError(f"report folder {out}: {(*others, page.name)[0]} is of no report; give another folder")
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
@@ -101,7 +87,7 @@ def make_joint_report(
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
-        out / "report.html",
+        out / PAGE,
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)

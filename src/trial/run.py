@@ -117,7 +117,7 @@ def run_trial(
         result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         for line in _warning_of_guessing(plan, result.summary):
             terminal.note(line)
-        atomic_write(output / "summary.json", summary_text(result.summary))
+        atomic_write(output / _SUMMARY, summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
 
@@ -200,21 +200,21 @@ def _keeps_model(trial: TrialConfig, member: StudyContext | None) -> bool:
 
 
 _MARKER = ".thaw-trial"
-_LEFT_BY_TRIALS = ("figures", "model")
+_LEFT_BY_TRIALS, _SUMMARY = ("figures", "model"), "summary.json"
 
 
 def _check_output(output: Path) -> None:
     """Make `output` a trial's own folder, without an earlier trial's summary.
 
     Raises:
-        ThawError: it holds folders with a trial's names that no trial made.
+        ThawError: it holds files or folders with a trial's names that no trial made.
     """
     output.mkdir(parents=True, exist_ok=True)
-    found = [name for name in _LEFT_BY_TRIALS if (output / name).exists()]
+    found = [name for name in (*_LEFT_BY_TRIALS, _SUMMARY) if (output / name).exists()]
     if found and not (output / _MARKER).exists():
-        raise ThawError(f"hydra.run.dir={output}: holds {found[0]}/ that no trial made; choose another folder")
+        raise ThawError(f"hydra.run.dir={output}: holds {found[0]} that no trial made; choose another folder")
     (output / _MARKER).touch()
-    (output / "summary.json").unlink(missing_ok=True)
+    (output / _SUMMARY).unlink(missing_ok=True)
 
 
 def _clear(output: Path) -> None:

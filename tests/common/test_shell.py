@@ -1,8 +1,6 @@
 """Settings that messages tell, copied into a shell: the command reads the very text, whatever characters it has."""
 
-import os
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from src.cli.command_line import as_hydra_reads
 from src.common.errors import one_line
 from src.common.shell import setting, shell_word
-from tests.conftest import Compose
+from tests.conftest import Compose, shell_words
 
 ODD = [
     "photos", "my photos (2024)", "it's", 'say "x"', "a,b", "a=b", "[1] {x: y}", "$HOME", "${x}", "\\${x}", "a\\",
@@ -35,8 +33,7 @@ def read_by_hydra(words: list[str], *options: str) -> str:
 @pytest.mark.parametrize("options", [(), ("-m",)])
 def test_an_odd_folder_is_read_as_it_is(composed: Compose, text: str, options: tuple[str, ...]) -> None:
     typed = setting("data.root", text)
-    shown = subprocess.run(["bash", "-c", f"printf %s {typed}"], capture_output=True, check=True).stdout
-    assert read_by_hydra([os.fsdecode(shown)], *options) == text
+    assert read_by_hydra(shell_words(typed), *options) == text
     assert one_line(typed, 10_000) == typed  # messages fold blanks and escape what a terminal would obey
 
 
@@ -52,9 +49,7 @@ def test_what_fits_on_a_line_is_read_as_it_is(composed: Compose, text: str) -> N
 @settings(max_examples=50)
 @given(texts=st.lists(TEXTS, max_size=20))
 def test_words_are_words_to_a_shell(texts: list[str]) -> None:
-    line = " ".join(map(shell_word, texts))
-    shown = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
-    assert shown.decode() == "".join(f"{text}\0" for text in texts or [""])
+    assert shell_words(" ".join(map(shell_word, texts))) == (texts or [""])
 
 
 def test_paths_are_settings_too() -> None:

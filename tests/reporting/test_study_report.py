@@ -324,7 +324,7 @@ def test_a_folder_of_other_files_is_spared(
     arguments = ["--study", "spares", "--tracking-uri", store_uri, "--out", str(tmp_path)]
     (tmp_path / "curves.png").write_text("a trial's")
     assert main(arguments) == 1
-    assert f"report folder {tmp_path}: curves.png is of no report" in capsys.readouterr().err
+    assert f"report folder {tmp_path}: curves.png lies there, and Thaw did not write it" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
     assert (tmp_path / "curves.png").read_text() == "a trial's"
     (tmp_path / "report.html").write_text("a test runner's")
@@ -361,7 +361,9 @@ def test_the_api_spares_the_same_folders_and_closes_the_same_runs(
     study = ApiStudy.load("from Python", store_uri)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "curves.png").write_text("a trial's")
-    with pytest.raises(ThawError, match=r"mine: curves\.png is of no report; give another folder"):
+    with pytest.raises(
+        ThawError, match=r"mine: curves\.png lies there, and Thaw did not write it; give another folder"
+    ):
         study.report(tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["curves.png"]
     assert study.report(tmp_path / "out").lines()[0] == "5 trials: 4 finished, 1 killed."
