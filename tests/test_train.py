@@ -187,6 +187,13 @@ def test_threads_are_bound_where_the_layers_are_not_known_yet(
     assert done.returncode == 0, done.stderr
 
 
+def test_a_summary_that_no_trial_wrote_is_left_alone(quick: TrialConfig, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("precious")
+    with pytest.raises(ThawError, match=r"holds summary\.json that no trial made"):
+        run_trial(quick, tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+
+
 def test_folders_that_no_trial_made_are_left_alone(quick: TrialConfig, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.bin").write_text("precious")
@@ -301,6 +308,7 @@ def test_a_whole_network_is_known_as_one_however_it_is_spelled(
 
 
 def test_a_failed_trial_leaves_no_earlier_summary(quick: TrialConfig, tmp_path: Path, composed: Compose) -> None:
+    (tmp_path / ".thaw-trial").touch()  # as an earlier trial leaves it
     (tmp_path / "summary.json").write_text("{}")
     too_deep = quick.schedule["training"].model_copy(update={"unfrozen": 99})
     with pytest.raises(ThawError, match="lenet5 has 6 layers"):
