@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from src.cli.signals import closed_pipe_ends_quietly
+
 ENTRIES = ("train", "report", "audit", "gallery", "pretrain", "probe")
 
 
@@ -19,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with closed_pipe_ends_quietly():
+        main()

@@ -145,13 +145,11 @@ class Study:
         """Write report.html, figures, trials.csv and verdict.json to the folder `out`, and return the report.
 
         Raises:
-            ThawError: no such objective.
+            ThawError: no such objective; or `out` is a file, or holds others' files of a report's names.
         """
-        from src.reporting.study_report import make_joint_report
+        from src.reporting.study_report import report_to
 
-        return make_joint_report(
-            self.client, {self.name: self.run}, Path(out), known_objective("objective=", objective)
-        )
+        return report_to(Path(out), self.client, {self.name: self.run}, known_objective("objective=", objective))
 
 
 def _text(value: Value) -> str:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import one_line
 from src.demo.trees.species_sheet import species_sheet
 
@@ -30,4 +31,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import ThawError, one_line
 
 
@@ -28,4 +29,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

@@ -1,10 +1,13 @@
 """What tests share: tiny photos, a composed configuration, a real MLflow store, and commands run as users run them."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,8 @@ from PIL import Image
 
 from src.cli.composition import prepare, trial_config
 from src.common.project import CONF, PROJECT
-from src.config import TrialConfig
+from src.config import DataConfig, TrialConfig
+from src.data.dataset import Dataset, list_samples, load_dataset
 from tests.typist import HEAVY, Typist
 
 settings.register_profile("thaw", deadline=None, derandomize=True)
@@ -45,6 +49,17 @@ def make_photos(root: Path, counts: dict[str, int], classes: tuple[str, ...] = C
                 path = root / split / name / f"{name}_{i:02}.png"
                 save_photo(path, colours[k], seed=zlib.crc32(f"{split} {k} {i}".encode()))
     return root
+
+
+def read_dataset(config: DataConfig, side: int, cache: Path) -> Dataset:
+    """The data that `config` names, decoded as a trial decodes them."""
+    return load_dataset(config, list_samples(config, side), side, cache, 2, lambda *_: None)
+
+
+def shell_words(line: str) -> list[str]:
+    """The words that a shell makes of what is copied into it."""
+    shown = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    return [os.fsdecode(word) for word in shown.split(b"\0")[:-1]]
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +135,48 @@ def thaw(tmp_path_factory: pytest.TempPathFactory, heavy_typist: Typist) -> Comm
         )
 
     return run
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mount what options of `mount` say, in a new folder; skip the test where the machine does not let it."""
+    mounted: list[Path] = []
+
+    def mount_with(*options: str) -> Path:
+        target = tmp_path / f"disk{len(mounted)}"
+        target.mkdir()
+        is_allowed = not os.geteuid() and shutil.which("mount") is not None
+        if not is_allowed or subprocess.run(["mount", *options, str(target)], check=False).returncode:
+            pytest.skip("no right to mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
+        mounted.append(target)
+        return target
+
+    yield mount_with
+    for target in mounted:
+        subprocess.run(["umount", "--lazy", str(target)], check=True)
+
+
+@pytest.fixture
+def small_disk(mount: Callable[..., Path]) -> Callable[[str], Path]:
+    """Mount a disk of so many bytes, such as "64k"."""
+    return lambda size: mount("-t", "tmpfs", "-o", f"size={size}", "none")
+
+
+def check_that_the_second_waits(exclusive: Callable[[Callable[[], None]], AbstractContextManager[None]]) -> None:
+    """Hold `exclusive` to letting in one thread at a time, and to calling what it is given where one has to wait."""
+    told, order = threading.Event(), []
+
+    def second() -> None:
+        with exclusive(told.set):
+            order.append("second")
+
+    with exclusive(pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
 
 
 @pytest.fixture(scope="session")

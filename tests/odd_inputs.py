@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
 from tests.conftest import CLASSES, make_photos, save_photo
@@ -201,6 +202,68 @@ def forms(here: Path) -> None:
     make_photos(here / "photos", {"val": 2}, (unicodedata.normalize("NFD", "Äsche"), "birch"))
 
 
+def multi_picture(here: Path) -> None:
+    """A CMYK JPEG, and one of two pictures as 3D cameras save them."""
+    folder = here / "photos" / "train" / "ash"
+    Image.new("CMYK", (40, 40), (10, 90, 30, 40)).save(folder / "cmyk.jpg")
+    Image.new("RGB", (40, 40), "red").save(
+        folder / "mpo.jpg", format="MPO", save_all=True, append_images=[Image.new("RGB", (40, 40), "blue")]
+    )
+
+
+def large_png(here: Path) -> None:
+    """A PNG of 30,000 × 30,000 px that is whole, and a JPEG that is no more than large."""
+    folder = here / "photos" / "train" / "ash"
+    Image.new("1", (30_000, 30_000)).save(folder / "large.png")
+    Image.new("L", (9000, 9000)).save(folder / "large.jpg")
+
+
+def much_text(here: Path) -> None:
+    """A PNG with 70 MB of text in 70 kB."""
+    text = PngInfo()
+    text.add_text("note", "a" * 70_000_000, zip=True)
+    Image.new("RGB", (40, 40)).save(here / "photos" / "train" / "ash" / "text.png", pnginfo=text)
+
+
+def hollow(here: Path) -> None:
+    """A file of a terabyte that takes no place."""
+    with (here / "photos" / "train" / "ash" / "hollow.jpg").open("wb") as file:
+        file.truncate(10**12)
+
+
+def deep(here: Path) -> None:
+    """Folders in folders until a path is too long for the system."""
+    before = Path.cwd()
+    os.chdir(here / "photos" / "train" / "ash")
+    for _ in range(25):
+        Path("e" * 200).mkdir()
+        os.chdir("e" * 200)
+    os.chdir(before)
+
+
+def odd_exif(here: Path) -> None:
+    """EXIF that ends too soon, times of no calendar, an orientation that there is not."""
+    folder, image = here / "photos" / "train" / "ash", Image.new("RGB", (40, 40), "red")
+    image.save(folder / "short.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 200)
+    for k, (tag, value) in enumerate([(0x9003, "0000:00:00 00:00:00"), (0x9003, "9999:12:31 23:59:59")]):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[tag] = value
+        image.save(folder / f"time{k}.jpg", exif=exif)
+    exif = Image.Exif()
+    exif[0x0112] = 99
+    image.save(folder / "turned.jpg", exif=exif)
+
+
+def pipe(path: str) -> Make:
+    """A named pipe, in place of what is there."""
+
+    def make(here: Path) -> None:
+        (here / path).unlink(missing_ok=True)
+        os.mkfifo(here / path)
+
+    return make
+
+
 def keras_json(**settings: object) -> Make:
     """Three classes, and a keras.json."""
 
@@ -221,6 +284,7 @@ STD = photos()
 T = "src.train data=folder data.root=photos"
 A = "src.audit data=folder data.root=photos"
 M = "src.train data=csv data.manifest=m.csv"
+C = "src.audit data=csv data.manifest=m.csv"
 COUNTS = "3 classes, 12 train, 6 val, 0 test"
 OWN_HOME = {"KERAS_HOME": "{here}/keras"}
 
@@ -280,7 +344,11 @@ LAYOUTS = [
     Odd("an unpacked archive of a Mac", T, both(photos(at="photos/photos"), put("__MACOSX/photos/train/ash/._a.png"),
         put(".DS_Store")), ("the class folders are below photos/", COUNTS), works=True),
     Odd("what Windows and cameras leave", T, both(STD, put("train/ash/Thumbs.db"), put("train/ash/desktop.ini"),
-        put("train/ash/._ash.jpg"), put("train/ash/.hidden/a.jpg")), (COUNTS,), ("no image",), works=True),
+        put("train/ash/._ash.jpg"), put("train/ash/.hidden/a.jpg"), put("train/ash/@eaDir/a.jpg")),
+        ("skipped: not images: 1 .db, 1 .ini", COUNTS), ("no image",), works=True),
+    Odd("what phones and editors leave beside images", T, both(STD, *(put(f"train/{name}/a{end}") for end in (".xmp", ".aae",
+        ".json") for name in ("ash", "birch")), put("val/ash/.DS_Store"), put("train/ash/live.MOV")),
+        ("skipped: not images: 2 .aae, 2 .json, 2 .xmp, 1 .DS_Store, 1 .mov", COUNTS), works=True),
     Odd("links in circles", T, both(STD, link("photos/train/ash/up", ".."), link("photos/train/ash/loop", "loop")),
         ("no files (links to nothing or back, pipes), so they play no part: train/ash/loop, train/ash/up", COUNTS), works=True),
 ]  # fmt: skip
@@ -303,7 +371,9 @@ IMAGES = [
     Odd("a truncated JPEG", T, both(STD, truncated), ("train/ash/cut.jpg (image file is truncated", COUNTS), works=True),
     Odd("a film, a PDF and a text beside the images", T, both(STD, put("train/ash/a.mp4", b"\0\0\0 ftypmp42"),
         put("train/ash/b.pdf", b"%PDF-1.4"), put("train/ash/c.txt")),
-        ("3 of 21 files are no image: train/ash/a.mp4 (of no image format that is read here)", "raise data.max_unreadable (0.05)")),
+        ("skipped: not images: 1 .mp4, 1 .pdf, 1 .txt", COUNTS), works=True),
+    Odd("three files that are called like images and are none", T, both(STD, *(put(f"train/ash/{name}.jpg") for name in "abc")),
+        ("3 of 21 files are no image: train/ash/a.jpg (of no image format that is read here)", "raise data.max_unreadable (0.05)")),
     Odd("an image of 60,000 × 60,000 px in a few bytes", T, both(STD, bomb),
         ("train/ash/bomb.png (Image size (3600000000 pixels) exceeds limit", COUNTS), works=True),
     Odd("an image of one pixel, and one of 3,000 × 1", T, both(STD, picture("one.png", Image.new("RGB", (1, 1))),
@@ -394,11 +464,53 @@ SETTINGS = [
     Odd("options after settings", T + " --cfg job seed=3", STD, ("seed: 3",), works=True),
 ]  # fmt: skip
 
-OTHERS = [
-    Odd("an audit of images, films and texts", A, both(STD, put("train/ash/a.mp4"), put("notes.txt"), put("train/ash/Thumbs.db")),
-        ("1 file is no image: train/ash/a.mp4.", "2 files play no part"), works=True),
-    Odd("an audit of one class", A, photos("ash"), ("one class only (ash); an audit compares classes",)),
+AUDITS = [
+    Odd("an audit of images, films, texts and thumbnails", A, both(STD, put("train/ash/a.jpg"), put("notes.txt"), put("train/ash/a.mp4"),
+        put("train/ash/@eaDir/a.jpg"), put(".thumbnails/a.jpg")),
+        ("1 file is no image: train/ash/a.jpg.", "4 files play no part: ", "1 in a system's folder (@eaDir)", "1 not an image (.mp4)"),
+        works=True),
+    Odd("an audit of one class", A, photos("ash"), ("one class only (ash); two or more are needed",)),
     Odd("an audit as a sweep", A + " -m seed=0,1", STD, ("leave -m out",)),
+    Odd("a class that is a link to another", A, both(photos(flat=6), link("photos/yew", "ash")),
+        ("photos: ash/ash_00.png and yew/ash_00.png are one file in two classes; remove one of the links",)),
+    Odd("a class that is a link to a folder above", A, both(STD, link("photos/train/self", "../train")),
+        ("train/ash/ash_00.png and train/self/ash/ash_00.png are one file in two classes",)),
+    Odd("a class that is a link to itself", A, both(photos(flat=6), link("photos/yew", "yew")),
+        ("a link that leads nowhere, so it plays no part: yew",), works=True),
+    Odd("empty files alone", A, both(*(put(f"{name}/{i}.jpg", b"") for name in ("ash", "birch") for i in range(5))),
+        ("photos: none of 10 files is an image; ash/0.jpg: an empty file (0 bytes)",)),
+    Odd("files alone that are called otherwise than images", A, both(put("ash/a.txt"), put("birch/b.xmp")),
+        ("no photos; expected photos/train/CLASS/*.jpg or CLASS/*.jpg",)),
+    Odd("a pipe beside the images", A, both(STD, pipe("photos/train/ash/pipe.jpg")),
+        ("no files (links to nothing or back, pipes), so they play no part: train/ash/pipe.jpg", "1 no file (a pipe"), works=True),
+    Odd("a pipe for a folder", A, pipe("photos"), ("data.root=photos: is a pipe or a device, not a folder",)),
+    Odd("a pipe for a table", C, pipe("m.csv"), ("data.manifest=m.csv: is a pipe or a device, not a file",)),
+    Odd("a table that names a pipe", C, both(table(), pipe("photos/ash/ash_00.png")),
+        ("m.csv line 2: no such file 'photos/ash/ash_00.png': what is there is a folder, a pipe or a device",)),
+    Odd("pipes for weights", A + " weights=file weights.path=w.weights.h5", both(STD, pipe("w.weights.h5")),
+        ("weights.path=w.weights.h5: is a pipe or a device, not a file",)),
+    Odd("two images a class, audited", A, photos(flat=2), ("too few photos (or groups) to hold out a test part",)),
+    Odd("an archive, audited", "src.audit data=folder data.root=photos.zip", text_file("photos.zip", b"PK\x03\x04"),
+        ("is an archive, not a folder: unpack it",)),
+    Odd("paths that are too long", A, both(STD, deep), ("File name too long; make it readable, or move it away",)),
+    Odd("names with a line break, emoji and marks of direction, audited", A, photos("אלון\u202e", "🌲", "new\nline"),
+        ("audit.html: ",), ("new\nline", "\u202e"), works=True),
+    Odd("`ash` and `Ash`, audited", A, photos("ash", "Ash"),
+        ("classes 'Ash' and 'ash' differ in letter case or blanks alone; they are kept apart",), works=True),
+    Odd("an image of 900 million px, audited", A, both(STD, large_png), ("1 file is no image: train/ash/large.png.",), works=True),
+    Odd("a few kB that hold 70 MB of text", A, both(STD, much_text), ("1 file is no image: train/ash/text.png.",), works=True),
+    Odd("an empty file of a terabyte", A, both(STD, hollow), ("1 file is no image: train/ash/hollow.jpg.",), works=True),
+    Odd("raw images and drawings", A, both(STD, *(put(f"train/ash/a.{end}") for end in ("cr2", "dng", "svg"))),
+        ("3 files are no images: train/ash/a.cr2, train/ash/a.dng, train/ash/a.svg.",), works=True),
+    Odd("CMYK, and two pictures in a JPEG, audited", A, both(STD, multi_picture), ("19 RGB, 1 CMYK; all become RGB",), works=True),
+    Odd("animations, audited", A, both(STD, animated), ("21 RGB, 1 palette; all become RGB",), works=True),
+    Odd("wrong suffixes, or none, audited", A, both(STD, misnamed), ("audit.html: ",), ("no image",), works=True),
+    Odd("all eight EXIF orientations, audited", A, both(STD, sideways), ("8 images form 1 group",), works=True),
+    Odd("EXIF that is damaged, or of no calendar", A, both(STD, odd_exif),
+        ("read, with a warning of the decoder: 1 of 22 files: train/ash/short.jpg (",), works=True),
+]  # fmt: skip
+
+OTHERS = [
     Odd("classes of which one is nine tenths", T, both(photos("ash", train=18, val=9), photos("birch", train=2, val=1)),
         ("baseline    largest class 0.900, chance 0.500",), works=True),
     Odd("a report of no study", "src.report --study mine", STD, ("--study mine: no such study; known: ",)),
@@ -412,7 +524,7 @@ OTHERS = [
 
 CHAPTERS = {
     "Where the images are": PATHS, "Layouts": LAYOUTS, "Names": NAMES, "Images": IMAGES, "Tables": TABLES,
-    "Settings": SETTINGS, "Audits, reports, Keras' settings": OTHERS,
+    "Settings": SETTINGS, "Audits": AUDITS, "Reports, Keras' settings": OTHERS,
 }  # fmt: skip
 ODD = {odd.have: odd for chapter in CHAPTERS.values() for odd in chapter}
 

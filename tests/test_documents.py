@@ -45,6 +45,11 @@ TYPED = [command for command in ALL if command.startswith("python -m src.")]
 UNTYPED = {
     "make train": "tests/test_train.py types what it runs; it sets up .venv first",
     "make test": "this is it",
+    **{
+        command: "a minute: tests/auditing/test_label_errors.py types it with few images"
+        for command in ALL
+        if "benchmarks.label_errors" in command
+    },
     "python -m src.pretrain --output src/models/formula/mobilenetv2_035_96.npz": "an hour, and it would replace the "
     "weights: tests/test_keras_setup.py types it with 64 images",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"

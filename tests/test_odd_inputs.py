@@ -95,7 +95,7 @@ def test_an_odd_input_works_or_is_refused_in_a_line(
         assert not [run for run in runs(places) if run not in runs_before and "FINISHED" not in run]
     else:
         check_refusal(odd, done)
-        assert odd.alone or runs(places) == runs_before  # Keras is needed once the run is open
+        assert runs(places) == runs_before
         assert not (tmp_path / "out" / "summary.json").exists()
 
 

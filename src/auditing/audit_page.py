@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding
 from src.auditing.image_facts import FileFacts
-from src.auditing.statements import kinds_of_pixels, statements
+from src.auditing.statements import Statement, kinds_of_pixels
 from src.common.errors import one_line, printable
 from src.data.listing import SPLITS
 
@@ -43,13 +43,13 @@ class _Pairs:
     count: int
 
 
-def page_text(audit: Audit, findings: Sequence[Finding]) -> str:
-    """Return the audit as a self-contained page."""
+def page_text(audit: Audit, told: Sequence[Statement], findings: Sequence[Finding]) -> str:
+    """Return the audit as a self-contained page that says `told` and lists `findings`."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    told, groups = statements(audit), audit.groups.members
+    groups = audit.groups.members
     sections = ("labels", "duplicates", "groups", "classes", "files", "sizes")
     return environment.get_template("audit.html.j2").render(
         name=printable(audit.images.listing.source),

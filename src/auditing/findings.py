@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from src.data.listing import SPLITS
 CONFLICT, ACROSS, WITHIN = "conflicting labels", "near-duplicate across splits", "near-duplicate within a split"
 SUSPECT, GROUP, SMALL, UNREADABLE, SKIPPED = "suspected label", "group", "small image", "unreadable", "skipped"
 ABSENT = "absent class"
+
+PAGE, FINDINGS, MANIFEST = "audit.html", "findings.csv", "manifest.csv"
 
 _COLUMNS = ("kind", "split", "path", "label", "suggested_label", "details", "score")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -45,13 +48,20 @@ class Audit:
 
     Attributes:
         side: the size that the network takes, px.
+        output: the folder of the audit's files.
         suspicion: suspected label errors, their positions among `images.readable`; None where none could be searched.
     """
 
     images: AuditedImages
     side: int
+    output: Path
     groups: Groups
     suspicion: Suspicion | None
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether there are groups to keep together, and files to name."""
+        return bool(self.groups.members and self.images.listing.paths)
 
 
 def all_findings(audit: Audit) -> list[Finding]:
@@ -78,7 +88,7 @@ def manifest(audit: Audit) -> str:
     The stated splits are kept unless a group is in several of them: Thaw then splits anew, each group whole.
     """
     images = audit.images
-    if not audit.groups.members or not images.listing.paths:
+    if not audit.has_manifest:
         return ""
     names = {i: f"group_{k:04}" for k, group in enumerate(audit.groups.members) for i in group}
     keeps_splits = not crossing_groups(audit) and any(sample.split for sample in images.samples)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.files import gather
 from src.config import RuntimeConfig
 from src.models.catalog import BackboneSpec
 from src.models.weights import WeightSet
@@ -16,14 +17,23 @@ _BLOCK = 256
 
 def frozen_features(
     pixels: NDArray[np.uint8],
+    indices: NDArray[np.int64],
     spec: BackboneSpec,
     weights: WeightSet,
     machine: RuntimeConfig,
     progress: Callable[[int, int], None],
 ) -> Features:
-    """Return the pooled features at depth 0, float32 [images, features]: the mean of each image and its mirror image.
+    """Return the pooled features at depth 0, float32 [indices, features]: the mean of each image and its mirror image.
 
     The mean costs a second pass and finds more: see docs/audit.md.
+
+    Args:
+        pixels: uint8 [images, side, side, 3], memory-mapped, of which a block at a time is read.
+        indices: int64, the images to look at.
+        spec: the backbone.
+        weights: its weights.
+        machine: how TensorFlow is to use the machine.
+        progress: called with (done, all) as images are seen.
 
     Raises:
         ThawError: weights that do not fit, or that cannot be downloaded.
@@ -43,9 +53,9 @@ def frozen_features(
     depth = resolve_depth(0, network.table, "inference", spec.name)
     frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
     blocks = []
-    for first in range(0, len(pixels), _BLOCK):
-        images = pixels[first : first + _BLOCK].astype(np.float32)
+    for first in range(0, indices.size, _BLOCK):
+        images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
         both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
         blocks.append(sum(both) / 2)
-        progress(first + len(images), len(pixels))
+        progress(first + len(images), indices.size)
     return np.concatenate(blocks).astype(np.float32)

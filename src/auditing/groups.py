@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ def below_class(name: str, label: str) -> str:
     ('2024/a.jpg', 'a.jpg')
     """
     parts = PurePosixPath(name).parts
-    return "/".join(parts[parts.index(label) + 1 :]) if label in parts[:-1] else parts[-1]
+    composed = [unicodedata.normalize("NFC", part) for part in parts[:-1]]  # as labels are
+    return "/".join(parts[composed.index(label) + 1 :]) if label in composed else parts[-1]
 
 
 def _one_class(images: AuditedImages, pair: tuple[int, int]) -> bool:

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,15 @@ from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
 from src.config import DataConfig, FolderData
+from src.data.class_folders import walk, why_skipped
 from src.data.dataset import list_samples, split_readable
+from src.data.folder import as_written
 from src.data.image_cache import ImageCache, Progress, cache_images
-from src.data.layout import walk
 from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.remarks import remarks_kept
 from src.data.split import Splits
 
 _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", ".ds_store"}
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,12 @@ class AuditedImages:
         """All samples, the unreadable ones too."""
         return self.listing.samples
 
-    @property
+    @cached_property
     def readable(self) -> NDArray[np.int64]:
         """Indices of the images that could be read, ascending."""
         return np.flatnonzero([bool(split) for split in self.split_of])
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes of readable images, sorted."""
         return tuple(sorted({self.samples[i].label for i in self.readable}))
@@ -110,7 +112,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
     for split in SPLITS:
         for i in splits[split].tolist():
             split_of[i] = split
-    with ThreadPoolExecutor(threads) as pool:
+    with remarks_kept(), ThreadPoolExecutor(threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
     skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
@@ -144,7 +146,7 @@ def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
 
 
 def _top(config: DataConfig, listing: Listing) -> Path:
-    return config.root if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
+    return as_written(config.root) if isinstance(config, FolderData) else Path(os.path.commonpath(listing.paths))
 
 
 def _beside(listed: set[Path]) -> Iterator[Path]:
@@ -158,10 +160,8 @@ def _below(path: Path, top: Path) -> str:
 
 
 def _why_skipped(path: Path, top: Path, *, is_folder: bool) -> str:
-    if path.name.lower() in _SYSTEM_FILES:
-        return "written by the operating system"
-    if any(part.startswith(".") for part in Path(_below(path, top)).parts):
-        return "hidden: its name, or its folder's, starts with a dot"
     if not path.is_file():
-        return "no file: a pipe, or a link to nothing"
-    return "in no class folder" if is_folder else "not named in the manifest"
+        return "no file (a pipe, or a link to nothing)"
+    return why_skipped(PurePath(_below(path, top))) or (
+        "in no class folder" if is_folder else "not named in the manifest"
+    )

@@ -166,11 +166,12 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
         if np.unique(labels[train]).size < 2:
             found[held_out] = 1 / classes
             continue
-        mean, deviation = features[train].mean(axis=0), features[train].std(axis=0) + 1e-6
+        seen = features[train]
+        mean, deviation = seen.mean(axis=0), seen.std(axis=0) + 1e-6
         classifier = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
         # One thread: these products are so small that several mostly wait for each other, by spinning.
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)
-            classifier.fit((features[train] - mean) / deviation, labels[train])
+            classifier.fit((seen - mean) / deviation, labels[train])
         found[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba((features[held_out] - mean) / deviation)
     return found

@@ -1,22 +1,24 @@
 """An audit from its checked configuration to its files: findings.csv, manifest.csv and audit.html."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from src.auditing.audit_page import page_text
-from src.auditing.findings import Audit, all_findings, as_csv, manifest
+from src.auditing.findings import FINDINGS, MANIFEST, PAGE, Audit, all_findings, as_csv, manifest
 from src.auditing.frozen_features import frozen_features
 from src.auditing.groups import Groups, find_groups
 from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
-from src.auditing.statements import statements
+from src.auditing.statements import Statement, statements
 from src.common.errors import DownloadError, one_line
-from src.common.files import atomic_write
+from src.common.files import atomic_write, exclusive_lock
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
 from src.models.catalog import BackboneSpec
 from src.models.weights import WeightSet
+from src.reporting.page import spare_others
 from src.reporting.terminal import Terminal
 from src.trial.plan import pretrained_of
 
@@ -27,17 +29,19 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
     Nothing is written to MLflow: an audit is of the data, and has no trial's numbers.
 
     Raises:
-        ThawError: bad input, as for a trial; or an image set that cannot be audited.
+        ThawError: bad input, as for a trial; an image set that cannot be audited; others' files in `output`.
     """
+    spare_others(f"hydra.run.dir={output}", output, PAGE, (FINDINGS, MANIFEST))
     spec, weights, side = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
         terminal.bar(f"reading images at {side} px")
         images = load_images(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
-        audit = Audit(images, side, groups, suspicion)
-        paths = _write(audit, output)
-    return [one_line(each.text, 2000) for each in statements(audit)] + [f"{path.name}: {path}" for path in paths]
+        audit = Audit(images, side, output, groups, suspicion)
+        told = statements(audit)
+        paths = _write(audit, told)
+    return [one_line(each.text, 2000) for each in told] + [f"{path.name}: {path}" for path in paths]
 
 
 def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -62,7 +66,7 @@ def _suspicion(
         terminal.warn("weights=random: frozen random layers know little, so suspected label errors are mostly chance")
     terminal.bar("computing frozen layers")
     try:
-        features = frozen_features(images.store.pixels[readable], spec, weights, trial.runtime, terminal.count)
+        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, terminal.count)
     except DownloadError as error:
         raise DownloadError(
             f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula"
@@ -71,18 +75,27 @@ def _suspicion(
     return find_suspects(features, labels, groups.of[readable], terminal.count)
 
 
-def _write(audit: Audit, output: Path) -> list[Path]:
+def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:
     """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
     findings = all_findings(audit)
     texts = {
-        "audit.html": page_text(audit, findings),
-        "findings.csv": as_csv(findings),
-        "manifest.csv": manifest(audit),
+        PAGE: page_text(audit, told, findings),
+        FINDINGS: as_csv(findings),
+        MANIFEST: manifest(audit),
     }
-    paths = [output / name for name in texts]
-    for path in paths:  # all at once: files of two audits would not agree
-        path.unlink(missing_ok=True)
-    for path in paths:
-        if texts[path.name]:
-            atomic_write(path, texts[path.name])
+    paths = [audit.output / name for name in texts]
+    with exclusive_lock(audit.output / ".audit.lock"):  # files of two audits would not agree
+        _remove(paths)
+        try:
+            for path in paths:
+                if texts[path.name]:
+                    atomic_write(path, texts[path.name])
+        except OSError:
+            _remove(paths)
+            raise
     return [path for path in paths if texts[path.name]]
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in reversed(paths):  # the page last: it says whose the others are
+        path.unlink(missing_ok=True)

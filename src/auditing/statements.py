@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.auditing.findings import Audit, crossing_groups, manifest
+from src.auditing.findings import MANIFEST, Audit, crossing_groups
 from src.auditing.groups import infer_pattern
 from src.common.errors import one_line
+from src.common.shell import setting
+from src.data.dataset import remark_warnings
 from src.data.listing import SPLITS
 
 _IMBALANCED, _SMALL_CLASS, _ELONGATED = 3.0, 10, 2.0
@@ -88,14 +90,20 @@ def _groups(audit: Audit) -> Iterator[Statement]:
     if pattern:
         yield Statement(
             "groups",
-            f"The names say so too: data.group_pattern='{pattern.text}' keeps {100 * pattern.kept_together:.0f}% of "
-            f"the links together, in {pattern.groups} groups.",
+            f"The names say so too: {setting('data.group_pattern', pattern.text)} keeps "
+            f"{100 * pattern.kept_together:.0f}% of the links together, in {pattern.groups} groups.",
             True,
         )
-    if manifest(audit):
-        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. manifest.csv leaves the splits out;"
-        how = f"{parted} Thaw splits anew, each group whole" if crossing else "manifest.csv has them in a group column"
-        yield Statement("groups", f"{how}: data=csv data.manifest=…/manifest.csv.", crossing > 0)
+    if audit.has_manifest:
+        yield Statement("groups", _with_manifest(audit, crossing), crossing > 0)
+
+
+def _with_manifest(audit: Audit, crossing: int) -> str:
+    how = f"{MANIFEST} has them in a group column"
+    if crossing:
+        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. {MANIFEST} leaves the splits out"
+        how = f"{parted}; Thaw splits anew, each group whole"
+    return f"{how}: data=csv {setting('data.manifest', audit.output / MANIFEST)}"
 
 
 def _balance(audit: Audit) -> Iterator[Statement]:
@@ -131,7 +139,8 @@ def _absent(audit: Audit) -> Iterator[Statement]:
 
 
 def _files(audit: Audit) -> Iterator[Statement]:
-    for line in audit.images.listing.warnings:
+    images = audit.images
+    for line in (*images.listing.warnings, *remark_warnings(images.listing, images.store)):
         yield Statement("files", one_line(line), True)
     unreadable = audit.images.store.unreadable
     if unreadable:

@@ -4,8 +4,6 @@ Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning
 Paths and names have all of these, and a shell takes away the quotes that are typed around them.
 """
 
-import re
-import shlex
 from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from hydra.errors import HydraException
 
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import CONF
+from src.common.shell import hydra_override, setting, shell_word
 
 TEXTS = {
     "data.root", "data.manifest", "data.image_folder", "data.group_pattern", "data.path_column", "data.label_column",
@@ -51,22 +50,12 @@ def as_hydra_reads(arguments: Sequence[str]) -> list[str]:
     return [*options, *(_readable(each, several=several) for each in overrides)]
 
 
-def quoted(key: str, value: str) -> str:
-    r"""Return the override of `key` with `value` as one text.
-
-    >>> quoted("data.root", "it's")
-    "data.root='it\\'s'"
-    """
-    text = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
-    return f"{key}='{text}'"
-
-
 def how_to_quote(override: str) -> str:
     """Return what to type for an `override` that Hydra cannot read, in a shell."""
     key, equals, value = override.partition("=")
     if not equals or not key.strip():
         return "a setting is KEY=VALUE, without blanks around the ="
-    return f"put its value in quotes: {shlex.quote(quoted(key, value))}"
+    return f"put its value in quotes: {shell_word(hydra_override(key, value))}"
 
 
 def _unknown(extras: Sequence[str]) -> str | None:
@@ -86,12 +75,12 @@ def _readable(override: str, *, several: bool) -> str:
         raise ThawError(f"{override}: {key} is one of a list; {did_you_mean(value, known)}")
     if key.lstrip("+") not in TEXTS or value[:1] in {"'", '"', ""}:
         return override
-    return override if _is_text(override, value, several=several) else quoted(key, value)
+    return override if _is_text(override, value, several=several) else hydra_override(key, value)
 
 
 def _no_override(word: str) -> str:
     if Path(word).is_dir():
-        return f"for the images in a folder type {shlex.join(['data=folder', f'data.root={word}'])}"
+        return f"for the images in a folder type data=folder {setting('data.root', word)}"
     return how_to_quote(word)
 
 

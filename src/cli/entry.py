@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from src.cli.command_line import as_hydra_reads
 from src.cli.error_messages import explain, is_mendable
-from src.cli.signals import raise_interrupted
+from src.cli.signals import closed_pipe_interrupts, discard, raise_interrupted
 from src.common.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], f
 def errors_as_messages() -> Iterator[None]:
     """End the command with a line where the block raises what the user can mend; Hydra would put its own before it."""
     try:
-        yield
+        with closed_pipe_interrupts():
+            yield
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise
@@ -119,9 +120,12 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     raise_interrupted()
     try:
-        sys.argv[1:] = as_hydra_reads(sys.argv[1:])
-        main()
+        with closed_pipe_interrupts():
+            sys.argv[1:] = as_hydra_reads(sys.argv[1:])
+            main()
     except Interrupted as stop:
+        if stop.signal_number == signal.SIGPIPE:
+            discard(1, 2)
         _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
@@ -131,8 +135,10 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
 
 
 def _leave(message: str, status: int) -> NoReturn:
-    with contextlib.suppress(OSError):  # standard output may be what is full or closed
-        sys.stdout.flush()
+    try:
+        print(end="", flush=True)
+    except OSError:  # standard output may be what is full
+        discard(1)
     if message:
         print(message, file=sys.stderr, flush=True)
     sys.exit(status)

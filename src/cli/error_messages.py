@@ -11,13 +11,14 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.command_line import how_to_quote
-from src.common.errors import ThawError, did_you_mean, one_line, printable
+from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import CONF, PROJECT
+from src.common.shell import setting
 from src.config import unknown_key
 
 _ENVIRONMENT_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
-    errno.EPIPE,
+    errno.EEXIST, errno.EISDIR,
 }  # fmt: skip
 
 
@@ -40,15 +41,19 @@ def _line(error: Exception) -> str | None:
             return _omegaconf_line(each)
     if isinstance(error, OverrideParseException):
         return one_line(f"cannot read {error.override!r}: {how_to_quote(str(error.override))}")
+    if isinstance(error, OSError) and (line := _system_line(error)):
+        return line
     if isinstance(error, HydraException) or _raised_in_hydra(error):
         return _hydra_line(str(error))
-    if isinstance(error, OSError) and _is_of_the_environment(error):
-        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
     return None
 
 
-def _is_of_the_environment(error: OSError) -> bool:
-    return error.errno in _ENVIRONMENT_ERRORS or "errno = 28" in str(error)  # h5py puts the number into the text
+def _system_line(error: OSError) -> str | None:
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+        return "the folder in which this is typed was removed: change to one that is there"
+    if error.errno in _ENVIRONMENT_ERRORS or "errno = 28" in str(error):  # h5py puts the number into the text
+        return one_line(f"{error.filename or 'the disk'}: {error.strerror or error}; mend that and run it again")
+    return None
 
 
 def _raised_in_hydra(error: Exception) -> bool:
@@ -73,8 +78,8 @@ def _hydra_line(text: str) -> str:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if option:
         group, name = option.groups()
-        own = f"; for images of your own: data=folder data.root={name}" if group == "data" else ""
-        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{printable(own)}"
+        own = f"; for images of your own: data=folder {setting('data.root', name)}" if group == "data" else ""
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{own}"
     study = re.search(r"Cannot find primary config '([^']+)'", text)
     if study:
         known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))

@@ -1,10 +1,14 @@
-"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal are told apart by the exit status alone."""
+"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal are told apart by the exit status alone.
+
+A pipe that nobody reads any more is such a signal, SIGPIPE, and ends a command without a word.
+"""
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +21,36 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def leave_at_once() -> None:
     """End on a signal without a traceback: for the time before anything is open that would have to be closed."""
     _handle(_leave)
+
+
+@contextmanager
+def closed_pipe_interrupts() -> Iterator[None]:
+    """Raise :class:`Interrupted` where the block prints, also its last line, to a pipe that nobody reads any more."""
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError as error:
+        raise Interrupted(signal.SIGPIPE) from error
+
+
+@contextmanager
+def closed_pipe_ends_quietly() -> Iterator[None]:
+    """End the command as Unix tools end, with SIGPIPE's status, where nobody reads what the block prints."""
+    try:
+        with closed_pipe_interrupts():
+            yield
+    except Interrupted as stop:
+        discard(1, 2)
+        sys.exit(128 + stop.signal_number)
+
+
+def discard(*outputs: int) -> None:
+    """Send nowhere what is still to be printed to `outputs` (1, 2): Python would complain of it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in outputs:
+        os.dup2(nowhere, output)
 
 
 def raise_interrupted() -> None:

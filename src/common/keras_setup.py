@@ -25,6 +25,12 @@ def keras_home() -> Path:
     return Path(own).expanduser() if own else Path("~/.keras").expanduser()
 
 
+def download_folder() -> Path:
+    """Return the folder where Keras looks for weights before it downloads them."""
+    home = keras_home()
+    return (home if os.access(home, os.W_OK) else Path("/tmp/.keras")) / "models"  # noqa: S108 - Keras' own
+
+
 def _asked() -> dict[str, Any]:
     """Return what keras.json asks for of what Thaw needs."""
     try:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.config import CsvData
-from src.data.layout import IMAGE_SUFFIXES
+from src.data.class_folders import IMAGE_SUFFIXES
 from src.data.names import some_of
 
 _Role = Literal["path", "label", "split", "group"]

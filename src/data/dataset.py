@@ -62,17 +62,17 @@ class Dataset:
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
 
 
-def load_dataset(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> Dataset:
-    """List, decode (or reopen) and split the data that `config` names, at `side` px.
+def load_dataset(
+    config: DataConfig, listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress
+) -> Dataset:
+    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
 
     Raises:
-        ThawError: nothing there, one class only, a class that train lacks, too many files that are no image.
+        ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    listing = list_samples(config, side)
-    _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     store = cache_images(listing, side, cache_dir, threads, progress)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
-    warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *_remark_warnings(listing, store)]
+    warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
@@ -112,8 +112,14 @@ def list_samples(config: DataConfig, side: int) -> Listing:
     """Return all samples that `config` names; nothing is decoded.
 
     Raises:
-        ThawError: nothing is there, or its layout is not known.
+        ThawError: nothing is there, its layout is not known, or it has one class only.
     """
+    listing = _list(config, side)
+    _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
+    return listing
+
+
+def _list(config: DataConfig, side: int) -> Listing:
     match config:
         case FolderData():
             return list_folder(config)
@@ -134,7 +140,8 @@ def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache
     return [f"skipped: {text}"]
 
 
-def _remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
+def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
+    """Return a line on the files of which a decoder warned, if there are any."""
     if not store.remarks:
         return []
     files = f"{len(store.remarks)} of {len(listing.samples)} files"

@@ -2,13 +2,15 @@
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from src.common.errors import ThawError
+from src.common.errors import ThawError, one_line
 from src.config import CsvData, FolderData
+from src.data.class_folders import IMAGE_SUFFIXES, Found, find_layout, kind_of_file, walk_images
 from src.data.decode import read_image
-from src.data.layout import IMAGE_SUFFIXES, find_layout, walk_images
-from src.data.listing import Image, Listing, Sample, Split, file_stamps
+from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_places
 from src.data.missing_paths import no_such_folder
 from src.data.names import match_classes, some_of
 
@@ -20,33 +22,55 @@ def list_folder(config: FolderData) -> Listing:
         ThawError: the folder is missing, empty or not readable, its layout is not known, or a split has a class that
             train lacks.
     """
-    root = _as_written(config.root)
+    root = as_written(config.root)
     if not root.is_dir():
         raise ThawError(f"data.root={config.root}: {no_such_folder(root)}")
     layout = find_layout(root)
-    walked = [(folder, *walk_images(folder.path)) for folder in layout.folders]
-    if not any(files for _, files, _ in walked):
+    walked = [(folder, walk_images(folder.path)) for folder in layout.folders]
+    if not any(found.images for _, found in walked):
         raise ThawError(f"data.root={config.root}: {_no_photos(layout.top)}")
     used: dict[Split | None, set[str]] = {}
-    for folder, files, _ in walked:
-        if files:
+    for folder, found in walked:
+        if found.images:
             used.setdefault(folder.split, set()).add(folder.name)
     classes, lines = match_classes(str(layout.top), used)
-    found: list[tuple[Path, Sample]] = []
-    for folder, files, _ in walked:
-        for path in files:
+    samples: list[tuple[Path, Sample]] = []
+    for folder, found in walked:
+        for path in found.images:
             label, below = classes[folder.split, folder.name], path.relative_to(folder.path)
             group = _group(config.group_pattern, label, below)
-            found.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
-    others = [path.relative_to(layout.top).as_posix() for _, _, others in walked for path in others]
-    lines = [*layout.lines, *lines]
-    if others:
-        lines.append(f"no files (links to nothing or back, pipes), so they play no part: {some_of(others)}")
-    return list_files(config, str(layout.top), found, lines)
+            samples.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
+    _refuse_two_labels(layout.top, samples)
+    lines = [*layout.lines, *lines, *_left_out(layout.top, [found for _, found in walked])]
+    return list_files(config, str(layout.top), samples, lines)
 
 
-def _as_written(root: Path) -> Path:
-    """`root` in the form of Unicode that its name has on the disk."""
+def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> None:
+    """Refuse images that links put into two classes.
+
+    Raises:
+        ThawError: there is one.
+    """
+    first: dict[Path, Sample] = {}
+    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
+        other = first.setdefault(place, sample)
+        if other.label != sample.label:
+            names = f"{one_line(other.name, 200)} and {one_line(sample.name, 200)}"
+            raise ThawError(f"{top}: {names} are one file in two classes; remove one of the links")
+
+
+def _left_out(top: Path, found: Sequence[Found]) -> list[str]:
+    """Lines on what lies in class folders and is not read."""
+    no_files = [path.relative_to(top).as_posix() for each in found for path in each.no_files]
+    kinds = Counter(kind_of_file(path) for each in found for path in each.not_images)
+    lines = [f"no files (links to nothing or back, pipes), so they play no part: {some_of(no_files)}"] * bool(no_files)
+    largest_first = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
+    counted = some_of([f"{kinds[kind]} {kind}" for kind in largest_first])
+    return lines + [f"skipped: not images: {counted}"] * bool(kinds)
+
+
+def as_written(root: Path) -> Path:
+    """Return `root` in the form of Unicode that its name has on the disk."""
     forms = (Path(unicodedata.normalize(form, str(root))) for form in ("NFC", "NFD"))
     return root if root.is_dir() else next((path for path in forms if path.is_dir()), root)
 

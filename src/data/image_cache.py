@@ -69,8 +69,6 @@ def cache_images(listing: Listing, side: int, cache_dir: Path, threads: int, pro
             if not _is_whole(folder, len(listing.samples), side):
                 _fill(folder, listing, side, threads, progress)
         return _open(folder)
-    except BrokenPipeError:
-        raise  # of the terminal, which is told of progress meanwhile
     except OSError as error:
         raise ThawError(
             f"decoded photos cannot be kept in {cache_dir}: {error.strerror or error}; give another folder with "

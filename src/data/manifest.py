@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from src.common.errors import ThawError, one_line, printable
+from src.common.shell import setting
 from src.config import CsvData
+from src.data.class_folders import IMAGE_SUFFIXES
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
-from src.data.layout import IMAGE_SUFFIXES
-from src.data.listing import SPLITS, Listing, Sample, Split
+from src.data.listing import SPLITS, Listing, Sample, Split, real_places
 from src.data.missing_paths import likely_path, no_such_file
 from src.data.names import match_classes, split_named
 
@@ -80,15 +81,16 @@ def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
 def _text(manifest: Path) -> str:
     """The file's text, in UTF-8 or in what its byte-order mark says."""
     try:
+        if not manifest.is_file():  # a pipe would be waited for
+            hint = f"; for a folder of images give data=folder {setting('data.root', manifest)}" * manifest.is_dir()
+            raise ThawError(f"data.manifest={manifest}: {no_such_file(manifest)}{hint}")
         content = manifest.read_bytes()
         if manifest.suffix.lower() in _OTHER_TABLES or content.startswith(b"PK\x03\x04"):
             raise ThawError(f"data.manifest={manifest}: is no CSV file; save the table as CSV UTF-8")
         marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if marked else "utf-8-sig")
     except OSError as error:
-        why = error.strerror if manifest.is_file() else no_such_file(manifest)
-        hint = f"; for a folder of images give data=folder data.root={manifest}" if manifest.is_dir() else ""
-        raise ThawError(f"data.manifest={manifest}: {why}{hint}") from error
+        raise ThawError(f"data.manifest={manifest}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ThawError(f"data.manifest={manifest}: not UTF-8 text; save it as CSV UTF-8") from error
 
@@ -132,7 +134,8 @@ def _path(config: CsvData, columns: Columns, row: _Row) -> Path | None:
     try:
         return next((path for path in _spellings(folder, name) if path.is_file()), None)
     except OSError as error:
-        raise ThawError(f"{config.manifest} line {row.line}: {error.filename}: {error.strerror}") from error
+        place = one_line(error.filename, 300)
+        raise ThawError(f"{config.manifest} line {row.line}: {place}: {error.strerror}") from error
 
 
 def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
@@ -154,6 +157,8 @@ def _spellings(folder: Path, name: str) -> Iterator[Path]:
 def _hint(config: CsvData, folder: Path, name: str) -> str:
     if not folder.is_dir():
         return f": data.image_folder={config.image_folder} is no folder"
+    if (folder / name).exists():
+        return ": what is there is a folder, a pipe or a device"
     if re.match(r"\w+://", name):
         return ": files are read, not addresses; download them, and name the files"
     if config.image_folder and (config.manifest.parent / name).is_file():
@@ -190,12 +195,12 @@ def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
 
 def _check(config: CsvData, found: list[tuple[Path, Sample]]) -> None:
     seen: dict[Path, str] = {}
-    for path, sample in found:
-        before = seen.get(path.resolve())
+    for place, (_, sample) in zip(real_places([path for path, _ in found]), found, strict=True):
+        before = seen.get(place)
         if before is not None:
             labels = f", as {before!r} and as {sample.label!r}" if before != sample.label else ""
             raise ThawError(f"{config.manifest}: {sample.name!r} is named twice{labels}; remove one of the rows")
-        seen[path.resolve()] = sample.label
+        seen[place] = sample.label
     with_split = sum(sample.split is not None for _, sample in found)
     if 0 < with_split < len(found):
         without = f"{len(found) - with_split} of {len(found)} rows have no split"

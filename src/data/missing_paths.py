@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from src.common.errors import printable
+from src.common.shell import setting
 
 _ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"}
 _TABLES = {".csv", ".tsv", ".txt"}
@@ -19,11 +20,11 @@ def no_such_folder(path: Path) -> str:
     'no such folder'
     """
     if not path.is_file():
-        return _not_there(path, "folder")
+        return "is a pipe or a device, not a folder" if path.exists() else _not_there(path, "folder")
     if path.suffix.lower() in _ARCHIVES:
         return "is an archive, not a folder: unpack it, and give the folder that it makes"
     if path.suffix.lower() in _TABLES:
-        return f"is a file, not a folder: for a table of images give data=csv data.manifest={printable(str(path))}"
+        return f"is a file, not a folder: for a table of images give data=csv {setting('data.manifest', path)}"
     return "is a file, not a folder: give the folder that holds the class folders"
 
 
@@ -33,7 +34,9 @@ def no_such_file(path: Path) -> str:
     >>> no_such_file(Path("/nowhere.csv"))
     'No such file'
     """
-    return "is a folder, not a file" if path.is_dir() else _not_there(path, "file")
+    if path.is_dir():
+        return "is a folder, not a file"
+    return "is a pipe or a device, not a file" if path.exists() else _not_there(path, "file")
 
 
 def _not_there(path: Path, kind: str) -> str:

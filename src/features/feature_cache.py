@@ -76,8 +76,6 @@ class FeatureCache:
                         writer.append(block[key])
                 for writer in open_files.values():
                     writer.end()
-        except BrokenPipeError:
-            raise  # of the terminal, which is told of progress meanwhile
         except OSError as error:
             self._give_up(error)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from src.common.errors import DownloadError, ThawError, one_line
-from src.common.keras_setup import keras, layers
+from src.common.keras_setup import download_folder, keras, layers
 from src.models.catalog import BackboneSpec, Preprocessing
 from src.models.embedded_weights import load_embedded_weights
 from src.models.layers import LayerInfo
@@ -107,7 +107,7 @@ def _construct(spec: BackboneSpec, weights: WeightSet, source: str | None, **whe
 def _no_download(spec: BackboneSpec, error: Exception) -> str:
     return (
         f"ImageNet weights of {spec.name} cannot be downloaded ({one_line(error, 160)}): copy them to "
-        "~/.keras/models from a machine that can"
+        f"{download_folder()} from a machine that can"
     )
 
 

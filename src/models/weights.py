@@ -74,11 +74,12 @@ def _file_digest(path: Path) -> str:
     if not path.name.endswith(WEIGHT_FILE_SUFFIXES):
         raise ThawError(f"weights.path={path}: expected a file that ends in {', '.join(WEIGHT_FILE_SUFFIXES)}")
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ThawError(f"weights.path={path}: {no_such_file(path)}")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        why = error.strerror if path.is_file() else no_such_file(path)
-        raise ThawError(f"weights.path={path}: {why}") from error
+        raise ThawError(f"weights.path={path}: {error.strerror}") from error
     _check_container(path)
     return digest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from src.common.errors import printable
+from src.common.errors import ThawError, printable
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Metric
 from src.diagnosis.diagnose import Finding
@@ -49,8 +49,20 @@ class _Card:
         return len(self.rows) > 1
 
 
-def is_report(page: Path) -> bool:
-    """Whether the file is a page that :func:`write_page` wrote."""
+def spare_others(where: str, folder: Path, page: str, beside: Sequence[str]) -> None:
+    """Refuse a folder that has files of Thaw's names, `page` and `beside`, and no page of Thaw's.
+
+    Raises:
+        ThawError: it is one, or a file; `where` is what the user typed for it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ThawError(f"{where}: is a file; give a folder")
+    others = [name for name in (*beside, page) if (folder / name).exists()]
+    if others and not _is_thaws(folder / page):
+        raise ThawError(f"{where}: {others[0]} lies there, and Thaw did not write it; give another folder")
+
+
+def _is_thaws(page: Path) -> bool:
     try:
         with page.open("rb") as file:
             return _MARK in file.read(1000)

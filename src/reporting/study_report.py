@@ -1,5 +1,6 @@
 """A study's report: what its runs say, judged, drawn and written to a folder."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,22 +9,26 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
+from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
-from src.reporting.page import state_of, write_page
+from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
-from src.reporting.study_figures import Gallery, draw_all
-from src.tracking.registry import KEY_TAG, TrialRegistry
+from src.reporting.study_figures import NAMES, Gallery, draw_all
+from src.tracking.locks import own_lock_folder
 from src.tracking.study import Study, as_rows, csv_text, last_of_each
-from src.tracking.trial_records import read_records
+from src.tracking.study_trials import read_records
+from src.tracking.trial_runs import KEY_TAG, TrialRuns
 from src.verdict.importance import Importance, importance
 from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
 
+PAGE = "report.html"
 _MOST_NAMED = 5
 
 
@@ -44,6 +49,20 @@ class Report:
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
         return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+
+
+def report_to(
+    out: Path, client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None
+) -> Report:
+    """Report to a folder of the user's choice, as :func:`make_joint_report`, once dead runs are closed.
+
+    Raises:
+        ThawError: `out` is a file, or holds others' files of a report's names; or as there.
+    """
+    spare_others(f"report folder {out}", out, PAGE, [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"])
+    with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
+        TrialRuns(client).close_dead(own_lock_folder(PROJECT))
+    return make_joint_report(client, studies, out, objective)
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
@@ -68,7 +87,7 @@ def make_joint_report(
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
-        out / "report.html",
+        out / PAGE,
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
@@ -98,7 +117,7 @@ def _records(
     objective = objective or _shared_objective(studies)
     every = (run for each in runs.values() for run in each)
     latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
-    return read_records(latest, [study.key for study in studies.values()], TrialRegistry(client), objective)
+    return read_records(latest, [study.key for study in studies.values()], TrialRuns(client), objective)
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:

@@ -1,5 +1,6 @@
 """What a trial says as it goes: bars on a terminal, plain lines elsewhere, and a short table at the end."""
 
+import signal
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from src.common.errors import one_line, printable
+from src.common.errors import Interrupted, one_line, printable
 from src.common.metrics import METRICS, Metric
 
 _PERCENT_OF_A_LINE = 25
@@ -25,6 +26,14 @@ def lend_bars(bars: Progress | None) -> None:
     _LENT[:] = [bars] if bars else []
 
 
+class TextOutput(Console):
+    """A console that ends the command, as a signal does, where nobody reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise :class:`Interrupted`; rich's own is an exit with status 1."""
+        raise Interrupted(signal.SIGPIPE)
+
+
 class Terminal:
     """Progress and notes go to standard error, the result to standard output. A context manager.
 
@@ -32,8 +41,8 @@ class Terminal:
     """
 
     def __init__(self, progress: bool, *, in_sweep: bool = False) -> None:
-        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._out = Console(highlight=False)
+        self._notes = TextOutput(stderr=True, highlight=False, soft_wrap=True)
+        self._out = TextOutput(highlight=False)
         self._in_sweep = in_sweep
         self._shown = progress and not in_sweep
         self._lent = _LENT[0] if in_sweep and _LENT else None

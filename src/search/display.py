@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +14,7 @@ from rich.text import Text
 from src.cli.job_results import JobOutcome
 from src.common.errors import one_line, printable
 from src.common.metrics import METRICS, Metric
-from src.reporting.terminal import lend_bars
+from src.reporting.terminal import TextOutput, lend_bars
 
 _MOST_ROWS = 40
 
@@ -74,7 +73,7 @@ class SweepDisplay:
         self, sweep_progress: SweepProgress, name: str, progress: bool, judged: Metric = METRICS["accuracy"]
     ) -> None:
         self.sweep_progress, self.name, self.shown, self.judged = sweep_progress, name, progress, judged
-        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._notes = TextOutput(stderr=True, highlight=False, soft_wrap=True)
         self._bars = Progress(
             BarColumn(), TextColumn("{task.description}", markup=False), console=self._notes, transient=True,
             disable=not (progress and self._notes.is_terminal),
@@ -116,14 +115,14 @@ class SweepDisplay:
 
     def table(self) -> None:
         """All trials (or, of many, the failures and the best), and the counts."""
-        out = Console(highlight=False)
+        out = TextOutput(highlight=False)
         if self.sweep_progress.outcomes:
             out.print(_table(self.sweep_progress, self.judged))
         out.print(Text(printable(self.sweep_progress.line())), soft_wrap=True)
 
     def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
         """The verdict, and where to look."""
-        out = Console(highlight=False)
+        out = TextOutput(highlight=False)
         for text in verdict:
             out.print(Text(one_line(text, 2000)), soft_wrap=True)
         for label, place in places.items():

@@ -29,8 +29,8 @@ from src.search.display import SweepDisplay, SweepProgress
 from src.tracking.idle_keys import followed
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_reason, tracking_uri
-from src.tracking.registry import TrialRegistry
 from src.tracking.study import Study, study_key
+from src.tracking.trial_runs import TrialRuns
 
 _POLL_SECONDS = 0.2
 _DEAD = "its process ended without a word; run the same command again to go on"
@@ -173,13 +173,13 @@ def open_sweep(
     settings = _Settings.read(config, name)
     display = SweepDisplay(SweepProgress(total), settings.name, settings.runtime.progress, settings.judged)
     client, experiment = open_store(settings.tracking, PROJECT)
-    lock_folder, memory = LockFolder(settings.runtime.work_dir), TrialRegistry(client)
+    lock_folder, trial_runs = LockFolder(settings.runtime.work_dir), TrialRuns(client)
     with (
         lock_folder.claim(study_key(settings.name), lambda: display.note("another process sweeps this study; waiting")),
         _claimed(settings.folder, display),
         refusals_as_errors(),
     ):
-        memory.close_dead(lock_folder)
+        trial_runs.close_dead(lock_folder)
         study = Study.open(client, experiment, settings.name, lock_folder.tags, settings.judged.objective)
         sweep = Sweep(launcher, study, settings, [*axes.varied, *shown], display)
         try:
@@ -188,7 +188,7 @@ def open_sweep(
                 yield sweep
         finally:
             try:
-                _close(study, sweep, lambda: memory.close_dead(lock_folder), sys.exception())
+                _close(study, sweep, lambda: trial_runs.close_dead(lock_folder), sys.exception())
             finally:
                 display.table()
         display.result(_report(client, study, settings), _places(settings, study))

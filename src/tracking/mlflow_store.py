@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from src.common.errors import ThawError, one_line
 from src.common.files import exclusive_lock, folder_name
+from src.common.shell import shell_word
 from src.config import TrackingConfig
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -43,7 +44,7 @@ def how_to_compare(uri: str, project: Path) -> str:
         return _without_password(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
         return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
-    return _without_password(f"mlflow ui --backend-store-uri '{uri}'")
+    return _without_password(f"mlflow ui --backend-store-uri {shell_word(uri)}")
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:

@@ -30,7 +30,7 @@ from src.common.metrics import METRICS, Objective
 from src.features.cache_plan import SharedFeatures
 from src.tracking.idle_keys import spelled_as_trained
 from src.tracking.mlflow_run import encodable
-from src.tracking.registry import KEY_TAG, STUDY_KEY_TAG, all_experiments
+from src.tracking.trial_runs import KEY_TAG, STUDY_KEY_TAG, all_experiments
 
 STUDY_NAME_TAG, OBJECTIVE_TAG = "study", "objective"
 _UNPLANNED_TAG = "unplanned"

@@ -1,13 +1,14 @@
 """A trial's plan: all that it is made of, known before anything trains, and without TensorFlow but for once a backbone.
 
-A bad name, a missing folder or a depth that the backbone does not have is told in a second.
+A bad name, a missing folder or a depth that the backbone does not have is told before any image is decoded.
 """
 
 from dataclasses import dataclass
 
 from src.common.clock import Clock
 from src.config import TrialConfig
-from src.data.dataset import Dataset, load_dataset
+from src.data.dataset import Dataset, list_samples, load_dataset
+from src.data.listing import Listing
 from src.models.catalog import BackboneSpec, find_backbone
 from src.models.depth import Depth
 from src.models.layer_table import layer_table
@@ -37,20 +38,23 @@ class Plan:
 
 
 def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
-    """Look up, list and read what `trial` names.
+    """Look up, list and read what `trial` names; images come last, since decoding them may take minutes.
 
     Raises:
         ThawError: no such backbone, weights, folder or depth; photos that are none.
     """
     spec, weights, side = pretrained_of(trial)
     with clock.part("data"):
-        dataset = _read(trial, side, terminal)
+        listing = list_samples(trial.data, side)
+    with clock.part("layers"):
+        table = layer_table(spec, weights, side, trial.runtime.cache_dir, trial.runtime)
+    depths = plan_depths(trial, table, spec.name)
+    with clock.part("data"):
+        dataset = _read(trial, listing, side, terminal)
     terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
     for warning in dataset.warnings:
         terminal.warn(warning)
-    with clock.part("layers"):
-        table = layer_table(spec, weights, side, trial.runtime.cache_dir, trial.runtime)
-    return Plan(trial, spec, weights, side, dataset, table, plan_depths(trial, table, spec.name))
+    return Plan(trial, spec, weights, side, dataset, table, depths)
 
 
 def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
@@ -66,6 +70,7 @@ def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
     return spec, weights, side
 
 
-def _read(trial: TrialConfig, side: int, terminal: Terminal) -> Dataset:
+def _read(trial: TrialConfig, listing: Listing, side: int, terminal: Terminal) -> Dataset:
     terminal.bar(f"reading images at {side} px")
-    return load_dataset(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)
+    machine = trial.runtime
+    return load_dataset(trial.data, listing, side, machine.cache_dir, machine.decoding_threads, terminal.count)

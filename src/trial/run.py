@@ -29,8 +29,8 @@ from src.tracking.environment import git_tags, package_versions
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import Run, as_yaml, started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, tracking_uri
-from src.tracking.registry import KEY_TAG, TrialRegistry
 from src.tracking.study import StudyContext
+from src.tracking.trial_runs import KEY_TAG, TrialRuns
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
 from src.trial.plan import Plan, make_plan
@@ -117,23 +117,23 @@ def run_trial(
         result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         for line in _warning_of_guessing(plan, result.summary):
             terminal.note(line)
-        atomic_write(output / "summary.json", summary_text(result.summary))
+        atomic_write(output / _SUMMARY, summary_text(result.summary))
         terminal.result(result.summary, _places(trial, result.summary["run_id"], output))
     return result
 
 
 def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
-    key, memory = trial_key(plan), TrialRegistry(environment.client)
-    answer = _find_reusable(plan, key, memory, environment)
+    key, trial_runs = trial_key(plan), TrialRuns(environment.client)
+    answer = _find_reusable(plan, key, trial_runs, environment)
     if answer:
         return answer
     name = _run_name(plan)
     with environment.lock_folder.claim(
         key, lambda: environment.terminal.note(f"{name}: another process trains this trial; waiting")
     ):
-        memory.close_dead(environment.lock_folder, mine=key)
+        trial_runs.close_dead(environment.lock_folder, mine=key)
         answer = _find_reusable(
-            plan, key, memory, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
+            plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
         )
         return answer or TrialResult(_train(plan, key, environment), answered=False)
 
@@ -146,7 +146,7 @@ def _lost_text(run: FoundRun) -> str:
 def _find_reusable(
     plan: Plan,
     key: str,
-    memory: TrialRegistry,
+    trial_runs: TrialRuns,
     environment: _Environment,
     lost: Callable[[FoundRun], None] = lambda _: None,
 ) -> TrialResult | None:
@@ -155,34 +155,34 @@ def _find_reusable(
         return None
     needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, environment.member)
-    found = memory.finished_with_model(key, lost, needed) if asks else memory.finished(key, needed)
+    found = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
     if found is None:
         return None
     from_the_data = baselines(plan.dataset)
     if environment.member:
         environment.member.take_in(environment.client, found)
-        memory.complete(found, from_the_data)
+        trial_runs.complete(found, from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
     environment.terminal.note(
         f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
     said = {"objective": plan.trial.objective} | from_the_data
-    return TrialResult(memory.summary(found) | said, answered=True)
+    return TrialResult(trial_runs.summary(found) | said, answered=True)
 
 
 def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:
     belongs = environment.member.tags() if environment.member else {}
     tags = {KEY_TAG: key, **environment.lock_folder.tags, **belongs, **environment.origin}
     name, clock = _run_name(plan), environment.clock
+    with clock.part("tensorflow"):  # before the run begins: where Keras does not start, there is none to fail
+        from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
+
+        runtime.set_threads(plan.trial.runtime)
+        from src.trial.train_and_evaluate import train_and_evaluate
     _clear(environment.output)
     with started_run(environment.client, environment.experiment, name, environment.began_ms, tags) as run:
         with clock.part("tracking"):
             _describe(plan, run)
-        with clock.part("tensorflow"):
-            from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
-
-            runtime.set_threads(plan.trial.runtime)
-            from src.trial.train_and_evaluate import train_and_evaluate
         shared_features = environment.member.shared_features if environment.member else SharedFeatures()
         keeps_model = _keeps_model(plan.trial, environment.member)
         measured = train_and_evaluate(
@@ -200,21 +200,21 @@ def _keeps_model(trial: TrialConfig, member: StudyContext | None) -> bool:
 
 
 _MARKER = ".thaw-trial"
-_LEFT_BY_TRIALS = ("figures", "model")
+_LEFT_BY_TRIALS, _SUMMARY = ("figures", "model"), "summary.json"
 
 
 def _check_output(output: Path) -> None:
     """Make `output` a trial's own folder, without an earlier trial's summary.
 
     Raises:
-        ThawError: it holds folders with a trial's names that no trial made.
+        ThawError: it holds files or folders with a trial's names that no trial made.
     """
     output.mkdir(parents=True, exist_ok=True)
-    found = [name for name in _LEFT_BY_TRIALS if (output / name).exists()]
+    found = [name for name in (*_LEFT_BY_TRIALS, _SUMMARY) if (output / name).exists()]
     if found and not (output / _MARKER).exists():
-        raise ThawError(f"hydra.run.dir={output}: holds {found[0]}/ that no trial made; choose another folder")
+        raise ThawError(f"hydra.run.dir={output}: holds {found[0]} that no trial made; choose another folder")
     (output / _MARKER).touch()
-    (output / "summary.json").unlink(missing_ok=True)
+    (output / _SUMMARY).unlink(missing_ok=True)
 
 
 def _clear(output: Path) -> None:
@@ -241,7 +241,7 @@ def _warning_of_guessing(plan: Plan, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _describe(plan: Plan, run: Run) -> None:
-    """Log all that is known of the trial before TensorFlow starts."""
+    """Log all that is known of the trial before it trains."""
     dataset, depth = plan.dataset, _last_depth(plan)
     tags = {
         "data_fingerprint": dataset.fingerprint,

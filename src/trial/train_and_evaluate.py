@@ -19,13 +19,12 @@ from src.reporting.classes import write_classes
 from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
-from src.tracking.registry import MODEL_TAG
 from src.tracking.saved_model import save_model
+from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import Predictions, predict_validation
 from src.training.history import EpochRecord, PhaseResult, PhaseSpec
-from src.training.model_cache import ModelCache
 from src.training.phase import evaluate, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import TrainableSegment
@@ -49,13 +48,13 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, clock = context.plan, context.clock
+    plan, clock, warn = context.plan, context.clock, context.terminal.warn
     with clock.part("tracking"):
         context.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
     watcher = _Watcher(context)
-    loader = _open_loader(context, model_cache, watcher)
+    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), warn)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
     with clock.part("evaluation"):
@@ -77,17 +76,10 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     return measured
 
 
-def _open_loader(context: TrialContext, model_cache: ModelCache, listener: Listener) -> BatchLoader:
-    settings, device = context.plan.trial, runtime.device_key()
+def _cache_context(context: TrialContext, listener: Listener) -> CacheContext:
+    settings, key = context.plan.trial, frozen_key(context.plan, runtime.device_key())
     store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, context.terminal.warn)
-    key = frozen_key(context.plan, device)
-    return open_batch_loader(
-        context.plan,
-        model_cache,
-        context.shared_features,
-        CacheContext(key, store, listener, context.clock),
-        context.terminal.warn,
-    )
+    return CacheContext(key, store, listener, context.clock)
 
 
 def _checkpoints(context: TrialContext) -> CheckpointStore:

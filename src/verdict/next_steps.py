@@ -5,12 +5,12 @@ else as overrides that go with the study's other settings. Seeds are listed from
 answered, and depths that lack some catch up.
 """
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from src.common.shell import setting
 from src.statistics.comparison import Comparison
 from src.statistics.intervals import Interval
 from src.statistics.power import MOST_SEEDS, POWER, detectable, seeds_to_show
@@ -22,7 +22,6 @@ from src.verdict.wording import seeds as counted_seeds
 
 _LEAST_SEEDS = 3
 _BEFORE = len(("python", "-m", "src.train"))
-_NO_TEXT = ("null", "true", "false", "nan", "inf")
 _READS_DEPTH = "schedule=two_phase"
 """What trains other depths where a trial's own schedule fixes its depth."""
 
@@ -207,7 +206,7 @@ def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str
     replaced = {*_REPLACED, *without} | (set() if trial.reads_depth else {"schedule"})
     kept = [word for word in words[_BEFORE:] if word.partition("=")[0] not in replaced and word != "hydra.mode=RUN"]
     kept = [*kept, *_facets_mode(facet, kept)] + ([] if trial.reads_depth else [_READS_DEPTH])
-    return shlex.join([*words[:_BEFORE], "-m", *kept, f"study={_quoted(facet.study)}"])
+    return f"{shlex.join([*words[:_BEFORE], '-m', *kept])} {setting('study', facet.study)}"
 
 
 def _facets_mode(facet: Facet, words: Sequence[str]) -> list[str]:
@@ -221,13 +220,6 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # cut to what a tag holds, within quotes
         return []
-
-
-def _quoted(name: str) -> str:
-    """A study's name as Hydra reads it."""
-    if re.fullmatch(r"[A-Za-z_][\w.-]*", name, re.ASCII) and name.lower() not in _NO_TEXT:
-        return name
-    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _reach(difference: Interval) -> float:

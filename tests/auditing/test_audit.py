@@ -1,6 +1,7 @@
 """The audit, as users run it: what it finds, what it leaves behind, and what it refuses."""
 
 import csv
+import shlex
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_unreadable_and_skipped_files_are_named_with_their_reason(audited: tuple
     assert set(unreadable) == {"train/ash/broken.jpg", "train/ash/empty.jpg"}
     assert unreadable["train/ash/empty.jpg"] == "an empty file (0 bytes)"
     skipped = {row["path"]: row["details"] for row in of_kind(audited[0], "skipped")}
-    assert skipped["notes.txt"] == "in no class folder"
+    assert skipped["notes.txt"] == "not an image (.txt)"
     assert "hidden" in skipped["train/ash/.hidden.png"]
 
 
@@ -98,17 +99,19 @@ def test_the_manifest_of_groups_can_be_trained_on(
     thaw: Command, audited: tuple[Path, str], tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     table = audited[0] / "manifest.csv"
+    (line,) = [line for line in audited[1].splitlines() if "data.manifest=" in line]
+    words = shlex.split(line.partition("each group whole: ")[2])
+    assert words == ["data=csv", f"data.manifest={table}"]
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert "split" not in rows[0]  # a group is in train and val
     groups = {"/".join(Path(row["path"]).parts[-3:]): row["group"] for row in rows}
     assert groups["val/ash/ash_90.png"] == groups["train/ash/ash_00.png"] != ""
     kept = [each for each in tiny if not each.startswith("data")]
-    done = thaw("src.train", *kept, "data=csv", f"data.manifest={table}", f"hydra.run.dir={tmp_path}")
+    done = thaw("src.train", *kept, *words, f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     again = thaw(
-        "src.audit", "data=csv", f"data.manifest={table}", "image_size=32", f"hydra.run.dir={tmp_path}/audit",
-        f"runtime.cache_dir={tmp_path}/cache",
+        "src.audit", *words, "image_size=32", f"hydra.run.dir={tmp_path}/audit", f"runtime.cache_dir={tmp_path}/cache",
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert not of_kind(tmp_path / "audit", "near-duplicate across splits")

@@ -1,6 +1,7 @@
 """Audits that are broken off, lack their weights, or have no validation images."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_the_files_of_the_audit_before(many: Path, tmp_path: Path, moment: str) -> None:
     """Wherever it comes before the files are written; the images that are decoded by then serve the next audit."""
-    before = {name: name.encode() for name in FILES}
+    before = {name: name.encode() for name in FILES} | {FILES[0]: b'<meta name="generator" content="Thaw">'}
     (tmp_path / "out").mkdir()
     for name, content in before.items():
         (tmp_path / "out" / name).write_bytes(content)
@@ -87,6 +88,7 @@ def test_weights_that_cannot_be_downloaded_are_told_with_those_that_need_no_down
     assert len(done.stdout.splitlines()) <= 1  # Keras says what it downloads
     (line,) = done.stderr.splitlines()
     assert line.startswith("thaw: ImageNet weights of mobilenetv3small cannot be downloaded")
+    assert f": copy them to {tmp_path}/keras/models from a machine that can" in line
     assert line.endswith("; or audit with the embedded weights: backbone=mobilenetv2 weights=formula")
     assert files_of(tmp_path / "out") == {}
 
@@ -108,3 +110,98 @@ def test_where_nothing_may_be_held_out_the_audit_says_what_to_give(thaw: Command
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "thaw: no validation photos: give a val split, or data.validation above 0\n"
     assert files_of(tmp_path / "out") == {}
+
+
+def begun(photos: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments(photos, folder), "runtime.progress=false", *more], cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_kills_without_a_word_leave_nothing_that_misleads_the_next_audit(
+    thaw: Command, many: Path, tmp_path: Path
+) -> None:
+    for left in ("*.unfinished/pixels.npy", "*/remarks.json"):  # while images are decoded, and after that
+        process = begun(many, tmp_path)
+        while not list((tmp_path / "cache" / "images").glob(left)):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        assert files_of(tmp_path / "out") == {}
+    alone = tmp_path / "alone"
+    for folder in (tmp_path, alone):
+        assert thaw(*arguments(many, folder)).returncode == 0
+    found, undisturbed = files_of(tmp_path / "out"), files_of(alone / "out")
+    assert found["findings.csv"] == undisturbed["findings.csv"]
+    assert found.keys() == undisturbed.keys()
+    assert not list(tmp_path.glob("cache/images/*.unfinished"))
+
+
+@pytest.mark.slow
+def test_two_audits_at_once_leave_the_files_of_one(tmp_path: Path) -> None:
+    """Of which one, is the last one's to say; their findings and their page agree."""
+    classes = {"one": ("ash", "birch"), "other": ("yew", "elm")}
+    roots = [make_photos(tmp_path / name, {"train": 8, "val": 4}, labels) for name, labels in classes.items()]
+    processes = [begun(root, tmp_path, "weights=random", "image_size=32", "backbone=lenet5") for root in roots]
+    ends = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    assert [status for _, status in ends] == [0, 0], ends
+    page = (tmp_path / "out" / "audit.html").read_text("utf-8")
+    labels = {row["label"] for kind in ("small image", "suspected label") for row in of_kind(tmp_path / "out", kind)}
+    (name,) = [name for name in classes if str(tmp_path / name) in page]
+    assert labels <= set(classes[name])
+
+
+def test_files_that_no_audit_wrote_are_spared(thaw: Command, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.csv").write_text("path,label\n")
+    for _ in range(2):  # a page of another's makes it no audit's folder
+        done = thaw(*arguments(photos, tmp_path))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"thaw: hydra.run.dir={tmp_path}/out: manifest.csv lies there, and Thaw did not write it" in done.stderr
+        (tmp_path / "out" / "audit.html").write_text("mine")
+    assert files_of(tmp_path / "out") == {"manifest.csv": b"path,label\n", "audit.html": b"mine"}
+
+
+def test_an_output_that_is_a_file_is_told_in_a_line(thaw: Command, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    done = thaw(*arguments(photos, tmp_path))
+    assert (done.returncode, done.stderr) == (1, f"thaw: {tmp_path}/out: File exists; mend that and run it again\n")
+
+
+def test_a_folder_that_was_removed_is_told_in_a_line(photos: Path, tmp_path: Path) -> None:
+    command = shlex.join([sys.executable, "-m", *arguments(photos, tmp_path)])
+    done = subprocess.run(
+        ["bash", "-c", f"mkdir gone && cd gone && rmdir ../gone && {command}"], cwd=tmp_path, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)}, text=True, check=False,
+    )  # fmt: skip
+    says = "thaw: the folder in which this is typed was removed: change to one that is there\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", says)
+
+
+def test_images_that_may_only_be_read_are_audited(
+    thaw: Command, photos: Path, tmp_path: Path, mount: Callable[..., Path]
+) -> None:
+    only_read = mount("--bind", str(photos))
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(only_read)], check=True)
+    quick = ("weights=random", "image_size=32", "backbone=lenet5")
+    done = thaw(*arguments(only_read, tmp_path), *quick)
+    assert done.returncode == 0, done.stderr
+    done = thaw(*arguments(only_read, tmp_path), *quick, f"hydra.run.dir={only_read}/out")
+    assert done.returncode == 1
+    assert done.stderr == f"thaw: {only_read}/out: Read-only file system; mend that and run it again\n"
+
+
+def test_a_full_disk_under_an_audit_is_told_in_a_line(
+    thaw: Command, photos: Path, tmp_path: Path, small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("48k")
+    quick = ("weights=random", "image_size=32", "backbone=lenet5", "runtime.progress=false", f"hydra.run.dir={disk}")
+    (disk / "filler").write_bytes(b"x" * 28_000)
+    done = thaw(*arguments(photos, tmp_path), *quick)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("No space left on device; mend that and run it again")
+    assert "Traceback" not in done.stderr
+    assert not set(FILES) & set(files_of(disk))

@@ -5,7 +5,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.cli.command_line import as_hydra_reads, quoted
+from src.cli.command_line import as_hydra_reads
+from src.common.shell import hydra_override
 
 
 @pytest.mark.parametrize("text", ["2024_05", "1e5", "3.10", "007", "true", "null-ish", "it's", "a\\'b", "é", "a=b"])
@@ -16,4 +17,4 @@ def test_a_folders_name_is_a_text(text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1))
 def test_what_is_quoted_is_read_back(text: str) -> None:
-    assert OverridesParser.create().parse_override(quoted("data.root", text)).value() == text
+    assert OverridesParser.create().parse_override(hydra_override("data.root", text)).value() == text

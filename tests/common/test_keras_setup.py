@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 
@@ -50,14 +51,19 @@ def test_other_settings_of_keras_change_no_number_and_are_named(
 
 
 @pytest.mark.parametrize("settings", [{"floatx": "bfloat16"}, {"epsilon": 1}, [1]])
-def test_a_keras_json_that_keras_refuses_is_told_in_a_line(
+@pytest.mark.usefixtures("as_usual")  # the layers are known: Keras is first needed to train
+def test_a_keras_json_that_keras_refuses_is_told_in_a_line_and_leaves_no_run(
     thaw: Command, tiny: tuple[str, ...], tmp_path: Path, settings: object
 ) -> None:
-    done = thaw("src.train", *tiny, f"hydra.run.dir={tmp_path / 'out'}", **home(tmp_path, settings))
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    places = (f"hydra.run.dir={tmp_path / 'out'}", f"tracking.uri={store}")
+    done = thaw("src.train", *tiny, *places, **home(tmp_path, settings))
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]  # before it stands what is known without Keras
     assert re.fullmatch(r"thaw: .*keras\.json: Keras does not start with it .*: mend or remove it", last)
     assert "Traceback" not in done.stderr
+    client = mlflow.MlflowClient(store)
+    assert client.search_runs([each.experiment_id for each in client.search_experiments()]) == []
 
 
 @pytest.mark.slow

@@ -7,15 +7,15 @@ import pytest
 
 from src.config import AugmentConfig
 from src.data.batches import epoch_order, images_shown
-from src.data.dataset import Dataset, load_dataset
-from tests.conftest import Compose
+from src.data.dataset import Dataset
+from tests.conftest import Compose, read_dataset
 from tests.data.test_augment import STRONG, config
 
 
 @pytest.fixture(scope="module")
 def dataset(composed: Compose, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = composed("data=folder", f"data.root={photos}").data
-    return load_dataset(folder, 32, tmp_path_factory.mktemp("cache"), 2, lambda *_: None)
+    return read_dataset(folder, 32, tmp_path_factory.mktemp("cache"))
 
 
 def _shown(dataset: Dataset, augment: AugmentConfig, view: int, seed: int = 0) -> np.ndarray:

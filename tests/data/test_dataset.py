@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from src.common.errors import ThawError
-from src.data.dataset import Dataset, load_dataset
-from tests.conftest import CLASSES, Compose, make_photos, save_photo
+from src.data.dataset import Dataset
+from tests.conftest import CLASSES, Compose, make_photos, read_dataset, save_photo
 
 Load = Callable[..., Dataset]
 
@@ -19,7 +19,7 @@ Load = Callable[..., Dataset]
 def load(composed: Compose, tmp_path: Path) -> Load:
     def loaded(*overrides: str, side: int = 32) -> Dataset:
         config = composed(*overrides).data
-        return load_dataset(config, side, tmp_path / "cache", 2, lambda *_: None)
+        return read_dataset(config, side, tmp_path / "cache")
 
     return loaded
 
@@ -182,7 +182,7 @@ def _two_vals(root: Path) -> None:
 def _many_broken(root: Path) -> None:
     make_photos(root, {"train": 5, "val": 2})
     for i in range(4):
-        (root / "train" / "ash" / f"notes{i}.txt").write_text("no image")
+        (root / "train" / "ash" / f"notes{i}.jpg").write_text("no image")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def _many_broken(root: Path) -> None:
         (_empty_class, "train/zelkova/ is empty"),
         (_empty_val, "val/ is empty"),
         (_two_vals, "has both val/ and validation/"),
-        (_many_broken, "4 of 25 files are no image: train/ash/notes0.txt"),
+        (_many_broken, "4 of 25 files are no image: train/ash/notes0.jpg"),
     ],
 )
 def test_bad_folders(load: Load, tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
@@ -215,5 +215,7 @@ def test_a_few_files_that_are_no_image_are_skipped_listed_and_never_trained_on(l
     dataset = load("data=folder", f"data.root={root}")
     broken = dataset.names.index("train/ash/broken.jpg")
     assert broken not in np.concatenate([dataset.splits.train, dataset.splits.val])
-    assert "train/ash/broken.jpg" in dataset.warnings[0]
+    skipped, unreadable = dataset.warnings
+    assert skipped == "skipped: not images: 1 .DS_Store, 1 .db"
+    assert "train/ash/broken.jpg" in unreadable
     assert len(dataset.names) == 37

@@ -10,9 +10,8 @@ from PIL import Image
 
 from src.common.project import PROJECT
 from src.data.columns import _USUAL
-from src.data.dataset import load_dataset
 from src.data.names import split_named
-from tests.conftest import Compose, make_photos, save_photo
+from tests.conftest import Compose, make_photos, read_dataset, save_photo
 
 PAGE = (PROJECT / "docs" / "data.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    python -m src\.train (.+)$", PAGE, re.MULTILINE)
@@ -45,7 +44,7 @@ def test_every_command_of_the_page_finds_its_data(
 ) -> None:
     page_data(tmp_path)
     monkeypatch.chdir(tmp_path)
-    dataset = load_dataset(composed(*shlex.split(command)).data, 32, tmp_path / "cache", 2, lambda *_: None)
+    dataset = read_dataset(composed(*shlex.split(command)).data, 32, tmp_path / "cache")
     assert dataset.class_names == CLASSES
 
 

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image as PillowImage
 
 from src.common.errors import ThawError
-from src.data.dataset import Dataset, load_dataset
+from src.data.dataset import Dataset
 from src.data.duplicates import RADIUS, NearDuplicates, near_duplicates, perceptual_hash
 from src.data.listing import Image
 from src.data.split import Splits
 from src.demo.trees.tree import draw_tree
-from tests.conftest import Compose, make_photos
+from tests.conftest import Compose, make_photos, read_dataset
 
 TREES = [draw_tree(species, number, seed=0, size=96, difficulty=0.5) for species in range(23) for number in range(4)]
 
@@ -140,7 +140,7 @@ def test_what_has_its_like_in_a_later_split_is_left_out_on_demand(
 ) -> None:
     def load(drop: str) -> Dataset:
         config = composed("data=folder", f"data.root={leaking}", f"data.near_duplicates={drop}").data
-        return load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+        return read_dataset(config, 64, tmp_path / "cache")
 
     kept, dropped = load("keep"), load("drop")
     (gone,) = set(kept.splits.train) - set(dropped.splits.train)
@@ -156,7 +156,7 @@ def test_a_class_that_has_no_photo_left_is_named(composed: Compose, leaking: Pat
     shutil.copytree(leaking / "train" / "birch", leaking / "val" / "birch")
     config = composed("data=folder", f"data.root={leaking}", "data.near_duplicates=drop").data
     with pytest.raises(ThawError, match=r"data\.near_duplicates=drop leaves no photo of birch in train"):
-        load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+        read_dataset(config, 64, tmp_path / "cache")
 
 
 def test_nothing_left_to_train_on_is_told(composed: Compose, tmp_path: Path) -> None:
@@ -164,12 +164,12 @@ def test_nothing_left_to_train_on_is_told(composed: Compose, tmp_path: Path) -> 
     shutil.copytree(root / "train", root / "val")
     config = composed("data=folder", f"data.root={root}", "data.near_duplicates=drop").data
     with pytest.raises(ThawError, match=r"data\.near_duplicates=drop: no photo of train"):
-        load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+        read_dataset(config, 64, tmp_path / "cache")
 
 
 def test_a_photo_of_train_in_val_is_warned_of_by_name(composed: Compose, leaking: Path, tmp_path: Path) -> None:
     config = composed("data=folder", f"data.root={leaking}").data
-    dataset = load_dataset(config, 64, tmp_path / "cache", 2, lambda *_: None)
+    dataset = read_dataset(config, 64, tmp_path / "cache")
     assert dataset.near_duplicates.pairs == 1
     (warning,) = [line for line in dataset.warnings if "near-equal" in line]
     assert "train/ash/tree0.png and val/ash/copy.png; name such groups" in warning

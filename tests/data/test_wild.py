@@ -17,10 +17,10 @@ from PIL import Image, TiffImagePlugin
 
 from src.common.errors import ThawError
 from src.common.project import PROJECT
-from src.data.dataset import Dataset, load_dataset
+from src.data.dataset import Dataset
 from src.data.decode import read_image
 from src.data.listing import UnreadableImageError
-from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
+from tests.conftest import CLASSES, Command, Compose, make_photos, read_dataset, save_photo
 
 Load = Callable[..., Dataset]
 Train = Callable[..., tuple[int, str]]
@@ -29,7 +29,7 @@ Train = Callable[..., tuple[int, str]]
 @pytest.fixture
 def load(composed: Compose, tmp_path: Path) -> Load:
     def loaded(*overrides: str, side: int = 32) -> Dataset:
-        return load_dataset(composed(*overrides).data, side, tmp_path / "cache", 2, lambda *_: None)
+        return read_dataset(composed(*overrides).data, side, tmp_path / "cache")
 
     return loaded
 

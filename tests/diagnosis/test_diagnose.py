@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.common.project import CONF
 from src.data.duplicates import NearDuplicates, Pair
 from src.diagnosis.diagnose import Finding, diagnose
 from src.diagnosis.rules import RULES
@@ -206,10 +207,22 @@ BESIDE = {"data.": ["data=folder", "data.root=x"]}
 """What a remedy's trial has besides, by how the remedy begins."""
 
 
-@pytest.mark.parametrize("override", sorted({override for _, _, override, _ in FIRED} | {IMBALANCE, LEAKAGE}))
-def test_every_remedy_can_be_typed(composed: Compose, override: str) -> None:
+def value_of(trial: object, key: str) -> str:
+    """A setting of a trial's configuration, as it is typed."""
+    for part in key.split("."):
+        trial = trial[part] if isinstance(trial, Mapping) else getattr(trial, part)
+    return str(trial)
+
+
+@pytest.mark.parametrize(
+    "override", sorted({override for _, _, override, _ in FIRED if override} | {IMBALANCE, LEAKAGE})
+)
+def test_every_remedy_can_be_typed_and_arrives(composed: Compose, override: str) -> None:
     beside = [word for start, words in BESIDE.items() if override.startswith(start) for word in words]
-    composed(*override.split(), *beside)
+    trial = composed(*override.split(), *beside)
+    for key, value in (word.split("=") for word in override.split()):
+        is_choice = (CONF / key).is_dir()  # of a file's settings
+        assert trial != composed(*beside) if is_choice else value_of(trial, key) == value
 
 
 @pytest.mark.parametrize(("name", "record"), NOT_FIRED)

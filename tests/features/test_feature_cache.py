@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from src.common.project import PROJECT
 from src.features import feature_cache as module
 from src.features.feature_cache import FeatureCache
+from tests.conftest import check_that_the_second_waits
 
 ROWS = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
 SHAPE = (50, 7)
@@ -113,40 +113,19 @@ def test_a_folder_that_cannot_be_written_turns_it_off_with_one_warning(tmp_path:
     assert "features cannot be kept" in told[0]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=False).returncode:
-        pytest.skip("no right to mount: NOT TESTED ON A FULL DISK")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_full_disk_turns_it_off_with_a_warning(small_disk: Path) -> None:
+def test_a_full_disk_turns_it_off_with_a_warning(small_disk: Callable[[str], Path]) -> None:
     told: list[str] = []
-    store = FeatureCache(small_disk, 1.0, told.append)
+    disk = small_disk("64k")
+    store = FeatureCache(disk, 1.0, told.append)
     wide = np.zeros((50, 1000), np.float32)
     store.fill({"a": wide.shape}, "float32", blocks("a", rows=wide))
     assert not store.works
     assert "No space left on device; computing frozen layers at each epoch" in told[0]
-    assert not list(small_disk.glob("*a.npy*"))
+    assert not list(disk.glob("*a.npy*"))
 
 
 def test_one_at_a_time_computes(store: FeatureCache) -> None:
-    waits, order = threading.Event(), []
-
-    def second() -> None:
-        with FeatureCache(store.folder, 1.0, pytest.fail).exclusive("a", waits.set):
-            order.append("second")
-
-    with store.exclusive("a", pytest.fail):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert waits.wait(10)
-        order.append("first")
-    thread.join(10)
-    assert order == ["first", "second"]
+    check_that_the_second_waits(lambda waits: FeatureCache(store.folder, 1.0, pytest.fail).exclusive("a", waits))
 
 
 KILLED = """

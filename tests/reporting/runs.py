@@ -7,8 +7,8 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Param
 
-from src.tracking.registry import KEY_TAG
 from src.tracking.study import Study
+from src.tracking.trial_runs import KEY_TAG
 
 Trials = Iterable[tuple[dict[str, Any], str]]
 

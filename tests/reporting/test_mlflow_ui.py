@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import mlflow
 import pytest
+from PIL import Image as PillowImage
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -75,20 +76,20 @@ def _wait(url: str) -> None:
     raise AssertionError(f"nothing answers at {url}")
 
 
-def _says(browser: Chrome, text: str) -> None:
-    """Wait until the page shows `text`."""
-    WebDriverWait(browser, 60).until(lambda shown: text in shown.find_element(By.TAG_NAME, "body").text, text)
+_SCROLL = "document.querySelectorAll('[role=grid]').forEach(table => { table.scrollTop += 100 })"
 
 
-def _scrolls_to(browser: Chrome, text: str) -> None:
-    """Scroll tables that show some of their rows at a time until the page shows `text`."""
-    scroll = "document.querySelectorAll('[role=grid]').forEach(table => { table.scrollTop += 100 })"
-    for _ in range(60):
-        if text in browser.find_element(By.TAG_NAME, "body").text:
-            return
-        browser.execute_script(scroll)
+def _shown(browser: Chrome, *texts: str) -> set[str]:
+    """Those of `texts` that the page has shown within a minute, its tables scrolled: they show some rows at a time."""
+    shown: set[str] = set()
+    for _ in range(120):
+        body = browser.find_element(By.TAG_NAME, "body").text
+        shown |= {text for text in texts if text in body}
+        if len(shown) == len(texts):
+            break
+        browser.execute_script(_SCROLL)
         time.sleep(0.5)
-    raise AssertionError(f"no table has {text}")
+    return shown
 
 
 def _artifact(address: str, study: Study, path: str) -> str:
@@ -97,19 +98,21 @@ def _artifact(address: str, study: Study, path: str) -> str:
 
 def test_the_parent_run_shows_the_page(browser: Chrome, address: str, study: Study) -> None:
     look(browser, _artifact(address, study, "report/report.html"), 1400)
-    _says(browser, "tradeoff.png")
+    assert _shown(browser, "tradeoff.png")
     frame = WebDriverWait(browser, 60).until(lambda shown: shown.find_element(By.TAG_NAME, "iframe"))
     browser.switch_to.frame(frame)
-    _says(browser, NAME)
-    _says(browser, "4 trials: 4 finished.")
+    told = _shown(browser, NAME, "4 trials: 4 finished.")
     browser.switch_to.default_content()
+    assert told == {NAME, "4 trials: 4 finished."}
 
 
 def test_the_parent_run_shows_the_figure(browser: Chrome, address: str, study: Study) -> None:
     look(browser, "about:blank", 1400)
     look(browser, _artifact(address, study, "report/tradeoff.png"), 1400)
-    widest = "return Math.max(0, ...[...document.images].map(image => image.naturalWidth))"
-    WebDriverWait(browser, 60).until(lambda shown: shown.execute_script(widest) > 800, "no image of the figure's size")
+    widths = "return [...document.images].map(image => image.naturalWidth)"
+    with PillowImage.open(Path(study.client.download_artifacts(study.run_id, "report/tradeoff.png"))) as figure:
+        WebDriverWait(browser, 60).until(lambda shown: figure.width in shown.execute_script(widths))
+        assert figure.width in browser.execute_script(widths)
 
 
 def test_children_are_compared(browser: Chrome, address: str, study: Study) -> None:
@@ -117,7 +120,6 @@ def test_children_are_compared(browser: Chrome, address: str, study: Study) -> N
     query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([study.experiment_id])})
     look(browser, "about:blank", 1400)
     look(browser, f"{address}/#/compare-runs?{query}", 1400)
-    _says(browser, "Comparing 4 Runs from 1 Experiment")
-    _says(browser, "lenet5 unfrozen=1 seed=1")  # unfrozen=2 trains what unfrozen=1 does
-    _says(browser, "baseline/val_accuracy")
-    _scrolls_to(browser, "best/val_accuracy")
+    assert _shown(browser, "Comparing 4 Runs from 1 Experiment")
+    texts = ("lenet5 unfrozen=1 seed=1", "baseline/val_accuracy", "best/val_accuracy")  # 2 layers train what 1 does
+    assert _shown(browser, *texts) == set(texts)

@@ -13,11 +13,13 @@ from typing import Any
 import mlflow
 import pytest
 
+from src.api import Study as ApiStudy
+from src.common.errors import ThawError
 from src.report import main
 from src.reporting.study_report import make_joint_report, make_report
 from src.tracking.locks import WORKPLACE_TAG, LockFolder
-from src.tracking.registry import KEY_TAG
 from src.tracking.study import Study
+from src.tracking.trial_runs import KEY_TAG
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -309,7 +311,7 @@ def test_bad_input_gets_a_line(fill: Fill, store_uri: str, tmp_path: Path, capsy
     fill("has no place", FULL[:2])
     (tmp_path / "file").write_text("mine")
     assert main(["--study", "has no place", "--tracking-uri", store_uri, "--out", f"{tmp_path}/file"]) == 1
-    assert f"--out {tmp_path}/file: is a file; give a folder" in capsys.readouterr().err
+    assert f"report folder {tmp_path}/file: is a file; give a folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "file").unlink()
     assert not list(tmp_path.iterdir())
@@ -322,7 +324,7 @@ def test_a_folder_of_other_files_is_spared(
     arguments = ["--study", "spares", "--tracking-uri", store_uri, "--out", str(tmp_path)]
     (tmp_path / "curves.png").write_text("a trial's")
     assert main(arguments) == 1
-    assert f"--out {tmp_path}: curves.png lies there and is of no report" in capsys.readouterr().err
+    assert f"report folder {tmp_path}: curves.png lies there, and Thaw did not write it" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
     assert (tmp_path / "curves.png").read_text() == "a trial's"
     (tmp_path / "report.html").write_text("a test runner's")
@@ -348,6 +350,23 @@ def test_trials_whose_process_is_gone_do_not_run(
         assert main(arguments) == 0
     data = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert data["state"].startswith("6 trials: 4 finished, 1 killed, 1 running.")
+
+
+def test_the_api_spares_the_same_folders_and_closes_the_same_runs(
+    fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
+    tags = {KEY_TAG: "dead by now", WORKPLACE_TAG: LockFolder(tmp_path / "work").id}
+    fill("from Python", [*FULL[:4], (trial(2, 9, tags=tags), "RUNNING")])
+    study = ApiStudy.load("from Python", store_uri)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "curves.png").write_text("a trial's")
+    with pytest.raises(
+        ThawError, match=r"mine: curves\.png lies there, and Thaw did not write it; give another folder"
+    ):
+        study.report(tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["curves.png"]
+    assert study.report(tmp_path / "out").lines()[0] == "5 trials: 4 finished, 1 killed."
 
 
 def test_a_sweep_with_a_work_folder_of_its_own_does_not_read_running_after_a_crash(

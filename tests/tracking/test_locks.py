@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from src.common.errors import ThawError
 from src.common.project import PROJECT
 from src.tracking.locks import LockFolder
+from tests.conftest import check_that_the_second_waits
 
 HOLD = """
 import sys, time
@@ -43,19 +43,7 @@ def test_a_claim_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_claim_waits_and_says_so(tmp_path: Path) -> None:
-    told, order = threading.Event(), []
-
-    def second() -> None:
-        with LockFolder(tmp_path).claim("key", told.set):
-            order.append("second")
-
-    with LockFolder(tmp_path).claim("key", pytest.fail):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert told.wait(10)
-        order.append("first")
-    thread.join(10)
-    assert order == ["first", "second"]
+    check_that_the_second_waits(lambda waits: LockFolder(tmp_path).claim("key", waits))
 
 
 def test_a_workplace_keeps_its_id(tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.common.errors import Interrupted, ThawError
-from src.data.dataset import load_dataset
 from src.tracking.mlflow_run import Run, flatten, started_run
 from src.tracking.mlflow_store import open_store
-from tests.conftest import Compose
+from tests.conftest import Compose, read_dataset
 from tests.tracking.test_mlflow_store import config
 
 
@@ -85,7 +84,7 @@ def test_runs_that_name_a_new_data_set_at_once_all_get_it(
 ) -> None:
     client, experiment = store
     trial = composed(*tiny)
-    dataset = load_dataset(trial.data, 32, tmp_path, 1, lambda done, total: None)
+    dataset = read_dataset(trial.data, 32, tmp_path)
     together = threading.Barrier(4)
 
     def describe(digest: str) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.features.cache_plan import SharedFeatures
-from src.tracking.registry import KEY_TAG
 from src.tracking.study import Study, StudyContext, as_csv, one_each
+from src.tracking.trial_runs import KEY_TAG
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Phases on disk: taken up where they were left, to the same numbers; never trusted when damaged."""
 
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from src.training.history import EpochRecord
 from src.training.phase import evaluate
 from src.training.schedule import ScheduleResult
 from src.training.trainable_segment import TrainableSegment
-from tests.conftest import Compose
+from tests.conftest import Compose, check_that_the_second_waits
 from tests.training.test_schedule import Diary, run
 
 STATE = Checkpoint(
@@ -94,21 +93,7 @@ def test_nothing_is_kept_in_no_space(tmp_path: Path) -> None:
 
 
 def test_one_at_a_time_trains_a_phase(memory: CheckpointStore) -> None:
-    told, order, entered = threading.Event(), [], threading.Event()
-
-    def second() -> None:
-        other = CheckpointStore(memory.folder, 1.0, pytest.fail)
-        with other.exclusive("key", told.set):
-            order.append("second")
-
-    with memory.exclusive("key", pytest.fail):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert told.wait(10)
-        order.append("first")
-        entered.set()
-    thread.join(10)
-    assert order == ["first", "second"]
+    check_that_the_second_waits(lambda waits: CheckpointStore(memory.folder, 1.0, pytest.fail).exclusive("key", waits))
 
 
 class Killed(Diary):

@@ -11,7 +11,6 @@ import pytest
 from src.common.clock import Clock
 from src.common.errors import ThawError
 from src.config import TrialConfig
-from src.data.dataset import load_dataset
 from src.features.cache_plan import SharedFeatures
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext
@@ -32,7 +31,7 @@ from src.trial.built_models import get_or_build
 from src.trial.key import frozen_key, phase_key
 from src.trial.phase_depths import plan_depths
 from src.trial.plan import Plan
-from tests.conftest import Compose, make_photos
+from tests.conftest import Compose, make_photos, read_dataset
 
 
 class Diary:
@@ -77,7 +76,7 @@ def run(
 
 
 def plan_of(trial: TrialConfig, side: int = 32) -> Plan:
-    dataset = load_dataset(trial.data, side, trial.runtime.cache_dir, 2, lambda *_: None)
+    dataset = read_dataset(trial.data, side, trial.runtime.cache_dir)
     spec = find_backbone(trial.backbone)
     weights = weight_set(trial.weights, spec)
     table = layer_table(spec, weights, side, trial.runtime.cache_dir)
@@ -207,7 +206,7 @@ def test_balanced_weights_are_scikit_learns(composed: Compose, tiny: tuple[str, 
     for path in list((root / "train" / "ash").iterdir())[:4]:
         path.unlink()
     trial = composed(*tiny, f"data.root={root}", "class_weights=balanced")
-    dataset = load_dataset(trial.data, 32, tmp_path / "cache", 2, lambda *_: None)
+    dataset = read_dataset(trial.data, 32, tmp_path / "cache")
     labels = dataset.labels[dataset.splits.train]
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     weights = class_weights(dataset, trial)

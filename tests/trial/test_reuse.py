@@ -1,11 +1,10 @@
 """Trials remembered, as the command shows it: idle keys, names that follow what trains, lost files, read-only disks."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,28 +145,8 @@ def test_the_documents_prepare_an_image_for_the_saved_model(
     assert np.mean(hits) == pytest.approx(summary["test/accuracy"], abs=1e-6)
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mounts a small disk of its own, or mounts a folder anew, read-only."""
-    mounted: list[Path] = []
-
-    def mount(*options: str) -> Path:
-        target = tmp_path / f"disk{len(mounted)}"
-        target.mkdir()
-        if os.geteuid() or shutil.which("mount") is None:
-            pytest.skip("needs root to mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
-        if subprocess.run(["mount", *options, str(target)], check=False).returncode:
-            pytest.skip("this machine does not let tests mount: NOT TESTED ON A FULL OR READ-ONLY DISK")
-        mounted.append(target)
-        return target
-
-    yield mount
-    for target in mounted:
-        subprocess.run(["umount", "--lazy", str(target)], check=True)
-
-
 def test_a_complete_cache_on_a_read_only_disk_is_used(
-    quick: TrialConfig, tmp_path: Path, disk: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    quick: TrialConfig, tmp_path: Path, mount: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def kept_in(cache: Path, **changed: Any) -> TrialConfig:
         runtime = quick.runtime.model_copy(update={"cache_dir": cache, "work_dir": tmp_path / f"work_{cache.name}"})
@@ -176,7 +155,7 @@ def test_a_complete_cache_on_a_read_only_disk_is_used(
     (tmp_path / "cache").mkdir()
     first = run_trial(kept_in(tmp_path / "cache"), tmp_path / "one").summary
     before = sorted((tmp_path / "cache").rglob("*"))
-    only_read = disk("--bind", str(tmp_path / "cache"))
+    only_read = mount("--bind", str(tmp_path / "cache"))
     subprocess.run(["mount", "-o", "remount,ro,bind", str(only_read)], check=True)
     with pytest.raises(OSError, match="Read-only"):
         (only_read / "x").touch()
@@ -190,8 +169,10 @@ def test_a_complete_cache_on_a_read_only_disk_is_used(
     assert len(explain(refusal.value)) < 400  # type: ignore[arg-type]
 
 
-def test_a_full_disk_under_a_trials_figures_names_the_folder(quick: TrialConfig, disk: Callable[..., Path]) -> None:
-    output = disk("-t", "tmpfs", "-o", "size=16k", "none") / "out"
+def test_a_full_disk_under_a_trials_figures_names_the_folder(
+    quick: TrialConfig, small_disk: Callable[[str], Path]
+) -> None:
+    output = small_disk("16k") / "out"
     with pytest.raises(OSError, match="No space left") as refusal:
         run_trial(quick, output)
     line = explain(refusal.value)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.cli.command_line import as_hydra_reads
 from src.statistics.comparison import Comparison
 from src.statistics.power import POWER, chance_to_show, detectable
 from src.verdict.trials import TrialRecord
@@ -272,8 +273,8 @@ OWN = "python -m src.train -m -cn own data=folder 'data.root=my photos'"
     ("study", "typed_name"),
     [
         ("mine", "study=mine"),
-        ("my own, new", """'study='"'"'my own, new'"'"''"""),
-        ("0,1", """'study='"'"'0,1'"'"''"""),
+        ("my own, new", """'study="my own, new"'"""),
+        ("0,1", """'study="0,1"'"""),
     ],
 )
 def test_what_would_settle_it_can_be_typed(study: str, typed_name: str) -> None:
@@ -288,7 +289,7 @@ def test_what_would_settle_it_can_be_typed(study: str, typed_name: str) -> None:
 def test_the_studys_name_arrives(name: str) -> None:
     (verdict,) = judge(known(WINNER, "data=folder"), name)
     word = next(word for word in shlex.split(verdict.settle[0]) if word.startswith("study="))
-    (override,) = OverridesParser.create().parse_overrides([word])
+    (override,) = OverridesParser.create().parse_overrides(as_hydra_reads(["-m", word])[1:])
     assert not override.is_sweep_override()
     assert str(override.value()) == name
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -20,6 +19,7 @@ from src.data.listing import UnreadableImageError
 from src.demo.trees.species import SPECIES
 from src.demo.trees.tree import draw_tree
 from src.models.embedded_weights import EMBEDDED_WEIGHTS, load_embedded_weights
+from src.reporting.terminal import TextOutput
 from src.statistics.intervals import wilson_interval
 
 Images = NDArray[np.uint8]
@@ -139,4 +139,4 @@ def compare(split: str, root: Path | None, imagenet: Path | None, formula: Path 
     for name, (train, test) in data_sets.items():
         scores = [str(probe(extract, train, test)) for extract in extractors.values()]
         table.add_row(f"{name} ({len(test[1])})", *scores)
-    Console().print(table)
+    TextOutput().print(table)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from src.common.errors import ThawError
-from src.data.dataset import load_dataset
 from src.demo.trees.trees_listing import list_trees
-from tests.conftest import Command, Compose
+from tests.conftest import Command, Compose, read_dataset
 
 
 def test_the_full_set_has_the_posts_number_of_images_in_every_species(composed: Compose) -> None:
@@ -41,7 +40,7 @@ FEW = ("data.classes=2", "data.train_images=4", "data.val_images=2", "data.test_
 
 
 def test_the_core_finds_the_lister_by_its_name(composed: Compose, tmp_path: Path) -> None:
-    dataset = load_dataset(composed(*FEW).data, 32, tmp_path, 1, lambda *_: None)
+    dataset = read_dataset(composed(*FEW).data, 32, tmp_path)
     assert dataset.describe() == "trees drawn by formula: 2 classes, 8 train, 4 val, 2 test"
     assert dataset.names[:2] == ("train/english-oak/00000", "train/english-oak/00001")
 

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from src.tracking.locks import LOCKS_TAG, WORKPLACE_TAG, LockFolder
-from src.tracking.registry import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, TrialRegistry
+from src.tracking.trial_runs import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, TrialRuns
 
 
 @pytest.fixture
@@ -26,26 +26,26 @@ def add_run(client: mlflow.MlflowClient, experiment: str, status: str, **tags: s
 
 
 def test_the_last_finished_run_of_a_key_answers(client: mlflow.MlflowClient) -> None:
-    memory = TrialRegistry(client)
-    assert memory.finished("k1") is None
+    trial_runs = TrialRuns(client)
+    assert trial_runs.finished("k1") is None
     for status in ("FAILED", "KILLED", "RUNNING"):
         add_run(client, "memory", status, **{KEY_TAG: "k1"})
-    assert memory.finished("k1") is None
+    assert trial_runs.finished("k1") is None
     first = add_run(client, "memory", "FINISHED", **{KEY_TAG: "k1", MODEL_TAG: "kept"})
     for name in ("model/MLmodel", "model/data/model.keras"):
         client.log_text(first, "bytes", name)
     time.sleep(0.01)  # runs are ordered by the millisecond
     second = add_run(client, "memory, too", "FINISHED", **{KEY_TAG: "k1"})
-    assert answer(memory, "k1") == second
-    with_model = memory.finished_with_model("k1", pytest.fail)
+    assert answer(trial_runs, "k1") == second
+    with_model = trial_runs.finished_with_model("k1", pytest.fail)
     assert with_model is not None
     assert with_model.info.run_id == first
     client.delete_run(second)
-    assert answer(memory, "k1") == first
+    assert answer(trial_runs, "k1") == first
 
 
-def answer(memory: TrialRegistry, key: str) -> str:
-    found = memory.finished(key)
+def answer(trial_runs: TrialRuns, key: str) -> str:
+    found = trial_runs.finished(key)
     assert found is not None
     return str(found.info.run_id)
 
@@ -62,7 +62,7 @@ def test_a_run_that_ended_since_it_was_listed_stays_as_it_ended(
         return claim_if_free(name)
 
     monkeypatch.setattr(here, "claim_if_free", ends_first)
-    assert TrialRegistry(client).close_dead(here) == 0
+    assert TrialRuns(client).close_dead(here) == 0
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
@@ -72,10 +72,10 @@ def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> Non
         client.log_metric(run_id, "val/accuracy", value, step=epoch)
     client.log_metric(run_id, "best/val_accuracy", 0.3, step=1)
     client.set_terminated(run_id, "FINISHED")
-    memory = TrialRegistry(client)
-    found = memory.finished("k2")
+    trial_runs = TrialRuns(client)
+    found = trial_runs.finished("k2")
     assert found is not None
-    assert memory.summary(found) == {
+    assert trial_runs.summary(found) == {
         "run_id": run_id, "trial_key": "k2", "status": "FINISHED", "data_fingerprint": "f", "val/accuracy": 0.3,
         "best/val_accuracy": 0.3, "history": [{"val/accuracy": 0.1, "epoch": 0}, {"val/accuracy": 0.3, "epoch": 1}],
     }  # fmt: skip
@@ -89,7 +89,7 @@ def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient
     }
     runs["dead study"] = add_run(client, "dead", "RUNNING", **{STUDY_KEY_TAG: "study", WORKPLACE_TAG: here.id})
     with here.claim("alive", pytest.fail), here.claim("mine", pytest.fail):
-        assert TrialRegistry(client).close_dead(here, mine="mine") == 3
+        assert TrialRuns(client).close_dead(here, mine="mine") == 3
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
     assert status == {
         "dead": "KILLED",
@@ -109,7 +109,7 @@ def test_a_model_that_is_not_whole_answers_nothing(
     run_id = add_run(client, "memory", "FINISHED", **{KEY_TAG: key, MODEL_TAG: "kept"})
     for name in left:
         client.log_text(run_id, "bytes", name)
-    assert TrialRegistry(client).finished_with_model(key, lost.append) is None
+    assert TrialRuns(client).finished_with_model(key, lost.append) is None
     assert [run.info.run_id for run in lost] == [run_id]
 
 
@@ -122,6 +122,6 @@ def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.Mlflow
     }  # fmt: skip
     runs = {name: add_run(client, "dead", "RUNNING", **{KEY_TAG: name, **tags[name]}) for name in names}
     with own.claim("alive there", pytest.fail):
-        assert TrialRegistry(client).close_dead(None) == 1
+        assert TrialRuns(client).close_dead(None) == 1
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
     assert status == {name: "KILLED" if name == "dead there" else "RUNNING" for name in names}

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from src.common.errors import ThawError, one_line
+from src.common.shell import setting
 from src.data.listing import Split
 from src.data.names import is_container, some_of, split_named
 
@@ -13,8 +14,18 @@ IMAGE_SUFFIXES = {
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
     ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
 }  # fmt: skip
-_NO_IMAGES = {"thumbs.db", "desktop.ini"}
-_NO_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
+_OTHER_SUFFIXES = {
+    ".aae", ".avi", ".csv", ".db", ".doc", ".docx", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk",
+    ".log", ".m4v", ".md", ".mov", ".mp3", ".mp4", ".pdf", ".py", ".rtf", ".tsv", ".txt", ".url", ".wav", ".xls",
+    ".xlsx", ".xml", ".xmp", ".yaml", ".yml",
+}  # fmt: skip
+"""Of files that lie beside images: notes, edits, films, what systems write."""
+
+_FINDERS_FILE = ".ds_store"
+_SYSTEM_FOLDERS = {
+    "__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "__pycache__",
+    ".ipynb_checkpoints", ".thumbnails", ".trashes", ".spotlight-v100", ".fseventsd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Folder:
-    """What a folder holds: sub-folders, and files that are named like images."""
+    """What a folder holds: sub-folders, files that are named like images, and links that lead nowhere."""
 
     path: Path
     folders: tuple[Path, ...]
     images: tuple[str, ...]
+    lost_links: tuple[str, ...]
 
     @property
     def splits(self) -> dict[Split, Path]:
@@ -91,26 +103,77 @@ def _other_splits(root: Path) -> list[str]:
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
     whole = root.parent if len(root.parts) > 1 else parent
-    return [f"{root} is read as a whole data set; to use {names} beside it, give data.root={whole}"] if beside else []
+    return (
+        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', whole)}"]
+        if beside
+        else []
+    )
 
 
-def walk_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files below `folder`, sorted, and what is no file there (pipes, links to nothing or back).
+@dataclass(frozen=True)
+class Found:
+    """What is below a folder, each sorted.
+
+    Attributes:
+        images: files that may be images; their content says whether they are.
+        not_images: files that are called otherwise, such as notes and films.
+        no_files: pipes, links to nothing or back.
+    """
+
+    images: tuple[Path, ...]
+    not_images: tuple[Path, ...]
+    no_files: tuple[Path, ...]
+
+
+def walk_images(folder: Path) -> Found:
+    """Return what is below `folder`.
 
     Links are followed, but no folder is entered twice, and none that holds `folder`. Hidden files and folders, and
-    those that systems leave, are not counted.
+    folders that systems make, are not counted.
 
     Raises:
         ThawError: a folder cannot be read.
     """
-    files: list[Path] = []
-    others: list[Path] = []
     try:
-        for path in walk(folder):
-            (files if path.is_file() else others).append(path)
+        paths = [(path, path.is_file()) for path in walk(folder)]
     except OSError as error:
         raise _no_access(error, folder) from error
-    return files, others
+    files = [path for path, is_file in paths if is_file]
+    return Found(
+        tuple(path for path in files if not _is_called_otherwise(path.name)),
+        tuple(path for path in files if _is_called_otherwise(path.name)),
+        tuple(path for path, is_file in paths if not is_file),
+    )
+
+
+def _is_called_otherwise(name: str) -> bool:
+    return name.lower() == _FINDERS_FILE or Path(name).suffix.lower() in _OTHER_SUFFIXES
+
+
+def kind_of_file(path: Path) -> str:
+    """Return what files like `path` are counted by: the suffix, or the name where it has none.
+
+    >>> kind_of_file(Path("a/IMG_1.XMP")), kind_of_file(Path("a/.DS_Store"))
+    ('.xmp', '.DS_Store')
+    """
+    return path.suffix.lower() or path.name
+
+
+def why_skipped(below: PurePath) -> str:
+    """Return why a file, `below` the data's root, is not counted; "" where its name says nothing against it.
+
+    >>> why_skipped(PurePath("ash/@eaDir/a.jpg")), why_skipped(PurePath("ash/.cache/a.jpg"))
+    ("in a system's folder (@eaDir)", "hidden (its name, or its folder's, starts with a dot)")
+    >>> why_skipped(PurePath("ash/a.xmp")), why_skipped(PurePath("ash/a.jpg"))
+    ('not an image (.xmp)', '')
+    """
+    system = next((part for part in below.parts[:-1] if part.lower() in _SYSTEM_FOLDERS), "")
+    if system:
+        return f"in a system's folder ({system})"
+    if _is_called_otherwise(below.name) and all(map(_counts, below.parts)):
+        return f"not an image ({kind_of_file(Path(below))})"
+    is_hidden = any(part.startswith(".") for part in below.parts)
+    return "hidden (its name, or its folder's, starts with a dot)" if is_hidden else ""
 
 
 def walk(folder: Path, *, every: bool = False) -> Iterator[Path]:
@@ -140,11 +203,12 @@ def _raise(error: OSError) -> None:
 
 
 def _no_access(error: OSError, folder: Path) -> ThawError:
-    return ThawError(f"{error.filename or folder}: {error.strerror}; make it readable, or move it away")
+    return ThawError(f"{one_line(error.filename or folder, 300)}: {error.strerror}; make it readable, or move it away")
 
 
 def _counts(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in _NO_IMAGES | _NO_FOLDERS
+    lower = name.lower()
+    return lower == _FINDERS_FILE or not (lower.startswith(".") or lower in _SYSTEM_FOLDERS)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -157,17 +221,19 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _look(path: Path) -> _Folder:
-    folders, images = [], []
+    folders, images, lost_links = [], [], []
     try:
         with os.scandir(path) as entries:
-            for entry in entries:
-                if _counts(entry.name) and _is_folder(entry):
+            for entry in (each for each in entries if _counts(each.name)):
+                if _is_folder(entry):
                     folders.append(path / entry.name)
-                elif _counts(entry.name) and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                elif entry.is_symlink() and not (path / entry.name).exists():
+                    lost_links.append(entry.name)
+                elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     images.append(entry.name)
     except OSError as error:
         raise _no_access(error, path) from error
-    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)))
+    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(lost_links)))
 
 
 def _descended(folder: _Folder) -> _Folder:
@@ -189,7 +255,7 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     beside = [folder for folder in top.folders if folder not in splits.values()]
     found: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
-    lines += _no_part(top.path, "in no split", top.images)
+    lines += _no_part(top.path, "in no split", top.images) + _lost(top)
     for split, path in splits.items():
         parent, more = _class_parent(split, _look(path))
         found += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
@@ -210,14 +276,14 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{folder.path}/ lacks class folders: it holds {len(folder.images)} loose images ({folder.images[0]}, …); "
             "put those of each class into a folder of its own, or move it away"
         )
-    with_images = [path for path in folder.folders if walk_images(path)[0]]
+    with_images = [path for path in folder.folders if walk_images(path).images]
     empty = [path for path in folder.folders if path not in with_images]
     if not with_images or (empty and split == "train"):
         raise ThawError(
             f"{empty[0] if empty and with_images else folder.path}/ is empty: put photos there, or remove it"
         )
     _refuse_same_folders(folder.path, [_look(path) for path in with_images])
-    return folder, lines + _no_part(folder.path, "in no class folder", folder.images)
+    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _lost(folder)
 
 
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
@@ -234,7 +300,7 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
             if inner.folders and not inner.images:
                 raise ThawError(
                     f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
-                    f"point data.root at one of them, as in data.root={each.path}"
+                    f"point data.root at one of them, as in {setting('data.root', each.path)}"
                 )
             found.append(ClassFolder(split, each.path.name, path))
     return found, lines
@@ -247,12 +313,12 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
             beside = some_of([f"{one.path.name}/" for one in children if one is not child])
             raise ThawError(
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
-                f"{beside}: point data.root at the folder that is meant, as in data.root={child.path}"
+                f"{beside}: point data.root at the folder that is meant, as in {setting('data.root', child.path)}"
             )
-    with_images = [child for child in children if walk_images(child.path)[0]]
+    with_images = [child for child in children if walk_images(child.path).images]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
-    lines += _no_part(top.path, "in no class folder", top.images)
+    lines += _no_part(top.path, "in no class folder", top.images) + _lost(top)
     lines += _containers_as_classes(top.path, with_images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
 
@@ -279,8 +345,13 @@ def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
         raise ThawError(
             f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
             f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
-            f"val/ test/, or point data.root at one of the folders, as in data.root={classes[0].path}, or use data=csv"
+            "val/ test/, or point data.root at one of the folders, as in "
+            f"{setting('data.root', classes[0].path)}, or use data=csv"
         )
+
+
+def _lost(folder: _Folder) -> list[str]:
+    return _no_part(folder.path, "a link that leads nowhere", folder.lost_links)
 
 
 def _no_part(parent: Path, why: str, names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What MLflow remembers of trials: the run that answers a key, and the runs whose process died."""
+"""The runs of trials in MLflow: the one that finished a trial key, and those whose process died."""
 
 import time
 from collections import defaultdict
@@ -20,8 +20,8 @@ _MOST_REPEATS = 100
 """Runs of one trial that are looked at, the last ones."""
 
 
-class TrialRegistry:
-    """The finished runs of a store, in whichever experiment, by trial key."""
+class TrialRuns:
+    """The runs of trials in a store, in whichever experiment."""
 
     def __init__(self, client: mlflow.MlflowClient) -> None:
         self.client = client

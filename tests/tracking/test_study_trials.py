@@ -5,9 +5,9 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.tracking.registry import TrialRegistry
 from src.tracking.study import Study
-from src.tracking.trial_records import essential, read_records
+from src.tracking.study_trials import essential, read_records
+from src.tracking.trial_runs import TrialRuns
 from src.verdict.trials import TrialRecord, facets, varying
 from tests.reporting.runs import make_study, trial
 
@@ -19,7 +19,7 @@ def client(store_uri: str) -> mlflow.MlflowClient:
 
 def read(client: mlflow.MlflowClient, *studies: Study) -> list[TrialRecord]:
     runs = {run.info.run_id: run for study in studies for run in study.trials()}
-    return read_records(list(runs.values()), [study.key for study in studies], TrialRegistry(client), "accuracy")
+    return read_records(list(runs.values()), [study.key for study in studies], TrialRuns(client), "accuracy")
 
 
 def spelled(client: mlflow.MlflowClient, name: str, lines: str, **parameters: Any) -> Study:

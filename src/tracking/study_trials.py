@@ -9,8 +9,8 @@ from src.common.metrics import Objective
 from src.config import PHASE_KEYS
 from src.tracking import data_tags as facts
 from src.tracking.idle_keys import idle_keys_of, spelled_as_trained
-from src.tracking.registry import TrialRegistry
 from src.tracking.study import member_tag, spellings
+from src.tracking.trial_runs import TrialRuns
 from src.verdict.trials import Factor, TrialRecord, sets_apart
 
 _NOT_FACTORS = {
@@ -25,7 +25,7 @@ Factors = dict[str, Factor]
 
 
 def read_records(
-    runs: Sequence[FoundRun], keys: Sequence[str], memory: TrialRegistry, objective: Objective
+    runs: Sequence[FoundRun], keys: Sequence[str], trial_runs: TrialRuns, objective: Objective
 ) -> list[TrialRecord]:
     """Return the records of `runs`, trials of the studies `keys`, in their order, to be judged by `objective`.
 
@@ -36,14 +36,14 @@ def read_records(
     return [
         replace(record, objective=objective)
         for run, own in zip(runs, factors, strict=True)
-        for record in _records(run, _in_each_mode(own, factors) if run.data.params else [own], keys, memory)
+        for record in _records(run, _in_each_mode(own, factors) if run.data.params else [own], keys, trial_runs)
     ]
 
 
 def _records(
-    run: FoundRun, configurations: Sequence[Factors], keys: Sequence[str], memory: TrialRegistry
+    run: FoundRun, configurations: Sequence[Factors], keys: Sequence[str], trial_runs: TrialRuns
 ) -> list[TrialRecord]:
-    lines, history = _spellings(run, keys), _history(run, memory)
+    lines, history = _spellings(run, keys), _history(run, trial_runs)
     spelling = spelled_as_trained(run, lines[0])
     return [_record(run, spelling, own, history, len(lines)) for own in configurations]
 
@@ -189,9 +189,9 @@ def _seed(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _history(run: FoundRun, memory: TrialRegistry) -> list[dict[str, float]]:
+def _history(run: FoundRun, trial_runs: TrialRuns) -> list[dict[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
-    return memory.history(run) if run.info.status != "RUNNING" else []
+    return trial_runs.history(run) if run.info.status != "RUNNING" else []
 
 
 def _factors(run: FoundRun) -> Factors:

@@ -1,0 +1,54 @@
+"""Settings and words as they are typed in a shell, for commands that messages tell and people copy."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from src.common.errors import one_line
+
+_READ_OTHERWISE = re.compile(r"""\s|['"]|.*(?:[,\\]|\$\{|\s$)|\w+\(|(?:null)?$""", re.IGNORECASE | re.DOTALL)
+"""Texts that Hydra does not read as they are: quotes, lists, functions, keys, null, and blanks that it strips."""
+
+
+def setting(key: str, value: Path | str) -> str:
+    r"""Return the setting of `key`, whose values are texts, to `value` as it is typed in a shell.
+
+    >>> print(setting("data.root", "photos"), setting("data.root", "my photos (2024)"))
+    data.root=photos 'data.root=my photos (2024)'
+    >>> print(setting("data.root", "a,b"))
+    'data.root="a,b"'
+    """
+    text = str(value)
+    if not _READ_OTHERWISE.match(text):
+        return shell_word(f"{key}={text}")
+    literal = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)  # else OmegaConf puts a key's value there
+    return shell_word(hydra_override(key, literal, "'" if '"' in literal else '"'))
+
+
+def hydra_override(key: str, value: str, mark: str = "'") -> str:
+    r"""Return the override of `key` with `value` as one text, as Hydra reads it, in quotation marks `mark`.
+
+    >>> hydra_override("data.root", "it's")
+    "data.root='it\\'s'"
+    """
+    text = re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), value)
+    return f"{key}={mark}{text}{mark}"
+
+
+def shell_word(text: str) -> str:
+    r"""Return `text` as one word of a shell, on one line and printable.
+
+    >>> print(shell_word("it's"), shell_word("new\nline"))
+    'it'"'"'s' $'new\x0aline'
+    """
+    if one_line(text, len(text) + 1) == text:
+        return shlex.quote(text)
+    return f"$'{''.join(c if c.isprintable() and c not in _ESCAPED else _escaped(c) for c in text)}'"
+
+
+_ESCAPED = " '\\"
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
