@@ -1,4 +1,4 @@
-"""An optimizer on one vector gives the numbers of Keras' own on each variable."""
+"""An optimizer on long vectors gives the numbers of Keras' own on each variable."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from src.config import OptimizerConfig
 from src.models import runtime  # noqa: F401 - sets TensorFlow up as trials do
+from src.training import flat_optimizer
 from src.training.flat_optimizer import FlatOptimizer, make_optimizer
 from tests.conftest import Compose
 
@@ -42,8 +43,14 @@ def test_optimizers_by_name(composed: Compose, name: str, kind: str) -> None:
     assert type(make_optimizer(composed(f"optimizer={name}").optimizer)).__name__ == kind
 
 
+@pytest.fixture(params=[1, 6, 10**6], autouse=True)
+def vectors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector for each variable, a few, and one for all."""
+    monkeypatch.setattr(flat_optimizer, "_VECTOR_VALUES", request.param)
+
+
 @pytest.mark.parametrize(("name", "decay"), KINDS)
-def test_one_vector_trains_as_each_variable_by_itself_bit_for_bit(name: str, decay: float) -> None:
+def test_vectors_train_as_each_variable_by_itself_bit_for_bit(name: str, decay: float) -> None:
     flat, own = FlatOptimizer(config(name, decay), variables()), variables()
     flat.begin(0.01)
     plain = make_optimizer(config(name, decay))
