@@ -17,7 +17,7 @@ from src.config import CsvData, FolderData
 from src.models.catalog import CATALOG
 from tests.conftest import Compose
 from tests.data.test_docs import page_data
-from tests.typist import Typist
+from tests.typist import HEAVY, Typist
 
 PAGES = {
     str(path.relative_to(PROJECT)): path.read_text("utf-8")
@@ -96,7 +96,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def typist(tmp_path_factory: pytest.TempPathFactory, here: Path) -> Iterator[Typist]:
     top = tmp_path_factory.mktemp("typist")
-    typing = Typist(top, MLFLOW_TRACKING_URI=f"sqlite:///{top}/mlflow.db", THAW_CACHE_DIR=str(top / "cache"))
+    places = {"MLFLOW_TRACKING_URI": f"sqlite:///{top}/mlflow.db", "THAW_CACHE_DIR": str(top / "cache")}
+    typing = Typist(top, imports=HEAVY, **places)
     yield typing
     typing.close()
 

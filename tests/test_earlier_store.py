@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import subprocess
-import sys
 import tarfile
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from src.common.project import PROJECT
 from src.models.runtime import device_key
+from tests.conftest import Command
 
 ARCHIVE = Path(__file__).parent / "fixtures" / "earlier_store.tar.xz"
 TRIAL = (
@@ -53,12 +53,11 @@ def of_this_machine(checkpoint: Path) -> None:
     np.savez(checkpoint, **arrays | {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)})
 
 
-def typed(store: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable, "-m", "src.train", *overrides, *TRIAL, f"tracking.uri=sqlite:///{store}/mlflow.db",
-        f"runtime.cache_dir={store}/cache", f"runtime.work_dir={store}/work",
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=280)
+def typed(thaw: Command, store: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    done = thaw(
+        "src.train", *overrides, *TRIAL, f"tracking.uri=sqlite:///{store}/mlflow.db",
+        f"runtime.cache_dir={store}/cache", f"runtime.work_dir={store}/work", cwd=PROJECT,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
 
@@ -73,8 +72,9 @@ def judged(verdict: dict[str, Any]) -> tuple[Any, ...]:
     return tuple((each["kind"], each["depth"]) for each in verdict["verdicts"]), verdict["recommended"]["run_id"]
 
 
-def test_a_finished_trial_is_reused(store: Path) -> None:
+def test_a_finished_trial_is_reused(thaw: Command, store: Path) -> None:
     told = typed(
+        thaw,
         store,
         "schedule.training.epochs=2",
         "unfrozen=0",
@@ -89,8 +89,9 @@ def test_a_finished_trial_is_reused(store: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_trial_is_resumed_to_the_numbers_of_one_that_nothing_interrupted(store: Path) -> None:
+def test_a_killed_trial_is_resumed_to_the_numbers_of_one_that_nothing_interrupted(thaw: Command, store: Path) -> None:
     told = typed(
+        thaw,
         store,
         "schedule.training.epochs=40",
         "unfrozen=0",
@@ -111,8 +112,9 @@ def test_a_killed_trial_is_resumed_to_the_numbers_of_one_that_nothing_interrupte
 
 
 @pytest.mark.slow
-def test_a_study_is_reused_whole(store: Path) -> None:
+def test_a_study_is_reused_whole(thaw: Command, store: Path) -> None:
     told = typed(
+        thaw,
         store,
         "-m",
         "schedule.training.epochs=2",

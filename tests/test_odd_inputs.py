@@ -14,7 +14,7 @@ from src.config import TrackingConfig
 from src.tracking.mlflow_store import open_store
 from tests.conftest import Command
 from tests.odd_inputs import ODD, Odd, page
-from tests.typist import Typed, Typist
+from tests.typist import HEAVY, Typed, Typist
 
 QUICK = ("backbone=lenet5", "image_size=32")
 QUICK_TRIAL = (*QUICK, "batch_size=8", "epochs=1", "tracking.save_model=false")
@@ -32,7 +32,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def typist(tmp_path_factory: pytest.TempPathFactory, places: dict[str, str]) -> Iterator[Typist]:
-    typing = Typist(tmp_path_factory.mktemp("typist"), **places)
+    typing = Typist(tmp_path_factory.mktemp("typist"), imports=HEAVY, **places)
     yield typing
     typing.close()
 

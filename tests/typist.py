@@ -29,9 +29,9 @@ class Typed:
     """What came of a command; `seconds` of a processor's time."""
 
     status: int
-    seconds: float
     out: str
     err: str
+    seconds: float = 0.0
 
     @property
     def said(self) -> str:
@@ -55,7 +55,7 @@ class Typist:
         except BaseException:  # a test that took too long, among others: its command must not meet the next one
             self.kill()
             raise
-        return Typed(int(status), float(seconds), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"))
+        return Typed(int(status), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), float(seconds))
 
     def close(self) -> None:
         """End the process."""
