@@ -77,7 +77,7 @@ def with_batchnorm_policy(layer: layers.Layer, batchnorm: BatchNormPolicy) -> la
     """A new layer like `layer` that follows the plan."""
     config = layer.get_config()
     if type(layer) is layers.BatchNormalization and batchnorm != "train":
-        return InferenceBatchNorm.from_config(config)
+        return InferenceBatchNorm.from_config(config | {"axis": -1})  # 3 is the same, by four more operations
     if type(layer) is layers.Normalization and layer.input_mean is None and not layer.invert:
         return LiveNormalization.from_config(config)
     if type(layer) is layers.Dropout:

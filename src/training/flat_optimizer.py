@@ -1,7 +1,8 @@
-"""Keras' optimizer on a network's variables, laid side by side as a few long vectors.
+"""Keras' optimizer on a network's variables, the small ones laid side by side as one long vector.
 
 An optimizer works value by value, so the numbers equal those of an update for each variable. The graph does not:
-hundreds of updates of fifteen operations each take longer to trace and to start than the rest of a deep network.
+hundreds of updates of fifteen operations each take longer to trace and to start than the rest of a deep network. Large
+variables stay by themselves: they are few, and to copy them takes longer.
 """
 
 import math
@@ -17,19 +18,22 @@ from src.config import OptimizerConfig
 
 _COUNTERS = 2
 """Variables that come first in every Keras optimizer: the steps so far and the learning rate."""
-_VECTOR_VALUES = 2**23
-"""Values of one vector at least, unless no variable is left: what an update holds in passing is bounded so."""
+_LARGE = 2**17
+"""Values of a variable that stays by itself."""
 
 
 class FlatOptimizer:
-    """The optimizer that `config` names, for float32 `variables` of any shapes."""
+    """The optimizer that `config` names, for float32 `variables`, of which one at least (a bias) is small."""
 
     def __init__(self, config: OptimizerConfig, variables: Sequence[keras.Variable]) -> None:
         self.variables = variables
-        self.groups = _grouped(variables)
-        self.vectors = [keras.Variable(np.zeros(sum(_sizes(group)), np.float32)) for group in self.groups]
+        self.sizes = [math.prod(variable.shape) for variable in variables]
+        self.large = [k for k, size in enumerate(self.sizes) if size >= _LARGE]
+        self.small = [k for k, size in enumerate(self.sizes) if size < _LARGE]
+        self.small_sizes = [self.sizes[k] for k in self.small]
+        self.vector = keras.Variable(np.zeros(sum(self.small_sizes), np.float32))
         self.optimizer = make_optimizer(config)
-        self.optimizer.build(self.vectors)
+        self.optimizer.build([*(variables[k] for k in self.large), self.vector])
 
     def begin(self, learning_rate: float) -> None:
         """Forget all steps."""
@@ -43,23 +47,22 @@ class FlatOptimizer:
 
     def apply(self, gradients: Sequence[Any]) -> None:
         """Change the variables by one step along their `gradients`; to be called in a graph."""
-        following = iter(gradients)
-        joined = [_concatenated([next(following) for _ in group]) for group in self.groups]
-        for group, vector in zip(self.groups, self.vectors, strict=True):
-            vector.assign(_concatenated([variable.value for variable in group]))
-        self.optimizer.apply(joined, self.vectors)
-        for group, vector in zip(self.groups, self.vectors, strict=True):
-            for variable, values in zip(group, tf.split(vector.value, _sizes(group)), strict=True):
-                variable.assign(tf.reshape(values, variable.shape))
+        self.vector.assign(_concatenated([self.variables[k].value for k in self.small]))
+        joined = [*(gradients[k] for k in self.large), _concatenated([gradients[k] for k in self.small])]
+        self.optimizer.apply(joined, [*(self.variables[k] for k in self.large), self.vector])
+        for k, values in zip(self.small, tf.split(self.vector.value, self.small_sizes), strict=True):
+            self.variables[k].assign(tf.reshape(values, self.variables[k].shape))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the optimizer's variables by number, in Keras' order: counters, then each variable's moments."""
-        parts = [counter.numpy() for counter in self.optimizer.variables[:_COUNTERS]]
-        for group, moments in self._moments():
-            columns = [np.split(np.array(moment.numpy()), np.cumsum(_sizes(group))[:-1]) for moment in moments]
-            for variable, *own in zip(group, *columns, strict=True):
-                parts += [part.reshape(variable.shape) for part in own]
-        return {str(number): np.asarray(part) for number, part in enumerate(parts)}
+        found = {str(k): np.array(counter.numpy()) for k, counter in enumerate(self.optimizer.variables[:_COUNTERS])}
+        for moment, numbers, members in self._moments():
+            parts = np.split(np.array(moment.numpy()).ravel(), np.cumsum([self.sizes[k] for k in members])[:-1])
+            found |= {
+                number: part.reshape(self.variables[k].shape)
+                for number, part, k in zip(numbers, parts, members, strict=True)
+            }
+        return found
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Continue from what :meth:`state` returned.
@@ -67,22 +70,18 @@ class FlatOptimizer:
         Raises:
             KeyError: `state` lacks a variable.
         """
-        for number, counter in enumerate(self.optimizer.variables[:_COUNTERS]):
-            counter.assign(state[str(number)])
-        first = _COUNTERS
-        for group, moments in self._moments():
-            after = first + len(group) * len(moments)
-            for k, moment in enumerate(moments):
-                parts = [state[str(number)].ravel() for number in range(first + k, after, len(moments))]
-                moment.assign(np.concatenate(parts))
-            first = after
+        for k, counter in enumerate(self.optimizer.variables[:_COUNTERS]):
+            counter.assign(state[str(k)])
+        for moment, numbers, _ in self._moments():
+            moment.assign(np.concatenate([state[number].ravel() for number in numbers]).reshape(moment.shape))
 
-    def _moments(self) -> Iterator[tuple[list[keras.Variable], list[keras.Variable]]]:
-        """Each group of variables and its vector's moments."""
-        moments = self.optimizer.variables[_COUNTERS:]
-        each = len(moments) // len(self.groups)
-        for k, group in enumerate(self.groups):
-            yield group, moments[k * each : (k + 1) * each]
+    def _moments(self) -> Iterator[tuple[keras.Variable, list[str], list[int]]]:
+        """Each moment of the optimizer, with the numbers in a state and the indices of the variables it is of."""
+        moments, members = self.optimizer.variables[_COUNTERS:], [*([k] for k in self.large), self.small]
+        each = len(moments) // len(members)
+        for position, moment in enumerate(moments):
+            item, kind = divmod(position, each)
+            yield moment, [str(_COUNTERS + each * k + kind) for k in members[item]], members[item]
 
 
 def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
@@ -94,20 +93,6 @@ def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
             return keras.optimizers.AdamW(weight_decay=config.weight_decay, beta_1=config.momentum)
         case "sgd":
             return keras.optimizers.SGD(momentum=config.momentum)
-
-
-def _grouped(variables: Sequence[keras.Variable]) -> list[list[keras.Variable]]:
-    """Parts of `variables`, in their order, of `_VECTOR_VALUES` values and more; the last one of any."""
-    groups: list[list[keras.Variable]] = [[]]
-    for variable in variables:
-        if sum(_sizes(groups[-1])) >= _VECTOR_VALUES:
-            groups.append([])
-        groups[-1].append(variable)
-    return groups
-
-
-def _sizes(variables: Sequence[keras.Variable]) -> list[int]:
-    return [math.prod(variable.shape) for variable in variables]
 
 
 def _concatenated(tensors: Sequence[Any]) -> Any:
