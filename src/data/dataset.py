@@ -29,6 +29,7 @@ class Dataset:
         pixels: uint8 [images, side, side, 3], memory-mapped.
         labels: int64 [images], an index into `class_names`; -1 for an image in no split.
         digests: uint64 [images], a hash of each image's pixels: what its random views follow from.
+        groups: uint64 [images], a hash of the name of each image's group; the image's own where it has none.
         names: what people are shown for each image.
         class_names: sorted; the same numbers in every split.
         fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
@@ -42,6 +43,7 @@ class Dataset:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     digests: NDArray[np.uint64]
+    groups: NDArray[np.uint64]
     names: tuple[str, ...]
     class_names: tuple[str, ...]
     splits: Splits
@@ -89,6 +91,7 @@ def load_dataset(
         store.pixels,
         labels,
         store.digests,
+        _groups(listing.samples, store.digests),
         names,
         class_names,
         splits,
@@ -98,6 +101,16 @@ def load_dataset(
         remarks,
         _idle(config, listing.samples),
     )
+
+
+def _groups(samples: Sequence[Sample], digests: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the group of each image, uint64 [images]."""
+    groups = np.array(digests, np.uint64)
+    for i, sample in enumerate(samples):
+        if sample.group is not None:
+            name = sample.group.encode("utf-8", "surrogateescape")
+            groups[i] = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+    return groups
 
 
 def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:

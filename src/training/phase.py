@@ -76,10 +76,12 @@ def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, 
 
 def evaluate(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:
     """Return `split`/loss and every metric of the network as it stands, in inference mode."""
-    batches, dataset = measured(segment, loader, phase, split), loader.dataset
-    predicted = np.concatenate(
-        [each.probabilities.argmax(axis=1) for each in batches if each.probabilities is not None]
-    )
+    return metrics_of(measured(segment, loader, phase, split), loader.dataset, split)
+
+
+def metrics_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> dict[str, float]:
+    """Return `split`/loss and every metric of the measured `batches`, which hold the images of `split` in order."""
+    predicted = probabilities_of(batches).argmax(axis=1)
     counts = ClassCounts.of(dataset.labels[dataset.splits[split]], predicted, len(dataset.class_names))
     return {f"{split}/{name}": value for name, value in scores(counts).items()} | _means(split, batches)
 
@@ -88,6 +90,11 @@ def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: 
     """What the images of `split` leave in inference mode, in their order."""
     size = loader.measuring_size(phase)
     return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
+
+
+def probabilities_of(batches: Sequence[Batches]) -> NDArray[np.float32]:
+    """Return the probabilities of every image of measured `batches`, float32 [images, classes]."""
+    return np.concatenate([each.probabilities for each in batches if each.probabilities is not None])
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:

@@ -200,7 +200,7 @@ def _keeps_model(trial: TrialConfig, member: StudyContext | None) -> bool:
 
 
 _MARKER = ".thaw-trial"
-_LEFT_BY_TRIALS, _SUMMARY = ("figures", "model"), "summary.json"
+_LEFT_BY_TRIALS, _SUMMARY = ("figures", "model", "predictions"), "summary.json"
 
 
 def _check_output(output: Path) -> None:

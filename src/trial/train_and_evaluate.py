@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
+from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext, Listener
 from src.models import runtime
@@ -19,15 +20,16 @@ from src.reporting.classes import write_classes
 from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
+from src.tracking.predictions import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
 from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import Predictions, predict_validation
+from src.training.evaluation import Predictions, predictions_of
 from src.training.history import EpochRecord, PhaseResult, PhaseSpec
-from src.training.phase import evaluate, trainable_segment
+from src.training.phase import measured, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
-from src.training.trainable_segment import TrainableSegment
+from src.training.trainable_segment import Batches, TrainableSegment
 from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.context import TrialContext
@@ -58,22 +60,23 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
     with clock.part("evaluation"):
-        last = len(outcome.phases) - 1
-        segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
-        numbers = _numbers(segment, loader, outcome)
+        segment = trainable_segment(model_cache, loader, len(outcome.phases) - 1, outcome.last.depth)
+        found = _evaluated(segment, loader, len(outcome.phases) - 1)
+        numbers = _numbers(segment, outcome, plan.dataset, found)
         context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
-        predictions = predict_validation(segment, loader, last)
+        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
+        write_predictions(context.output / FOLDER, predictions, plan.dataset)
+        context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
-        _draw(context.output / "figures", outcome, predictions, plan.dataset)
+        _draw(context.output / "figures", outcome, predictions["val"], plan.dataset)
         context.run.files(context.output / "figures", "figures")
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
             context.run.tags({MODEL_TAG: "kept"})
     summary = _summary(context, numbers | clock.metrics(), outcome)
-    measured = TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
-    context.run.text(summary_text(measured.summary), "summary.json")
-    return measured
+    context.run.text(summary_text(summary), "summary.json")
+    return TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
 
 
 def _cache_context(context: TrialContext, listener: Listener) -> CacheContext:
@@ -152,13 +155,19 @@ def _epoch_line(record: EpochRecord, judged: Metric) -> str:
     )
 
 
-def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
-    """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
+def _evaluated(segment: TrainableSegment, loader: BatchLoader, phase: int) -> dict[Split, list[Batches]]:
+    """Return what the kept weights leave of the validation images, and of the test images where there are some."""
+    splits: tuple[Split, ...] = ("val", "test") if loader.dataset.splits.test.size else ("val",)
+    return {split: measured(segment, loader, phase, split) for split in splits}
+
+
+def _numbers(
+    segment: TrainableSegment, outcome: ScheduleResult, dataset: Dataset, found: Mapping[Split, Sequence[Batches]]
+) -> dict[str, float]:
+    """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
     numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
-    numbers |= baselines(loader.dataset)
-    if loader.dataset.splits.test.size:
-        numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
-    return numbers
+    numbers |= baselines(dataset)
+    return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
 
 
 def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, dataset: Dataset) -> None:

@@ -120,8 +120,8 @@ with initialize_config_dir(str(CONF), version_base="1.3"):
     trial = trial_config(compose("config", ["batch_size=100", "features.max_gb=20"]))
 numbers = np.arange(COUNT)
 dataset = Dataset(
-    "noise", np.load(folder / "pixels.npy", mmap_mode="r"), numbers % 2, numbers.astype(np.uint64), ("x",) * COUNT,
-    ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
+    "noise", np.load(folder / "pixels.npy", mmap_mode="r"), numbers % 2, *2 * (numbers.astype(np.uint64),),
+    ("x",) * COUNT, ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
 )
 model_cache = ModelCache(net)
 store = FeatureCache(folder / "features", 20, print)
