@@ -7,8 +7,6 @@ import numpy as np
 from src.statistics.intervals import LEVEL, Interval
 from src.statistics.mrmc import Estimate, Floats
 
-_DRAWS = 4000
-
 
 @dataclass(frozen=True)
 class BestComparison:
@@ -27,6 +25,11 @@ class BestComparison:
     critical: float
     p: float
 
+    def is_worse(self, place: int) -> bool:
+        """Return whether a depth is shown to be worse than the best."""
+        high = self.difference(place).high
+        return place != self.best and high is not None and high < 0
+
     def difference(self, place: int) -> Interval:
         """The mean of `place` minus the best one's; its interval holds for all depths at once."""
         gap = float(self.estimate.means[place] - self.estimate.means[self.best])
@@ -34,24 +37,21 @@ class BestComparison:
         return Interval(gap, gap - half, gap + half, min(self.estimate.design.counts))
 
 
-def compare_with_best(estimate: Estimate, seed: int = 0) -> BestComparison:
+def compare_with_best(estimate: Estimate, *, draws: int = 4000, seed: int = 0) -> BestComparison:
     """Compare each depth with the best mean.
 
-    The bound is drawn, not looked up: studies with the estimate's variances in which all depths are equal, each
-    analysed as this one was, so that it counts how the best was picked, how uncertain the variances are, and which
-    depths move together.
+    The bound is drawn, not looked up: how far the farthest of depths that are all equal lies below the one that looks
+    best, so that it counts how the best was picked, how uncertain the variances are, and which depths move together.
     """
     errors = np.sqrt(estimate.variances())
-    means, variances = estimate.draw(_DRAWS, np.random.default_rng(seed))
-    drawn = _farthest(means, np.sqrt(variances))
+    drawn = _farthest(estimate.draw(draws, np.random.default_rng(seed)), errors)
     critical = float(np.quantile(drawn, LEVEL))
-    seen = _farthest(estimate.means[None], errors[None])[0]
+    seen = _farthest(estimate.means[None], errors)[0]
     return BestComparison(estimate, int(estimate.means.argmax()), errors, critical, float((drawn >= seen).mean()))
 
 
 def _farthest(means: Floats, errors: Floats) -> Floats:
     """Return how many standard errors below the best mean the farthest depth lies, [studies]."""
-    best = means.argmax(axis=1)[:, None]
-    gaps = np.take_along_axis(means, best, 1) - means
-    to_best = np.take_along_axis(errors, best[:, :, None], 1)[:, 0]
-    return np.asarray((gaps / np.where(gaps > 0, to_best, 1)).max(axis=1))
+    best = means.argmax(axis=1)
+    gaps = means.max(axis=1, keepdims=True) - means
+    return np.asarray((gaps / np.where(gaps > 0, errors[best], 1)).max(axis=1))

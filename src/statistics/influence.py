@@ -33,7 +33,7 @@ def influences(
     kinds, kind = np.unique(labels * classes + predicted, return_inverse=True)
     without = np.array([compute(_without(counts, *divmod(int(each), classes))) for each in kinds])
     own = (images - 1) / images * (without.mean() - without)[kind]
-    return np.bincount(cases, weights=own - own.mean(), minlength=int(cases.max()) + 1)
+    return np.asarray(np.bincount(cases, weights=own - own.mean()), np.float64)
 
 
 def _without(counts: ClassCounts, label: int, predicted: int) -> ClassCounts:

@@ -26,10 +26,14 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 
-_PRIORS = np.array([0.5, 1, 2, 4, 8, 16, 64, 1e9])
-"""Degrees of freedom of the pooled mean square as a prior; the last one pools completely."""
-_LEAST_EVIDENCE = 2.0
-"""Natural units of likelihood by which unequal scatter must explain the mean squares better than equal scatter."""
+_UNLIKE = [(freedom, scale) for freedom in (0.25, 0.5, 1.0, 2.0, 4.0) for scale in (1, 1 / 4, 1 / 16, 1 / 64)]
+_FREEDOMS, _SCALES = np.array([*_UNLIKE, (1e9, 1.0)]).T
+"""Of the priors of a depth's scatter: degrees of freedom, and the mean square in terms of the pooled one. By the last
+one, all depths scatter alike."""
+_ALIKE = 0.3
+_BEFORE = np.array([*[(1 - _ALIKE) / len(_UNLIKE)] * len(_UNLIKE), _ALIKE])
+"""How probable each prior is before anything is seen."""
+_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Estimate:
     Attributes:
         means: at an average seed, [depths].
         images: covariance of the means over other images of the same kind, these networks given, [depths, depths].
+        squares: sums of the residuals' squares, by depth, [depths].
         scatter: variance of a trial's residual, by depth, [depths].
         explained: how much of it the images explain, by depth, [depths].
         step: as :class:`Scores` has it.
@@ -95,41 +100,42 @@ class Estimate:
     design: Design
     means: Floats
     images: Floats
+    squares: Floats
     scatter: Floats
     explained: Floats
     step: float
 
-    def variances(self, scatter: Floats | None = None) -> Floats:
-        """Return the variance of each difference of means, for new images and seeds, [..., depths, depths].
-
-        `scatter`: in place of the estimate's own, [..., depths].
-        """
-        own = np.diag(self.images)
-        images = np.maximum(own[:, None] + own - 2 * self.images, self.step**2)
-        beyond = np.maximum((self.scatter if scatter is None else scatter) - self.explained, 0)
-        weights = np.square(self.design.solve[:, None] - self.design.solve[None]) @ self.design.members
-        return np.asarray(images + np.einsum("abt,...t->...ab", weights, beyond))
+    def variances(self) -> Floats:
+        """Return the variance of each difference of means, for new images and seeds, [depths, depths]."""
+        covariance = self.covariance()
+        own = np.diag(covariance)
+        return np.asarray(np.maximum(own[:, None] + own - 2 * covariance, self.step**2))
 
     def covariance(self) -> Floats:
         """Return the covariance of the means for new images and seeds, but for what seeds do to all depths alike."""
         beyond = self.design.members @ np.maximum(self.scatter - self.explained, 0)
         return np.asarray(self.images + (self.design.solve * beyond) @ self.design.solve.T)
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Draw studies in which all depths are equal, from this one's variances.
+    def draw(self, count: int, rng: np.random.Generator) -> Floats:
+        """Draw how far the means may lie from the truth, [count, depths], but for what seeds do to all depths alike.
 
-        Returns:
-            The means, [count, depths], and the variances of their differences as such a study would estimate them,
-            [count, depths, depths].
+        Normal given the variances, and these as uncertain as they are: the seeds' scatter from its posterior.
         """
-        design = self.design
-        deviation = np.sqrt(design.members @ np.maximum(self.scatter, self.explained))
-        noise = deviation * rng.standard_normal((count, deviation.size))
-        of_images = self.images - (design.solve * (design.members @ self.explained)) @ design.solve.T
-        size, axes = np.linalg.eigh(of_images)
-        common = rng.standard_normal((count, size.size)) @ (axes * np.sqrt(np.maximum(size, 0))).T
-        scatter = _scatter(design, noise, self.step)
-        return noise @ design.solve.T + common, self.variances(scatter)
+        beyond = np.sqrt(np.maximum(self.scatter_draws(count, rng) - self.explained, 0) @ self.design.members.T)
+        size, axes = np.linalg.eigh(self.images)
+        of_images = rng.standard_normal((count, size.size)) @ (axes * np.sqrt(np.maximum(size, 0))).T
+        return np.asarray(of_images + (beyond * rng.standard_normal(beyond.shape)) @ self.design.solve.T)
+
+    def scatter_draws(self, count: int, rng: np.random.Generator) -> Floats:
+        """Draw the residual's variance by depth, [count, depths]: sums of squares over chi-square."""
+        if not self.design.freedom:
+            return np.zeros((count, self.means.size))
+        own, pooled = self.design.own_freedom, self.squares.sum() / self.design.freedom
+        chosen = rng.choice(_FREEDOMS.size, count, p=_weights(self.squares, self.design))[:, None]
+        prior = _FREEDOMS[chosen]
+        alike = self.squares.sum() / rng.chisquare(self.design.freedom, (count, 1))
+        unlike = (prior * _SCALES[chosen] * pooled + self.squares) / rng.chisquare(prior + own)
+        return np.asarray(np.maximum(np.where(chosen == len(_UNLIKE), alike, unlike), self.step**2 / 12))
 
 
 def estimate(scores: Scores) -> Estimate:
@@ -149,11 +155,13 @@ def estimate(scores: Scores) -> Estimate:
         images = unbiased * moved @ moved.T
         squares = np.square(design.project @ scores.influences).sum(axis=1) @ design.members
         explained = unbiased * squares / np.maximum(design.own_freedom, np.finfo(float).tiny)
+    squares_of = _own_squares(design, np.square(design.project @ scores.values) @ design.members)
     return Estimate(
         design=design,
         means=design.solve @ scores.values,
         images=images,
-        scatter=_scatter(design, scores.values, scores.step),
+        squares=squares_of,
+        scatter=_scatter(design, squares_of, scores.step),
         explained=explained if design.freedom else np.zeros(depths),
         step=scores.step,
     )
@@ -169,7 +177,7 @@ def make_design(depths: NDArray[np.int64], seeds: NDArray[np.int64]) -> Design:
         of_seeds.shape[1] > 1 and blocked >= max(1, alone / 2) and int(np.linalg.matrix_rank(blocks)) == blocks.shape[1]
     )
     columns = blocks if paired else members
-    inverse = np.linalg.pinv(columns)
+    inverse = np.asarray(np.linalg.pinv(columns), np.float64)
     return Design(
         levels=tuple(np.unique(depths).tolist()),
         counts=tuple(members.sum(axis=0).astype(int).tolist()),
@@ -181,35 +189,48 @@ def make_design(depths: NDArray[np.int64], seeds: NDArray[np.int64]) -> Design:
     )
 
 
-def _scatter(design: Design, values: Floats, step: float) -> Floats:
-    """Return the variance of a residual by depth, [..., depths], of `values` [..., trials]; 0 where none is repeated.
+def _own_squares(design: Design, squares: Floats) -> Floats:
+    """Return each depth's own sum of squares, [depths], of those of the residuals.
+
+    Residuals beside seeds as blocks hold some of the other depths' scatter. What is a depth's own solves for the
+    expected squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a hundredth of the pooled one.
+    """
+    if not design.freedom:
+        return squares
+    expected = design.members.T @ np.square(design.project) @ design.members
+    own = np.linalg.pinv(expected, rcond=1e-6, hermitian=True) @ squares
+    least = _LEAST_SHARE * squares.sum() / design.freedom
+    return np.asarray(np.maximum(own, least) * design.own_freedom)
+
+
+def _scatter(design: Design, squares: Floats, step: float) -> Floats:
+    """Return the variance of a residual by depth, [depths], of sums of `squares`; 0 where none is repeated.
 
     Equal values can hide a scatter below a step: the variance of rounding, step² / 12 (Sheppard 1898), is the least.
     """
     if not design.freedom:
-        return np.zeros((*values.shape[:-1], len(design.levels)))
-    squares = np.square(values @ design.project.T) @ design.members
-    pooled = squares.sum(axis=-1, keepdims=True) / design.freedom
-    prior = _prior(squares / np.maximum(pooled, np.finfo(float).tiny), design.own_freedom)
-    shrunk = (prior * pooled + squares) / (prior + design.own_freedom)
-    return np.maximum(shrunk, step**2 / 12)
+        return np.zeros(squares.size)
+    pooled = squares.sum() / design.freedom
+    prior = _FREEDOMS[:, None]
+    shrunk = (prior * _SCALES[:, None] * pooled + squares) / (prior + design.own_freedom)
+    return np.asarray(np.maximum(_weights(squares, design) @ shrunk, step**2 / 12))
 
 
-def _prior(squares: Floats, freedom: Floats) -> Floats:
-    """Return the prior degrees of freedom that explain the mean squares best, [..., 1].
+def _weights(squares: Floats, design: Design) -> Floats:
+    """Return how probable each of the priors is, [priors]: mean squares over the pooled one follow F (Smyth, sec. 4).
 
-    Args:
-        squares: sums of squares over the pooled mean square, [..., depths]: their means follow F (Smyth 2004, sec. 4).
-        freedom: of each, [depths].
+    `squares`: sums of squares, [depths].
     """
-    own, ratio = freedom[:, None], np.maximum(squares[..., None], 1e-12)
+    own = design.own_freedom[:, None]
+    pooled = max(squares.sum() / design.freedom, np.finfo(float).tiny)
+    ratio = np.maximum(squares[:, None] / pooled, 1e-12) / _SCALES
     each: Any = (
-        special.gammaln((own + _PRIORS) / 2) - special.gammaln(own / 2) - special.gammaln(_PRIORS / 2)
-        + own / 2 * np.log(1 / _PRIORS) + (own / 2 - 1) * np.log(ratio)
-        - (own + _PRIORS) / 2 * np.log1p(ratio / _PRIORS)
+        special.gammaln((own + _FREEDOMS) / 2) - special.gammaln(_FREEDOMS / 2) - own / 2 * np.log(_FREEDOMS)
+        + (own / 2 - 1) * np.log(ratio) - (own + _FREEDOMS) / 2 * np.log1p(ratio / _FREEDOMS) - np.log(_SCALES)
     )  # fmt: skip
-    likelihood = each.sum(axis=-2) - np.where(np.arange(_PRIORS.size) < _PRIORS.size - 1, _LEAST_EVIDENCE, 0)
-    return np.asarray(_PRIORS[likelihood.argmax(axis=-1)])[..., None]
+    likelihood = each.sum(axis=0)
+    weights = np.exp(likelihood - likelihood.max()) * _BEFORE
+    return np.asarray(weights / weights.sum())
 
 
 def _indicators(labels: NDArray[np.int64]) -> Floats:

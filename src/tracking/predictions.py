@@ -127,7 +127,7 @@ def _parted(arrays: Mapping[str, NDArray[Any]] | None) -> dict[str, ImagePredict
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
