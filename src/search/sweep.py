@@ -175,7 +175,7 @@ def open_sweep(
     client, experiment = open_store(settings.tracking, PROJECT)
     lock_folder, trial_runs = LockFolder(settings.runtime.work_dir), TrialRuns(client)
     with (
-        lock_folder.claim(study_key(settings.name), lambda: display.note("another process sweeps this study; waiting")),
+        lock_folder.claim(study_key(settings.name), display, "another process sweeps this study; waiting"),
         _claimed(settings.folder, display),
         refusals_as_errors(),
     ):
@@ -204,7 +204,7 @@ def _claimed(folder: Path, display: SweepDisplay) -> Iterator[None]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(
-                exclusive_lock(folder / ".sweep.lock", lambda: display.note("another sweep uses the folder; waiting"))
+                exclusive_lock(folder / ".sweep.lock", display, "another sweep uses the folder; waiting")
             )
         except OSError as error:
             raise ThawError(f"hydra.sweep.dir={folder}: {error.strerror or error}") from error
