@@ -95,8 +95,11 @@ def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
 def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
     """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
     rows = np.asarray(array[indices])
-    if isinstance(array, np.memmap) and array.nbytes > _MAPPED_AT_MOST:
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # the system keeps the pages for others
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and array.nbytes > _MAPPED_AT_MOST:
+        base.madvise(mmap.MADV_DONTNEED)  # the system keeps the pages for others
     return rows
 
 
