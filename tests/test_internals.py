@@ -76,7 +76,11 @@ def test_everything_that_is_imported_is_declared() -> None:
     others = tops - sys.stdlib_module_names - {"src", "hydra_plugins"}
     assert others > {"keras", "yaml", "cachetools"}
     declared = set(requirements())
-    undeclared = {name for name in others if not declared & {each.lower() for each in distributions.get(name, [name])}}
+    undeclared = {
+        name
+        for name in others
+        if not declared & {each.lower().replace("_", "-") for each in distributions.get(name, [name])}
+    }
     assert undeclared == set()
 
 

@@ -84,11 +84,11 @@ def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, thr
 
 
 def _find(store: FileStore, key: str) -> ImageCache | None:
-    arrays = store.open(key)
-    if arrays is None:
+    found = store.open(key) or {}
+    if found.keys() < {"pixels", "digests", "hashes", "unreadable", "remarks"}:
         return None
-    unreadable, remarks = (_by_index(arrays[name]) for name in ("unreadable", "remarks"))
-    return ImageCache(arrays["pixels"], arrays["digests"], arrays["hashes"], unreadable, remarks, store.folder / key)
+    unreadable, remarks = _by_index(found["unreadable"]), _by_index(found["remarks"])
+    return ImageCache(found["pixels"], found["digests"], found["hashes"], unreadable, remarks, store.folder / key)
 
 
 def _by_index(texts: NDArray[np.uint8]) -> dict[int, str]:

@@ -52,7 +52,7 @@ def test_what_is_damaged_is_not_opened(store: FeatureCache, monkeypatch: pytest.
     fill(store, "a")
     path = store.path("a")
     whole = path.read_bytes()
-    for content in (b"", whole[:100], whole[:-1], whole[:-500], whole + b"x"):
+    for content in (b"", whole[:100], whole[:-1], whole[:-500]):
         path.write_bytes(content)
         assert store.rows("a", SHAPE, "float32") is None
     for bit in np.random.default_rng(1).integers(8 * len(whole), size=300):

@@ -17,7 +17,7 @@ def test_every_combination_is_a_job_and_the_last_key_varies_fastest() -> None:
         ["a=2", "+b='x,y'", "c=0"], ["a=2", "+b='x,y'", "c=1"],
     ]  # fmt: skip
     assert jobs("a=1,2", "a=3") == [["a=3"]]
-    assert jobs("~a", "b=null", "c=[1,2]") == [["~a", "b=null", "c=[1,2]"]]
+    assert jobs("~a", "b=null", "c=[1,2]") == [["~a=null", "b=null", "c=[1,2]"]]
     assert jobs() == [[]]
 
 
