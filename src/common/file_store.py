@@ -9,7 +9,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -45,12 +45,12 @@ class ArrayWriter:
         self._archive = archive
 
     @contextmanager
-    def stream(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[Callable[[NDArray[Any]], None]]:
+    def stream(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[Callable[[NDArray[Any]], object]]:
         """Write the array `name` as the function that this gives is called with its rows."""
         with self._archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
             descr = npy.dtype_to_descr(np.dtype(dtype))
             npy.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": shape})
-            yield lambda rows: _write(member, np.ascontiguousarray(rows, dtype))
+            yield lambda rows: member.write(np.ascontiguousarray(rows, dtype).data)
 
     def add(self, arrays: Arrays) -> None:
         """Write whole arrays."""
@@ -112,13 +112,13 @@ class FileStore:
         """Remove what dead processes left unfinished, and the files used least recently until `sizes` fit in."""
         own = {self.path(key) for key in sizes}
         left = self.max_bytes - sum(sizes.values())
-        for path in self.folder.glob(".*.unfinished"):
-            if path.name.startswith(tuple(f".{each.name}." for each in own)) or _last_use(path) < time.time() - _DAY:
+        for last_use, size, path in _found(self.folder.glob(".*.unfinished")):
+            if path.name.startswith(tuple(f".{each.name}." for each in own)) or last_use < time.time() - _DAY:
                 path.unlink(missing_ok=True)
             else:
-                left -= _size(path)
-        for path in sorted({*self.folder.glob(_FILES)} - own, key=_last_use, reverse=True):
-            left -= _size(path)
+                left -= size
+        for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - own), reverse=True):
+            left -= size
             if left < 0:
                 path.unlink(missing_ok=True)
 
@@ -151,10 +151,6 @@ def from_array(array: NDArray[np.uint8]) -> Any:
     return json.loads(array.tobytes())
 
 
-def _write(file: IO[bytes], rows: NDArray[Any]) -> None:
-    file.write(rows.data)
-
-
 def _sound_arrays(file: IO[bytes], path: Path) -> Arrays:
     inode = os.fstat(file.fileno()).st_ino
     with zipfile.ZipFile(file) as archive:
@@ -176,15 +172,9 @@ def _mapped(whole: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.
     return values.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _last_use(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _found(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    """Yield the last use, size in bytes and path of those that another process has not just removed."""
+    for path in paths:
+        with suppress(OSError):
+            status = path.stat()
+            yield status.st_mtime, status.st_size, path

@@ -73,12 +73,11 @@ def _key(listing: Listing, side: int) -> str:
 
 def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, threads: int) -> ImageCache:
     with store.exclusive(key):
-        found = _find(store, key)
-        if found is None:
+        if not _find(store, key):
             shutil.rmtree(store.folder / key, ignore_errors=True)  # images were a folder of files once
             _decode(store, key, listing, side, threads)
-            found = _find(store, key)
-    if found is None:
+    found = _find(store, key)
+    if not found:
         raise OSError("what was written reads back otherwise")
     return found
 
