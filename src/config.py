@@ -280,6 +280,9 @@ class RuntimeConfig(Section):
     work_dir: Place = Field(
         description="folder of locks and of phases under way or done; deleting it while nothing runs costs time alone"
     )
+    images_max_gb: float = Field(
+        ge=0, description="what decoded photos may hold; the least recently used go first, those in use stay"
+    )
     phases_max_gb: float = Field(ge=0, description="what phases kept there may hold; the least recently used go first")
     threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")

@@ -1,10 +1,9 @@
 """Frozen features for an audit: one pass through the backbone, each image together with its mirror image."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.events import COMPUTING, Advanced, EventHandler
 from src.common.files import gather
 from src.config import RuntimeConfig
 from src.models.catalog import BackboneSpec
@@ -21,7 +20,7 @@ def frozen_features(
     spec: BackboneSpec,
     weights: WeightSet,
     machine: RuntimeConfig,
-    progress: Callable[[int, int], None],
+    emit: EventHandler,
 ) -> Features:
     """Return the pooled features at depth 0, float32 [indices, features]: the mean of each image and its mirror image.
 
@@ -33,7 +32,7 @@ def frozen_features(
         spec: the backbone.
         weights: its weights.
         machine: how TensorFlow is to use the machine.
-        progress: called with (done, all) as images are seen.
+        emit: receives the progress.
 
     Raises:
         ThawError: weights that do not fit, or that cannot be downloaded.
@@ -57,5 +56,5 @@ def frozen_features(
         images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
         both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
         blocks.append(sum(both) / 2)
-        progress(first + len(images), indices.size)
+        emit(Advanced(COMPUTING, first + len(images), indices.size))
     return np.concatenate(blocks).astype(np.float32)

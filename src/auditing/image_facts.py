@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
-from src.config import DataConfig, FolderData
+from src.common.events import EventHandler
+from src.config import DataConfig, FolderData, RuntimeConfig
 from src.data.class_folders import walk, why_skipped
 from src.data.dataset import list_samples, split_readable
 from src.data.folder import as_written
-from src.data.image_cache import ImageCache, Progress, cache_images
+from src.data.image_cache import ImageCache, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.remarks import remarks_kept
 from src.data.split import Splits
@@ -91,14 +92,14 @@ class AuditedImages:
         return Counter(self.samples[i].label for i in self.splits[split])
 
 
-def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> AuditedImages:
+def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: EventHandler) -> AuditedImages:
     """Read the images that `config` names at `side` px. However many files are unreadable, the others are audited.
 
     Raises:
         ThawError: nothing is there, no file can be read, one class only, or the images cannot be split.
     """
     listing = list_samples(config, side)
-    store = cache_images(listing, side, cache_dir, threads, progress)
+    store = cache_images(listing, side, machine, emit)
     samples, readable = listing.samples, [i for i in range(len(listing.samples)) if i not in store.unreadable]
     if not readable:
         why = one_line(next(iter(store.unreadable.values())), 100)
@@ -112,7 +113,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
     for split in SPLITS:
         for i in splits[split].tolist():
             split_of[i] = split
-    with remarks_kept(), ThreadPoolExecutor(threads) as pool:  # said when the images were decoded
+    with remarks_kept(), ThreadPoolExecutor(machine.decoding_threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
     skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))

@@ -4,16 +4,16 @@ import hashlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.common.errors import ThawError, one_line, printable
-from src.config import CsvData, DataConfig, FolderData, TreesData
+from src.common.events import EventHandler
+from src.config import CsvData, DataConfig, FolderData, RuntimeConfig, TreesData
 from src.data.duplicates import NearDuplicates, near_duplicates
 from src.data.folder import list_folder
-from src.data.image_cache import ImageCache, Progress, cache_images
+from src.data.image_cache import ImageCache, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.names import is_container, some_of
@@ -63,14 +63,14 @@ class Dataset:
 
 
 def load_dataset(
-    config: DataConfig, listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress
+    config: DataConfig, listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler
 ) -> Dataset:
     """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
 
     Raises:
         ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    store = cache_images(listing, side, cache_dir, threads, progress)
+    store = cache_images(listing, side, machine, emit)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.common.errors import Interrupted, one_line, printable
+from src.common.events import Advanced, Event, Waiting, Warned
 from src.common.metrics import METRICS, Metric
 
 _PERCENT_OF_A_LINE = 25
@@ -66,6 +67,18 @@ class Terminal:
             self._bars.stop()
         elif self._bar is not None:
             self._bars.remove_task(self._bar)
+
+    def __call__(self, event: Event, /) -> None:
+        """Show `event`; see :mod:`src.common.events`."""
+        match event:
+            case Warned():
+                self.warn(event.text)
+            case Waiting():
+                self.note(event.text)
+            case Advanced():
+                if event.activity != self._title:
+                    self.bar(event.activity)
+                self.count(event.done, event.total)
 
     def note(self, text: str) -> None:
         """A line on what goes on."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from src.cli.job_results import JobOutcome
 from src.common.errors import one_line, printable
+from src.common.events import Event, Waiting, Warned
 from src.common.metrics import METRICS, Metric
 from src.reporting.terminal import TextOutput, lend_bars
 
@@ -92,6 +93,14 @@ class SweepDisplay:
     ) -> None:
         lend_bars(None)
         self._bars.stop()
+
+    def __call__(self, event: Event, /) -> None:
+        """Show `event`; see :mod:`src.common.events`."""
+        match event:
+            case Warned():
+                self.warn(event.text)
+            case Waiting():
+                self.note(event.text)
 
     def note(self, text: str) -> None:
         """A line on what goes on."""

@@ -1,16 +1,17 @@
 """A sweep under way: its study in MLflow, its jobs by whichever launcher, and what is said of them."""
 
 import contextlib
+import io
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import mlflow
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
@@ -126,11 +127,13 @@ class Sweep:
 
     def _returned(self, number: int, returned: JobReturn) -> None:
         """A job left no outcome, because the folder takes none or its launcher keeps files elsewhere."""
-        value: Any = returned._return_value
-        if returned.status == JobStatus.COMPLETED:
-            self.ended(JobOutcome(number, "finished", "", float(value), 0.0, ""))
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints what is told here
+                score = float(returned.return_value)
+        except Exception as error:
+            self._failed(number, error)
         else:
-            self._failed(number, value)
+            self.ended(JobOutcome(number, "finished", "", score, 0.0, ""))
 
     def _failed(self, number: int, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
@@ -175,7 +178,7 @@ def open_sweep(
     client, experiment = open_store(settings.tracking, PROJECT)
     lock_folder, trial_runs = LockFolder(settings.runtime.work_dir), TrialRuns(client)
     with (
-        lock_folder.claim(study_key(settings.name), lambda: display.note("another process sweeps this study; waiting")),
+        lock_folder.claim(study_key(settings.name), display, "another process sweeps this study; waiting"),
         _claimed(settings.folder, display),
         refusals_as_errors(),
     ):
@@ -204,7 +207,7 @@ def _claimed(folder: Path, display: SweepDisplay) -> Iterator[None]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(
-                exclusive_lock(folder / ".sweep.lock", lambda: display.note("another sweep uses the folder; waiting"))
+                exclusive_lock(folder / ".sweep.lock", display, "another sweep uses the folder; waiting")
             )
         except OSError as error:
             raise ThawError(f"hydra.sweep.dir={folder}: {error.strerror or error}") from error

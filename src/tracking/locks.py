@@ -7,11 +7,11 @@ lock folder and whose lock is free is the run of a dead process.
 import os
 import re
 import uuid
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from src.common.errors import ThawError, one_line
+from src.common.events import EventHandler, ignore
 from src.common.files import atomic_write, exclusive_lock, exclusive_lock_if_free
 
 WORKPLACE_TAG, LOCKS_TAG = "workplace", "workplace.locks"
@@ -60,9 +60,9 @@ class LockFolder:
         """What a run says of where it was started, so that others can find out whether its process lives."""
         return {WORKPLACE_TAG: self.id, LOCKS_TAG: str(self.folder.absolute())}
 
-    def claim(self, name: str, waits: Callable[[], None]) -> AbstractContextManager[None]:
-        """Work on `name` (a trial's or a study's key) alone; `waits` is told when another process has it."""
-        return exclusive_lock(self.folder / name, waits)
+    def claim(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
+        """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""
+        return exclusive_lock(self.folder / name, emit, waiting)
 
     def claim_if_free(self, name: str) -> AbstractContextManager[bool]:
         """Claim `name` if nobody works on it just now, and say whether that was so."""

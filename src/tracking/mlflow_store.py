@@ -12,6 +12,7 @@ from src.common.errors import ThawError, one_line
 from src.common.files import exclusive_lock, folder_name
 from src.common.shell import shell_word
 from src.config import TrackingConfig
+from src.tracking.mlflow_internals import create_database
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -107,8 +108,6 @@ def _create_database(uri: str, project: Path) -> None:
     path = _database_file(uri)
     if path.exists():
         return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if path.exists():
@@ -116,7 +115,7 @@ def _create_database(uri: str, project: Path) -> None:
         unfinished = path.with_name(path.name + ".unfinished")
         unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
         try:
-            SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
+            create_database(sqlite_uri(unfinished), _artifact_root(uri, project))
             unfinished.rename(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ spelling; DIGEST is of the study's name, since names come from users and a store
 the store alone holds a study, whatever became of the process that swept it.
 """
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -21,18 +20,18 @@ import mlflow
 from mlflow.entities import Metric, RunTag
 from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Objective
 from src.features.cache_plan import SharedFeatures
 from src.tracking.idle_keys import spelled_as_trained
+from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import encodable
 from src.tracking.trial_runs import KEY_TAG, STUDY_KEY_TAG, all_experiments
 
 STUDY_NAME_TAG, OBJECTIVE_TAG = "study", "objective"
+PARENT_TAG = "mlflow.parentRunId"  # as MLflow documents it
 _UNPLANNED_TAG = "unplanned"
 _MEMBERSHIP_FILE = "study.json"
 _LONGEST_TAG = 5000
@@ -55,7 +54,7 @@ class StudyContext:
 
     def tags(self) -> dict[str, str]:
         """What makes a new run the study's own."""
-        return {MLFLOW_PARENT_RUN_ID: self.parent_run_id, self.tag: self.overrides}
+        return {PARENT_TAG: self.parent_run_id, self.tag: self.overrides}
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
         """Make a run that answered one of the study's trials, whosever it is, a member."""
@@ -158,10 +157,7 @@ class Study:
         Raises:
             OSError: the disk is full, or takes no file there.
         """
-        uri = self.client.get_run(self.run_id).info.artifact_uri
-        repository = get_artifact_repository(uri, tracking_uri=self.client.tracking_uri)
-        with contextlib.suppress(NotImplementedError, MlflowException):  # what a store does not delete, stays
-            repository.delete_artifacts(under)
+        delete_artifacts(self.client, self.run_id, under)
         self.client.log_artifacts(self.run_id, str(folder), under)
 
     def study_context(self, shared_features: SharedFeatures) -> StudyContext:
@@ -214,11 +210,11 @@ class Study:
 
     def _adopt(self) -> None:
         """Take over the trials of the study's run from before, where somebody deleted that."""
-        children = [run for run in self.members() if MLFLOW_PARENT_RUN_ID in run.data.tags]
+        children = [run for run in self.members() if PARENT_TAG in run.data.tags]
         gone = {parent for parent in {_parent(run) for run in children} if self._is_gone(parent)}
         for run in children:
             if _parent(run) in gone:
-                self.client.set_tag(run.info.run_id, MLFLOW_PARENT_RUN_ID, self.run_id)
+                self.client.set_tag(run.info.run_id, PARENT_TAG, self.run_id)
 
     def _is_gone(self, parent: str) -> bool:
         """Whether `parent` was this study's run and is deleted, or is no more at all."""
@@ -295,7 +291,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _parent(run: FoundRun) -> str:
-    return str(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+    return str(run.data.tags.get(PARENT_TAG, ""))
 
 
 def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
+from src.common.events import TRAINING, Advanced, EpochRecord, EpochsReused, EventHandler
+from src.common.file_store import Arrays
 from src.common.metrics import ClassCounts, scores
 from src.config import TrialConfig
 from src.data.dataset import Dataset
@@ -17,53 +18,32 @@ from src.data.listing import Split
 from src.models.depth import Depth
 from src.models.normalization import reseed
 from src.training.batch_loader import BatchLoader
-from src.training.checkpoints import Arrays, Checkpoint, CheckpointStore
+from src.training.checkpoints import Checkpoint, CheckpointStore
 from src.training.early_stopping import EarlyStopping
-from src.training.history import EpochRecord, PhaseResult, PhaseSpec
+from src.training.history import PhaseResult, PhaseSpec
 from src.training.model_cache import ModelCache
 from src.training.trainable_segment import Batches, TrainableSegment
 
 
-class Observer(Protocol):
-    """Who is told of progress."""
-
-    def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        """A phase is about to train."""
-
-    def waits(self) -> None:
-        """Another process trains the same phase; this one goes on when that has ended."""
-
-    def recalled(self, records: Sequence[EpochRecord]) -> None:
-        """These epochs were trained before."""
-
-    def batch(self, images: int, of: int) -> None:
-        """So many images of the epoch are done."""
-
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch is done."""
-
-    def phase_ends(self, result: PhaseResult) -> None:
-        """The network has the weights of the phase's best epoch."""
-
-
 def fit_phase(
-    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, observer: Observer
+    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, emit: EventHandler
 ) -> PhaseResult:
     """Train the network by `phase_spec`, from where `memory` has a checkpoint; it then has the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
     """
-    with memory.exclusive(phase_spec.key, observer.waits):
+    with memory.exclusive(phase_spec.key):
         known = None if loader.trial.force else memory.load(phase_spec.key)
         if known and not known.leads_to(phase_spec.config.epochs):
             known = None
-        observer.recalled(known.epochs if known else ())
+        if known:
+            emit(EpochsReused(known.epochs))
         if known and known.is_result_of(phase_spec.config.epochs):
             model_cache.network.thaw(phase_spec.depth)
             model_cache.network.restore(phase_spec.depth, known.best)
             return _result(phase_spec, known, recalled=len(known.epochs))
-        state = _Training(model_cache, loader, phase_spec, memory, observer).run(known)
+        state = _Training(model_cache, loader, phase_spec, memory, emit).run(known)
         memory.save(phase_spec.key, state)
     return _result(phase_spec, state, recalled=len(known.epochs) if known else 0)
 
@@ -119,7 +99,7 @@ class _Training:
     loader: BatchLoader
     phase_spec: PhaseSpec
     memory: CheckpointStore
-    observer: Observer
+    emit: EventHandler
 
     def run(self, known: Checkpoint | None) -> Checkpoint:
         """Train from `known` (None: from the network's weights) to the phase's end; the network keeps the best weights.
@@ -161,7 +141,7 @@ class _Training:
         is_best = early_stopping.best_epoch == len(state.epochs)
         best: Arrays = self.model_cache.network.changed(self.phase_spec.depth) if is_best else state.best
         stopped = early_stopping.is_over(self.phase_spec.config) or not math.isfinite(metrics["fit/loss"])
-        self.observer.epoch(record)
+        self.emit(record)
         return replace(state, epochs=(*state.epochs, record), stopped=stopped, early_stopping=early_stopping, best=best)
 
     def _fit(self, number: int) -> dict[str, float]:
@@ -170,7 +150,7 @@ class _Training:
         for chunk in self.loader.training(self.phase_spec.index, number):
             batches.append(self.segment.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
             done += len(chunk.labels)
-            self.observer.batch(done, self.loader.images)
+            self.emit(Advanced(TRAINING, done, self.loader.images))
         return _means("fit", batches)
 
     def _value(self, metrics: dict[str, float]) -> float:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.common.errors import ThawError
+from src.common.events import EventHandler, PhaseBegan, PhaseEnded
 from src.models.depth import Depth
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.history import PhaseResult, PhaseSpec
 from src.training.model_cache import ModelCache
-from src.training.phase import Observer, fit_phase
+from src.training.phase import fit_phase
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def run_schedule(
     depths: dict[str, Depth],
     keys: Sequence[str],
     memory: CheckpointStore,
-    observer: Observer,
+    emit: EventHandler,
 ) -> ScheduleResult:
     """Train the network of `model_cache` by the trial's schedule; `keys` are the phases' keys.
 
@@ -70,14 +71,14 @@ def run_schedule(
     first_epoch = 0
     for index, ((name, config), key) in enumerate(zip(loader.trial.schedule.items(), keys, strict=True)):
         phase_spec = PhaseSpec(name, config, depths[name], index, first_epoch, key)
-        observer.phase_begins(phase_spec)
-        result = fit_phase(model_cache, loader, phase_spec, memory, observer)
+        emit(PhaseBegan(name, first_epoch, config.epochs))
+        result = fit_phase(model_cache, loader, phase_spec, memory, emit)
         if not math.isfinite(result.best.metrics["val/loss"]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "
                 "or other weights?"
             )
         results.append(result)
-        observer.phase_ends(result)
+        emit(PhaseEnded(name, result.best_epoch, result.train))
         first_epoch = result.epochs[-1].epoch + 1
     return ScheduleResult(tuple(results))

@@ -128,9 +128,8 @@ def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
     if answer:
         return answer
     name = _run_name(plan)
-    with environment.lock_folder.claim(
-        key, lambda: environment.terminal.note(f"{name}: another process trains this trial; waiting")
-    ):
+    waiting = f"{name}: another process trains this trial; waiting"
+    with environment.lock_folder.claim(key, environment.terminal, waiting):
         trial_runs.close_dead(environment.lock_folder, mine=key)
         answer = _find_reusable(
             plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))

@@ -2,17 +2,28 @@
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.common.events import (
+    TRAINING,
+    Advanced,
+    EpochRecord,
+    EpochsReused,
+    Event,
+    EventHandler,
+    PhaseBegan,
+    PhaseEnded,
+    Waiting,
+    Warned,
+)  # fmt: skip
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
 from src.features.feature_cache import FeatureCache
-from src.features.feature_source import CacheContext, Listener
+from src.features.feature_source import CacheContext
 from src.models import runtime
 from src.models.network import Network
 from src.reporting.classes import write_classes
@@ -24,7 +35,6 @@ from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import Predictions, predict_validation
-from src.training.history import EpochRecord, PhaseResult, PhaseSpec
 from src.training.phase import evaluate, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import TrainableSegment
@@ -48,15 +58,15 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, clock, warn = context.plan, context.clock, context.terminal.warn
+    plan, clock = context.plan, context.clock
     with clock.part("tracking"):
         context.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
     watcher = _Watcher(context)
-    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), warn)
+    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), watcher)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
+    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, watcher), watcher)
     with clock.part("evaluation"):
         last = len(outcome.phases) - 1
         segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
@@ -76,71 +86,69 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     return measured
 
 
-def _cache_context(context: TrialContext, listener: Listener) -> CacheContext:
+def _cache_context(context: TrialContext, emit: EventHandler) -> CacheContext:
     settings, key = context.plan.trial, frozen_key(context.plan, runtime.device_key())
-    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, context.terminal.warn)
-    return CacheContext(key, store, listener, context.clock)
+    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, emit)
+    return CacheContext(key, store, context.clock)
 
 
-def _checkpoints(context: TrialContext) -> CheckpointStore:
+def _checkpoints(context: TrialContext, emit: EventHandler) -> CheckpointStore:
     settings = context.plan.trial.runtime
-    return CheckpointStore(
-        settings.work_dir / "phases", settings.phases_max_gb, context.terminal.warn, runtime.device_key()
-    )
+    return CheckpointStore(settings.work_dir / "phases", settings.phases_max_gb, emit, runtime.device_key())
 
 
 class _Watcher:
-    """Tells the terminal and the run what the schedule does."""
+    """Shows on the terminal what the schedule does, and logs it to the run."""
 
     def __init__(self, context: TrialContext) -> None:
-        self.context = context
+        self.context, self.terminal = context, context.terminal
 
-    def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        self.phase_spec, self.began = phase_spec, time.perf_counter() - self.context.clock.parts.get("features", 0.0)
-        self.context.terminal.note(
-            f"phase {phase_spec.name}: {phase_spec.depth.describe(len(self.context.plan.table))}"
-        )
-        self._at(phase_spec.first_epoch)
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case PhaseBegan():
+                self._phase_begins(event)
+            case EpochsReused(records):
+                for record in records:
+                    self.context.run.metrics(record.metrics, record.epoch)
+                self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
+                self._at(records[-1].epoch + 1)
+            case Advanced() if event.activity == TRAINING:
+                self.terminal.count(event.done, event.total)
+            case Advanced():
+                self.terminal(event)
+                if event.done == event.total:
+                    self._at(self.next_epoch)
+            case EpochRecord():
+                self.context.run.metrics(event.metrics, event.epoch)
+                line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
+                self.terminal.note(f"{self._place(event.epoch)}   {line}")
+                self._at(event.epoch + 1)
+            case PhaseEnded():
+                for epoch, values in event.train.items():
+                    self.context.run.metrics(values, epoch)
+                self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
+            case Waiting():
+                self.terminal.note(f"{self.phase.name}: {event.text}")
+            case Warned():
+                self.terminal(event)
 
-    def waits(self) -> None:
-        self.context.terminal.note(f"{self.phase_spec.name}: another process computes the same; waiting for its result")
+    def _phase_begins(self, phase: PhaseBegan) -> None:
+        self.phase, self.began = phase, time.perf_counter() - self._computing()
+        depth = self.context.plan.depths[phase.name]
+        self.terminal.note(f"phase {phase.name}: {depth.describe(len(self.context.plan.table))}")
+        self._at(phase.first_epoch)
 
-    def computing(self, done: int, of: int) -> None:
-        if not done:
-            self.context.terminal.bar("computing frozen layers")
-        self.context.terminal.count(done, of)
-        if done == of:
-            self._at(self.next_epoch)
-
-    def recalled(self, records: Sequence[EpochRecord]) -> None:
-        if records:
-            for record in records:
-                self.context.run.metrics(record.metrics, record.epoch)
-            self.context.terminal.note(f"{self.phase_spec.name}: {len(records)} epochs are known from an earlier trial")
-            self._at(records[-1].epoch + 1)
-
-    def batch(self, images: int, of: int) -> None:
-        self.context.terminal.count(images, of)
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.context.run.metrics(record.metrics, record.epoch)
-        line = _epoch_line(record, METRICS[self.context.plan.trial.objective])
-        self.context.terminal.note(f"{self._place(record.epoch)}   {line}")
-        self._at(record.epoch + 1)
-
-    def phase_ends(self, result: PhaseResult) -> None:
-        for epoch, values in result.train.items():
-            self.context.run.metrics(values, epoch)
-        computing = self.context.clock.parts.get("features", 0.0)
-        self.context.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
+    def _computing(self) -> float:
+        """Return the seconds that features took so far: they are a part of their own."""
+        return self.context.clock.parts.get("features", 0.0)
 
     def _at(self, epoch: int) -> None:
         self.next_epoch = epoch
-        self.context.terminal.bar(self._place(epoch), lines=False)
+        self.terminal.bar(self._place(epoch), lines=False)
 
     def _place(self, epoch: int) -> str:
-        epochs = self.phase_spec.config.epochs
-        return f"{self.phase_spec.name} {min(epoch - self.phase_spec.first_epoch + 1, epochs)}/{epochs}"
+        number = min(epoch - self.phase.first_epoch + 1, self.phase.epochs)
+        return f"{self.phase.name} {number}/{self.phase.epochs}"
 
 
 def _epoch_line(record: EpochRecord, judged: Metric) -> str:

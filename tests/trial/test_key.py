@@ -47,8 +47,8 @@ def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override
         "tracking.uri=http://elsewhere", "tracking.experiment=other", "tracking.run_name=x",
         "tracking.save_model=false",
         "runtime.cache_dir=/elsewhere", "runtime.threads=7", "runtime.progress=false", "runtime.work_dir=/elsewhere",
-        "runtime.phases_max_gb=1", "study=x", "force=true", "fail_fast=true", "unfrozen=1 block",
-        "unfrozen=block_2",
+        "runtime.images_max_gb=1", "runtime.phases_max_gb=1", "study=x", "force=true", "fail_fast=true",
+        "unfrozen=1 block", "unfrozen=block_2",
         "augment.views=3", "weights.path=null", "features.store=false", "features.max_gb=1",
     ],
 )  # fmt: skip
