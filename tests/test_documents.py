@@ -229,10 +229,12 @@ def test_the_backbones_of_the_page_are_those_of_the_catalog() -> None:
 
 # files, links, targets
 
+DEVELOPERS = {page: (PROJECT / page).read_text("utf-8") for page in ("ARCHITECTURE.md", "CONTRIBUTING.md")}
 
-@pytest.mark.parametrize("page", PAGES)
+
+@pytest.mark.parametrize("page", [*PAGES, *DEVELOPERS])
 def test_files_and_links_that_a_page_names_are_there(page: str) -> None:
-    text, folder = PAGES[page], (PROJECT / page).parent
+    text, folder = (PAGES | DEVELOPERS)[page], (PROJECT / page).parent
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         assert target.startswith("http") or (folder / target).exists(), target
     for name in re.findall(r"`((?:src|conf|tests|docs|sweeps|benchmarks)/[\w./]*)`", text):
@@ -248,6 +250,19 @@ def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> N
         assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
     for name in re.findall(r"-cn (\w+)", PAGES[page]):
         assert (PROJECT / "sweeps" / f"{name}.yaml").exists(), name
+
+
+def test_files_hold_what_is_to_be_edited_there() -> None:
+    table = DEVELOPERS["CONTRIBUTING.md"].split("| to add | edit | then |\n|---|---|---|\n")[1].split("\n\n")[0]
+    cells = [cell for row in table.splitlines() for cell in row.split("|")[2:4]]
+    checked = 0
+    for cell in cells:
+        files = [PROJECT / name for name in re.findall(r"`([\w/]+\.\w+)`", cell) if (PROJECT / name).is_file()]
+        for name in re.findall(r"`([A-Za-z_.]+)`", cell):
+            if files and not (PROJECT / name).exists() and not name.endswith(".yaml"):
+                checked += 1
+                assert any(name.rpartition(".")[2] in file.read_text("utf-8") for file in files), (name, cell)
+    assert checked > 15
 
 
 def test_the_studies_of_the_page_are_those_of_sweeps() -> None:

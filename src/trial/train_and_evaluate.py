@@ -4,26 +4,23 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
-from src.data.dataset import Dataset
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext, Listener
 from src.models import runtime
 from src.models.network import Network
-from src.reporting.classes import write_classes
-from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.trial_figures import draw_trial_figures
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.saved_model import save_model
 from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import Predictions, predict_validation
+from src.training.evaluation import predict_validation
 from src.training.history import EpochRecord, PhaseResult, PhaseSpec
 from src.training.phase import evaluate, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
@@ -64,8 +61,10 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
         predictions = predict_validation(segment, loader, last)
     with clock.part("figures"):
-        _draw(context.output / "figures", outcome, predictions, plan.dataset)
-        context.run.files(context.output / "figures", "figures")
+        figures = context.output / "figures"
+        with naming(figures):
+            draw_trial_figures(outcome.phases, predictions, plan.dataset, figures)
+        context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
@@ -159,17 +158,6 @@ def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleRe
     if loader.dataset.splits.test.size:
         numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
     return numbers
-
-
-def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, dataset: Dataset) -> None:
-    with naming(folder):
-        folder.mkdir()
-        draw_curves(outcome.phases, folder / "curves.png")
-        draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
-        draw_mistakes(predictions, dataset, folder / "mistakes.png")
-        if dataset.near_duplicates.pairs:
-            draw_near_duplicates(dataset, folder / "near_duplicates.png")
-        write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def _save_model(context: TrialContext, network: Network) -> None:
