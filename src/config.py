@@ -81,7 +81,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class WeightsConfig(Section):
-    """Where the backbone's weights come from."""
+    """The backbone's weights."""
 
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
@@ -222,7 +222,7 @@ class AugmentConfig(Section):
 
     @property
     def is_identity(self) -> bool:
-        """Whether every view equals the image."""
+        """Return whether every view equals the image."""
         return not (self.flip or self.rotation or self.zoom or self.crop or self.shift or self.brightness)
 
 
@@ -253,7 +253,7 @@ class PhaseConfig(Section):
 
 
 class FeaturesConfig(Section):
-    """What frozen layers give, computed once for each image and view rather than at each epoch."""
+    """Features of the frozen layers, computed once for each image and view rather than at each epoch."""
 
     store: bool = Field(description="keep it in runtime.cache_dir; false: compute it each epoch, to the same numbers")
     dtype: Literal["float32", "float16"] = Field(
@@ -263,7 +263,7 @@ class FeaturesConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where MLflow keeps the run. Cannot change a number."""
+    """The MLflow store of the run. Cannot change a number."""
 
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
@@ -274,7 +274,7 @@ class TrackingConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
+    """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
     cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: Place = Field(
@@ -286,7 +286,7 @@ class RuntimeConfig(Section):
 
     @property
     def decoding_threads(self) -> int:
-        """How many images are decoded at once."""
+        """The number of images that are decoded at once."""
         return self.threads or os.cpu_count() or 1
 
 

@@ -124,7 +124,7 @@ def _classes(audit: Audit) -> list[tuple[str, list[tuple[int, float]]]]:
 
 
 def _tables(audit: Audit) -> list[tuple[str, list[tuple[str, int, float]]]]:
-    """How many images have each format, kind of pixels, size and shape; with the share of the largest count."""
+    """Return tables of formats, pixel kinds, sizes and shapes: value, images, and the count relative to the largest."""
     facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
     if not facts:
         return []

@@ -34,7 +34,7 @@ _PATTERNS = (
 
 @dataclass(frozen=True)
 class Groups:
-    """Which images belong together.
+    """The groups of images that belong together, such as copies and bursts.
 
     Attributes:
         of: int64 [images], each image's group; an image that belongs to no other is a group of its own.

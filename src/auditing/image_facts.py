@@ -27,7 +27,7 @@ _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What an image file says of itself, before it is decoded.
+    """The header of an image file, read without decoding.
 
     Attributes:
         width, height: px, before its orientation is applied.
@@ -53,7 +53,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class AuditedImages:
-    """What an audit looks at. Arrays and sequences go by the sample's index in the listing.
+    """The images of an audit. Arrays and sequences are indexed as the samples of the listing.
 
     Attributes:
         splits: indices of readable images by split; `data.fraction` leaves none out.
@@ -150,7 +150,7 @@ def _top(config: DataConfig, listing: Listing) -> Path:
 
 
 def _beside(listed: set[Path]) -> Iterator[Path]:
-    """What is no folder in the folders of the images that are listed."""
+    """Yield the files in the folders of the listed images."""
     for folder in {path.parent for path in listed}:
         yield from (path for path in folder.iterdir() if not path.is_dir())
 

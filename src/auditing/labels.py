@@ -52,7 +52,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What the search for label errors found.
+    """The result of the search for label errors.
 
     Attributes:
         suspects: images that are predicted as another class, most doubtful first.

@@ -1,4 +1,4 @@
-"""What an audit says in sentences: the same on the page and on the terminal."""
+"""The sentences of an audit, the same on the page and on the terminal."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ _STOP = "stop"
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended.
+    """The result of a job.
 
     Attributes:
         number: of the job within its sweep.
@@ -105,7 +105,7 @@ def stop(folder: Path) -> None:
 
 
 def is_under_way(folder: Path, number: int) -> bool:
-    """Whether job `number` has begun and not ended; once its launcher has, its process ended without a word."""
+    """Return whether job `number` has started and not ended; its process was killed if its launcher has ended."""
     return _mark(folder, number).exists()
 
 

@@ -1,4 +1,4 @@
-"""Where a trial's time goes."""
+"""Measure the parts of a trial's time."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Where a trial's time went, seconds by part."""
+    """A trial's time, seconds by part."""
 
     parts: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)

@@ -1,4 +1,4 @@
-"""What goes wrong in a way that the user can mend, and how it is told: in a line or two."""
+"""Errors that the user can fix; their messages have a line or two."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""Which image comes when, and how it looks then: pure functions of the trial. No state hides in an iterator."""
+"""Order and augment images: pure functions of the trial, with no state in an iterator."""
 
 from functools import lru_cache
 

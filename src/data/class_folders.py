@@ -1,4 +1,4 @@
-"""Where the class folders of `data.root` are: found by the names of folders alone, before any image is read."""
+"""Find the class folders of `data.root` by the names of folders alone, before any image is read."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Folder:
-    """What a folder holds: sub-folders, files that are named like images, and links that lead nowhere."""
+    """The content of a folder: sub-folders, files that are named like images, and broken links."""
 
     path: Path
     folders: tuple[Path, ...]
@@ -112,7 +112,7 @@ def _other_splits(root: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Found:
-    """What is below a folder, each sorted.
+    """The files below a folder, each kind sorted.
 
     Attributes:
         images: files that may be images; their content says whether they are.

@@ -1,4 +1,4 @@
-"""Which column of a manifest holds what: as `data.*_column` says, or by the usual names."""
+"""Assign the columns of a manifest, by `data.*_column` or by their usual names."""
 
 import re
 from collections.abc import Sequence

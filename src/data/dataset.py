@@ -52,7 +52,7 @@ class Dataset:
     idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
-        """How many images of `split` each class has."""
+        """Return the number of images of each class in `split`."""
         counts = np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))
 

@@ -91,7 +91,7 @@ def _is_whole(folder: Path, count: int, side: int) -> bool:
 
 
 def _is_sound(store: ImageCache) -> bool:
-    """Whether the pixels are those that were decoded; read once by each process."""
+    """Return whether the pixels match their digest; each process reads them once."""
     path = store.folder / "pixels.npy"
     known = (str(path), path.stat().st_ino)
     if known not in _SOUND:
@@ -168,7 +168,7 @@ _Decoded = tuple[Image | UnreadableImageError, list[str]]
 
 
 def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
-    """All images in order, each with what the decoder said of it, a bounded number of them ahead of the reader."""
+    """Yield all images in order, each with its decoder's warnings; decode a bounded number ahead of the reader."""
 
     def read(index: int) -> _Decoded:
         try:

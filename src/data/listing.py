@@ -1,4 +1,4 @@
-"""What there is to look at: samples by name, label, split and group, before anything is decoded."""
+"""The samples by name, label, split and group, before anything is decoded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -148,7 +148,7 @@ def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
 
 
 def _spellings(folder: Path, name: str) -> Iterator[Path]:
-    """Where a file may be that is written `name`: another system has other separators and other forms of Unicode."""
+    """Yield the paths that `name` can mean: systems differ in separators and in forms of Unicode."""
     for each in dict.fromkeys((name, name.replace("\\", "/"))):
         yield from (folder / unicodedata.normalize(form, each) for form in ("NFC", "NFD"))
         yield folder / each

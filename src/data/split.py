@@ -1,4 +1,4 @@
-"""Which images train, validate and test: stratified, by seed, and never parting a group."""
+"""Split images into train, val and test: stratified, by seed, with groups kept together."""
 
 import warnings
 from collections import Counter, defaultdict
@@ -102,7 +102,7 @@ def _take_images(samples: Sequence[Sample], pool: Indices, rate: float, seed: in
 
 
 def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
-    """As near to `rate` as whole groups allow: the nearest n of up to ten folds."""
+    """Return a part as near to `rate` as whole groups allow (the nearest n of up to ten folds), and the rest."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [samples[i].label for i in pool]

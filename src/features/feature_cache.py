@@ -35,7 +35,7 @@ class FeatureCache:
         self.works = max_gb > 0
 
     def holds(self, size: float) -> bool:
-        """Whether `size` bytes are within the bound."""
+        """Return whether `size` bytes are within the bound."""
         return self.works and size <= self.max_bytes
 
     @contextlib.contextmanager

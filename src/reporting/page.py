@@ -45,7 +45,7 @@ class _Card:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there are depths to choose from."""
+        """Return whether there are depths to choose from."""
         return len(self.rows) > 1
 
 
@@ -128,7 +128,7 @@ def _environment(judged: Metric) -> Environment:
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
-    """How many trials there are, and in what state.
+    """Return the number of trials in each state.
 
     >>> state_of([])
     'No trial yet.'

@@ -62,7 +62,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
 
 
 def why_none(verdicts: Sequence[Verdict]) -> str:
-    """Why no trial is recommended though there are some; empty where one is.
+    """Return the reason why no trial is recommended; empty if one is.
 
     Accuracies on other photos are no rivals: the easier data would win.
     """
@@ -131,7 +131,7 @@ def _said(value: float, trial: TrialRecord) -> str:
 
 
 def _flattery_of_means(measured: Sequence[Verdict]) -> str:
-    """How much the best of all means flatters, over all facets."""
+    """Return the selection bias of the best of all means, over all facets."""
     candidates, error = _candidates(measured)
     if len(candidates) < 2:
         return ""
@@ -170,7 +170,7 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
 
 
 def _flattery_of_pooled(verdict: Verdict) -> str:
-    """How much the best trial flatters where each is of its own configuration: within a depth, luck at the most."""
+    """Return the selection bias of the best trial, each with its own configuration: within a depth, at most chance."""
     values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""

@@ -65,7 +65,7 @@ def _panel(axes: Axes, verdict: Verdict, split: str, metric: Metric, colours: Ma
 
 
 def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
-    """Where each phase begins, by its number."""
+    """Return the first epoch of each phase by its number."""
     longest: dict[int, int] = {}
     for trial in trials:
         for number, epochs in phases(trial).items():

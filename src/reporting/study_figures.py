@@ -1,4 +1,4 @@
-"""Which figures a study's report has, what each is called, and what it says to those who cannot see it."""
+"""Draw the figures of a study's report, with their names and the text for readers who cannot see them."""
 
 import base64
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """The figure's name on the page."""
         return self.path.stem
 
     @property
@@ -111,14 +111,14 @@ def draw_all(
 
 
 def _of_which(trial: TrialRecord, *, is_of_validation: bool) -> str:
-    """Of which photos and which trial a figure is: the page speaks of test photos beside it."""
+    """Return the photos and the trial of a figure in words: the page speaks of test photos beside it."""
     count = f"{trial.val_images:,} " if trial.val_images else ""
     photos = f"They are the {count}validation photos, not the test photos. " if is_of_validation else ""
     return f"{photos}The trial has {layers([trial.depth])}, seed {trial.seed} (run {trial.run_id[:8]})."
 
 
 def _artifact(name: str) -> str:
-    """What a trial leaves for the figure `name`: itself, or the table that it is drawn from."""
+    """Return the trial's artifact for the figure `name`: the figure, or the table that it is drawn from."""
     return f"figures/{TABLE}" if name == "classes" else f"figures/{name}.png"
 
 
@@ -165,13 +165,13 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
 
 
 def _of_baseline(verdicts: Sequence[Verdict]) -> str:
-    """What the caption says of the line at the baseline, where there is one."""
+    """Return the caption's sentence on the line at the baseline, if there is one."""
     is_known = any(verdict.baseline is not None for verdict in verdicts)
     return ", and the dotted line is what always predicting the largest training class reaches" if is_known else ""
 
 
 def _over(verdicts: Sequence[Verdict]) -> str:
-    """What the verdicts' means and intervals are over."""
+    """Return the unit of the verdicts' means and intervals."""
     pooled = {verdict.is_pooled for verdict in verdicts if verdict.rows}
     return " or ".join(["seeds"] * (False in pooled) + ["trials"] * (True in pooled))
 

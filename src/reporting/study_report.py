@@ -34,7 +34,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Report:
-    """What a study, or several judged together, comes to."""
+    """The report of a study, or of several judged together."""
 
     name: str
     trials: tuple[TrialRecord, ...]

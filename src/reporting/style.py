@@ -1,4 +1,4 @@
-"""How every figure looks: few colours, each with one meaning, light axes, strangers' text as text."""
+"""The style of all figures: few colours, each with one meaning, light axes, user text without markup."""
 
 import warnings
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which hyperparameter mattered: its share of the variance of validation accuracy, with what is not sure of it."""
+"""Draw each hyperparameter's share of the variance of validation accuracy, with its uncertainty."""
 
 from pathlib import Path
 

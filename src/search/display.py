@@ -1,4 +1,4 @@
-"""What a sweep says as it goes: a line for each trial, a bar over all, and a table at the end."""
+"""Print a sweep's progress: a line for each trial, a bar over all, and a table at the end."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ _MOST_ROWS = 40
 
 @dataclass
 class SweepProgress:
-    """What is known of a sweep's trials so far. `total` is None where nobody knows how many there will be."""
+    """The state of a sweep's trials so far. `total` is None if the number of trials is not known."""
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class SweepProgress:
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
 
     def seconds_left(self) -> float | None:
-        """What the trials left will take if they go on like those that were trained; None before one was."""
+        """Return the estimated time of the remaining trials by the trained ones, s; None before one was trained."""
         trained = self.counts()["finished"] + self.counts()["failed"]
         if not trained or self.total is None:
             return None
@@ -114,7 +114,7 @@ class SweepDisplay:
         self._move()
 
     def table(self) -> None:
-        """All trials (or, of many, the failures and the best), and the counts."""
+        """Return the table of all trials (or, of many, the failures and the best), and the counts."""
         out = TextOutput(highlight=False)
         if self.sweep_progress.outcomes:
             out.print(_table(self.sweep_progress, self.judged))
@@ -166,7 +166,7 @@ def _table(sweep_progress: SweepProgress, judged: Metric) -> Table:
 
 
 def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
-    """All outcomes in the jobs' order; of many, the failures and the best ones."""
+    """Return all outcomes in the jobs' order; of many, the failures and the best ones."""
     outcomes = sorted(sweep_progress.outcomes.values(), key=lambda outcome: outcome.number)
     if len(outcomes) <= _MOST_ROWS:
         return outcomes

@@ -44,7 +44,7 @@ class TrialsFailedError(ThawError):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a sweep needs of the configuration that its jobs share."""
+    """The part of its jobs' configuration that a sweep needs."""
 
     tracking: TrackingConfig
     runtime: RuntimeConfig
@@ -81,7 +81,7 @@ class Sweep:
 
     @property
     def stopped(self) -> bool:
-        """Whether a failure ended it, as `fail_fast` has it."""
+        """Return whether a failure ended the sweep (`fail_fast`)."""
         return bool(self.display.sweep_progress.counts()["skipped"])
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:

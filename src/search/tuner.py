@@ -52,7 +52,7 @@ def sweep_search(
 
 
 def _total(settings: SearchSettings, space: Space) -> int | None:
-    """How many trials it will come to, where that is known."""
+    """Return the number of trials, if it is known."""
     known = [] if settings.rations else [number for number in (settings.max_trials, space.size) if number]
     return min(known, default=None)
 

@@ -54,7 +54,7 @@ class StudyContext:
         return member_tag(self.study_key)
 
     def tags(self) -> dict[str, str]:
-        """What makes a new run the study's own."""
+        """Return the tags that make a new run part of the study."""
         return {MLFLOW_PARENT_RUN_ID: self.parent_run_id, self.tag: self.overrides}
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
@@ -80,7 +80,7 @@ class StudyContext:
 
 
 def study_key(name: str) -> str:
-    """What a study is found by: a digest of its name."""
+    """Return a study's key: a digest of its name."""
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
@@ -165,7 +165,7 @@ class Study:
         self.client.log_artifacts(self.run_id, str(folder), under)
 
     def study_context(self, shared_features: SharedFeatures) -> StudyContext:
-        """What the study's jobs need to know of it."""
+        """Return the context that the study's jobs need."""
         return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
@@ -221,7 +221,7 @@ class Study:
                 self.client.set_tag(run.info.run_id, MLFLOW_PARENT_RUN_ID, self.run_id)
 
     def _is_gone(self, parent: str) -> bool:
-        """Whether `parent` was this study's run and is deleted, or is no more at all."""
+        """Return whether `parent` was this study's run and is deleted, or does not exist."""
         try:
             run = self.client.get_run(parent)
         except MlflowException as error:
@@ -270,7 +270,7 @@ def last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> l
 
 
 def spellings(run: FoundRun, key: str) -> list[str]:
-    """How the study `key` spells a run's trial, first as it came to it."""
+    """Return the study's spellings of a run's trial, the first one first."""
     return str(run.data.tags[member_tag(key)]).split("\n")
 
 

@@ -50,11 +50,11 @@ class Checkpoint:
     optimizer: Arrays
 
     def is_result_of(self, epochs: int) -> bool:
-        """Whether nothing is left to do for a phase of `epochs` epochs at the most."""
+        """Return whether a phase of at most `epochs` epochs is complete."""
         return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
 
     def leads_to(self, epochs: int) -> bool:
-        """Whether a phase of `epochs` epochs at the most comes by here."""
+        """Return whether a phase of at most `epochs` epochs passes through this state."""
         return len(self.epochs) <= epochs
 
 
@@ -76,7 +76,7 @@ class CheckpointStore:
         self.least_seconds, self.saved_at = least_seconds, time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether a phase under way should be saved again."""
+        """Return whether a running phase should be saved again."""
         return self.works and time.monotonic() - self.saved_at >= self.least_seconds
 
     @contextlib.contextmanager
@@ -89,7 +89,7 @@ class CheckpointStore:
             yield
 
     def load(self, key: str) -> Checkpoint | None:
-        """What is known of the phase, or None."""
+        """Return the phase's checkpoint, or None."""
         path = self._path(key)
         try:
             state = _read(path, self.device)

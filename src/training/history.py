@@ -1,4 +1,4 @@
-"""What training leaves: epochs, phases, and a phase's place in its trial."""
+"""Records of training: epochs, phases, and a phase's place in its trial."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from src.models.depth import Depth
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch left.
+    """The record of one epoch.
 
     Attributes:
         epoch: counted from 0 over all phases of the trial.
@@ -25,7 +25,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What one phase left.
+    """The result of one phase.
 
     Attributes:
         best_epoch: the epoch, counted over all phases, whose weights the network now has.

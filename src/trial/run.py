@@ -39,7 +39,7 @@ from src.trial.read_parameters import read_parameters, unread_keys
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial came to.
+    """The result of a trial.
 
     Attributes:
         summary: by the names in MLflow.
@@ -60,7 +60,7 @@ class TrialResult:
 
     @property
     def baseline(self) -> float | None:
-        """What always predicting the largest class scores, where the trial is not better; else None."""
+        """The score of always predicting the largest class if the trial is not better; else None."""
         return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
 
     @property
@@ -70,7 +70,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class _Environment:
-    """What a trial is run with."""
+    """The environment of a running trial."""
 
     client: mlflow.MlflowClient
     experiment: str

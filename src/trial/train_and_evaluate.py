@@ -1,4 +1,4 @@
-"""What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
+"""Build, train and evaluate a trial with TensorFlow, and log its numbers and files."""
 
 import math
 import time
@@ -33,7 +33,7 @@ from src.trial.key import frozen_key, phase_key
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a trial came to: its summary by the names in MLflow, and lines for the user."""
+    """The result of training a trial: its summary by the names in MLflow, and lines for the user."""
 
     summary: dict[str, Any]
     notes: tuple[str, ...]
