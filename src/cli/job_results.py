@@ -17,7 +17,7 @@ from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.trial.run import TrialResult
 
-Status = Literal["finished", "answered", "failed", "killed", "skipped"]
+Status = Literal["finished", "reused", "failed", "killed", "skipped"]
 _STOP = "stop"
 
 
@@ -93,7 +93,7 @@ def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, 
             with contextlib.suppress(OSError):
                 leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        status: Status = "answered" if result.answered else "finished"
+        status: Status = "reused" if result.reused else "finished"
         run_id, baseline = result.summary["run_id"], result.baseline
         leave(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
     return result.score

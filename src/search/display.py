@@ -57,7 +57,7 @@ class SweepProgress:
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told, guesses = ("answered", "failed", "killed", "skipped"), self._no_better()
+        told, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
         parts += [f"{counts[status]} {status}" for status in told if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
@@ -147,8 +147,8 @@ def _ending(outcome: JobOutcome, judged: Metric) -> str:
     match outcome.status:
         case "finished":
             return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
-        case "answered":
-            return f"{judged.on_validation} {outcome.score:.3f}{guess}, answered by run {outcome.run_id[:8]}"
+        case "reused":
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, reused from run {outcome.run_id[:8]}"
         case "failed" | "killed":
             return f"{outcome.status.upper()}: {one_line(outcome.error)}"
         case "skipped":

@@ -247,7 +247,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
     try:
         close_dead()  # of other processes that ended with this one
         status = "KILLED" if interrupted else "FAILED" if lost else "FINISHED"
-        study.close(status, answered=counts["answered"], pruned=sweep.pruned)
+        study.close(status, reused=counts["reused"], pruned=sweep.pruned)
     except (MlflowException, OSError) as refusal:
         if error is None:
             raise

@@ -1,6 +1,6 @@
 """A search: KerasTuner proposes, Hydra's launchers run, MLflow remembers.
 
-What is searched is a pure function of seed and scores, and finished trials are answered from MLflow. So a search that
+What is searched is a pure function of seed and scores, and finished trials are reused from MLflow. So a search that
 was cut off is taken up by asking from the start: `max_trials` is what it comes to in all, however often it is run.
 """
 

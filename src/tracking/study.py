@@ -58,7 +58,7 @@ class StudyContext:
         return {MLFLOW_PARENT_RUN_ID: self.parent_run_id, self.tag: self.overrides}
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
-        """Make a run that answered one of the study's trials, whosever it is, a member."""
+        """Make the run that a trial of the study reuses a member, whichever study trained it."""
         tags = client.get_run(run.info.run_id).data.tags  # as they are now: another process may just have set it
         spellings = [line for line in tags.get(self.tag, "").split("\n") if line]
         if self.overrides not in spellings:
@@ -185,17 +185,17 @@ class Study:
         """One run for each of the study's trials; see :func:`one_each`."""
         return one_each(self.members(), self.key)
 
-    def close(self, status: str, *, answered: int, pruned: int) -> None:
+    def close(self, status: str, *, reused: int, pruned: int) -> None:
         """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED.
 
-        Finished, failed and killed count the table's rows. `answered` and `pruned` are of the latest sweep: trials that
+        Finished, failed and killed count the table's rows. `reused` and `pruned` are of the latest sweep: trials that
         needed no training, and configurations that a search did not take further.
         """
         try:
             trials = self.trials()
             ended = Counter(run.info.status.lower() for run in trials)
             counts = {name: ended[name] for name in ("finished", "failed", "killed")}
-            self._log_numbers(trials, counts | {"answered": answered, "pruned": pruned})
+            self._log_numbers(trials, counts | {"reused": reused, "pruned": pruned})
             self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
         finally:
             self.client.set_terminated(self.run_id, status)
