@@ -105,7 +105,7 @@ def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, pr
         raise ThawError(f"{listing.source}: none of {len(samples)} files is an image; {samples[0].name}: {why}")
     classes = {samples[i].label for i in readable}
     if len(classes) < 2:
-        raise ThawError(f"{listing.source}: one class only ({one_line(classes.pop(), 80)}); an audit compares classes")
+        raise ThawError(f"{listing.source}: found one class ({one_line(classes.pop(), 80)}); an audit compares classes")
     whole = config.model_copy(update={"fraction": 1.0})
     splits = split_readable(whole, [samples[i] for i in readable], np.array(readable, np.int64))
     split_of: list[Split | str] = [""] * len(samples)

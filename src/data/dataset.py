@@ -195,7 +195,7 @@ def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
-        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed{where}")
+        raise ThawError(f"{source}: found one class ({one_line(names[0], 80)}); two or more are needed{where}")
     return names
 
 

@@ -149,7 +149,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
     return [
         Picture(
             out / "tradeoff.png", "answer", "What unfreezing does", _tradeoff_alt(verdicts),
-            f"Above: means with 95 % intervals over {_over(verdicts)}; the depth that the rule names is shaded"
+            f"Above: means with 95% intervals over {_over(verdicts)}; the depth that the rule names is shaded"
             f"{_of_baseline(verdicts)}. Below: the gap between fit and validation in its two parts. Mode is what "
             "BatchNorm and dropout do to the very same photos; generalization is the overfitting that everybody means."
             + of_accuracy,
@@ -197,14 +197,14 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
         return []
     draw_variance_shares(found, judged_by(trials).words, out / "shares.png")
     words = judged_by(trials).words
-    told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
+    told = ", ".join(f"{share.factor} {100 * share.share:.0f}%" for share in found.shares[:5])
     together = " Together: what several explain that went alike in these trials, and none of them alone."
-    joint = f"; together, not told apart, {100 * found.together:.0f} %" if found.is_joint else ""
+    joint = f"; together, not told apart, {100 * found.together:.0f}%" if found.is_joint else ""
     return [
         Picture(
             out / "shares.png", "more", "Which hyperparameter mattered",
-            f"Shares of the variance of validation {words}: {told}{joint}; the rest {100 * found.rest:.0f} %.",
-            f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
+            f"Shares of the variance of validation {words}: {told}{joint}; the rest {100 * found.rest:.0f}%.",
+            f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95% "
             "intervals. How one changes another's effect, and luck beyond the seed's own, is in the rest."
             + together * found.is_joint,
         )
