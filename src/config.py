@@ -42,7 +42,7 @@ class Section(BaseModel):
 
 
 def _read_depth(value: object) -> int | str:
-    """A number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
+    """Return a number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
     text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if re.fullmatch(r"[0-9]+", text):
         return int(text)
@@ -56,7 +56,7 @@ def _read_depth(value: object) -> int | str:
 
 
 def _read_path(value: object) -> object:
-    """A path, `~` expanded. Hydra reads a folder called 2024 as a number."""
+    """Return a path, `~` expanded. Hydra reads a folder called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty path")
@@ -64,7 +64,7 @@ def _read_path(value: object) -> object:
 
 
 def _read_name(value: object) -> object:
-    """A name. Hydra reads a column called 2024 as a number."""
+    """Return a name. Hydra reads a column called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty name")
@@ -370,7 +370,7 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
 
 
 def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
-    """One of pydantic's findings as ``key=value: what is wrong``."""
+    """Return one of pydantic's findings as ``key=value: what is wrong``."""
     key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]

@@ -136,7 +136,7 @@ def _facts(path: Path) -> FileFacts | None:
 
 
 def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
-    """The files below the root, or beside a manifest's images, that the listing leaves out."""
+    """Yield the files below the root, or beside a manifest's images, that the listing leaves out."""
     if not listing.paths:
         return
     listed, top = set(listing.paths), _top(config, listing)

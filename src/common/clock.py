@@ -27,6 +27,6 @@ class Clock:
         self.parts[name] = self.parts.get(name, 0.0) + seconds
 
     def metrics(self) -> dict[str, float]:
-        """The parts and the total, by the names in MLflow."""
+        """Return the parts and the total, by the names in MLflow."""
         total = time.perf_counter() - self.started
         return {f"time/{name}": seconds for name, seconds in {**self.parts, "total": total}.items()}

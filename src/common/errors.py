@@ -43,7 +43,7 @@ def printable(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint that follows an unknown `word`.
+    """Return the hint that follows an unknown `word`.
 
     >>> did_you_mean("dropuot", ["dropout", "seed"])
     "did you mean 'dropout'?"

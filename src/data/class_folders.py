@@ -93,7 +93,7 @@ def find_layout(root: Path) -> Layout:
 
 
 def _other_splits(root: Path) -> list[str]:
-    """A line where `root` is a split itself, and the others lie beside it."""
+    """Return a line where `root` is a split itself, and the others lie beside it."""
     own, parent = split_named(root.resolve().name), root.resolve().parent
     if own is None:
         return []
@@ -264,7 +264,7 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
 
 
 def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
-    """The folder that holds the class folders of `split`, and lines on what plays no part there."""
+    """Return the folder that holds the class folders of `split`, and lines on what plays no part there."""
     lines: list[str] = []
     while len(folder.folders) == 1 and not folder.images:
         name, inner = folder.folders[0].name, _look(folder.folders[0])

@@ -144,7 +144,7 @@ def _tiff(image: TiffImagePlugin.TiffImageFile) -> DeepFile:
 
 
 def _one(values: Any) -> float | None:
-    """A tag's value, the first of several."""
+    """Return a tag's value, the first of several."""
     first = values[0] if isinstance(values, tuple) and values else values
     return float(first) if first is not None else None
 

@@ -166,7 +166,7 @@ def _with_command(text: str) -> tuple[str, str]:
 
 
 def _interval(interval: Interval, metric: Metric) -> str:
-    """The ends; empty where there are none.
+    """Return the ends; empty where there are none.
 
     >>> accuracy = METRICS["accuracy"]
     >>> _interval(Interval(0.5, 0.45, 0.55, 3), accuracy), _interval(Interval(0.5, None, None, 1), accuracy)
@@ -178,7 +178,7 @@ def _interval(interval: Interval, metric: Metric) -> str:
 
 
 def _within(interval: Interval, metric: Metric) -> str:
-    """The ends of a score's interval: none lies below 0 or above 1."""
+    """Return the ends of a score's interval: none lies below 0 or above 1."""
     if interval.low is None or interval.high is None:
         return ""
     return f"{plain(max(0.0, interval.low), metric)} to {plain(min(1.0, interval.high), metric)}"

@@ -38,7 +38,7 @@ class Recommended:
 
 
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
-    """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
+    """Return a trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
@@ -149,7 +149,7 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
 
 
 def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
-    """The means that a winner was picked from, one for each configuration, and the standard error of one.
+    """Return the means that a winner was picked from, one for each configuration, and the standard error of one.
 
     Means that share a run are of one configuration that stands in several facets: the one of most seeds counts. Facets
     scatter unequally, so the error is the root of their mean variance, where it is known.

@@ -75,7 +75,7 @@ def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
 
 
 def _stretches(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_Stretch]:
-    """One depth's line, phase by phase: as far as all of its trials go, and from there on."""
+    """Yield one depth's line, phase by phase: as far as all of its trials go, and from there on."""
     for number, start in starts.items():
         own = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
         common, longest = min(map(len, own)), max(map(len, own))

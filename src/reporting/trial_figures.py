@@ -126,6 +126,6 @@ def _short(name: str) -> str:
 
 
 def _end(name: str) -> str:
-    """A path's end, where photos differ."""
+    """Return a path's end, where photos differ."""
     shown = one_line(name, 1000)
     return shown if len(shown) <= 2 * LONGEST_NAME else "…" + shown[1 - 2 * LONGEST_NAME :]
