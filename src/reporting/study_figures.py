@@ -240,8 +240,8 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     unbeaten = [point for front in fronts([(point.parameters, point) for point in points]) for _, point in front]
     told = ", ".join(f"{point.depth} layers {said(point.score, metric)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
-    recalled = sum(trial.recalled > 0 for trial in once(trials))
-    known_epochs = f", nor, in {recalled} trials, epochs that an earlier one had trained" if recalled else ""
+    resumed = sum(trial.recalled > 0 for trial in once(trials))
+    known_epochs = f", nor, in {resumed} trials, epochs that an earlier one had trained" if resumed else ""
     return [
         Picture(
             out / "frontier.png", "more", f"What {metric.words} costs",
