@@ -17,5 +17,5 @@ class MarkdownDocstrings(griffe.Extension):
 
 def as_markdown(docstring: str) -> str:
     """Return a docstring with its doctests in code blocks, and without Sphinx' roles."""
-    text = re.sub(r":\w+:(`[^`]+`)", r"\1", docstring)
+    text = re.sub(r"\s+# doctest: .*", "", re.sub(r":\w+:(`[^`]+`)", r"\1", docstring))
     return re.sub(r"^>>> .*(?:\n.+)*", r"```pycon\n\g<0>\n```", text, flags=re.MULTILINE)
