@@ -34,6 +34,10 @@ lint: setup ## check style (ruff) and types (mypy --strict)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+.PHONY: docs
+docs: setup ## build the documentation's site in .thaw/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 .PHONY: gallery
 gallery: setup ## draw docs/trees.jpg, a contact sheet of the generated trees
 	$(BIN)/python -m src.gallery --out docs/trees.jpg

@@ -42,7 +42,7 @@ class Section(BaseModel):
 
 
 def _read_depth(value: object) -> int | str:
-    """A number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
+    """Return a number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
     text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if re.fullmatch(r"[0-9]+", text):
         return int(text)
@@ -56,7 +56,7 @@ def _read_depth(value: object) -> int | str:
 
 
 def _read_path(value: object) -> object:
-    """A path, `~` expanded. Hydra reads a folder called 2024 as a number."""
+    """Return a path, `~` expanded. Hydra reads a folder called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty path")
@@ -64,7 +64,7 @@ def _read_path(value: object) -> object:
 
 
 def _read_name(value: object) -> object:
-    """A name. Hydra reads a column called 2024 as a number."""
+    """Return a name. Hydra reads a column called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty name")
@@ -81,7 +81,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class WeightsConfig(Section):
-    """Where the backbone's weights come from."""
+    """The backbone's weights."""
 
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
@@ -222,7 +222,7 @@ class AugmentConfig(Section):
 
     @property
     def is_identity(self) -> bool:
-        """Whether every view equals the image."""
+        """Return whether every view equals the image."""
         return not (self.flip or self.rotation or self.zoom or self.crop or self.shift or self.brightness)
 
 
@@ -253,7 +253,7 @@ class PhaseConfig(Section):
 
 
 class FeaturesConfig(Section):
-    """What frozen layers give, computed once for each image and view rather than at each epoch."""
+    """Features of the frozen layers, computed once for each image and view rather than at each epoch."""
 
     store: bool = Field(description="keep it in runtime.cache_dir; false: compute it each epoch, to the same numbers")
     dtype: Literal["float32", "float16"] = Field(
@@ -263,7 +263,7 @@ class FeaturesConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where MLflow keeps the run. Cannot change a number."""
+    """The MLflow store of the run. Cannot change a number."""
 
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
@@ -274,7 +274,7 @@ class TrackingConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
+    """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
     cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: Place = Field(
@@ -289,7 +289,7 @@ class RuntimeConfig(Section):
 
     @property
     def decoding_threads(self) -> int:
-        """How many images are decoded at once."""
+        """The number of images that are decoded at once."""
         return self.threads or os.cpu_count() or 1
 
 
@@ -373,7 +373,7 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
 
 
 def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
-    """One of pydantic's findings as ``key=value: what is wrong``."""
+    """Return one of pydantic's findings as ``key=value: what is wrong``."""
     key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]

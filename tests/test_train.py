@@ -159,7 +159,7 @@ def test_bad_photos_are_told_by_the_command_too(thaw: Command, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     make_photos(tmp_path / "one", {"": 20}, ("ash",))
     save_photo(make_photos(tmp_path / "strange", {"train": 4, "val": 2}) / "val" / "zelkova" / "1.png", (1, 1, 1), 0)
-    for folder, says in (("empty", "no photos"), ("one", "one class only"), ("strange", "train lacks: zelkova")):
+    for folder, says in (("empty", "no photos"), ("one", "found one class"), ("strange", "train lacks: zelkova")):
         done = thaw("src.train", "data=folder", f"data.root={tmp_path / folder}", "runtime.progress=false")
         assert (done.returncode, done.stdout) == (1, "")
         assert says in done.stderr

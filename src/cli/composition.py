@@ -1,4 +1,4 @@
-"""How a trial's configuration is composed: what `conf/` refers to, and the check of what comes out."""
+"""Compose and check a trial's configuration, with the resolvers that `conf/` uses."""
 
 from collections.abc import Iterable
 
@@ -49,7 +49,7 @@ def trial_config(composed: DictConfig) -> TrialConfig:
 
 
 def is_read_by_phases(composed: DictConfig, name: str) -> bool:
-    """Whether a phase of the schedule refers to the key `name`."""
+    """Return whether a phase of the schedule refers to the key `name`."""
     return f"${{{name}}}" in str(OmegaConf.to_container(composed.schedule, resolve=False))
 
 

@@ -33,7 +33,7 @@ def output_dir() -> Path:
 
 
 def overrides() -> list[str]:
-    """What was typed for the running job, as Hydra's overrides."""
+    """Return the running job's overrides."""
     return list(HydraConfig.get().overrides.task)
 
 
@@ -55,7 +55,7 @@ def study_context() -> "StudyContext | None":
 
 
 def origin() -> dict[str, str]:
-    """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
+    """Return the tags of the configuration's origin: the command that composes it, and its group choices."""
     hydra = HydraConfig.get()
     own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
     return origin_of(hydra.runtime.choices, overrides(), own)

@@ -38,7 +38,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Axes:
-    """What a sweep was asked for: overrides by key, in an order in which neighbours in their product share most.
+    """A sweep's overrides by key, ordered so that successive trials share as much work as possible.
 
     Attributes:
         overrides: of the command line and, where that does not name them, of `hydra.sweeper.params`.
@@ -66,7 +66,7 @@ class Axes:
 
     @property
     def varied(self) -> dict[str, str]:
-        """What varies, over what."""
+        """Return the values of each key that varies."""
         return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
 
     @property
@@ -83,7 +83,7 @@ class Axes:
 
     @property
     def name(self) -> str:
-        """What a study without a name of its own is called: what it varies and what it fixes."""
+        """Return the default name of a study: the keys that it varies and fixes, with their values."""
         lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
         name = " ".join(lines) or "one trial"
         if len(name) <= _LONGEST_NAME:
@@ -98,7 +98,7 @@ def plain_key(override: Override) -> str:
 
 
 def changes_numbers(key: str) -> bool:
-    """Whether the key `key`, or an override of it, may change what a trial measures."""
+    """Return whether the key `key`, or an override of it, can change a trial's numbers."""
     return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
 
 

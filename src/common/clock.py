@@ -1,4 +1,4 @@
-"""Where a trial's time goes."""
+"""Measure the parts of a trial's time."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Where a trial's time went, seconds by part."""
+    """A trial's time, seconds by part."""
 
     parts: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -27,6 +27,6 @@ class Clock:
         self.parts[name] = self.parts.get(name, 0.0) + seconds
 
     def metrics(self) -> dict[str, float]:
-        """The parts and the total, by the names in MLflow."""
+        """Return the parts and the total, by the names in MLflow."""
         total = time.perf_counter() - self.started
         return {f"time/{name}": seconds for name, seconds in {**self.parts, "total": total}.items()}

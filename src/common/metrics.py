@@ -62,7 +62,7 @@ class Metric:
 
     @property
     def on_validation(self) -> str:
-        """What a line calls its validation value: `val` alone is accuracy's."""
+        """The name of its validation value on the terminal; `val` alone is accuracy's."""
         return "val" if self.objective == "accuracy" else f"val {self.words}"
 
     @property

@@ -52,12 +52,12 @@ class Dataset:
     idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
-        """How many images of `split` each class has."""
+        """Return the number of images of each class in `split`."""
         counts = np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))
 
     def describe(self) -> str:
-        """One line for people: where from, how many classes and images in each split."""
+        """Return one line for people: where from, how many classes and images in each split."""
         sizes = ", ".join(f"{self.splits[split].size} {split}" for split in SPLITS)
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
 
@@ -149,7 +149,7 @@ def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
 
 
 def _each(listing: Listing, texts: Mapping[int, str]) -> str:
-    """The names of the first images of `texts`, each with its text."""
+    """Return the names of the first images of `texts`, each with its text."""
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
 
@@ -191,11 +191,11 @@ def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes of the training images, sorted; none where train is empty, which the split tells."""
+    """Return the classes of the training images, sorted; none where train is empty, which the split tells."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
-        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed{where}")
+        raise ThawError(f"{source}: found one class ({one_line(names[0], 80)}); two or more are needed{where}")
     return names
 
 
@@ -232,7 +232,7 @@ def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
 
 
 def _in_split(name: str, split: str) -> str:
-    """A photo's name, and its split where the name does not say it."""
+    """Return a photo's name, and its split where the name does not say it."""
     shown = one_line(name, 100)
     return shown if shown.startswith(f"{split}/") else f"{shown} ({split})"
 

@@ -138,7 +138,7 @@ _Decoded = tuple[Image | UnreadableImageError, list[str]]
 
 
 def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
-    """All images in order, each with what the decoder said of it, a bounded number of them ahead of the reader."""
+    """Yield all images in order, each with its decoder's warnings; decode a bounded number ahead of the reader."""
 
     def read(index: int) -> _Decoded:
         try:

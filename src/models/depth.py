@@ -1,4 +1,4 @@
-"""How deep to thaw: what a depth comes to in layers, blocks and variables, and its canonical form.
+"""Resolve depths: a depth's layers, blocks and variables, and its canonical form.
 
 `unfrozen=N` means the last N layers as Keras lists them; `all`, a block's name (from that block to the end) and
 `N blocks` (the last N blocks and whatever follows them) mean what they say. Two depths that train the same variables
@@ -57,7 +57,7 @@ class Depth:
 
 
 def resolve_depth(asked: int | str, layers: Sequence[LayerInfo], batchnorm: BatchNormPolicy, backbone: str) -> Depth:
-    """What `asked` comes to on a backbone with `layers`.
+    """Return the depth `asked` on a backbone with `layers`.
 
     Raises:
         ThawError: more layers or blocks than there are, or no such block.

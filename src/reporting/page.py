@@ -45,7 +45,7 @@ class _Card:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there are depths to choose from."""
+        """Return whether there are depths to choose from."""
         return len(self.rows) > 1
 
 
@@ -128,7 +128,7 @@ def _environment(judged: Metric) -> Environment:
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
-    """How many trials there are, and in what state.
+    """Return the number of trials in each state.
 
     >>> state_of([])
     'No trial yet.'
@@ -166,7 +166,7 @@ def _with_command(text: str) -> tuple[str, str]:
 
 
 def _interval(interval: Interval, metric: Metric) -> str:
-    """The ends; empty where there are none.
+    """Return the ends; empty where there are none.
 
     >>> accuracy = METRICS["accuracy"]
     >>> _interval(Interval(0.5, 0.45, 0.55, 3), accuracy), _interval(Interval(0.5, None, None, 1), accuracy)
@@ -178,7 +178,7 @@ def _interval(interval: Interval, metric: Metric) -> str:
 
 
 def _within(interval: Interval, metric: Metric) -> str:
-    """The ends of a score's interval: none lies below 0 or above 1."""
+    """Return the ends of a score's interval: none lies below 0 or above 1."""
     if interval.low is None or interval.high is None:
         return ""
     return f"{plain(max(0.0, interval.low), metric)} to {plain(min(1.0, interval.high), metric)}"

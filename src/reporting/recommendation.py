@@ -38,7 +38,7 @@ class Recommended:
 
 
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
-    """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
+    """Return a trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
@@ -62,7 +62,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
 
 
 def why_none(verdicts: Sequence[Verdict]) -> str:
-    """Why no trial is recommended though there are some; empty where one is.
+    """Return the reason why no trial is recommended; empty if one is.
 
     Accuracies on other photos are no rivals: the easier data would win.
     """
@@ -107,7 +107,7 @@ def _test_text(trial: TrialRecord) -> str:
     interval = wilson_interval(share, photos)
     of = f" of {photos:,} photos" if photos else ""
     ends = "" if interval.low is None or interval.high is None else (
-        f" (95 % interval {percent(interval.low)} to {percent(interval.high)})"
+        f" (95% interval {percent(interval.low)} to {percent(interval.high)})"
     )  # fmt: skip
     text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
     return text + _test_score(trial) + _test_baseline(trial)
@@ -131,7 +131,7 @@ def _said(value: float, trial: TrialRecord) -> str:
 
 
 def _flattery_of_means(measured: Sequence[Verdict]) -> str:
-    """How much the best of all means flatters, over all facets."""
+    """Return the selection bias of the best of all means, over all facets."""
     candidates, error = _candidates(measured)
     if len(candidates) < 2:
         return ""
@@ -149,7 +149,7 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
 
 
 def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
-    """The means that a winner was picked from, one for each configuration, and the standard error of one.
+    """Return the means that a winner was picked from, one for each configuration, and the standard error of one.
 
     Means that share a run are of one configuration that stands in several facets: the one of most seeds counts. Facets
     scatter unequally, so the error is the root of their mean variance, where it is known.
@@ -170,7 +170,7 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
 
 
 def _flattery_of_pooled(verdict: Verdict) -> str:
-    """How much the best trial flatters where each is of its own configuration: within a depth, luck at the most."""
+    """Return the selection bias of the best trial, each with its own configuration: within a depth, at most chance."""
     values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""

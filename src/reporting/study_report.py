@@ -34,7 +34,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Report:
-    """What a study, or several judged together, comes to."""
+    """The report of a study, or of several judged together."""
 
     name: str
     trials: tuple[TrialRecord, ...]
@@ -45,7 +45,7 @@ class Report:
     page: Path
 
     def lines(self) -> list[str]:
-        """The verdict for the terminal, and where its page is."""
+        """Return the verdict for the terminal, and where its page is."""
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
         return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]

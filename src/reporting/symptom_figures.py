@@ -16,7 +16,7 @@ _COLUMNS = 3
 
 
 def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
-    """For each (finding, worst trial): loss where the finding is of the rate, else accuracy; dotted at a new phase."""
+    """Draw each (finding, worst trial): loss if the finding is of the rate, else accuracy; dotted at a new phase."""
     rows = -(-len(found) // _COLUMNS)
     figure = canvas(2.5 * rows + 0.5)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()

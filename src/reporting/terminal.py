@@ -1,4 +1,4 @@
-"""What a trial says as it goes: bars on a terminal, plain lines elsewhere, and a short table at the end."""
+"""Print a trial's progress: bars on a terminal, plain lines elsewhere, and a short table at the end."""
 
 import signal
 from collections.abc import Mapping

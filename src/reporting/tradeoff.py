@@ -45,7 +45,7 @@ _BESIDE, _CROWDED = 5, 8
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
-    """A panel for each facet that was measured: means with 95 % intervals by depth, and the gap's parts below."""
+    """A panel for each facet that was measured: means with 95% intervals by depth, and the gap's parts below."""
     shown = [verdict for verdict in verdicts if verdict.rows]
     columns = min(2, len(shown)) if max(len(verdict.rows) for verdict in shown) <= _BESIDE else 1
     rows = -(-len(shown) // columns)

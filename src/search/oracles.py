@@ -87,7 +87,7 @@ class Search:
 
     @property
     def pruned(self) -> int:
-        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        """Return the number of configurations that Hyperband has stopped early so far."""
         trials = {name: trial.hyperparameters.values for name, trial in self._oracle.trials.items()}
         promoted = {values.get("tuner/trial_id") for values in trials.values()}
         last = [name for name in trials.keys() - promoted if self._oracle.trials[name].status == "COMPLETED"]

@@ -45,7 +45,7 @@ class TrialsFailedError(ThawError):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a sweep needs of the configuration that its jobs share."""
+    """The part of its jobs' configuration that a sweep needs."""
 
     tracking: TrackingConfig
     runtime: RuntimeConfig
@@ -82,7 +82,7 @@ class Sweep:
 
     @property
     def stopped(self) -> bool:
-        """Whether a failure ended it, as `fail_fast` has it."""
+        """Return whether a failure ended the sweep (`fail_fast`)."""
         return bool(self.display.sweep_progress.counts()["skipped"])
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
@@ -250,7 +250,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
     try:
         close_dead()  # of other processes that ended with this one
         status = "KILLED" if interrupted else "FAILED" if lost else "FINISHED"
-        study.close(status, answered=counts["answered"], pruned=sweep.pruned)
+        study.close(status, reused=counts["reused"], pruned=sweep.pruned)
     except (MlflowException, OSError) as refusal:
         if error is None:
             raise

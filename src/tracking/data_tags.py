@@ -1,4 +1,4 @@
-"""What a run says of its data: images of each split, the largest and the smallest class, near-equal ones, baselines."""
+"""The tags of a run's data: images of each split, largest and smallest class, near-duplicates, baselines."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def baselines(dataset: Dataset) -> dict[str, float]:
 
 
 def photos(tags: Mapping[str, str], split: str) -> int | None:
-    """How many photos a split had; None where the run does not say."""
+    """Return the number of images of a split; None if the run does not say."""
     text = tags.get(f"photos.{split}", "")
     return int(text) if text.isdecimal() else None
 

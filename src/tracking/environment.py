@@ -1,4 +1,4 @@
-"""What a run was made by: package versions, git's commit and state, the machine."""
+"""The environment of a run: package versions, git's commit and state, the machine."""
 
 import platform
 import subprocess
@@ -24,7 +24,7 @@ def git_tags(project: Path) -> dict[str, str]:
 
 
 def machine_tags(device: str) -> dict[str, str]:
-    """Where the run ran."""
+    """Return the tags of the machine."""
     return {"device": device, "host": platform.node(), "python": platform.python_version()}
 
 

@@ -1,4 +1,4 @@
-"""What a trial does not read of its configuration: keys that change nothing, and so play no part in what it is called.
+"""Find idle keys: keys that a trial does not read, and that its name and parameters leave out.
 
 The same function serves a trial's key, the parameters of its run, and runs as a verdict reads them, also those that an
 earlier version logged with all keys.

@@ -57,7 +57,7 @@ class StudyContext:
         return {PARENT_TAG: self.parent_run_id, self.tag: self.overrides}
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
-        """Make a run that answered one of the study's trials, whosever it is, a member."""
+        """Make the run that a trial of the study reuses a member, whichever study trained it."""
         tags = client.get_run(run.info.run_id).data.tags  # as they are now: another process may just have set it
         spellings = [line for line in tags.get(self.tag, "").split("\n") if line]
         if self.overrides not in spellings:
@@ -79,7 +79,7 @@ class StudyContext:
 
 
 def study_key(name: str) -> str:
-    """What a study is found by: a digest of its name."""
+    """Return a study's key: a digest of its name."""
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
@@ -161,7 +161,7 @@ class Study:
         self.client.log_artifacts(self.run_id, str(folder), under)
 
     def study_context(self, shared_features: SharedFeatures) -> StudyContext:
-        """What the study's jobs need to know of it."""
+        """Return the context that the study's jobs need."""
         return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
@@ -181,17 +181,17 @@ class Study:
         """One run for each of the study's trials; see :func:`one_each`."""
         return one_each(self.members(), self.key)
 
-    def close(self, status: str, *, answered: int, pruned: int) -> None:
+    def close(self, status: str, *, reused: int, pruned: int) -> None:
         """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED.
 
-        Finished, failed and killed count the table's rows. `answered` and `pruned` are of the latest sweep: trials that
+        Finished, failed and killed count the table's rows. `reused` and `pruned` are of the latest sweep: trials that
         needed no training, and configurations that a search did not take further.
         """
         try:
             trials = self.trials()
             ended = Counter(run.info.status.lower() for run in trials)
             counts = {name: ended[name] for name in ("finished", "failed", "killed")}
-            self._log_numbers(trials, counts | {"answered": answered, "pruned": pruned})
+            self._log_numbers(trials, counts | {"reused": reused, "pruned": pruned})
             self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
         finally:
             self.client.set_terminated(self.run_id, status)
@@ -217,7 +217,7 @@ class Study:
                 self.client.set_tag(run.info.run_id, PARENT_TAG, self.run_id)
 
     def _is_gone(self, parent: str) -> bool:
-        """Whether `parent` was this study's run and is deleted, or is no more at all."""
+        """Return whether `parent` was this study's run and is deleted, or does not exist."""
         try:
             run = self.client.get_run(parent)
         except MlflowException as error:
@@ -266,7 +266,7 @@ def last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> l
 
 
 def spellings(run: FoundRun, key: str) -> list[str]:
-    """How the study `key` spells a run's trial, first as it came to it."""
+    """Return the study's spellings of a run's trial, the first one first."""
     return str(run.data.tags[member_tag(key)]).split("\n")
 
 

@@ -56,7 +56,7 @@ def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
 
 
 def _facet(own: Mapping[str, Factor]) -> dict[str, Factor]:
-    """What keeps a trial's facet apart, but for BatchNorm's mode."""
+    """Return the factors that define a trial's facet, without BatchNorm's mode."""
     return {name: value for name, value in own.items() if sets_apart(name) and name != _MODE}
 
 
@@ -107,7 +107,7 @@ def _without_unread(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
 
 
 def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether a dotted key says no more than its group's choice, or the key that it repeats, in all trials.
+    """Return whether a dotted key follows from its group's choice, or from the key that it repeats, in all trials.
 
     Keys of other groups explain nothing: in a search every rate is another, and all else would follow from it. The
     images' size follows where each backbone and weight set has one.
@@ -126,7 +126,7 @@ def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
 
 
 def _has_its_own_size(factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether backbones or weights differ, and none was trained at two sizes of images."""
+    """Return whether backbones or weights differ, and none was trained at two image sizes."""
     sizes: dict[tuple[Factor | None, ...], set[Factor | None]] = {}
     for own in factors:
         sizes.setdefault((own.get("backbone"), own.get("weights")), set()).add(own.get(_SIZE))
@@ -141,14 +141,14 @@ def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
 
 
 def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether what was typed of the data fixes the photos, together with what fixes their side in pixels."""
+    """Return whether the settings of the data determine the images, together with those that determine their size."""
     names = [name for name in kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
     pairs = {(tuple(own.get(name) for name in names), own.get(_DATA)) for own in factors}
     return len(pairs) == len({typed for typed, _ in pairs})
 
 
 def _spellings(run: FoundRun, keys: Sequence[str]) -> list[str]:
-    """How the studies `keys` spell a run's trial, each spelling once."""
+    """Return the spellings of a run's trial in the studies `keys`, each once."""
     lines = (line for key in keys if member_tag(key) in run.data.tags for line in spellings(run, key))
     return list(dict.fromkeys(lines))
 
@@ -195,7 +195,7 @@ def _history(run: FoundRun, trial_runs: TrialRuns) -> list[dict[str, float]]:
 
 
 def _factors(run: FoundRun) -> Factors:
-    """What tells configurations apart: the parameters that a trial reads, as numbers where they are, and its groups.
+    """Return the factors of a configuration: the parameters that a trial reads, as numbers if they are, and its groups.
 
     A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
     """

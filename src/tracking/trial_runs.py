@@ -61,7 +61,7 @@ class TrialRuns:
         )
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
-        """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
+        """Return the run's summary.json from the store's own tables: artifacts may have been moved."""
         return {
             "run_id": run.info.run_id,
             "trial_key": run.data.tags[KEY_TAG],

@@ -1,4 +1,4 @@
-"""What the kept weights say of each validation photo."""
+"""Predict the validation images with the kept weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from src.models.depth import Depth
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What one phase left.
+    """The result of one phase.
 
     Attributes:
         best_epoch: the epoch, counted over all phases, whose weights the network now has.

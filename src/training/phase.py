@@ -49,7 +49,7 @@ def fit_phase(
 
 
 def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, depth: Depth) -> TrainableSegment:
-    """What trains at `depth` in the phase `phase`, behind its natural cut."""
+    """Return the segment that trains at `depth` in the phase `phase`, behind its freeze boundary."""
     cut = loader.feature_source.cache_plan.phases[phase].natural
     return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
@@ -65,7 +65,7 @@ def evaluate(segment: TrainableSegment, loader: BatchLoader, phase: int, split: 
 
 
 def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
-    """What the images of `split` leave in inference mode, in their order."""
+    """Return the predictions and losses of the images of `split` in inference mode, in their order."""
     size = loader.measuring_size(phase)
     return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
 
@@ -154,7 +154,7 @@ class _Training:
         return _means("fit", batches)
 
     def _value(self, metrics: dict[str, float]) -> float:
-        """What the phase is to raise; a loss that is no number is worse than any."""
+        """Return the monitored value, the higher the better; a loss that is not a number is the worst."""
         monitor = self.loader.trial.monitor
         value = metrics[monitor.replace("_", "/", 1)] * (-1 if monitor == "val_loss" else 1)
         return value if math.isfinite(value) else -math.inf

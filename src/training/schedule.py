@@ -19,7 +19,7 @@ from src.training.phase import fit_phase
 
 @dataclass(frozen=True)
 class ScheduleResult:
-    """What a schedule left. The network has the weights of the last phase's best epoch.
+    """The result of a schedule. The network has the weights of the last phase's best epoch.
 
     The last phase decides, not the best of all: a trial measures its own depth, and where fine-tuning made a network
     worse, keeping the weights from before it would hide just that.
@@ -33,7 +33,7 @@ class ScheduleResult:
         return self.phases[-1]
 
     def summary(self) -> dict[str, float]:
-        """What the run's metrics are worth at the end, by their names in MLflow.
+        """Return the run's final metrics by their names in MLflow.
 
         fit/*, val/* and train/* are the last epoch's, as MLflow shows them; best/* and gap/* are of the weights kept.
         Accuracies and gaps in 0–1.

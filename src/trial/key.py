@@ -54,7 +54,7 @@ def frozen_key(plan: Plan, device: str) -> str:
 
 
 def _facts(plan: Plan, phases: int) -> dict[str, Any]:
-    """All that the first `phases` phases follow from."""
+    """Return all that determines the first `phases` phases."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
     own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
     idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))

@@ -1,4 +1,4 @@
-"""What a schedule comes to on a backbone, before anything is built."""
+"""Resolve a schedule's depths on a backbone, before anything is built."""
 
 from collections.abc import Sequence
 

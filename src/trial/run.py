@@ -39,17 +39,17 @@ from src.trial.read_parameters import read_parameters, unread_keys
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial came to.
+    """The result of a trial.
 
     Attributes:
         summary: by the names in MLflow.
-        answered: whether an earlier run was reused.
+        reused: whether an earlier run was reused.
         depth: what trains, as it would be typed for `unfrozen`.
         idle: keys that the trial does not read.
     """
 
     summary: dict[str, Any]
-    answered: bool
+    reused: bool
     depth: str = ""
     idle: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ class TrialResult:
 
     @property
     def baseline(self) -> float | None:
-        """What always predicting the largest class scores, where the trial is not better; else None."""
+        """The score of always predicting the largest class if the trial is not better; else None."""
         return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
 
     @property
@@ -70,7 +70,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class _Environment:
-    """What a trial is run with."""
+    """The environment of a running trial."""
 
     client: mlflow.MlflowClient
     experiment: str
@@ -124,17 +124,17 @@ def run_trial(
 
 def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
     key, trial_runs = trial_key(plan), TrialRuns(environment.client)
-    answer = _find_reusable(plan, key, trial_runs, environment)
-    if answer:
-        return answer
+    reused = _find_reusable(plan, key, trial_runs, environment)
+    if reused:
+        return reused
     name = _run_name(plan)
     waiting = f"{name}: another process trains this trial; waiting"
     with environment.lock_folder.claim(key, environment.terminal, waiting):
         trial_runs.close_dead(environment.lock_folder, mine=key)
-        answer = _find_reusable(
+        reused = _find_reusable(
             plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
         )
-        return answer or TrialResult(_train(plan, key, environment), answered=False)
+        return reused or TrialResult(_train(plan, key, environment), reused=False)
 
 
 def _lost_text(run: FoundRun) -> str:
@@ -163,10 +163,10 @@ def _find_reusable(
         trial_runs.complete(found, from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
     environment.terminal.note(
-        f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
+        f"reused from the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
     said = {"objective": plan.trial.objective} | from_the_data
-    return TrialResult(trial_runs.summary(found) | said, answered=True)
+    return TrialResult(trial_runs.summary(found) | said, reused=True)
 
 
 def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:

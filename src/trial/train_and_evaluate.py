@@ -1,9 +1,8 @@
-"""What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
+"""Build, train and evaluate a trial with TensorFlow, and log its numbers and files."""
 
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from src.common.events import (
@@ -21,13 +20,11 @@ from src.common.events import (
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
-from src.data.dataset import Dataset
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext
 from src.models import runtime
 from src.models.network import Network
-from src.reporting.classes import write_classes
-from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.trial_figures import draw_trial_figures
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.saved_model import save_model
@@ -46,7 +43,7 @@ from src.trial.key import frozen_key, phase_key
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a trial came to: its summary by the names in MLflow, and lines for the user."""
+    """The result of training a trial: its summary by the names in MLflow, and lines for the user."""
 
     summary: dict[str, Any]
     notes: tuple[str, ...]
@@ -74,8 +71,10 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
         predictions = predict_validation(segment, loader, last)
     with clock.part("figures"):
-        _draw(context.output / "figures", outcome, predictions, plan.dataset)
-        context.run.files(context.output / "figures", "figures")
+        figures = context.output / "figures"
+        with naming(figures):
+            draw_trial_figures(outcome.phases, predictions, plan.dataset, figures)
+        context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
@@ -167,17 +166,6 @@ def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleRe
     if loader.dataset.splits.test.size:
         numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
     return numbers
-
-
-def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, dataset: Dataset) -> None:
-    with naming(folder):
-        folder.mkdir()
-        draw_curves(outcome.phases, folder / "curves.png")
-        draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
-        draw_mistakes(predictions, dataset, folder / "mistakes.png")
-        if dataset.near_duplicates.pairs:
-            draw_near_duplicates(dataset, folder / "near_duplicates.png")
-        write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def _save_model(context: TrialContext, network: Network) -> None:

@@ -67,7 +67,7 @@ def test_test_photos_have_no_say(trials: list[TrialRecord]) -> None:
 def test_test_accuracy_is_of_the_one_trial_with_its_interval() -> None:
     found = recommended(with_test(grid({0: (0.5, 0.6)}), (0.8, 0.1)))
     assert found.test == (
-        "Test accuracy of this trial alone, seed 0: 80.0 % of 100 photos (95 % interval 71.1 % to 86.7 %)."
+        "Test accuracy of this trial alone, seed 0: 80.0 % of 100 photos (95% interval 71.1 % to 86.7 %)."
     )
 
 

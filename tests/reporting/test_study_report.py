@@ -37,7 +37,7 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
     assert (verdict["kind"], verdict["depth"]) == ("shown", 20)
     assert verdict["sentence"] in html.unescape(page)
     assert data["recommended"]["command"] == "python -m src.train unfrozen=20 seed=0"
-    assert "60.0 % of 500 photos (95 % interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
+    assert "60.0 % of 500 photos (95% interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html", "verdict.json", "trials.csv", "tradeoff.png", "curves.png", "shares.png", "frontier.png",
         "signs.png",
@@ -82,7 +82,7 @@ def test_a_search_is_drawn_and_told_over_trials(fill: Fill, store_uri: str, tmp_
     rates = [(trial(depth, 0, val=0.5 + depth / 50 + k / 100, dropout=0.2 + k / 10 + depth / 1000), "FINISHED")
              for depth in (2, 11) for k in range(3)]  # fmt: skip
     page, data = report(store_uri, fill("searched", rates), "searched", tmp_path)
-    assert "95 % intervals over trials" in page
+    assert "95% intervals over trials" in page
     assert "Means over the trials that the verdict rests on" in page
     assert "over seeds;" not in page
     assert data["verdicts"][0]["gap"].endswith("is not told: other settings differ between the depths.")

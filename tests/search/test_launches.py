@@ -22,7 +22,7 @@ Act = Callable[[Path, int], None]
 
 def finishes(folder: Path, number: int) -> None:
     summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
-    leave_outcome(lambda: TrialResult(summary, answered=False), folder, number, fail_fast=False)
+    leave_outcome(lambda: TrialResult(summary, reused=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:

@@ -31,7 +31,7 @@ NAMES = ["unfreezing", 'it\'s "quoted"', "a,b=c 🌲 <b>", "x" * 200, "back`tick
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_is_found_by_its_name(client: mlflow.MlflowClient, experiment: str, name: str) -> None:
     first = Study.open(client, experiment, name, {})
-    first.close("FINISHED", answered=0, pruned=0)
+    first.close("FINISHED", reused=0, pruned=0)
     again = Study.open(client, experiment, name, {})
     assert again.run_id == first.run_id
     run = client.get_run(again.run_id)
@@ -107,11 +107,11 @@ def test_a_closed_study_holds_counts_best_and_table(client: mlflow.MlflowClient,
     best = add_trial(client, experiment, study_member(study, "unfrozen=11"), "11", "FINISHED", 0.6)
     add_trial(client, experiment, study_member(study, "unfrozen=20"), "20", "FAILED", 0.9)
     study.describe({"+unfrozen": "2,11,20"}, ["data=trees"], "seed: 0\n")
-    study.close("FAILED", answered=7, pruned=5)
+    study.close("FAILED", reused=7, pruned=5)
     run = client.get_run(study.run_id)
     assert run.info.status == "FAILED"
     assert run.data.metrics == {
-        "best/val_accuracy": 0.6, "trials/finished": 2, "trials/failed": 1, "trials/killed": 0, "trials/answered": 7,
+        "best/val_accuracy": 0.6, "trials/finished": 2, "trials/failed": 1, "trials/killed": 0, "trials/reused": 7,
         "trials/pruned": 5,
     }  # fmt: skip
     assert run.data.tags["best_run_id"] == best
@@ -160,5 +160,5 @@ def test_a_study_is_closed_where_its_table_cannot_be_kept(
 
     monkeypatch.setattr(client, "log_text", full)
     with pytest.raises(OSError, match="No space left"):
-        study.close("FINISHED", answered=0, pruned=0)
+        study.close("FINISHED", reused=0, pruned=0)
     assert client.get_run(study.run_id).info.status == "FINISHED"
