@@ -31,7 +31,7 @@ from src.tracking.saved_model import save_model
 from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import Predictions, predict_validation
+from src.training.evaluation import predict_validation
 from src.training.phase import evaluate, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import TrainableSegment
