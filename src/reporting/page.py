@@ -18,6 +18,7 @@ from src.diagnosis.rules import RULES
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
 from src.statistics.intervals import Interval
+from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.sentences import headline
 from src.verdict.trials import TrialRecord, judged_by, once
@@ -187,7 +188,7 @@ def _within(interval: Interval, metric: Metric) -> str:
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
     """Return heading, name in MLflow and metric of what the table of trials shows, where a trial has it."""
     accuracy = METRICS["accuracy"]
-    every = [(split, f"best/{split}_accuracy", accuracy) for split in ("fit", "train", "val")]
+    every = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
     every += [(f"val {each.short}", each.best, each) for each in METRICS.values() if each is not accuracy]
     return [(head, name, each) for head, name, each in every if any(name in trial.metrics for trial in trials)]
 

@@ -17,6 +17,7 @@ from src.models import runtime
 from src.models.network import Network
 from src.reporting.classes import write_classes
 from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.saved_model import save_model
@@ -144,17 +145,18 @@ class _Watcher:
 
 
 def _epoch_line(record: EpochRecord, judged: Metric) -> str:
-    m = record.metrics
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {m[f'val/{judged.objective}']:.3f}"
-    return (
-        f"fit {m['fit/accuracy']:.3f} (loss {m['fit/loss']:.3f})   val {m['val/accuracy']:.3f} "
-        f"(loss {m['val/loss']:.3f}{own})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
-    )
+    def value(split: str, measure: str) -> float:
+        return record.metrics[schema.of_split(split, measure)]
+
+    own = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
+    fit, val = (f"{split} {value(split, 'accuracy'):.3f} (loss {value(split, 'loss'):.3f}"
+                for split in (schema.FIT, schema.VAL))  # fmt: skip
+    return f"{fit})   {val}{own})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"
 
 
 def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
+    numbers = outcome.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(loader.dataset)
     if loader.dataset.splits.test.size:
         numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
@@ -198,9 +200,9 @@ def _notes(outcome: ScheduleResult, judged: Metric) -> tuple[str, ...]:
         f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
         for phase in outcome.phases
         for record in phase.epochs
-        if not math.isfinite(record.metrics["fit/loss"])
+        if not math.isfinite(record.metrics[schema.of_split(schema.FIT, "loss")])
     ]
-    *before, reached = [phase.best.metrics[f"val/{judged.objective}"] for phase in outcome.phases]
+    *before, reached = [phase.best.metrics[schema.of_split(schema.VAL, judged.objective)] for phase in outcome.phases]
     best = max(before, default=reached)
     if best > reached:
         earlier = outcome.phases[before.index(best)].name
