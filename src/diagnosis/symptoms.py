@@ -7,14 +7,16 @@ remedy; None where the sign does not apply, or numbers are missing.
 import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from src.common.metrics import Metric
 from src.diagnosis.phases import Phase, phase_number, phases
+from src.diagnosis.remedies import Settings
 from src.tracking import schema
 from src.verdict.trials import TrialRecord
 from src.verdict.wording import percent, points, said, said_apart
 
-Numbers = Mapping[str, float | str]
+Numbers = Mapping[str, Any]
 
 _BEST_FIT, _BEST_TRAIN, _BEST_VAL = (schema.best(split) for split in (schema.FIT, schema.TRAIN, schema.VAL))
 _FIT, _VAL = schema.of_split(schema.FIT), schema.of_split(schema.VAL)
@@ -56,7 +58,7 @@ def diverging_curves(trial: TrialRecord) -> Numbers | None:
     return {
         "size": widened, "kept": kept + 1, "count": len(last), "fit": percent(fit[0]), "val": percent(val[0]),
         "later_fit": percent(fit[1]), "later_val": percent(val[1]), "cause": _MODE_OR_MORE if is_trained else "",
-        "remedy": "batchnorm=inference" if is_trained else _more_regular(trial),
+        "remedy": {"batchnorm": "inference"} if is_trained else _more_regular(trial),
     }  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def ended_too_soon(trial: TrialRecord) -> Numbers | None:
         "gain": said_apart(gain, metric),
         "swings": f"fell by no more than {said_apart(swing, metric)}" if swing else "never fell",
         "score": _validation(metric),
-        "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
+        "remedy": {_epochs_key(trial): 2 * len(last)},
     }  # fmt: skip
 
 
@@ -187,23 +189,23 @@ def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
     return max((numbers for numbers in found if numbers), key=lambda numbers: float(numbers["size"]), default=None)
 
 
-def _more_regular(trial: TrialRecord) -> str:
-    """The next step against overfitting that was not taken yet; none where all were."""
+def _more_regular(trial: TrialRecord) -> Settings:
+    """The next step against overfitting that was not taken yet; empty where all were."""
     dropout = trial.factor("dropout")
     if trial.factor("augment") != "strong":
-        return "augment=strong" if trial.factor("augment") == "light" else "augment=light"
+        return {"augment": "strong" if trial.factor("augment") == "light" else "light"}
     if isinstance(dropout, str) or dropout < 0.5:
-        return "dropout=0.5"
-    return "unfrozen=0" if trial.depth and trial.reads_depth else ""
+        return {"dropout": 0.5}
+    return {"unfrozen": 0} if trial.depth and trial.reads_depth else {}
 
 
-def _more_capable(trial: TrialRecord) -> str:
+def _more_capable(trial: TrialRecord) -> Settings:
     """The next step against underfitting: all layers, under a schedule that unfreezes any, then more time."""
     if not trial.reads_depth or trial.factor("schedule") == "head_only":
-        return "schedule=two_phase unfrozen=all"
+        return {"schedule": "two_phase", "unfrozen": "all"}
     if not trial.whole:
-        return "unfrozen=all"
-    return f"{_epochs_key(trial)}={2 * len(_last(trial)) or 20}"
+        return {"unfrozen": "all"}
+    return {_epochs_key(trial): 2 * len(_last(trial)) or 20}
 
 
 def _series(phase: Phase, name: str) -> list[float]:
@@ -216,14 +218,14 @@ def _last(trial: TrialRecord) -> Phase:
     return next(reversed(phases(trial).values()), ())
 
 
-def _rate(phase: Phase, factor: float) -> dict[str, float | str]:
-    """The phase's number, its first rate, and the override that multiplies the rate by `factor`; where it is known."""
+def _rate(phase: Phase, factor: float) -> dict[str, Any]:
+    """The phase's number, its first rate, and the setting that multiplies the rate by `factor`; where it is known."""
     number = phase_number(phase[0])
     rate = next(iter(_series(phase, schema.LEARNING_RATE)), None)
     if rate is None:
-        return {"phase": number + 1, "at": "", "remedy": ""}
+        return {"phase": number + 1, "at": "", "remedy": {}}
     key = "fine_tune_learning_rate" if number else "learning_rate"
-    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": f"{key}={rate * factor:.2g}"}
+    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": {key: float(f"{rate * factor:.2g}")}}
 
 
 def _epochs_key(trial: TrialRecord) -> str:

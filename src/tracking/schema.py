@@ -5,6 +5,7 @@ Runs are written and read through these names. ``python -m src.tracking.schema``
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
@@ -15,7 +16,7 @@ LONGEST_TAG = 5000
 """Characters: MLflow's limit, of its earlier servers too. A structured value that is longer goes on in further tags."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind(Generic[T]):
     """How a value is written as text and read from it; `parse` raises ValueError or TypeError for other text."""
 
@@ -54,6 +55,22 @@ def _counts(text: str) -> dict[str, int]:
     return {str(name): int(count) for name, count in json.loads(text).items()}
 
 
+def _spellings(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the spellings of a trial; earlier versions wrote a line for each, as it would be typed in a shell."""
+    if text.startswith("["):
+        return tuple(tuple(str(word) for word in words) for words in json.loads(text))
+    return tuple(_shell_words(line) for line in text.split("\n"))
+
+
+def _shell_words(line: str) -> tuple[str, ...]:
+    if line == "the defaults":
+        return ()
+    try:
+        return tuple(shlex.split(line))
+    except ValueError:  # cut to what a tag holds, within quotes
+        return tuple(line.split(" "))
+
+
 def _mapping(text: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
@@ -65,6 +82,8 @@ YES_NO = Kind("yes or no", _yes, lambda value: "yes" if value else "no")
 WORDS = Kind("JSON list of texts", _words, as_json, is_structured=True)
 COUNTS = Kind("JSON object of integers", _counts, as_json, is_structured=True)
 MAPPING = Kind("JSON object", _mapping, as_json, is_structured=True)
+SPELLINGS = Kind("JSON list of lists of texts", _spellings, as_json, is_structured=True)
+SHELL_WORDS = Kind("words of a shell", _shell_words, lambda words: encodable(shlex.join(words)))
 LISTS: Kind[list[Any]] = Kind("JSON list of lists", lambda text: list(json.loads(text)), as_json, is_structured=True)
 
 
@@ -125,15 +144,14 @@ CONFIGURATION = Name(
     "trains, under the word typed for it",
 )  # fmt: skip
 ARGUMENTS = Name("arguments", WORDS, "what follows `python -m src.train` in the command")
-COMMAND = Name("command", TEXT, "the command that trains it, for people; cut where it is long")
+COMMAND = Name("command", SHELL_WORDS, "the command that trains it, for people; cut where it is long")
 GROUP = Name("group.{group}", TEXT, "the file chosen in a group of conf/, such as `group.schedule`")
-MEMBER = Name("study.{study_key}", TEXT, "marks a trial of that study: a JSON list of how the study spells it, each "
-              "spelling a list of overrides")  # fmt: skip
+MEMBER = Name("study.{study_key}", SPELLINGS, "marks a trial of that study, with each way in which the study spells it: "
+              "its overrides")  # fmt: skip
 DATA_FINGERPRINT = Name("data_fingerprint", TEXT, "digest of the decoded images, their classes and splits")
 WEIGHTS_DIGEST = Name("weights_digest", TEXT, "digest of the pre-trained weights")
 IMAGE_SIDE = Name("image_side", INTEGER, "side of the images", "px")
 DEPTH = Name("depth", INTEGER, "canonical depth of the last phase", "layers")
-DEPTHS = Name("depths", COUNTS, "canonical depth of each phase", "layers")
 DEPTH_TEXT = Name("depth.{phase}", TEXT, "what trains in a phase, in a sentence")
 BLOCK = Name("block", TEXT, "the first block that trains in the last phase; empty where none does")
 WHOLE = Name("whole", YES_NO, "whether all layers train that can")
@@ -169,7 +187,7 @@ UNPLANNED = Name("unplanned", TEXT, "marks a trial that failed before it had a r
 TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (
         TRIAL_KEY, CONFIGURATION, ARGUMENTS, COMMAND, GROUP, MEMBER, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
-        DEPTH, DEPTHS, DEPTH_TEXT, BLOCK, WHOLE, IMAGES, CLASSES, NEAR_DUPLICATES, NEAR_DUPLICATE_IMAGES,
+        DEPTH, DEPTH_TEXT, BLOCK, WHOLE, IMAGES, CLASSES, NEAR_DUPLICATES, NEAR_DUPLICATE_IMAGES,
         NEAR_DUPLICATES_NAMED, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
     ),
     "Tags of trials and studies": (PARENT, WORKPLACE, LOCKS, ERROR),
@@ -206,6 +224,44 @@ PARAMETERS: tuple[Name[Any], ...] = (
     Name("monitor", TEXT, "what the best epoch is best in"),
     Name("seed", INTEGER, "seed of the head, dropout, order and views"),
 )
+
+# Columns of a study's table, before those of the configuration (dotted keys) and of the metrics (names in MLflow).
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a study's table, with pandas' name of its type."""
+
+    name: str
+    dtype: str
+    meaning: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+STUDY = Column("study", "string", "the study's name")
+OVERRIDES = Column("overrides", "object", "each way in which the study spells the trial, as the trial follows it: a "
+                   "tuple of tuples of overrides")  # fmt: skip
+STATUS = Column("status", "string", "MLflow's: FINISHED, FAILED, KILLED or RUNNING")
+TRAINED_BY = Column("trained_by", "string", '"this study", or "another" whose run was reused')
+RUN_ID = Column("run_id", "string", "the trial's run in MLflow")
+COMMAND_WORDS = Column("command", "object", "what trains the trial, as it follows it: a tuple of words")
+READS_DEPTH = Column("reads_depth", "boolean", "whether `unfrozen` decides its depth; a schedule may fix it")
+NEAR_DUPLICATES_COLUMN = Column("near_duplicates", "object", "near-duplicates across splits: pairs, images, examples")
+
+_DTYPES = {INTEGER: "Int64", YES_NO: "boolean", TEXT: "string", COUNTS: "object"}
+READ_FROM_TAGS: tuple[Name[Any], ...] = (
+    TRIAL_KEY, DEPTH, BLOCK, WHOLE, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
+    *(IMAGES.at(split) for split in ("train", "val", "test")), CLASSES, RESUMED_EPOCHS,
+    *(GROUP.at(group) for group in ("data", "weights", "augment", "schedule", "optimizer")),
+)  # fmt: skip
+COLUMNS: tuple[Column, ...] = (
+    OVERRIDES, STATUS, TRAINED_BY, RUN_ID,
+    *(Column(tag.name, _DTYPES[tag.kind], tag.meaning, tag.unit) for tag in READ_FROM_TAGS),
+    COMMAND_WORDS, READS_DEPTH, NEAR_DUPLICATES_COLUMN,
+)  # fmt: skip
 
 # Metrics. Those of splits and of times are families: `{split}` is fit, train, val or test.
 
@@ -303,10 +359,15 @@ def study_count(of: str) -> str:
     return _TRIALS.format(count=of)
 
 
-def is_metric(name: str) -> bool:
-    """Return whether runs have a metric of that name.
+_TOTALS = re.compile("|".join(
+    re.sub(r"\{\w+\}", "[a-z0-9_/]+", each.name) for each in METRICS if each.name not in PER_EPOCH_ONLY
+))  # fmt: skip
 
-    >>> is_metric("best/val_loss"), is_metric("time/phase/fine_tuning"), is_metric("data.root")
+
+def is_metric(name: str) -> bool:
+    """Return whether `name` is a metric of a whole trial or study.
+
+    >>> is_metric("best/val_loss"), is_metric("time/phase/fine_tuning"), is_metric("learning_rate")
     (True, True, False)
     """
-    return any(re.fullmatch(re.sub(r"\{\w+\}", "[a-z0-9_/]+", each.name), name) for each in METRICS)
+    return _TOTALS.fullmatch(name) is not None

@@ -21,7 +21,6 @@ from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.saved_model import save_model
-from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import Predictions, predict_validation
@@ -62,7 +61,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         last = len(outcome.phases) - 1
         segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
         numbers = _numbers(segment, loader, outcome)
-        context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
+        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in outcome.phases)))
         predictions = predict_validation(segment, loader, last)
     with clock.part("figures"):
         _draw(context.output / "figures", outcome, predictions, plan.dataset)
@@ -70,7 +69,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
-            context.run.tags({MODEL_TAG: "kept"})
+            context.run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, numbers | clock.metrics(), outcome)
     measured = TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
     context.run.text(summary_text(measured.summary), "summary.json")
@@ -186,10 +185,10 @@ def _summary(context: TrialContext, numbers: dict[str, float], outcome: Schedule
     context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
         "run_id": context.run.run_id,
-        "trial_key": context.key,
+        schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
-        "data_fingerprint": context.plan.dataset.fingerprint,
-        "objective": context.plan.trial.objective,
+        schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
+        schema.OBJECTIVE.name: context.plan.trial.objective,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from src.common.depth_choice import DepthChoice
 from src.config import TrialConfig
 from src.models.catalog import find_backbone
 from src.models.depth import resolve_depth
@@ -23,7 +24,7 @@ def key(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: Wei
 
 
 def plan(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: WeightSet = WEIGHTS) -> Plan:
-    depths = {name: resolve_depth(p.unfrozen, TABLE, trial.batchnorm, "net") for name, p in trial.schedule.items()}
+    depths = {name: resolve_depth(DepthChoice.read(p.unfrozen), TABLE, trial.batchnorm, "net") for name, p in trial.schedule.items()}
     dataset: Any = SimpleNamespace(fingerprint=fingerprint)
     return Plan(trial, find_backbone(trial.backbone), weights, side, dataset, tuple(TABLE), depths)
 
