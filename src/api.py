@@ -56,7 +56,7 @@ def train_trial(
         ThawError: a misspelled key, a value out of range, images or weights that cannot be read.
     """
     prepare()
-    typed = [f"{key}={_text(value)}" for key, value in {**(settings or {}), **more}.items()]
+    typed = as_hydra_reads([f"{key}={_text(value)}" for key, value in {**(settings or {}), **more}.items()])
     composed, choices = _composed(typed)
     trial = trial_config(composed)
     from src.trial.run import run_trial
@@ -69,7 +69,7 @@ def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:
         with _hydra_of_its_own(), initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("config", as_hydra_reads(typed), return_hydra_config=True)
+            composed = compose("config", typed, return_hydra_config=True)
     except HydraException as error:
         raise ThawError(explain(error)) from error
     with open_dict(composed):

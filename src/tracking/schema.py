@@ -6,7 +6,7 @@ Runs are written and read through these names. ``python -m src.tracking.schema``
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -146,8 +146,8 @@ CONFIGURATION = Name(
 ARGUMENTS = Name("arguments", WORDS, "what follows `python -m src.train` in the command")
 COMMAND = Name("command", SHELL_WORDS, "the command that trains it, for people; cut where it is long")
 GROUP = Name("group.{group}", TEXT, "the file chosen in a group of conf/, such as `group.schedule`")
-MEMBER = Name("study.{study_key}", SPELLINGS, "marks a trial of that study, with each way in which the study spells it: "
-              "its overrides")  # fmt: skip
+MEMBER = Name("study.{study_key}", SPELLINGS, "marks a trial of that study: its overrides, in each way in which the "
+              "study spells it")  # fmt: skip
 DATA_FINGERPRINT = Name("data_fingerprint", TEXT, "digest of the decoded images, their classes and splits")
 WEIGHTS_DIGEST = Name("weights_digest", TEXT, "digest of the pre-trained weights")
 IMAGE_SIDE = Name("image_side", INTEGER, "side of the images", "px")
@@ -371,3 +371,46 @@ def is_metric(name: str) -> bool:
     (True, True, False)
     """
     return _TOTALS.fullmatch(name) is not None
+
+
+def as_markdown() -> str:
+    """Return docs/run_schema.md."""
+    sections: dict[str, Iterable[tuple[str, str, str, str]]] = {
+        **{heading: [_kind_of(tag) for tag in own] for heading, own in TAGS.items()},
+        "Parameters of a trial": map(_kind_of, PARAMETERS),
+        "Metrics": ((each.name, "number", each.unit, each.meaning) for each in METRICS),
+        "Columns of a study's table": ((each.name, each.dtype, each.unit, each.meaning) for each in (STUDY, *COLUMNS)),
+    }
+    return "\n".join([_INTRODUCTION, *(line for section in sections.items() for line in _section(*section))])
+
+
+def _kind_of(name: Name[Any]) -> tuple[str, str, str, str]:
+    return name.name, name.kind.name, name.unit, name.meaning
+
+
+def _section(heading: str, rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    yield from (f"## {heading}", "", *([_NOTES[heading], ""] if heading in _NOTES else []))
+    yield from ("| name | type | unit | meaning |", "|---|---|---|---|")
+    yield from (f"| `{name}` | {kind} | {unit} | {meaning} |" for name, kind, unit, meaning in rows)
+    yield ""
+
+
+_INTRODUCTION = """# What runs hold in MLflow
+
+Every tag, parameter and metric that Thaw writes, and the columns of a study's table. Words in braces stand for a name.
+This page is made by `python -m src.tracking.schema > docs/run_schema.md`.
+"""
+_NOTES = {
+    "Tags of a trial": f"""JSON of more than {LONGEST_TAG} characters goes on in the tags `NAME.1`, `NAME.2` and so on.
+Runs of earlier versions have neither `configuration` nor `arguments`; parameters and `command` are read instead.""",
+    "Parameters of a trial": """MLflow compares runs by these, so they are few. A key beyond them is a parameter of the
+runs for which it was typed. The tag `configuration` holds all keys that a trial reads.""",
+    "Columns of a study's table": """`Study.load(NAME).to_frame()` returns the table, a row for each trial. The report's
+trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` tells several
+studies apart. After these columns come the keys that trials read of their [configuration](configuration.md), by their
+dotted names (Int64, float64, boolean or string), then the metrics above that are of whole trials (float64). A value
+that a trial does not have is missing.""",
+}
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

@@ -167,13 +167,13 @@ def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bo
 def _record(
     row: Row, factors: Mapping[str, Factor], history: History, spelled: Sequence[tuple[str, ...]]
 ) -> TrialRecord:
-    metrics = {name: value for name, value in row.items() if schema.is_metric(name)}
+    metrics: dict[str, float] = {name: value for name, value in row.items() if schema.is_metric(name)}
     return TrialRecord(
         run_id=row[schema.RUN_ID.name],
         status=row[schema.STATUS.name],
         overrides=spelled[0],
         factors=factors,
-        depth=int(metrics.get(schema.DEPTH_CANONICAL, row.get(schema.DEPTH.name, 0))),
+        depth=int(metrics.get(schema.DEPTH_CANONICAL) or row.get(schema.DEPTH.name) or 0),
         block=row.get(schema.BLOCK.name, ""),
         parameters=int(metrics.get(schema.DEPTH_PARAMETERS, 0)),
         whole=row.get(schema.WHOLE.name, False),
