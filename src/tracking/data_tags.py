@@ -23,7 +23,6 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
     sizes = [schema.IMAGES.at(split).of(dataset.splits[split].size) for split in SPLITS]
     return {
         **{name: text for tag in sizes for name, text in tag.items()},
-        **schema.DATA_FINGERPRINT.of(dataset.fingerprint),
         **schema.CLASSES.of(extremes),
         **schema.NEAR_DUPLICATES.of(near.pairs),
         **schema.NEAR_DUPLICATE_IMAGES.of(near.photos),

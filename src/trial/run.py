@@ -246,7 +246,8 @@ def _warning_of_guessing(plan: Plan, summary: Mapping[str, Any]) -> list[str]:
 def _describe(plan: Plan, origin: Origin, run: Run) -> None:
     """Log all that is known of the trial before it trains."""
     dataset = plan.dataset
-    own = schema.WEIGHTS_DIGEST.of(plan.weights.digest) | schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
+    own = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
+    own |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
     run.describe(trial_facts(plan, origin), dataset, own | data_tags(dataset) | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
