@@ -76,7 +76,7 @@ class ReadKeys:
         """Return what the trial of a `run` of an earlier version reads: that logged its whole configuration."""
         logged = {name: _value(text) for name, text in run.data.params.items() if changes_numbers(name)}
         idle = idle_keys(logged, backbone_trains=_backbone_trains(run))
-        if run.data.params.get("unfrozen") == schema.DEPTH.text(run.data.tags):  # as it trains, not as it was typed
+        if logged.get("unfrozen") == schema.DEPTH.read(run.data.tags):  # as it trains, not as it was typed
             idle.discard("unfrozen")
         return cls({name: value for name, value in logged.items() if name not in idle}, frozenset(idle))
 

@@ -121,7 +121,8 @@ def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.Mlflow
     names = ("dead there", "alive there", "of another since", "gone")
     tags = {
         "dead there": own.tags, "alive there": own.tags,
-        "of another since": own.tags | {schema.WORKPLACE.name: "0" * 32}, "gone": own.tags | {schema.LOCKS.name: "/no/such/locks"},
+        "of another since": own.tags | {schema.WORKPLACE.name: "0" * 32},
+        "gone": own.tags | {schema.LOCKS.name: "/no/such/locks"},
     }  # fmt: skip
     runs = {name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, **tags[name]}) for name in names}
     with own.claim("alive there", pytest.fail):
