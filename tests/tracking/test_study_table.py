@@ -32,9 +32,11 @@ def add_configured(client: mlflow.MlflowClient, study: Study) -> None:
         "unfrozen": "all",
     }
     tags = {
-        **schema.TRIAL_KEY.of("configured"), **schema.CONFIGURATION.of(read), **schema.DEPTH.of(11), **schema.WHOLE.of(True),
+        **schema.TRIAL_KEY.of("configured"), **schema.CONFIGURATION.of(read), **schema.DEPTH.of(11),
+        **schema.WHOLE.of(True),
         **schema.MEMBER.at(study.key).of((("unfrozen=20", "seed=3"), ("unfrozen=all", "seed=3"))),
-        **schema.ARGUMENTS.of(("unfrozen=20", "seed=3", "epochs=9")), **schema.GROUP.at("schedule").of("post"),
+        **schema.ARGUMENTS.of(("unfrozen=20", "seed=3", "epochs=9")),
+        **schema.GROUP.at("schedule").of("post"),
     }  # fmt: skip
     run_id = client.create_run(study.experiment_id, tags=tags).info.run_id
     client.log_batch(run_id, params=[Param("unfrozen_layers", "11")])

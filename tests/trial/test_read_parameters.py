@@ -67,4 +67,4 @@ def test_what_is_typed_is_a_parameter_beside_them(facts_of: FactsOf, typed: str,
 
 
 def test_what_changes_no_number_is_no_parameter(facts_of: FactsOf) -> None:
-    assert set(facts_of("runtime.threads=1", "tracking.run_name=x").parameters) == set(facts_of().parameters)
+    assert set(facts_of("runtime.progress=false", "tracking.run_name=x").parameters) == set(facts_of().parameters)
