@@ -15,12 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.metrics import Monitor, Objective
 
@@ -41,20 +43,6 @@ class Section(BaseModel):
         return values
 
 
-def _read_depth(value: object) -> int | str:
-    """Return a number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
-    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    if re.fullmatch(r"[0-9]+", text):
-        return int(text)
-    if isinstance(value, int):
-        raise ValueError("a number of layers is 0 or more")
-    if not text:
-        raise ValueError("a depth is a number of layers, `all`, a block's name, or `3 blocks`")
-    if re.fullmatch(r"0+\s+blocks?", text):
-        raise ValueError("`N blocks` needs N of 1 or more; `0` unfreezes nothing")
-    return "all" if text.lower() == "all" else text
-
-
 def _read_path(value: object) -> object:
     """Return a path, `~` expanded. Hydra reads a folder called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -71,7 +59,7 @@ def _read_name(value: object) -> object:
     return text.strip() if isinstance(text, str) else text
 
 
-Depth = Annotated[int | str, BeforeValidator(_read_depth)]
+Depth = Annotated[DepthChoice, BeforeValidator(DepthChoice.read), PlainSerializer(lambda depth: depth.text)]
 Name = Annotated[str, BeforeValidator(_read_name)]
 Place = Annotated[Path, BeforeValidator(_read_path)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -299,6 +287,9 @@ PHASE_KEYS = {
 }  # fmt: skip
 """Keys that matter only through the schedule, each with the phase's key that may refer to it."""
 
+CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "study", "force", "fail_fast"})
+"""Sections and keys that have no part in what a trial measures."""
+
 
 class TrialConfig(Section):
     """One trial. Keys that people sweep stand at the top. Of `PHASE_KEYS`, those that no phase refers to are null."""
@@ -408,6 +399,22 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig, "features": FeaturesConfig,
     "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
 }  # fmt: skip
+
+
+def type_of(key: str) -> type[int] | type[float] | type[bool] | type[str] | None:
+    """Return the type of a dotted key's values: str for all that is no number or truth value, None for an unknown key.
+
+    >>> type_of("dropout"), type_of("schedule.fine_tuning.epochs"), type_of("data.root"), type_of("nothing")
+    (<class 'float'>, <class 'int'>, <class 'str'>, None)
+    """
+    section, _, leaf = key.rpartition(".")
+    models = [*_KINDS.values()] if section == "data" else [_SECTIONS.get(section.partition(".")[0], TrialConfig)]
+    fields = [model.model_fields[leaf] for model in models if leaf in model.model_fields]
+    if not fields:
+        return None
+    annotation = fields[0].annotation
+    types = {getattr(part, "__origin__", part) for part in get_args(annotation) or (annotation,)}
+    return next((kind for kind in (bool, int, float) if types <= {kind, type(None)}), str)
 
 
 def unknown_key(key: str, beside: Iterable[str]) -> str:

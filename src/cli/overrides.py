@@ -3,17 +3,18 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
-from src.tracking.idle_keys import override_key
-from src.trial.key import CANNOT_CHANGE_NUMBERS
+from src.common.override import override_key, override_value
+from src.config import CANNOT_CHANGE_NUMBERS
 
 _OUTERMOST_FIRST = (
     ("backbone", "weights", "data", "image_size"),
@@ -70,10 +71,11 @@ class Axes:
         return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
 
     @property
-    def depths(self) -> tuple[str, ...]:
-        """The depths that it varies, as the user spells them."""
+    def depths(self) -> tuple[DepthChoice, ...]:
+        """The depths that it varies, but for what is none."""
         varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
-        return tuple(value.strip("'\"") for each in varied for value in each.sweep_string_iterator())
+        found = [_depth(value) for each in varied for value in each.sweep_iterator()]
+        return tuple(depth for depth in found if depth is not None)
 
     @property
     def fixed(self) -> list[str]:
@@ -102,15 +104,18 @@ def changes_numbers(key: str) -> bool:
     return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
 
 
+def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a job's overrides that can change its numbers."""
+    return tuple(line for line in job if changes_numbers(override_key(line)))
+
+
 def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     """A job's overrides as text: those of `varied` keys, or all that can change its numbers.
 
     >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
     ('unfrozen=2 seed=0', 'unfrozen=2')
     """
-    shown = [
-        line for line in job if changes_numbers(override_key(line)) and (varied is None or override_key(line) in varied)
-    ]
+    shown = [line for line in that_change_numbers(job) if varied is None or override_key(line) in varied]
     return shlex.join(shown) or "the defaults"
 
 
@@ -119,7 +124,15 @@ def _section(key: str) -> str:
 
 
 def _values(override: Override) -> str:
-    return str(override.input_line).partition("=")[2]
+    return override_value(str(override.input_line))
+
+
+def _depth(value: object) -> DepthChoice | None:
+    """Return the depth that an element of a sweep stands for; None where it is none, which is its trial's failure."""
+    try:
+        return DepthChoice.read(value.text if isinstance(value, QuotedString) else value)
+    except ValueError:
+        return None
 
 
 def _rank(override: Override) -> int:

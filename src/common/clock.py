@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from src.tracking.schema import TIME_TOTAL, seconds
+
 
 @dataclass
 class Clock:
@@ -22,11 +24,11 @@ class Clock:
         finally:
             self.add(name, time.perf_counter() - began)
 
-    def add(self, name: str, seconds: float) -> None:
-        """So much more went to part `name`."""
-        self.parts[name] = self.parts.get(name, 0.0) + seconds
+    def add(self, name: str, spent: float) -> None:
+        """So much more, in seconds, went to part `name`."""
+        self.parts[name] = self.parts.get(name, 0.0) + spent
 
     def metrics(self) -> dict[str, float]:
         """Return the parts and the total, by the names in MLflow."""
         total = time.perf_counter() - self.started
-        return {f"time/{name}": seconds for name, seconds in {**self.parts, "total": total}.items()}
+        return {seconds(name): spent for name, spent in self.parts.items()} | {TIME_TOTAL: total}

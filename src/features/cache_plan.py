@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.config import TrialConfig
 from src.models.cut import Cut, Graph, Kind, cuts
@@ -22,7 +23,7 @@ from src.models.layers import LayerInfo
 class SharedFeatures:
     """The rest of a study on the same frozen layers: its depths as the user spells them, and its trials."""
 
-    depths: tuple[str, ...] = ()
+    depths: tuple[DepthChoice, ...] = ()
     trials: int = 1
 
 
@@ -117,9 +118,8 @@ def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
 def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
     """Return the study's depths that the backbone has: another trial's bad depth is that trial's failure."""
     found = []
-    for text in shared_features.depths:
+    for asked in shared_features.depths:
         try:
-            asked = int(text) if text.isdecimal() else text
             found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
         except ThawError:
             continue

@@ -7,8 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from src.common.shell import shell_line
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
+from src.tracking.schema import TEST, baseline, of_split
 from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
 from src.verdict.wording import layers, percent, said, said_apart
@@ -54,7 +56,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
         facet=verdict.facet,
         depth=trial.depth,
         seed=trial.seed,
-        command=trial.command or f"python -m src.train {trial.overrides}",
+        command=shell_line(trial.command or ("python", "-m", "src.train", *trial.overrides)),
         test=_test_text(trial),
         flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
         choice=_choice_text(verdict, measured),
@@ -101,7 +103,7 @@ def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
 
 
 def _test_text(trial: TrialRecord) -> str:
-    share, photos = trial.metric("test/accuracy"), trial.test_images or 0
+    share, photos = trial.metric(of_split(TEST)), trial.test_images or 0
     if share is None:
         return "It has no test photos: its accuracy on photos that chose nothing is not known."
     interval = wilson_interval(share, photos)
@@ -115,14 +117,14 @@ def _test_text(trial: TrialRecord) -> str:
 
 def _test_score(trial: TrialRecord) -> str:
     """Return what the objective is on the test photos, where it is not their accuracy."""
-    value = trial.metric(f"test/{trial.objective}")
+    value = trial.metric(of_split(TEST, trial.objective))
     return (
         "" if value is None or trial.objective == "accuracy" else f" Test {trial.judged.words}: {_said(value, trial)}."
     )
 
 
 def _test_baseline(trial: TrialRecord) -> str:
-    value = trial.metric(f"baseline/test_{trial.objective}")
+    value = trial.metric(baseline(TEST, trial.objective))
     return "" if value is None else f" Always predicting the largest class: {_said(value, trial)}."
 
 

@@ -13,6 +13,7 @@ from src.common.errors import one_line
 from src.reporting.classes import write_classes
 from src.reporting.contact_sheet import write_contact_sheet
 from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, TRAIN, VAL, WIDTH, framed, save_figure, tidy
+from src.tracking import schema
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
@@ -87,9 +88,10 @@ def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> Non
 def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
     records = [record for phase in phases for record in phase.epochs]
     epochs = [record.epoch for record in records]
-    axes.plot(epochs, [r.metrics[f"fit/{name}"] for r in records], color=FIT, marker=".", label="fit (training mode)")
-    axes.plot(epochs, [r.metrics[f"val/{name}"] for r in records], color=VAL, marker=".", label="val")
-    measured = sorted((epoch, values[f"train/{name}"]) for phase in phases for epoch, values in phase.train.items())
+    fit, train, val = (schema.of_split(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL))
+    axes.plot(epochs, [r.metrics[fit] for r in records], color=FIT, marker=".", label="fit (training mode)")
+    axes.plot(epochs, [r.metrics[val] for r in records], color=VAL, marker=".", label="val")
+    measured = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
     axes.plot(*zip(*measured, strict=True), "D", color=TRAIN, label="train (inference mode)")
     for phase in phases:
         start = phase.epochs[0].epoch - 0.5

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.cli.error_messages import explain
 from src.cli.job_results import JobOutcome, is_under_way, prepare_folder, stop
-from src.cli.overrides import Axes, label
+from src.cli.overrides import Axes, label, that_change_numbers
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write, exclusive_lock, naming
 from src.common.metrics import METRICS, Metric
@@ -77,7 +77,6 @@ class Sweep:
         self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
-        self.full: dict[int, str] = {}
         self.pruned = 0
 
     @property
@@ -95,7 +94,6 @@ class Sweep:
         numbered = dict(enumerate(jobs, first))
         self.jobs |= numbered
         sweep_progress.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
-        self.full |= {number: label(job) for number, job in numbered.items()}
         for number, error in (broken or {}).items():
             if number in numbered:
                 self._failed(number, error)
@@ -156,7 +154,8 @@ class Sweep:
             stop(self.folder)
         if outcome.status == "failed" and not outcome.run_id:
             try:
-                self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
+                job = that_change_numbers(self.jobs[outcome.number])
+                self.study.add_failed(job, outcome.error, outcome.trace)
             except (MlflowException, OSError) as refusal:
                 self.display.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
 

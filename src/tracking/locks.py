@@ -13,8 +13,8 @@ from pathlib import Path
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, ignore
 from src.common.files import atomic_write, exclusive_lock, exclusive_lock_if_free
+from src.tracking import schema
 
-WORKPLACE_TAG, LOCKS_TAG = "workplace", "workplace.locks"
 _ID_FILE = "workplace"
 
 
@@ -58,7 +58,7 @@ class LockFolder:
     @property
     def tags(self) -> dict[str, str]:
         """Return the tags of the lock folder, by which others find out whether the run's process lives."""
-        return {WORKPLACE_TAG: self.id, LOCKS_TAG: str(self.folder.absolute())}
+        return schema.WORKPLACE.of(self.id) | schema.LOCKS.of(str(self.folder.absolute()))
 
     def claim(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
         """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""

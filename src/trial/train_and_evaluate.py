@@ -25,10 +25,10 @@ from src.features.feature_source import CacheContext
 from src.models import runtime
 from src.models.network import Network
 from src.reporting.trial_figures import draw_trial_figures
+from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.saved_model import save_model
-from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import predict_validation
@@ -68,7 +68,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         last = len(outcome.phases) - 1
         segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
         numbers = _numbers(segment, loader, outcome)
-        context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
+        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in outcome.phases)))
         predictions = predict_validation(segment, loader, last)
     with clock.part("figures"):
         figures = context.output / "figures"
@@ -78,7 +78,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
-            context.run.tags({MODEL_TAG: "kept"})
+            context.run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, numbers | clock.metrics(), outcome)
     measured = TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
     context.run.text(summary_text(measured.summary), "summary.json")
@@ -151,17 +151,18 @@ class _Watcher:
 
 
 def _epoch_line(record: EpochRecord, judged: Metric) -> str:
-    m = record.metrics
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {m[f'val/{judged.objective}']:.3f}"
-    return (
-        f"fit {m['fit/accuracy']:.3f} (loss {m['fit/loss']:.3f})   val {m['val/accuracy']:.3f} "
-        f"(loss {m['val/loss']:.3f}{own})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
-    )
+    def value(split: str, measure: str) -> float:
+        return record.metrics[schema.of_split(split, measure)]
+
+    own = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
+    fit, val = (f"{split} {value(split, 'accuracy'):.3f} (loss {value(split, 'loss'):.3f}"
+                for split in (schema.FIT, schema.VAL))  # fmt: skip
+    return f"{fit})   {val}{own})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"
 
 
 def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
+    numbers = outcome.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(loader.dataset)
     if loader.dataset.splits.test.size:
         numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
@@ -180,10 +181,10 @@ def _summary(context: TrialContext, numbers: dict[str, float], outcome: Schedule
     context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
         "run_id": context.run.run_id,
-        "trial_key": context.key,
+        schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
-        "data_fingerprint": context.plan.dataset.fingerprint,
-        "objective": context.plan.trial.objective,
+        schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
+        schema.OBJECTIVE.name: context.plan.trial.objective,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }
@@ -194,9 +195,9 @@ def _notes(outcome: ScheduleResult, judged: Metric) -> tuple[str, ...]:
         f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
         for phase in outcome.phases
         for record in phase.epochs
-        if not math.isfinite(record.metrics["fit/loss"])
+        if not math.isfinite(record.metrics[schema.of_split(schema.FIT, "loss")])
     ]
-    *before, reached = [phase.best.metrics[f"val/{judged.objective}"] for phase in outcome.phases]
+    *before, reached = [phase.best.metrics[schema.of_split(schema.VAL, judged.objective)] for phase in outcome.phases]
     best = max(before, default=reached)
     if best > reached:
         earlier = outcome.phases[before.index(best)].name

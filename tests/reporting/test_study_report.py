@@ -17,9 +17,9 @@ from src.api import Study as ApiStudy
 from src.common.errors import ThawError
 from src.report import main
 from src.reporting.study_report import make_joint_report, make_report
-from src.tracking.locks import WORKPLACE_TAG, LockFolder
+from src.tracking import schema
+from src.tracking.locks import LockFolder
 from src.tracking.study import Study
-from src.tracking.trial_runs import KEY_TAG
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -343,7 +343,10 @@ def test_trials_whose_process_is_gone_do_not_run(
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
     lock_folder = LockFolder(tmp_path / "work")
-    tags = [{KEY_TAG: name, WORKPLACE_TAG: lock_folder.id} for name in ("of the dead", "of the living")]
+    tags = [
+        {schema.TRIAL_KEY.name: name, schema.WORKPLACE.name: lock_folder.id}
+        for name in ("of the dead", "of the living")
+    ]
     fill("half dead", [*FULL[:4], *((trial(2, s, tags=own), "RUNNING") for s, own in enumerate(tags))])
     arguments = ["--study", "half dead", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]
     with lock_folder.claim("of the living", pytest.fail):
@@ -356,7 +359,7 @@ def test_the_api_spares_the_same_folders_and_closes_the_same_runs(
     fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
-    tags = {KEY_TAG: "dead by now", WORKPLACE_TAG: LockFolder(tmp_path / "work").id}
+    tags = {schema.TRIAL_KEY.name: "dead by now", schema.WORKPLACE.name: LockFolder(tmp_path / "work").id}
     fill("from Python", [*FULL[:4], (trial(2, 9, tags=tags), "RUNNING")])
     study = ApiStudy.load("from Python", store_uri)
     (tmp_path / "mine").mkdir()
@@ -374,7 +377,7 @@ def test_a_sweep_with_a_work_folder_of_its_own_does_not_read_running_after_a_cra
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "another"))
     own = LockFolder(tmp_path / "own")
-    fill("crashed", [*FULL[:4], (trial(2, 9, tags={KEY_TAG: "crashed", **own.tags}), "RUNNING")])
+    fill("crashed", [*FULL[:4], (trial(2, 9, tags={schema.TRIAL_KEY.name: "crashed", **own.tags}), "RUNNING")])
     assert main(["--study", "crashed", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]) == 0
     data = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert data["state"] == "5 trials: 4 finished, 1 killed."

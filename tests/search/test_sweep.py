@@ -16,7 +16,8 @@ import mlflow
 import pytest
 
 from src.common.project import PROJECT
-from src.tracking.study import member_tag, study_key
+from src.tracking import schema
+from src.tracking.study import study_key
 from tests.conftest import Command
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
@@ -91,7 +92,7 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
     assert "page: " in twice[1].stdout
     rows = trials_of(uri, "grid")
     assert len(rows) == 12
-    spelled = [run.data.tags[member_tag(study_key("grid"))].split("\n") for run in children]
+    spelled = [schema.MEMBER.at(study_key("grid")).read(run.data.tags) or () for run in children]
     assert sorted(len(lines) for lines in spelled) == [1] * 8 + [2] * 4  # unfrozen=1 and unfrozen=2
     assert Counter(re.search(r"unfrozen=(\w+)", row["overrides"])[1] for row in rows) == {"0": 4, "1": 4, "all": 4}
     assert all(f"unfrozen={row['unfrozen']}" in row["overrides"] and " | " not in row["overrides"] for row in rows)
@@ -265,7 +266,8 @@ def test_a_promoted_trial_recalls_its_lower_rung_and_comes_to_what_it_would_alon
         below[values] = int(row["fine_tune_epochs"])
     assert recalled
     last = client.get_run(list(recalled)[-1]).data
-    values = [f"{name}={last.params[name]}" for name in ("dropout", "unfrozen", "fine_tune_epochs", "seed")]
+    read = schema.CONFIGURATION.read(last.tags) or {}
+    values = [f"{name}={read[name]}" for name in ("dropout", "unfrozen", "fine_tune_epochs", "seed")]
     alone = sweep(patient, *values, "force=true", "study=recalls alone", f"runtime.work_dir={tmp_of(uri)}")
     assert alone.returncode == 0, alone.stderr
     (row,) = trials_of(uri, "recalls alone")

@@ -16,6 +16,7 @@ from src.cli.error_messages import explain
 from src.common.files import naming
 from src.common.project import PROJECT
 from src.config import TrialConfig
+from src.tracking import schema
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose
 
@@ -72,7 +73,8 @@ def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judge
     assert [row["score"]["count"] for row in verdict["depths"]] == [2, 2]
     assert data["recommended"]["command"].count("epochs=") == 1
     for run in runs(place):
-        assert not {"epochs", "augment.views", "data.split_seed"} & set(run.data.params)
+        read = schema.CONFIGURATION.read(run.data.tags) or {}
+        assert not {"epochs", "augment.views", "data.split_seed"} & {*read, *run.data.params}
         assert run.data.params["fine_tune_epochs"] == "1"
 
 
