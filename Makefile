@@ -28,6 +28,12 @@ train: setup ## train the main job: MobileNetV2, the last 2 layers unfrozen
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+.PHONY: coverage
+coverage: setup ## run all tests; less than 90% of the lines of src/ (without demo/) is an error
+	rm -rf .thaw/coverage && mkdir -p .thaw/coverage
+	THAW_COVERAGE=$(CURDIR)/.thaw/coverage $(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m slipcover --merge .thaw/coverage/*.json --out .thaw/coverage.json --skip-covered --fail-under 90
+
 .PHONY: lint
 lint: setup ## check style (ruff) and types (mypy --strict)
 	$(BIN)/ruff check
