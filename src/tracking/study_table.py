@@ -81,9 +81,9 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str, dtype: str) -> "pd.Ser
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a study's table as trials.csv holds it: overrides and commands as they are typed in a shell."""
     written = frame.assign(**{
-        schema.OVERRIDES.name: map(_line, frame[schema.OVERRIDES.name]),
+        schema.OVERRIDES.name: [*map(_line, frame[schema.OVERRIDES.name])],
         schema.SPELLED.name: [" | ".join(map(_line, spelled)) for spelled in frame[schema.SPELLED.name]],
-        schema.COMMAND_WORDS.name: map(shlex.join, frame[schema.COMMAND_WORDS.name]),
+        schema.COMMAND_WORDS.name: [*map(shlex.join, frame[schema.COMMAND_WORDS.name])],
         schema.CLASSES.name: [counts and as_json(counts) for counts in frame[schema.CLASSES.name]],
         schema.NEAR_DUPLICATES_COLUMN.name: [near.pairs for near in frame[schema.NEAR_DUPLICATES_COLUMN.name]],
     })  # fmt: skip
