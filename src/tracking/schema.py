@@ -242,8 +242,8 @@ class Column:
 
 
 STUDY = Column("study", "string", "the study's name")
-OVERRIDES = Column("overrides", "object", "each way in which the study spells the trial, as the trial follows it: a "
-                   "tuple of tuples of overrides")  # fmt: skip
+OVERRIDES = Column("overrides", "object", "a tuple of what was typed for the trial, without what it does not read")
+SPELLED = Column("spellings", "object", "a tuple of such tuples: each way in which the study's sweeps have typed it")
 STATUS = Column("status", "string", "MLflow's: FINISHED, FAILED, KILLED or RUNNING")
 TRAINED_BY = Column("trained_by", "string", '"this study", or "another" whose run was reused')
 RUN_ID = Column("run_id", "string", "the trial's run in MLflow")
@@ -258,7 +258,7 @@ READ_FROM_TAGS: tuple[Name[Any], ...] = (
     *(GROUP.at(group) for group in ("data", "weights", "augment", "schedule", "optimizer")),
 )  # fmt: skip
 COLUMNS: tuple[Column, ...] = (
-    OVERRIDES, STATUS, TRAINED_BY, RUN_ID,
+    OVERRIDES, SPELLED, STATUS, TRAINED_BY, RUN_ID,
     *(Column(tag.name, _DTYPES[tag.kind], tag.meaning, tag.unit) for tag in READ_FROM_TAGS),
     COMMAND_WORDS, READS_DEPTH, NEAR_DUPLICATES_COLUMN,
 )  # fmt: skip

@@ -39,9 +39,10 @@ def study_frame(runs: Sequence[FoundRun], key: str, parent_run_id: str) -> pd.Da
 def _row(run: FoundRun, keys: ReadKeys, key: str, parent_run_id: str) -> dict[str, Any]:
     """Return what a run says of its trial besides its configuration and its metrics."""
     tags = run.data.tags
-    own = schema.PARENT.read(tags) == parent_run_id
+    own, spelled = schema.PARENT.read(tags) == parent_run_id, spellings(run, key)
     return {
-        schema.OVERRIDES.name: tuple(dict.fromkeys(keys.followed(each) for each in spellings(run, key))),
+        schema.OVERRIDES.name: keys.followed(next(iter(spelled), ())),
+        schema.SPELLED.name: spelled,
         schema.STATUS.name: run.info.status,
         schema.TRAINED_BY.name: "this study" if own else "another",
         schema.RUN_ID.name: run.info.run_id,
@@ -80,13 +81,17 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str, dtype: str) -> "pd.Ser
 def to_csv(frame: pd.DataFrame) -> str:
     """Return a study's table as trials.csv holds it: overrides and commands as they are typed in a shell."""
     written = frame.assign(**{
-        schema.OVERRIDES.name: [" | ".join(shlex.join(each) or "the defaults" for each in spelled)
-                                for spelled in frame[schema.OVERRIDES.name]],
-        schema.COMMAND_WORDS.name: [shlex.join(words) for words in frame[schema.COMMAND_WORDS.name]],
+        schema.OVERRIDES.name: [*map(_line, frame[schema.OVERRIDES.name])],
+        schema.SPELLED.name: [" | ".join(map(_line, spelled)) for spelled in frame[schema.SPELLED.name]],
+        schema.COMMAND_WORDS.name: [*map(shlex.join, frame[schema.COMMAND_WORDS.name])],
         schema.CLASSES.name: [counts and as_json(counts) for counts in frame[schema.CLASSES.name]],
         schema.NEAR_DUPLICATES_COLUMN.name: [near.pairs for near in frame[schema.NEAR_DUPLICATES_COLUMN.name]],
     })  # fmt: skip
     return str(written.to_csv(index=False, lineterminator="\n"))
+
+
+def _line(overrides: Sequence[str]) -> str:
+    return shlex.join(overrides) or "the defaults"
 
 
 def spellings(run: FoundRun, key: str) -> tuple[tuple[str, ...], ...]:

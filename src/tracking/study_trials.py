@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,8 @@ Factors = dict[str, Factor]
 Row = Mapping[str, Any]
 """A trial's row of the table, without what is missing."""
 
-History = Callable[[str], Sequence[Mapping[str, float]]]
-"""A run's id to its epochs."""
+History = Callable[[str, Container[str]], Sequence[Mapping[str, float]]]
+"""A run's id, and the names of its metrics, to its epochs."""
 
 
 def read_records(frame: pd.DataFrame, history: History, objective: Objective) -> list[TrialRecord]:
@@ -39,14 +39,14 @@ def read_records(frame: pd.DataFrame, history: History, objective: Objective) ->
     rows = [row for row, _ in trials]
     factors = essential(_typed_once(rows, [_factors(row) for row in rows]))
     return [
-        replace(_record(row, each, history, spelled), objective=objective)
-        for (row, spelled), own in zip(trials, factors, strict=True)
-        for each in (_in_each_mode(own, factors) if own else [own])
+        replace(_record(row, each, history), objective=objective, answers=answers)
+        for (row, answers), own in zip(trials, factors, strict=True)
+        for each in (_in_each_mode(own, factors) if _settings(row) else [own])
     ]
 
 
-def _trials(frame: pd.DataFrame) -> list[tuple[Row, list[tuple[str, ...]]]]:
-    """Return the row of each trial, with every way in which its studies spell it."""
+def _trials(frame: pd.DataFrame) -> list[tuple[Row, int]]:
+    """Return the row of each trial, and in how many ways its studies spell it."""
     rows: dict[str, Row] = {}
     spelled: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
     for row in map(_known, frame.to_dict("records")):
@@ -54,8 +54,8 @@ def _trials(frame: pd.DataFrame) -> list[tuple[Row, list[tuple[str, ...]]]]:
         is_finished = row[schema.STATUS.name] == "FINISHED"
         if key not in rows or is_finished or rows[key][schema.STATUS.name] != "FINISHED":
             rows[key] = row
-        spelled[key] |= dict.fromkeys(row[schema.OVERRIDES.name])
-    return [(row, list(spelled[key])) for key, row in rows.items()]
+        spelled[key] |= dict.fromkeys(row[schema.SPELLED.name])
+    return [(row, len(spelled[key])) for key, row in rows.items()]
 
 
 def _known(row: Mapping[Any, Any]) -> Row:
@@ -164,27 +164,24 @@ def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bo
     return len(pairs) == len({typed for typed, _ in pairs})
 
 
-def _record(
-    row: Row, factors: Mapping[str, Factor], history: History, spelled: Sequence[tuple[str, ...]]
-) -> TrialRecord:
+def _record(row: Row, factors: Mapping[str, Factor], history: History) -> TrialRecord:
     metrics: dict[str, float] = {name: value for name, value in row.items() if schema.is_metric(name)}
     return TrialRecord(
         run_id=row[schema.RUN_ID.name],
         status=row[schema.STATUS.name],
-        overrides=spelled[0],
+        overrides=row[schema.OVERRIDES.name],
         factors=factors,
         depth=int(metrics.get(schema.DEPTH_CANONICAL) or row.get(schema.DEPTH.name) or 0),
         block=row.get(schema.BLOCK.name, ""),
         parameters=int(metrics.get(schema.DEPTH_PARAMETERS, 0)),
         whole=row.get(schema.WHOLE.name, False),
-        seed=row.get("seed", _spelled_seed(spelled[0])),
+        seed=row.get("seed", _spelled_seed(row[schema.OVERRIDES.name])),
         metrics=metrics,
         history=_epochs(row, history),
         val_images=row.get(schema.IMAGES.at("val").name),
         test_images=row.get(schema.IMAGES.at("test").name),
         class_counts=row.get(schema.CLASSES.name, {}),
         near_duplicates=row[schema.NEAR_DUPLICATES_COLUMN.name],
-        answers=len(spelled),
         command=row[schema.COMMAND_WORDS.name],
         reads_depth=row[schema.READS_DEPTH.name],
         recalled=row.get(schema.RESUMED_EPOCHS.name, 0),
@@ -199,7 +196,14 @@ def _spelled_seed(overrides: Sequence[str]) -> int:
 
 def _epochs(row: Row, history: History) -> Sequence[Mapping[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
-    return history(row[schema.RUN_ID.name]) if row[schema.STATUS.name] != "RUNNING" else []
+    if row[schema.STATUS.name] == "RUNNING":
+        return []
+    return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY})
+
+
+def _settings(row: Row) -> dict[str, Any]:
+    """Return the configuration that a trial reads; empty where its run ended before it was described."""
+    return {name: value for name, value in row.items() if name not in _COLUMNS and not schema.is_metric(name)}
 
 
 def _factors(row: Row) -> Factors:
@@ -207,7 +211,7 @@ def _factors(row: Row) -> Factors:
 
     A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
     """
-    settings = {name: value for name, value in row.items() if name not in _COLUMNS and not schema.is_metric(name)}
+    settings = _settings(row)
     if not settings:
         return {}
     read = settings.keys() - {"weights.image_size"}

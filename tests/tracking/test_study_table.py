@@ -71,7 +71,8 @@ def test_the_columns_are_the_documented_ones(frame: pd.DataFrame) -> None:
 
 def test_a_row_has_values(frame: pd.DataFrame) -> None:
     row = frame[frame["trial_key"] == "configured"].iloc[0]
-    assert row["overrides"] == (("unfrozen=all", "seed=3"),)
+    assert row["overrides"] == ("unfrozen=all", "seed=3")
+    assert row["spellings"] == (("unfrozen=20", "seed=3"), ("unfrozen=all", "seed=3"))
     assert row["command"] == ("python", "-m", "src.train", "unfrozen=all", "seed=3")
     assert (row["depth"], row["whole"], row["augment.flip"], row["data.root"]) == (11, True, True, "a, b")
     assert (row["best/val_accuracy"], row["group.schedule"], row["reads_depth"]) == (0.25, "post", True)
