@@ -1,4 +1,4 @@
-"""How deep to unfreeze, as people ask for it: `unfrozen` is read here and nowhere else."""
+"""The depth that is asked for: the only place that reads `unfrozen`."""
 
 import re
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class DepthChoice:
 
     @property
     def is_all(self) -> bool:
-        """Whether the whole backbone is asked for."""
+        """Return whether the whole backbone is asked for."""
         return self == type(self)()
 
     @property

@@ -110,7 +110,7 @@ def _decode(store: FileStore, key: str, listing: Listing, side: int, threads: in
 
 
 class _Facts:
-    """What is kept beside the pixels of images."""
+    """Arrays that are kept beside the pixels of images."""
 
     def __init__(self, count: int) -> None:
         self.digests, self.hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)

@@ -42,7 +42,7 @@ class FrozenSegments(Protocol):
 
 @dataclass(frozen=True)
 class CacheContext:
-    """Where rows are kept, and under what key.
+    """The feature cache of a trial, and its key.
 
     Attributes:
         key: names the frozen layers and their weights.

@@ -55,7 +55,7 @@ def changes_numbers(key: str) -> bool:
 
 @dataclass(frozen=True)
 class ReadKeys:
-    """What the trial of a run reads of its configuration; empty where the run ended before it was described.
+    """Return the keys that a run's trial reads; empty where the run ended before it was described.
 
     Attributes:
         configuration: the keys that it reads, with their values.
@@ -82,12 +82,12 @@ class ReadKeys:
 
     @property
     def is_known(self) -> bool:
-        """Whether the trial's phases are known, so that a key that is not there is not read."""
+        """Return whether the trial's phases are known, so that a key that is not there is not read."""
         return any(name.startswith("schedule.") for name in self.configuration)
 
     @property
     def reads_depth(self) -> bool:
-        """Whether `unfrozen` decides the trial's depth; a schedule may fix it."""
+        """Return whether `unfrozen` decides the trial's depth; a schedule may fix it."""
         return "unfrozen" in self.configuration or not (self.is_known or "unfrozen" in self.idle)
 
     def followed(self, typed: Sequence[str]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ _FLUSH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class TrialFacts:
-    """What a run says of its trial's configuration.
+    """A trial's configuration as its run holds it.
 
     Attributes:
         configuration: every key that the trial reads, with its value.

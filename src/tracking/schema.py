@@ -18,7 +18,7 @@ LONGEST_TAG = 5000
 
 @dataclass(frozen=True, eq=False)
 class Kind(Generic[T]):
-    """How a value is written as text and read from it; `parse` raises ValueError or TypeError for other text."""
+    """A type's text: writes a value and reads it; `parse` raises ValueError or TypeError for other text."""
 
     name: str
     parse: Callable[[str], T]

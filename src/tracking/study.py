@@ -46,7 +46,7 @@ class StudyContext:
     objective: Objective = "accuracy"
 
     def tags(self) -> dict[str, str]:
-        """What makes a new run the study's own."""
+        """Return the tags that make a new run part of the study."""
         """Return the tags that make a new run part of the study."""
         return schema.PARENT.of(self.parent_run_id) | schema.MEMBER.at(self.study_key).of((self.overrides,))
 

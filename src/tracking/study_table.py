@@ -95,7 +95,7 @@ def _line(overrides: Sequence[str]) -> str:
 
 
 def spellings(run: FoundRun, key: str) -> tuple[tuple[str, ...], ...]:
-    """How the study `key` spells a run's trial, first as it came to it."""
+    """Return the study's spellings of a run's trial, the first one first."""
     return schema.MEMBER.at(key).read(run.data.tags) or ()
 
 

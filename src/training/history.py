@@ -1,4 +1,4 @@
-"""What a phase leaves, and its place in its trial."""
+"""Records of training: a phase's result, and its place in its trial."""
 
 from dataclasses import dataclass
 

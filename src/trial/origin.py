@@ -1,4 +1,4 @@
-"""Where a trial's configuration came from."""
+"""The origin of a trial's configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ COMMAND = ("python", "-m", "src.train")
 
 @dataclass(frozen=True)
 class Origin:
-    """What was typed after `python -m src.train`, word by word, and which file each group of conf/ had."""
+    """The words after `python -m src.train`, and the file of each group of conf/."""
 
     arguments: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a run says of its trial's configuration: all keys that the trial reads, and the parameters to compare it by."""
+"""A run's record of its trial's configuration: all keys that the trial reads, and the parameters to compare it by."""
 
 from collections.abc import Collection, Mapping
 
