@@ -15,6 +15,7 @@ from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import find_suspects
 from src.cli.command_line import as_hydra_reads
 from src.cli.composition import prepare, trial_config
+from src.common.events import ignore
 from src.common.project import CONF
 from src.config import TrialConfig
 from src.trial.plan import pretrained_of
@@ -40,8 +41,8 @@ def seen(trial: TrialConfig) -> tuple[Features, AuditedImages]:
     """Return the frozen features of all images of `trial`, zero where one is unreadable, and the images."""
     spec, weights, side = pretrained_of(trial)
     machine = trial.runtime
-    images = load_images(trial.data, side, machine.cache_dir, machine.decoding_threads, lambda *_: None)
-    readable = frozen_features(images.store.pixels, images.readable, spec, weights, machine, lambda *_: None)
+    images = load_images(trial.data, side, machine, ignore)
+    readable = frozen_features(images.store.pixels, images.readable, spec, weights, machine, ignore)
     features = np.zeros((len(images.samples), readable.shape[1]), np.float32)
     features[images.readable] = readable
     return features, images
@@ -53,7 +54,7 @@ def found(features: Features, labels: NDArray[np.int64], seed: int) -> float:
     flipped = generator.choice(labels.size, round(_FLIPPED * labels.size), replace=False)
     given = labels.copy()
     given[flipped] = (labels[flipped] + generator.integers(1, classes, flipped.size)) % classes
-    suspicion = find_suspects(features, given, np.arange(labels.size), lambda *_: None)
+    suspicion = find_suspects(features, given, np.arange(labels.size), ignore)
     suspects = suspicion.suspects[: 2 * flipped.size] if suspicion else ()
     return len({suspect.position for suspect in suspects} & set(flipped.tolist())) / flipped.size
 

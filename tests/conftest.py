@@ -17,8 +17,9 @@ from hypothesis import settings
 from PIL import Image
 
 from src.cli.composition import prepare, trial_config
+from src.common.events import Event, EventHandler, Waiting, ignore
 from src.common.project import CONF, PROJECT
-from src.config import DataConfig, TrialConfig
+from src.config import DataConfig, RuntimeConfig, TrialConfig
 from src.data.dataset import Dataset, list_samples, load_dataset
 from tests.typist import HEAVY, Typist
 
@@ -53,7 +54,12 @@ def make_photos(root: Path, counts: dict[str, int], classes: tuple[str, ...] = C
 
 def read_dataset(config: DataConfig, side: int, cache: Path) -> Dataset:
     """The data that `config` names, decoded as a trial decodes them."""
-    return load_dataset(config, list_samples(config, side), side, cache, 2, lambda *_: None)
+    return load_dataset(config, list_samples(config, side), side, machine(cache), ignore)
+
+
+def machine(folder: Path) -> RuntimeConfig:
+    """How the machine is used by what keeps its files in `folder`."""
+    return RuntimeConfig(cache_dir=folder, work_dir=folder, images_max_gb=1, phases_max_gb=0, threads=2, progress=False)
 
 
 def shell_words(line: str) -> list[str]:
@@ -162,12 +168,16 @@ def small_disk(mount: Callable[..., Path]) -> Callable[[str], Path]:
     return lambda size: mount("-t", "tmpfs", "-o", f"size={size}", "none")
 
 
-def check_that_the_second_waits(exclusive: Callable[[Callable[[], None]], AbstractContextManager[None]]) -> None:
-    """Hold `exclusive` to letting in one thread at a time, and to calling what it is given where one has to wait."""
+def check_that_the_second_waits(exclusive: Callable[[EventHandler], AbstractContextManager[None]]) -> None:
+    """Hold `exclusive` to letting in one thread at a time, and to saying so where one has to wait."""
     told, order = threading.Event(), []
 
+    def emit(event: Event, /) -> None:
+        assert isinstance(event, Waiting)
+        told.set()
+
     def second() -> None:
-        with exclusive(told.set):
+        with exclusive(emit):
             order.append("second")
 
     with exclusive(pytest.fail):

@@ -21,6 +21,7 @@ import pytest
 from src.common.errors import ThawError
 from src.common.project import PROJECT
 from src.config import TrialConfig
+from src.tracking import schema
 from src.tracking.mlflow_store import sqlite_uri
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
@@ -61,9 +62,20 @@ def test_the_summary_holds_the_numbers_and_the_run_holds_the_same(trained: tuple
     assert run.data.tags["trial_key"] == summary["trial_key"]
     assert run.data.tags["data_fingerprint"] == summary["data_fingerprint"]
     assert {"device", "python", "mlflow.source.git.commit", "git.state"} <= set(run.data.tags)
-    assert run.data.params["unfrozen"] == "block_16"
-    assert run.data.params["schedule.fine_tuning.learning_rate"] == "0.0001"
+    read = schema.CONFIGURATION.read(run.data.tags) or {}
+    assert (read["unfrozen"], read["schedule.fine_tuning.learning_rate"]) == ("block_16", 0.0001)
+    assert run.data.params["unfrozen_layers"] == str(int(summary["depth/canonical"]))
     assert run.inputs.dataset_inputs[0].dataset.digest == summary["data_fingerprint"]
+
+
+def test_every_name_of_a_run_is_in_the_schema(trained: tuple[Path, str], store_uri: str) -> None:
+    data = mlflow.MlflowClient(store_uri).get_run(summary_of(trained[0])["run_id"]).data
+    patterns = [re.sub(r"\\{\w+\\}", r"[\\w/]+", re.escape(tag.name)) for own in schema.TAGS.values() for tag in own]
+    own = [name for name in data.tags if not name.startswith("mlflow.") or name == schema.COMMIT.name]
+    assert [name for name in own if not any(re.fullmatch(each, name) for each in patterns)] == []
+    assert [name for name in data.metrics if not (schema.is_metric(name) or name in schema.PER_EPOCH_ONLY)] == []
+    assert len(own) > 20
+    assert len(data.metrics) > 20
 
 
 def test_every_epoch_is_in_mlflow_at_its_step(trained: tuple[Path, str], store_uri: str) -> None:
@@ -80,7 +92,7 @@ def test_the_depth_is_told_and_kept(trained: tuple[Path, str], store_uri: str) -
     assert "from block_16" in run.data.tags["depth.fine_tuning"]
     assert "the head alone" in run.data.tags["depth.feature_extraction"]
     assert run.data.tags["whole"] == "no"
-    assert "tracking.uri" not in run.data.params
+    assert "tracking.uri" not in {*run.data.params, *(schema.CONFIGURATION.read(run.data.tags) or {})}
 
 
 def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> None:
@@ -159,7 +171,7 @@ def test_bad_photos_are_told_by_the_command_too(thaw: Command, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     make_photos(tmp_path / "one", {"": 20}, ("ash",))
     save_photo(make_photos(tmp_path / "strange", {"train": 4, "val": 2}) / "val" / "zelkova" / "1.png", (1, 1, 1), 0)
-    for folder, says in (("empty", "no photos"), ("one", "one class only"), ("strange", "train lacks: zelkova")):
+    for folder, says in (("empty", "no photos"), ("one", "found one class"), ("strange", "train lacks: zelkova")):
         done = thaw("src.train", "data=folder", f"data.root={tmp_path / folder}", "runtime.progress=false")
         assert (done.returncode, done.stdout) == (1, "")
         assert says in done.stderr

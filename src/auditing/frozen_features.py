@@ -1,10 +1,10 @@
 """Frozen features for an audit: one pass through the backbone, each image together with its mirror image."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.depth_choice import DepthChoice
+from src.common.events import COMPUTING, Advanced, EventHandler
 from src.common.files import gather
 from src.config import RuntimeConfig
 from src.models.catalog import BackboneSpec
@@ -21,7 +21,7 @@ def frozen_features(
     spec: BackboneSpec,
     weights: WeightSet,
     machine: RuntimeConfig,
-    progress: Callable[[int, int], None],
+    emit: EventHandler,
 ) -> Features:
     """Return the pooled features at depth 0, float32 [indices, features]: the mean of each image and its mirror image.
 
@@ -33,7 +33,7 @@ def frozen_features(
         spec: the backbone.
         weights: its weights.
         machine: how TensorFlow is to use the machine.
-        progress: called with (done, all) as images are seen.
+        emit: receives the progress.
 
     Raises:
         ThawError: weights that do not fit, or that cannot be downloaded.
@@ -50,12 +50,12 @@ def frozen_features(
     plain = pretrained(spec, weights, pixels.shape[1], 0)
     network = build_network(plain, spec, classes=2, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0)
-    depth = resolve_depth(0, network.table, "inference", spec.name)
+    depth = resolve_depth(DepthChoice(layers=0), network.table, "inference", spec.name)
     frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
     blocks = []
     for first in range(0, indices.size, _BLOCK):
         images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
         both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
         blocks.append(sum(both) / 2)
-        progress(first + len(images), indices.size)
+        emit(Advanced(COMPUTING, first + len(images), indices.size))
     return np.concatenate(blocks).astype(np.float32)

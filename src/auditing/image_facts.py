@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
-from src.config import DataConfig, FolderData
+from src.common.events import EventHandler
+from src.config import DataConfig, FolderData, RuntimeConfig
 from src.data.class_folders import walk, why_skipped
 from src.data.dataset import list_samples, split_readable
 from src.data.folder import as_written
-from src.data.image_cache import ImageCache, Progress, cache_images
+from src.data.image_cache import ImageCache, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.remarks import remarks_kept
 from src.data.split import Splits
@@ -27,7 +28,7 @@ _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What an image file says of itself, before it is decoded.
+    """The header of an image file, read without decoding.
 
     Attributes:
         width, height: px, before its orientation is applied.
@@ -53,7 +54,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class AuditedImages:
-    """What an audit looks at. Arrays and sequences go by the sample's index in the listing.
+    """The images of an audit. Arrays and sequences are indexed as the samples of the listing.
 
     Attributes:
         splits: indices of readable images by split; `data.fraction` leaves none out.
@@ -91,28 +92,28 @@ class AuditedImages:
         return Counter(self.samples[i].label for i in self.splits[split])
 
 
-def load_images(config: DataConfig, side: int, cache_dir: Path, threads: int, progress: Progress) -> AuditedImages:
+def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: EventHandler) -> AuditedImages:
     """Read the images that `config` names at `side` px. However many files are unreadable, the others are audited.
 
     Raises:
         ThawError: nothing is there, no file can be read, one class only, or the images cannot be split.
     """
     listing = list_samples(config, side)
-    store = cache_images(listing, side, cache_dir, threads, progress)
+    store = cache_images(listing, side, machine, emit)
     samples, readable = listing.samples, [i for i in range(len(listing.samples)) if i not in store.unreadable]
     if not readable:
         why = one_line(next(iter(store.unreadable.values())), 100)
         raise ThawError(f"{listing.source}: none of {len(samples)} files is an image; {samples[0].name}: {why}")
     classes = {samples[i].label for i in readable}
     if len(classes) < 2:
-        raise ThawError(f"{listing.source}: one class only ({one_line(classes.pop(), 80)}); an audit compares classes")
+        raise ThawError(f"{listing.source}: found one class ({one_line(classes.pop(), 80)}); an audit compares classes")
     whole = config.model_copy(update={"fraction": 1.0})
     splits = split_readable(whole, [samples[i] for i in readable], np.array(readable, np.int64))
     split_of: list[Split | str] = [""] * len(samples)
     for split in SPLITS:
         for i in splits[split].tolist():
             split_of[i] = split
-    with remarks_kept(), ThreadPoolExecutor(threads) as pool:  # said when the images were decoded
+    with remarks_kept(), ThreadPoolExecutor(machine.decoding_threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
     skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
@@ -136,7 +137,7 @@ def _facts(path: Path) -> FileFacts | None:
 
 
 def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
-    """The files below the root, or beside a manifest's images, that the listing leaves out."""
+    """Yield the files below the root, or beside a manifest's images, that the listing leaves out."""
     if not listing.paths:
         return
     listed, top = set(listing.paths), _top(config, listing)
@@ -150,7 +151,7 @@ def _top(config: DataConfig, listing: Listing) -> Path:
 
 
 def _beside(listed: set[Path]) -> Iterator[Path]:
-    """What is no folder in the folders of the images that are listed."""
+    """Yield the files in the folders of the listed images."""
     for folder in {path.parent for path in listed}:
         yield from (path for path in folder.iterdir() if not path.is_dir())
 

@@ -10,11 +10,12 @@ least cross-fitted log loss on the labels *as given*: which of them are wrong pl
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from src.common.events import FITTING, Advanced, EventHandler
 
 Probabilities = NDArray[np.float64]
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -52,7 +53,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What the search for label errors found.
+    """The result of the search for label errors.
 
     Attributes:
         suspects: images that are predicted as another class, most doubtful first.
@@ -71,7 +72,7 @@ def find_suspects(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
-    progress: Callable[[int, int], None],
+    emit: EventHandler,
 ) -> Suspicion | None:
     """Return the images whose label is doubted; None where fewer than two classes have two groups.
 
@@ -79,7 +80,7 @@ def find_suspects(
         features: float32 [images, features].
         labels: int64 [images], as given.
         groups: int64 [images]; images of one group are never on both sides of a fold.
-        progress: called with (done, all) as classifiers are fitted.
+        emit: receives the progress.
     """
     every = np.unique(labels)
     large = [k for k in every if np.unique(groups[labels == k]).size > 1]
@@ -87,7 +88,7 @@ def find_suspects(
         return None
     inside = np.flatnonzero(np.isin(labels, large))
     known, numbers = np.unique(labels[inside], return_inverse=True)
-    found = _cross_fitted(features[inside], numbers, groups[inside], progress)
+    found = _cross_fitted(features[inside], numbers, groups[inside], emit)
     suspects = [_suspect(int(inside[i]), known, found[i], numbers[i], other) for i, other in _doubted(found, numbers)]
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.position))
     accuracy = float(np.mean(found.argmax(axis=1) == numbers))
@@ -104,7 +105,7 @@ def _suspect(
 
 
 def _doubted(found: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, tuple[int, bool]]]:
-    """The images that are predicted as another class, each with that class and whether it is confident.
+    """Return the images that are predicted as another class, each with that class and whether it is confident.
 
     A class's threshold is the mean probability that it has for images labelled so.
     """
@@ -120,7 +121,7 @@ def _cross_fitted(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
-    progress: Callable[[int, int], None],
+    emit: EventHandler,
 ) -> Probabilities:
     """Class probabilities of each image by classifiers that saw none of its group; the mean of several partitions."""
     some = np.sort(np.random.default_rng(0).permutation(len(labels))[:_MOST_TO_CHOOSE])
@@ -128,12 +129,12 @@ def _cross_fitted(
     found = np.zeros((len(labels), int(labels.max()) + 1))
     for repeat in range(REPEATS):
         found += _pass(features, labels, _folds(labels, groups, repeat), strength)
-        progress(repeat + 1, REPEATS)
+        emit(Advanced(FITTING, repeat + 1, REPEATS))
     return found / REPEATS
 
 
 def _choose_strength(features: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
-    """The C at which the cross-fitted log loss of the given labels stops falling."""
+    """Return the C at which the cross-fitted log loss of the given labels stops falling."""
     folds, best, least = _folds(labels, groups, 0), _STRENGTHS[0], np.inf
     for strength in _STRENGTHS:
         found = _pass(features, labels, folds, strength)[np.arange(len(labels)), labels]
@@ -155,7 +156,7 @@ def _folds(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> F
 
 
 def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds, strength: float) -> Probabilities:
-    """The probabilities that each fold's classifier gives the images that it did not see."""
+    """Return the probabilities that each fold's classifier gives the images that it did not see."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits

@@ -13,6 +13,7 @@ from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
 from src.auditing.statements import Statement, statements
 from src.common.errors import DownloadError, one_line
+from src.common.events import COMPUTING, FITTING
 from src.common.files import atomic_write, exclusive_lock
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
@@ -35,7 +36,7 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
     spec, weights, side = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
         terminal.bar(f"reading images at {side} px")
-        images = load_images(trial.data, side, trial.runtime.cache_dir, trial.runtime.decoding_threads, terminal.count)
+        images = load_images(trial.data, side, trial.runtime, terminal)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
         audit = Audit(images, side, output, groups, suspicion)
@@ -45,7 +46,7 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
 
 
 def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Near-equal pairs among the readable images, by their indices in the listing."""
+    """Return near-equal pairs among the readable images, by their indices in the listing."""
     readable = images.readable
     pairs = near_pairs(images.store.hashes[readable])
     return np.column_stack([readable[pairs[:, :2]], pairs[:, 2]])
@@ -64,15 +65,15 @@ def _suspicion(
     labels = np.array([numbers[images.samples[i].label] for i in readable], np.int64)
     if weights.name == "random":
         terminal.warn("weights=random: frozen random layers know little, so suspected label errors are mostly chance")
-    terminal.bar("computing frozen layers")
+    terminal.bar(COMPUTING)
     try:
-        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, terminal.count)
+        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, terminal)
     except DownloadError as error:
         raise DownloadError(
             f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula"
         ) from error
-    terminal.bar("fitting heads")
-    return find_suspects(features, labels, groups.of[readable], terminal.count)
+    terminal.bar(FITTING)
+    return find_suspects(features, labels, groups.of[readable], terminal)
 
 
 def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What was typed, made ready for Hydra: texts that it could not read are quoted, and slips are told with the remedy.
+"""Prepare the command line for Hydra: quote texts that its grammar rejects, and report mistakes with their remedy.
 
 Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
 Paths and names have all of these, and a shell takes away the quotes that are typed around them.
@@ -8,11 +8,11 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
+from src.cli.hydra_internals import options_parser
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import CONF
 from src.common.shell import hydra_override, setting, shell_word
@@ -34,7 +34,7 @@ def as_hydra_reads(arguments: Sequence[str]) -> list[str]:
     >>> as_hydra_reads(["data.root=~/my photos", "-m", "unfrozen=0,2"])
     ['-m', "data.root='~/my photos'", 'unfrozen=0,2']
     """
-    parser = get_args_parser()
+    parser = options_parser()
     try:
         known, _ = parser.parse_known_intermixed_args(list(arguments))
     except ArgumentError:  # Hydra says what an option lacks

@@ -1,16 +1,17 @@
 """Files that are whole or not there, and locks beside them."""
 
 import mmap
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+
+from src.common.events import EventHandler, Waiting, ignore
 
 _MAPPED_AT_MOST = 64e6
 
@@ -54,8 +55,8 @@ def naming(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_lock(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock `path` for the block; `waits` is told, once, when another process has it.
+def exclusive_lock(path: Path, emit: EventHandler = ignore, waiting: str = "") -> Iterator[None]:
+    """Hold the lock `path` for the block; where another process has it, emit :class:`Waiting`, once.
 
     The system lets go of it when the process ends, however it ends.
 
@@ -67,26 +68,12 @@ def exclusive_lock(path: Path, waits: Callable[[], None] = lambda: None) -> Iter
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        waits()
+        emit(Waiting(waiting))
         lock.acquire()
     try:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def exclusive_lock_where_possible(
-    path: Path, waits: Callable[[], None], refused: Callable[[OSError], None]
-) -> Iterator[None]:
-    """As :func:`exclusive_lock`, its folder made where it lacks; where that fails, call `refused` and run the block."""
-    with ExitStack() as held:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(exclusive_lock(path, waits))
-        except OSError as error:
-            refused(error)
-        yield
 
 
 @contextmanager
@@ -108,42 +95,14 @@ def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
 def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
     """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
     rows = np.asarray(array[indices])
-    if isinstance(array, np.memmap) and array.nbytes > _MAPPED_AT_MOST:
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # the system keeps the pages for others
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and array.nbytes > _MAPPED_AT_MOST:
+        base.madvise(mmap.MADV_DONTNEED)  # the system keeps the pages for others
     return rows
 
 
 def folder_name(name: str) -> str:
     """A folder for any name: MLflow takes names of experiments that no file system does, and so do studies."""
     return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in name)[:120]
-
-
-def prune(folder: Path, pattern: str, most_bytes: float) -> None:
-    """Remove the files of `folder` that were used least recently, until those left hold `most_bytes` at the most.
-
-    What `pattern` matches counts, and what is being written; unfinished files are removed once they are a day old.
-    """
-    kept = 0
-    for path in folder.glob(".*.unfinished"):
-        if _last_use(path) < time.time() - 86_400:
-            path.unlink(missing_ok=True)  # of a process that died
-        else:
-            kept += _size(path)
-    for path in sorted(folder.glob(pattern), key=_last_use, reverse=True):
-        kept += _size(path)
-        if kept > most_bytes:
-            path.unlink(missing_ok=True)
-
-
-def _last_use(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

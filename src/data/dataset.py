@@ -4,16 +4,16 @@ import hashlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.common.errors import ThawError, one_line, printable
-from src.config import CsvData, DataConfig, FolderData, TreesData
+from src.common.events import EventHandler
+from src.config import CsvData, DataConfig, FolderData, RuntimeConfig, TreesData
 from src.data.duplicates import NearDuplicates, near_duplicates
 from src.data.folder import list_folder
-from src.data.image_cache import ImageCache, Progress, cache_images
+from src.data.image_cache import ImageCache, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
 from src.data.manifest import list_manifest
 from src.data.names import is_container, some_of
@@ -54,25 +54,25 @@ class Dataset:
     idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
-        """How many images of `split` each class has."""
+        """Return the number of images of each class in `split`."""
         counts = np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))
 
     def describe(self) -> str:
-        """One line for people: where from, how many classes and images in each split."""
+        """Return one line for people: where from, how many classes and images in each split."""
         sizes = ", ".join(f"{self.splits[split].size} {split}" for split in SPLITS)
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
 
 
 def load_dataset(
-    config: DataConfig, listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress
+    config: DataConfig, listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler
 ) -> Dataset:
     """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
 
     Raises:
         ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    store = cache_images(listing, side, cache_dir, threads, progress)
+    store = cache_images(listing, side, machine, emit)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
@@ -162,7 +162,7 @@ def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
 
 
 def _each(listing: Listing, texts: Mapping[int, str]) -> str:
-    """The names of the first images of `texts`, each with its text."""
+    """Return the names of the first images of `texts`, each with its text."""
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
 
@@ -204,11 +204,11 @@ def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes of the training images, sorted; none where train is empty, which the split tells."""
+    """Return the classes of the training images, sorted; none where train is empty, which the split tells."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
-        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed{where}")
+        raise ThawError(f"{source}: found one class ({one_line(names[0], 80)}); two or more are needed{where}")
     return names
 
 
@@ -245,7 +245,7 @@ def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
 
 
 def _in_split(name: str, split: str) -> str:
-    """A photo's name, and its split where the name does not say it."""
+    """Return a photo's name, and its split where the name does not say it."""
     shown = one_line(name, 100)
     return shown if shown.startswith(f"{split}/") else f"{shown} ({split})"
 

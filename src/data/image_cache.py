@@ -2,32 +2,27 @@
 
 import hashlib
 import json
-import os
+import math
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from src.common.errors import ThawError, one_line
-from src.common.files import exclusive_lock
+from src.common.events import Advanced, EventHandler
+from src.common.file_store import Arrays, ArrayWriter, FileStore, as_array, from_array
+from src.config import RuntimeConfig
 from src.data.duplicates import Hashes, perceptual_hash
 from src.data.listing import Image, Listing, UnreadableImageError
 from src.data.remarks import remarks_kept
 
 LAYOUT_VERSION = 2
 """Part of every store's key: raise it when the same stamps would give other pixels."""
-
-_SOUND: set[tuple[str, int]] = set()
-"""Files whose pixels this process has held against their digests, by path and inode."""
-
-Progress = Callable[[int, int], None]
-"""Told (done, all) as images are decoded."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class ImageCache:
         hashes: uint64 [images, 4], a hash that near-equal images nearly share.
         unreadable: why, by index, for files that are no image.
         remarks: what the decoder said, by index, of files that it read all the same.
-        folder: where it all lies.
+        folder: for what else is computed of them.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,28 +46,23 @@ class ImageCache:
     folder: Path
 
 
-def cache_images(listing: Listing, side: int, cache_dir: Path, threads: int, progress: Progress) -> ImageCache:
-    """The images of `listing` as squares of `side` px, from `cache_dir` where they were decoded before.
+def cache_images(listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler) -> ImageCache:
+    """Return the images of `listing` as squares of `side` px, from `machine.cache_dir` where they were decoded before.
 
     Safe with several processes at once: one decodes, the others wait. What a killed process left is never read.
 
     Raises:
         ThawError: the disk is full or the folder cannot be written.
     """
-    folder = cache_dir / "images" / _key(listing, side)
-    # Without a lock: a folder is complete or not there, and a complete one may be on a read-only disk.
-    if _is_whole(folder, len(listing.samples), side):
-        return _open(folder)
+    store = FileStore(machine.cache_dir / "images", machine.images_max_gb, emit, "images")
+    key = _key(listing, side)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive_lock(folder.with_suffix(".lock")):
-            if not _is_whole(folder, len(listing.samples), side):
-                _fill(folder, listing, side, threads, progress)
-        return _open(folder)
+        # Without a lock: a complete file may be on a read-only disk.
+        return _find(store, key) or _find_or_decode(store, key, listing, side, machine.decoding_threads)
     except OSError as error:
         raise ThawError(
-            f"decoded photos cannot be kept in {cache_dir}: {error.strerror or error}; give another folder with "
-            "runtime.cache_dir or THAW_CACHE_DIR"
+            f"decoded photos cannot be kept in {machine.cache_dir}: {error.strerror or error}; give another folder "
+            "with runtime.cache_dir or THAW_CACHE_DIR"
         ) from error
 
 
@@ -81,94 +71,74 @@ def _key(listing: Listing, side: int) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _is_whole(folder: Path, count: int, side: int) -> bool:
-    try:
-        store = _open(folder)
-        shapes = store.pixels.shape, store.digests.shape, store.hashes.shape
-        return shapes == ((count, side, side, 3), (count,), (count, 4)) and _is_sound(store)
-    except Exception:  # a damaged file fails in every way
-        return False
+def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, threads: int) -> ImageCache:
+    with store.exclusive(key):
+        if not _find(store, key):
+            shutil.rmtree(store.folder / key, ignore_errors=True)  # images were a folder of files once
+            _decode(store, key, listing, side, threads)
+    found = _find(store, key)
+    if not found:
+        raise OSError("what was written reads back otherwise")
+    return found
 
 
-def _is_sound(store: ImageCache) -> bool:
-    """Whether the pixels are those that were decoded; read once by each process."""
-    path = store.folder / "pixels.npy"
-    known = (str(path), path.stat().st_ino)
-    if known not in _SOUND:
-        with path.open("rb") as file:  # read rather than mapped: it may be larger than memory
-            file.seek(store.pixels.offset)  # type: ignore[attr-defined]  # of a memory map
-            size = int(np.prod(store.pixels.shape[1:]))
-            if any(_digest(file.read(size)) != digest for digest in store.digests.tolist()):
-                return False
-        _SOUND.add(known)
-    return True
+def _find(store: FileStore, key: str) -> ImageCache | None:
+    found = store.open(key) or {}
+    if found.keys() < {"pixels", "digests", "hashes", "unreadable", "remarks"}:
+        return None
+    unreadable, remarks = _by_index(found["unreadable"]), _by_index(found["remarks"])
+    return ImageCache(found["pixels"], found["digests"], found["hashes"], unreadable, remarks, store.folder / key)
 
 
-def _digest(pixels: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(pixels, digest_size=8).digest(), "little")
+def _by_index(texts: NDArray[np.uint8]) -> dict[int, str]:
+    return {int(index): text for index, text in from_array(texts).items()}
 
 
-def _open(folder: Path) -> ImageCache:
-    return ImageCache(
-        np.load(folder / "pixels.npy", mmap_mode="r"),
-        np.load(folder / "digests.npy"),
-        np.load(folder / "hashes.npy"),
-        _texts(folder / "unreadable.json"),
-        _texts(folder / "remarks.json"),
-        folder,
-    )
+def _decode(store: FileStore, key: str, listing: Listing, side: int, threads: int) -> None:
+    shape = (len(listing.samples), side, side, 3)
+    activity = f"reading images at {side} px"
+
+    def write(files: Mapping[str, ArrayWriter]) -> None:
+        with files[key].stream("pixels", shape, np.uint8) as append:
+            facts = _Facts(len(listing.samples))
+            for index, decoded in enumerate(_decoded(listing, side, threads)):
+                append(facts.take(index, *decoded, side))
+                store.emit(Advanced(activity, index + 1, len(listing.samples)))
+        files[key].add(facts.arrays())
+
+    store.write({key: math.prod(shape)}, write)
 
 
-def _texts(path: Path) -> dict[int, str]:
-    return {int(index): str(text) for index, text in json.loads(path.read_text("utf-8")).items()}
+class _Facts:
+    """Arrays that are kept beside the pixels of images."""
 
+    def __init__(self, count: int) -> None:
+        self.digests, self.hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)
+        self.unreadable: dict[int, str] = {}
+        self.remarks: dict[int, str] = {}
 
-def _fill(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
-    unfinished = folder.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        _write(unfinished, listing, side, threads, progress)
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    def take(self, index: int, decoded: Image | UnreadableImageError, said: Sequence[str], side: int) -> Image:
+        """Note what is to be known of image `index`, and return its pixels."""
+        if isinstance(decoded, UnreadableImageError):
+            self.unreadable[index] = one_line(decoded, 200)
+            decoded = np.zeros((side, side, 3), np.uint8)
+        elif said:
+            self.remarks[index] = "; ".join(said)
+        self.digests[index] = int.from_bytes(hashlib.blake2b(decoded.tobytes(), digest_size=8).digest(), "little")
+        self.hashes[index] = perceptual_hash(decoded)
+        return decoded
 
-
-def _write(folder: Path, listing: Listing, side: int, threads: int, progress: Progress) -> None:
-    count = len(listing.samples)
-    blank = np.zeros((side, side, 3), np.uint8)
-    digests, hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)
-    unreadable: dict[int, str] = {}
-    remarks: dict[int, str] = {}
-    # Plain writes, not a memory map: on a full disk they raise, where a map would end the process.
-    with (folder / "pixels.npy").open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
-        npy.write_array_header_1_0(file, header)
-        for index, (decoded, said) in enumerate(_decoded(listing, side, threads)):
-            if isinstance(decoded, UnreadableImageError):
-                unreadable[index] = one_line(decoded, 200)
-            elif said:
-                remarks[index] = "; ".join(said)
-            image = blank if isinstance(decoded, UnreadableImageError) else decoded
-            digests[index] = _digest(image.tobytes())
-            hashes[index] = perceptual_hash(image)
-            file.write(image.tobytes())
-            progress(index + 1, count)
-        file.flush()
-        os.fsync(file.fileno())
-    np.save(folder / "digests.npy", digests)
-    np.save(folder / "hashes.npy", hashes)
-    (folder / "unreadable.json").write_text(json.dumps(unreadable), "utf-8")
-    (folder / "remarks.json").write_text(json.dumps(remarks), "utf-8")
+    def arrays(self) -> Arrays:
+        """Return all of it by name."""
+        texts = {"unreadable": as_array(self.unreadable), "remarks": as_array(self.remarks)}
+        return {"digests": self.digests, "hashes": self.hashes, **texts}
 
 
 _Decoded = tuple[Image | UnreadableImageError, list[str]]
 
 
 def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
-    """All images in order, each with what the decoder said of it, a bounded number of them ahead of the reader."""
+    """Yield all images in order, each with its decoder's warnings; decode a bounded number ahead of the reader."""
 
     def read(index: int) -> _Decoded:
         try:

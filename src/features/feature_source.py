@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.clock import Clock
+from src.common.events import COMPUTING, Advanced
 from src.common.files import gather
 from src.config import TrialConfig
 from src.data.augment import AS_THEY_ARE
@@ -36,22 +37,12 @@ class FrozenSegments(Protocol):
     """Returns the compiled frozen segment between places of the trial's network."""
 
     def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
-        """From `start` (None: images) to each of `ends`."""
-
-
-class Listener(Protocol):
-    """Who is told while rows are computed to be kept."""
-
-    def computing(self, done: int, of: int) -> None:
-        """So many images have passed."""
-
-    def waits(self) -> None:
-        """Another process computes the same; this one goes on when that has ended."""
+        """Return the frozen segment from `start` (None: images) to each of `ends`."""
 
 
 @dataclass(frozen=True)
 class CacheContext:
-    """Where rows are kept, under what key, and who is told.
+    """The feature cache of a trial, and its key.
 
     Attributes:
         key: names the frozen layers and their weights.
@@ -59,7 +50,6 @@ class CacheContext:
 
     key: str
     store: FeatureCache
-    listener: Listener
     clock: Clock
 
 
@@ -115,7 +105,7 @@ class FeatureSource:
         return images.reshape(len(positions), -1)
 
     def _kept(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Rows | None]:
-        """What is kept of `split` in `view`, by cut; computed where it is not there yet, and constant still."""
+        """Return the kept features of `split` in `view` by cut; compute those that lack and are still constant."""
         if (split, view) not in self._opened:
             self._opened[split, view] = self._open_or_fill(phase_cache_plan, split, view)
         return self._opened[split, view]
@@ -124,7 +114,7 @@ class FeatureSource:
         found = self._open(split, view)
         if not self._missing(phase_cache_plan, found) or not self.store.works:
             return found
-        with self.store.exclusive(self._digest(split, view, "all"), self.cache_context.listener.waits):
+        with self.store.exclusive(self._digest(split, view, "all")):
             found = self._open(split, view)  # another process may have computed them meanwhile
             missing = self._missing(phase_cache_plan, found)
             if missing and self.store.works:
@@ -133,7 +123,7 @@ class FeatureSource:
             return self._open(split, view)
 
     def _missing(self, phase_cache_plan: PhaseCachePlan, found: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
-        """Where rows lack that the network as it stands can give: behind what has trained they would be wrong."""
+        """Return the cuts that lack features and precede all trained layers: behind those, features would be wrong."""
         return tuple(
             cut for cut in self.cache_plan.kept if found[cut.name] is None and cut.name in phase_cache_plan.constant
         )
@@ -141,7 +131,7 @@ class FeatureSource:
     def _open(self, split: Split, view: View) -> dict[str, Rows | None]:
         count, dtype = self.dataset.splits[split].size, self.trial.features.dtype
         return {
-            cut.name: self.store.open(self._digest(split, view, cut.name), (count, cut.width), dtype)
+            cut.name: self.store.rows(self._digest(split, view, cut.name), (count, cut.width), dtype)
             for cut in self.cache_plan.kept
         }
 
@@ -152,11 +142,11 @@ class FeatureSource:
         size = BATCH * int(np.clip(_BLOCK_BYTES // (BATCH * _row_bytes(cuts)), 1, _MOST_BATCHES))
 
         def blocks() -> Iterator[Mapping[str, Rows]]:
-            self.cache_context.listener.computing(0, count)
+            self.store.emit(Advanced(COMPUTING, 0, count))
             for first in range(0, count, size):
                 positions = np.arange(first, min(first + size, count))
                 yield dict(zip(keys, frozen_segment(self._images(split, view, positions)), strict=True))
-                self.cache_context.listener.computing(int(positions[-1]) + 1, count)
+                self.store.emit(Advanced(COMPUTING, int(positions[-1]) + 1, count))
 
         shapes = {key: (count, cut.width) for key, cut in zip(keys, cuts, strict=True)}
         self.store.fill(shapes, self.trial.features.dtype, blocks())

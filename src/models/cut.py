@@ -1,4 +1,4 @@
-"""Where a network can be cut in two: before the cut a constant function of the image, after it all that trains.
+"""Find the cuts of a network: before one, a constant function of the image; after it, all layers that train.
 
 What the constant part gives at a cut can be computed once for each view of an image, and the rest trained on that. The
 network's graph is plain data here, and cuts follow from it; only :func:`segment` needs TensorFlow.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.models.depth import Depth
+from src.models.keras_internals import node_of, place_of
 from src.models.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """What crosses, by name. Cuts of one network with equal names are equal."""
+        """The names of the tensors that cross. Cuts of one network with equal names are equal."""
         return " ".join(f"{tensor.operation}:{tensor.output}" for tensor in self.tensors)
 
     @property
@@ -179,13 +180,13 @@ def _nodes(model: "keras.Model") -> dict[str, Any]:
     nodes: dict[str, Any] = {}
     waiting = list(model.outputs)
     while waiting:
-        operation, index, _ = waiting.pop()._keras_history
-        node = operation._inbound_nodes[index]
-        if operation.name not in nodes:
-            nodes[operation.name] = node
+        node = node_of(waiting.pop())
+        name = node.operation.name
+        if name not in nodes:
+            nodes[name] = node
             waiting += node.input_tensors
-        elif nodes[operation.name] is not node:
-            raise ValueError(f"{operation.name} is called more than once: no cut can be named")
+        elif nodes[name] is not node:
+            raise ValueError(f"{name} is called more than once: no cut can be named")
     return {operation.name: nodes[operation.name] for operation in model.operations}
 
 
@@ -197,7 +198,7 @@ def _step(node: Any) -> Step:
 
 
 def _tensor(symbolic: Any) -> Tensor:
-    operation, _, output = symbolic._keras_history
+    operation, output = place_of(symbolic)
     return Tensor(operation.name, output, tuple(symbolic.shape[1:]))
 
 

@@ -1,4 +1,4 @@
-"""What a sweep says as it goes: a line for each trial, a bar over all, and a table at the end."""
+"""Print a sweep's progress: a line for each trial, a bar over all, and a table at the end."""
 
 import time
 from collections import Counter
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from src.cli.job_results import JobOutcome
 from src.common.errors import one_line, printable
+from src.common.events import Event, Waiting, Warned
 from src.common.metrics import METRICS, Metric
 from src.reporting.terminal import TextOutput, lend_bars
 
@@ -21,7 +22,7 @@ _MOST_ROWS = 40
 
 @dataclass
 class SweepProgress:
-    """What is known of a sweep's trials so far. `total` is None where nobody knows how many there will be."""
+    """The state of a sweep's trials so far. `total` is None if the number of trials is not known."""
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class SweepProgress:
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
 
     def seconds_left(self) -> float | None:
-        """What the trials left will take if they go on like those that were trained; None before one was."""
+        """Return the estimated time of the remaining trials by the trained ones, s; None before one was trained."""
         trained = self.counts()["finished"] + self.counts()["failed"]
         if not trained or self.total is None:
             return None
@@ -57,7 +58,7 @@ class SweepProgress:
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told, guesses = ("answered", "failed", "killed", "skipped"), self._no_better()
+        told, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
         parts += [f"{counts[status]} {status}" for status in told if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
@@ -93,6 +94,14 @@ class SweepDisplay:
         lend_bars(None)
         self._bars.stop()
 
+    def __call__(self, event: Event, /) -> None:
+        """Show `event`; see :mod:`src.common.events`."""
+        match event:
+            case Warned():
+                self.warn(event.text)
+            case Waiting():
+                self.note(event.text)
+
     def note(self, text: str) -> None:
         """A line on what goes on."""
         if self.shown:
@@ -114,7 +123,7 @@ class SweepDisplay:
         self._move()
 
     def table(self) -> None:
-        """All trials (or, of many, the failures and the best), and the counts."""
+        """Return the table of all trials (or, of many, the failures and the best), and the counts."""
         out = TextOutput(highlight=False)
         if self.sweep_progress.outcomes:
             out.print(_table(self.sweep_progress, self.judged))
@@ -147,8 +156,8 @@ def _ending(outcome: JobOutcome, judged: Metric) -> str:
     match outcome.status:
         case "finished":
             return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
-        case "answered":
-            return f"{judged.on_validation} {outcome.score:.3f}{guess}, answered by run {outcome.run_id[:8]}"
+        case "reused":
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, reused from run {outcome.run_id[:8]}"
         case "failed" | "killed":
             return f"{outcome.status.upper()}: {one_line(outcome.error)}"
         case "skipped":
@@ -166,7 +175,7 @@ def _table(sweep_progress: SweepProgress, judged: Metric) -> Table:
 
 
 def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
-    """All outcomes in the jobs' order; of many, the failures and the best ones."""
+    """Return all outcomes in the jobs' order; of many, the failures and the best ones."""
     outcomes = sorted(sweep_progress.outcomes.values(), key=lambda outcome: outcome.number)
     if len(outcomes) <= _MOST_ROWS:
         return outcomes

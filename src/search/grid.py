@@ -1,27 +1,55 @@
-"""A grid: Hydra's own product of choices, ordered so that frozen work is shared, run as a study."""
+"""A grid: the product of all choices, ordered so that frozen work is shared, run as a study."""
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig
 
 from src.cli.overrides import Axes
+from src.common.errors import ThawError
 from src.search.checks import uncomposable
 from src.search.sweep import open_sweep
 
 
-def sweep_grid(sweeper: BasicSweeper, arguments: list[str]) -> None:
-    """Run every combination of `arguments` and `hydra.sweeper.params`; the command line's replace the latter.
+def sweep_grid(
+    params: dict[str, Any],
+    max_batch_size: int | None,
+    config: DictConfig,
+    context: HydraContext,
+    launcher: Launcher,
+    arguments: list[str],
+) -> None:
+    """Run every combination of `arguments` and `params`, `max_batch_size` at a time; the command line's replace params.
 
     Raises:
         ThawError: nothing can be composed, the store cannot be had, or trials failed.
     """
-    assert sweeper.config is not None
-    assert sweeper.launcher is not None
-    assert sweeper.hydra_context is not None
-    loader = sweeper.hydra_context.config_loader
-    axes = Axes.read(loader, sweeper.params, arguments)
-    batches = sweeper.split_arguments(list(axes.overrides), sweeper.max_batch_size)
-    broken = uncomposable(loader, sweeper.config, [job for batch in batches for job in batch])
-    with open_sweep(sweeper.config, sweeper.launcher, axes, axes.name, sum(map(len, batches))) as sweep:
-        for batch in batches:
-            sweep.launch(batch, broken)
+    loader = context.config_loader
+    axes = Axes.read(loader, params, arguments)
+    jobs = _jobs(axes.overrides)
+    broken = uncomposable(loader, config, jobs)
+    size = max_batch_size or len(jobs)
+    with open_sweep(config, launcher, axes, axes.name, len(jobs)) as sweep:
+        for first in range(0, len(jobs), size):
+            sweep.launch(jobs[first : first + size], broken)
             if sweep.stopped:
                 break
+
+
+def _jobs(overrides: Iterable[Override]) -> list[list[str]]:
+    """Return every combination of the choices; of two overrides for one key the later counts."""
+    choices = {each.get_key_element(): _choices(each) for each in overrides}
+    return [list(job) for job in itertools.product(*choices.values())]
+
+
+def _choices(override: Override) -> list[str]:
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise ThawError(f"{override.input_line}: a grid takes values; hydra/sweeper=keras_tuner searches an interval")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]

@@ -5,26 +5,22 @@ KerasTuner starts TensorFlow, so it is imported by the first :class:`Search` rat
 
 import importlib
 import math
-import random
 import shutil
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from src.common.errors import ThawError
 from src.common.metrics import Metric
+from src.common.override import override_key
+from src.search.keras_tuner_internals import Exhaustive, Fresh, Halving, keep_files_in
 from src.search.settings import SearchSettings
 from src.search.space import Choices, Integers, Reals, Space
 
 EPOCHS_KEY = "fine_tune_epochs"
-
-if TYPE_CHECKING:
-    _Oracle = Any
-else:
-    _Oracle = object  # the mixins below come before one of KerasTuner's oracles, once that is imported
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Search:
         self._oracle.verbose = 0
         self._trials: list[Any] = []
         _clear(folder)
-        self._oracle._set_project_dir(folder.parent, folder.name)
+        keep_files_in(self._oracle, folder)
 
     def ask(self, count: int) -> list[Proposal]:
         """Up to `count` trials that may run side by side; none once the search is over."""
@@ -92,7 +88,7 @@ class Search:
 
     @property
     def pruned(self) -> int:
-        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        """Return the number of configurations that Hyperband has stopped early so far."""
         trials = {name: trial.hyperparameters.values for name, trial in self._oracle.trials.items()}
         promoted = {values.get("tuner/trial_id") for values in trials.values()}
         last = [name for name in trials.keys() - promoted if self._oracle.trials[name].status == "COMPLETED"]
@@ -115,64 +111,7 @@ def rationed(space: Space) -> Space:
     """
     if any(each.key == EPOCHS_KEY for each in space.dimensions):
         raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
-    return replace(space, fixed=tuple(each for each in space.fixed if not each.startswith(f"{EPOCHS_KEY}=")))
-
-
-class _Exhaustive(_Oracle):  # type: ignore[misc]
-    """Finds every point of a finite space; KerasTuner alone takes 20 repeats in a row for its end."""
-
-    space: Space
-
-    def _random_values(self) -> dict[str, Any] | None:
-        values: dict[str, Any] | None = super()._random_values()
-        if values is not None:
-            return self.space.nearest(values)
-        if self.space.size is None:
-            return None
-        left = [point for point in self.space.points() if not self._duplicate(point)]
-        return random.Random(self._seed_state).choice(left) if left else None  # noqa: S311
-
-
-class _Fresh(_Exhaustive):
-    """Draws at random where the model would have a point tried again."""
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        response: dict[str, Any] = super().populate_space(trial_id)
-        repeated = response["values"] is not None and self._duplicate(response["values"])
-        return self._random_populate_space() if repeated else response
-
-    def _vector_to_values(self, vector: Any) -> dict[str, Any]:
-        """KerasTuner's end of an integer on a log scale is one too far."""
-        return self.space.nearest(super()._vector_to_values(vector))
-
-
-class _Halving(_Exhaustive):
-    """Promotes from what there is where the space is too small for a round, or trials failed."""
-
-    _exhausted = False
-
-    def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
-        """KerasTuner's waits, or stops, without a look at what could be promoted."""
-        response: dict[str, Any] = super()._random_trial(trial_id, bracket)
-        if response["status"] == "RUNNING":
-            return response
-        self._exhausted = True
-        return self.populate_space(trial_id)  # type: ignore[no-any-return]
-
-    def _get_size(self, bracket_num: int, round_num: int) -> int:
-        """A round's trials as planned, and those that failed in the rounds before it.
-
-        KerasTuner promotes while more trials wait than two sizes in a row differ by. A failed trial is one that need
-        not be thrown out any more.
-        """
-        rounds = next(each["rounds"] for each in self._brackets if each["bracket_num"] == bracket_num)
-        planned: int = len(rounds[0]) if self._exhausted else super()._get_size(bracket_num, 0)
-        all_failed = 0
-        for trials in rounds[:round_num]:
-            failed = sum(self.trials[each["id"]].status == "FAILED" for each in trials)
-            planned = min(math.ceil(planned / self.factor), planned - failed)
-            all_failed += failed
-        return planned + all_failed
+    return replace(space, fixed=tuple(each for each in space.fixed if override_key(each) != EPOCHS_KEY))
 
 
 def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
@@ -180,9 +119,9 @@ def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
     from keras_tuner import Objective, oracles
 
     bases = {
-        "random": (_Exhaustive, oracles.RandomSearchOracle),
-        "bayesian": (_Fresh, oracles.BayesianOptimizationOracle),
-        "hyperband": (_Halving, oracles.HyperbandOracle),
+        "random": (Exhaustive, oracles.RandomSearchOracle),
+        "bayesian": (Fresh, oracles.BayesianOptimizationOracle),
+        "hyperband": (Halving, oracles.HyperbandOracle),
     }[settings.oracle]
     rations = {"max_epochs": settings.max_epochs, "factor": settings.factor} if settings.rations else {}
     return type(settings.oracle, bases, {"space": space})(

@@ -1,4 +1,4 @@
-"""Where runs are kept: the project's own MLflow store, or any server."""
+"""Open the MLflow store: the project's own, or any server."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from src.common.errors import ThawError, one_line
 from src.common.files import exclusive_lock, folder_name
 from src.common.shell import shell_word
 from src.config import TrackingConfig
+from src.tracking.mlflow_internals import create_database
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -39,7 +40,7 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 
 
 def how_to_compare(uri: str, project: Path) -> str:
-    """What a user types or opens to see the store at `uri` in MLflow's UI."""
+    """Return the command or address that shows the store at `uri` in MLflow's UI."""
     if uri.startswith("http"):
         return _without_password(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
@@ -96,7 +97,7 @@ def refusals_as_errors() -> Iterator[None]:
 
 
 def store_reason(error: BaseException) -> str:
-    """Why a store failed, in one line, without the SQL and without a password."""
+    """Return the reason of a store's failure in one line, without SQL and passwords."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
     return one_line(_without_password(plain), 300)
@@ -107,8 +108,6 @@ def _create_database(uri: str, project: Path) -> None:
     path = _database_file(uri)
     if path.exists():
         return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if path.exists():
@@ -116,7 +115,7 @@ def _create_database(uri: str, project: Path) -> None:
         unfinished = path.with_name(path.name + ".unfinished")
         unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
         try:
-            SqlAlchemyStore(sqlite_uri(unfinished), _artifact_root(uri, project)).engine.dispose()
+            create_database(sqlite_uri(unfinished), _artifact_root(uri, project))
             unfinished.rename(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)

@@ -5,11 +5,7 @@ depths start from is trained once, and a phase asked to go on longer continues. 
 and what a disk has damaged, is not trusted but trained anew.
 """
 
-import contextlib
-import json
-import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.common.errors import one_line
-from src.common.files import atomic_file, exclusive_lock_where_possible, prune
+from src.common.events import EpochRecord, EventHandler
+from src.common.file_store import Arrays, FileStore, as_array, from_array
 from src.training.early_stopping import EarlyStopping
-from src.training.history import EpochRecord
 
-Arrays = dict[str, NDArray[Any]]
 LAYOUT_VERSION = 3
 """Raise it when epochs hold more than before: a phase that lacks a metric is not known, and trains anew."""
 
@@ -50,74 +44,44 @@ class Checkpoint:
     optimizer: Arrays
 
     def is_result_of(self, epochs: int) -> bool:
-        """Whether nothing is left to do for a phase of `epochs` epochs at the most."""
+        """Return whether a phase of at most `epochs` epochs is complete."""
         return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
 
     def leads_to(self, epochs: int) -> bool:
-        """Whether a phase of `epochs` epochs at the most comes by here."""
+        """Return whether a phase of at most `epochs` epochs passes through this state."""
         return len(self.epochs) <= epochs
 
 
-class CheckpointStore:
-    """The folder of phases. `max_gb` bounds it; `warn` is told, once, when it cannot be written.
+class CheckpointStore(FileStore):
+    """A store of phases.
 
     What another `device` trained is not known: its numbers may differ in the last digits. Between two savings of a
     phase under way lie `least_seconds`: saving must not take longer than training again.
     """
 
     def __init__(
-        self, folder: Path, max_gb: float, warn: Callable[[str], None], device: str = "", least_seconds: float = 2.0
+        self, folder: Path, max_gb: float, emit: EventHandler, device: str = "", least_seconds: float = 2.0
     ) -> None:
-        self.folder = folder
-        self.max_bytes = max_gb * 1e9
-        self.warn = warn
+        super().__init__(folder, max_gb, emit, "phases", "going on without")
         self.device = device
-        self.works = max_gb > 0
         self.least_seconds, self.saved_at = least_seconds, time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether a phase under way should be saved again."""
+        """Return whether a phase under way should be saved again."""
         return self.works and time.monotonic() - self.saved_at >= self.least_seconds
 
-    @contextlib.contextmanager
-    def exclusive(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
-        """One process at a time may train the phase `key`; `waits` is told when another one does."""
-        if not self.works:
-            yield
-            return
-        with exclusive_lock_where_possible(self.folder / f"{key}.lock", waits, self._give_up):
-            yield
-
     def load(self, key: str) -> Checkpoint | None:
-        """What is known of the phase, or None."""
-        path = self._path(key)
+        """Return what is known of the phase, or None."""
         try:
-            state = _read(path, self.device)
-        except Exception:  # a damaged archive fails in every way; whatever cannot be read is not known
+            return _checkpoint(self.open(key) or {}, self.device)
+        except (KeyError, TypeError, ValueError):  # of another version
             return None
-        with contextlib.suppress(OSError):  # it may be another user's
-            os.utime(path)
-        return state
 
     def save(self, key: str, state: Checkpoint) -> None:
         """Keep `state` in place of what was known of the phase."""
-        if not self.works:
-            return
-        try:
-            with atomic_file(self._path(key)) as file:
-                np.savez(file, allow_pickle=False, **_arrays(state, self.device))
-            self.saved_at = time.monotonic()
-            if state.train:  # at a phase's end: during it the same file is replaced
-                prune(self.folder, "*.npz", self.max_bytes)
-        except OSError as error:
-            self._give_up(error)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
-
-    def _give_up(self, error: OSError) -> None:
-        self.works = False
-        self.warn(f"phases cannot be kept in {self.folder}: {one_line(error.strerror or error)}; going on without")
+        arrays = _arrays(state, self.device)
+        self.write({key: sum(array.nbytes for array in arrays.values())}, lambda files: files[key].add(arrays))
+        self.saved_at = time.monotonic()
 
 
 def _arrays(state: Checkpoint, device: str) -> Arrays:
@@ -128,18 +92,17 @@ def _arrays(state: Checkpoint, device: str) -> Arrays:
         "epochs": [asdict(record) for record in state.epochs],
         "pace": asdict(state.early_stopping), "train": list(state.train.items()),
     }  # fmt: skip
-    return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), **named}
+    return {"facts": as_array(facts), **named}
 
 
-def _read(path: Path, device: str) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as stored:
-        facts = json.loads(stored["facts"].tobytes())
-        if (facts["version"], facts["device"]) != (LAYOUT_VERSION, device):
-            raise ValueError(f"{path}: of another version or device")
-        groups: dict[str, Arrays] = {"last": {}, "best": {}, "optimizer": {}}
-        for name in facts["names"]:
-            group, _, variable = name.partition(":")
-            groups[group][variable] = stored[name]
+def _checkpoint(stored: Arrays, device: str) -> Checkpoint:
+    facts = from_array(stored["facts"])
+    if (facts["version"], facts["device"]) != (LAYOUT_VERSION, device):
+        raise ValueError("a checkpoint of another version or device")
+    groups: dict[str, dict[str, NDArray[Any]]] = {"last": {}, "best": {}, "optimizer": {}}
+    for name in facts["names"]:
+        group, _, variable = name.partition(":")
+        groups[group][variable] = np.array(stored[name])
     return Checkpoint(
         tuple(EpochRecord(**record) for record in facts["epochs"]),
         facts["stopped"],

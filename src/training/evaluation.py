@@ -1,4 +1,4 @@
-"""What the kept weights predict for each image of a split."""
+"""Predictions of the kept weights for the images of a split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,31 +1,15 @@
-"""What training leaves: epochs, phases, and a phase's place in its trial."""
+"""Records of training: a phase's result, and its place in its trial."""
 
 from dataclasses import dataclass
 
+from src.common.events import EpochRecord
 from src.config import PhaseConfig
 from src.models.depth import Depth
 
 
 @dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch left.
-
-    Attributes:
-        epoch: counted from 0 over all phases of the trial.
-        phase: position of its phase in the schedule, from 0.
-        metrics: by the names in MLflow: fit/* is the running value in training mode, val/* in inference mode.
-        seconds: wall time, validation included.
-    """
-
-    epoch: int
-    phase: int
-    metrics: dict[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class PhaseResult:
-    """What one phase left.
+    """The result of one phase.
 
     Attributes:
         best_epoch: the epoch, counted over all phases, whose weights the network now has.

@@ -1,8 +1,10 @@
-"""What a process keeps between trials: the network and all that was compiled of it, where only numbers change."""
+"""Keep the network and its compiled functions between a process' trials that differ in numbers only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from cachetools import LRUCache
 
 from src.config import OptimizerConfig
 from src.features.frozen_segment import FrozenSegment
@@ -23,28 +25,31 @@ class ModelCache:
     """A network, its compiled frozen and trainable segments, and its weights adapted to a data set."""
 
     network: Network
-    frozen_segments: dict[tuple[str, ...], FrozenSegment] = field(default_factory=dict)
-    trainable_segments: dict[tuple[object, ...], TrainableSegment] = field(default_factory=dict)
-    adapted: dict[tuple[object, ...], Values] = field(default_factory=dict)
+    frozen_segments: MutableMapping[tuple[str, ...], FrozenSegment] = field(default_factory=lambda: LRUCache(_PIECES))
+    trainable_segments: MutableMapping[tuple[object, ...], TrainableSegment] = field(
+        default_factory=lambda: LRUCache(_PIECES)
+    )
+    adapted: MutableMapping[tuple[object, ...], Values] = field(default_factory=lambda: LRUCache(1))
 
     def frozen_segment(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
         """The frozen stretch from `start` (None: images) to each of `ends`."""
         key = (start.name if start else "", *(end.name for end in ends))
-        return latest(self.frozen_segments, key, lambda: FrozenSegment(self.network.model, start, ends))
+        return get_or_make(self.frozen_segments, key, lambda: FrozenSegment(self.network.model, start, ends))
 
     def trainable_segment(
         self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float
     ) -> TrainableSegment:
-        """What trains at `depth` behind `cut`."""
+        """Return the trainable segment at `depth` behind `cut`."""
         key = (depth.variables, cut.name, optimizer.model_dump_json())
-        segment = latest(self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer))
+        segment = get_or_make(
+            self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer)
+        )
         segment.smoothing.assign(label_smoothing)
         return segment
 
 
-def latest(kept: dict[K, V], key: K, make: Callable[[], V], at_most: int = _PIECES) -> V:
-    """`kept[key]`, made where it lacks; what was used least recently makes room."""
-    kept[key] = kept.pop(key, None) or make()
-    for oldest in list(kept)[:-at_most]:
-        del kept[oldest]
-    return kept[key]
+def get_or_make(cache: MutableMapping[K, V], key: K, make: Callable[[], V]) -> V:
+    """Return `cache[key]`, made where it lacks."""
+    if key not in cache:
+        cache[key] = make()
+    return cache[key]

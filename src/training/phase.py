@@ -4,72 +4,53 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
+from src.common.events import TRAINING, Advanced, EpochRecord, EpochsReused, EventHandler
+from src.common.file_store import Arrays
 from src.common.metrics import ClassCounts, scores
 from src.config import TrialConfig
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.models.depth import Depth
 from src.models.normalization import reseed
+from src.tracking.schema import FIT, LEARNING_RATE, PHASE, VAL, of_split
 from src.training.batch_loader import BatchLoader
-from src.training.checkpoints import Arrays, Checkpoint, CheckpointStore
+from src.training.checkpoints import Checkpoint, CheckpointStore
 from src.training.early_stopping import EarlyStopping
-from src.training.history import EpochRecord, PhaseResult, PhaseSpec
+from src.training.history import PhaseResult, PhaseSpec
 from src.training.model_cache import ModelCache
 from src.training.trainable_segment import Batches, TrainableSegment
 
 
-class Observer(Protocol):
-    """Who is told of progress."""
-
-    def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        """A phase is about to train."""
-
-    def waits(self) -> None:
-        """Another process trains the same phase; this one goes on when that has ended."""
-
-    def recalled(self, records: Sequence[EpochRecord]) -> None:
-        """These epochs were trained before."""
-
-    def batch(self, images: int, of: int) -> None:
-        """So many images of the epoch are done."""
-
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch is done."""
-
-    def phase_ends(self, result: PhaseResult) -> None:
-        """The network has the weights of the phase's best epoch."""
-
-
 def fit_phase(
-    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, observer: Observer
+    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, emit: EventHandler
 ) -> PhaseResult:
     """Train the network by `phase_spec`, from where `memory` has a checkpoint; it then has the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
     """
-    with memory.exclusive(phase_spec.key, observer.waits):
+    with memory.exclusive(phase_spec.key):
         known = None if loader.trial.force else memory.load(phase_spec.key)
         if known and not known.leads_to(phase_spec.config.epochs):
             known = None
-        observer.recalled(known.epochs if known else ())
+        if known:
+            emit(EpochsReused(known.epochs))
         if known and known.is_result_of(phase_spec.config.epochs):
             model_cache.network.thaw(phase_spec.depth)
             model_cache.network.restore(phase_spec.depth, known.best)
             return _result(phase_spec, known, recalled=len(known.epochs))
-        state = _Training(model_cache, loader, phase_spec, memory, observer).run(known)
+        state = _Training(model_cache, loader, phase_spec, memory, emit).run(known)
         memory.save(phase_spec.key, state)
     return _result(phase_spec, state, recalled=len(known.epochs) if known else 0)
 
 
 def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, depth: Depth) -> TrainableSegment:
-    """What trains at `depth` in the phase `phase`, behind its natural cut."""
+    """Return the segment that trains at `depth` in the phase `phase`, behind its freeze boundary."""
     cut = loader.feature_source.cache_plan.phases[phase].natural
     return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
@@ -83,11 +64,11 @@ def metrics_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> di
     """Return `split`/loss and every metric of the measured `batches`, which hold the images of `split` in order."""
     predicted = probabilities_of(batches).argmax(axis=1)
     counts = ClassCounts.of(dataset.labels[dataset.splits[split]], predicted, len(dataset.class_names))
-    return {f"{split}/{name}": value for name, value in scores(counts).items()} | _means(split, batches)
+    return {of_split(split, name): value for name, value in scores(counts).items()} | _means(split, batches)
 
 
 def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
-    """What the images of `split` leave in inference mode, in their order."""
+    """Return the predictions and losses of the images of `split` in inference mode, in their order."""
     size = loader.measuring_size(phase)
     return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
 
@@ -110,8 +91,8 @@ def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
     """Loss and accuracy over all images of `batches`."""
     sizes, losses, hits = (np.concatenate([getattr(each, part) for each in batches]) for part in _PARTS)
     return {
-        f"{name}/loss": float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
-        f"{name}/accuracy": float(hits.astype(np.float64).sum() / sizes.sum()),
+        of_split(name, "loss"): float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
+        of_split(name): float(hits.astype(np.float64).sum() / sizes.sum()),
     }
 
 
@@ -126,7 +107,7 @@ class _Training:
     loader: BatchLoader
     phase_spec: PhaseSpec
     memory: CheckpointStore
-    observer: Observer
+    emit: EventHandler
 
     def run(self, known: Checkpoint | None) -> Checkpoint:
         """Train from `known` (None: from the network's weights) to the phase's end; the network keeps the best weights.
@@ -161,14 +142,14 @@ class _Training:
     def _epoch(self, state: Checkpoint) -> Checkpoint:
         number, began = self.phase_spec.first_epoch + len(state.epochs), time.perf_counter()
         self.segment.optimizer.set_learning_rate(state.early_stopping.rate)
-        metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, "val")
-        metrics |= {"learning_rate": state.early_stopping.rate, "phase": float(self.phase_spec.index)}
+        metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, VAL)
+        metrics |= {LEARNING_RATE: state.early_stopping.rate, PHASE: float(self.phase_spec.index)}
         record = EpochRecord(number, self.phase_spec.index, metrics, time.perf_counter() - began)
         early_stopping = state.early_stopping.after(len(state.epochs), self._value(metrics), self.phase_spec.config)
         is_best = early_stopping.best_epoch == len(state.epochs)
         best: Arrays = self.model_cache.network.changed(self.phase_spec.depth) if is_best else state.best
-        stopped = early_stopping.is_over(self.phase_spec.config) or not math.isfinite(metrics["fit/loss"])
-        self.observer.epoch(record)
+        stopped = early_stopping.is_over(self.phase_spec.config) or not math.isfinite(metrics[of_split(FIT, "loss")])
+        self.emit(record)
         return replace(state, epochs=(*state.epochs, record), stopped=stopped, early_stopping=early_stopping, best=best)
 
     def _fit(self, number: int) -> dict[str, float]:
@@ -177,13 +158,13 @@ class _Training:
         for chunk in self.loader.training(self.phase_spec.index, number):
             batches.append(self.segment.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
             done += len(chunk.labels)
-            self.observer.batch(done, self.loader.images)
-        return _means("fit", batches)
+            self.emit(Advanced(TRAINING, done, self.loader.images))
+        return _means(FIT, batches)
 
     def _value(self, metrics: dict[str, float]) -> float:
-        """What the phase is to raise; a loss that is no number is worse than any."""
+        """Return the monitored value, the higher the better; a loss that is not a number is the worst."""
         monitor = self.loader.trial.monitor
-        value = metrics[monitor.replace("_", "/", 1)] * (-1 if monitor == "val_loss" else 1)
+        value = metrics[of_split(VAL, monitor.removeprefix("val_"))] * (-1 if monitor == "val_loss" else 1)
         return value if math.isfinite(value) else -math.inf
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:

@@ -1,10 +1,11 @@
 """The network of a trial and its compiled functions, built once for trials of a process that share its structure."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from functools import lru_cache
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from src.common.keras_setup import keras
@@ -14,7 +15,7 @@ from src.data.dataset import Dataset
 from src.models.backbone import pretrained
 from src.models.network import Network, Values, build_network
 from src.models.normalization import adapt_statistics
-from src.training.model_cache import ModelCache, latest
+from src.training.model_cache import ModelCache, get_or_make
 from src.trial.plan import Plan
 
 _AT_MOST = 2
@@ -22,7 +23,7 @@ _AT_MOST = 2
 
 _ADAPTING_BATCH = 64
 
-_BUILT: dict[tuple[object, ...], ModelCache] = {}
+_BUILT: MutableMapping[tuple[object, ...], ModelCache] = LRUCache(_AT_MOST)
 
 
 def get_or_build(plan: Plan) -> ModelCache:
@@ -37,7 +38,7 @@ def get_or_build(plan: Plan) -> ModelCache:
     model_cache, values = _cache_of(plan, plain), _values(plain)
     if trial.batchnorm == "adapted":
         of = (plan.weights.digest, seed, plan.dataset.fingerprint)
-        values = latest(model_cache.adapted, of, lambda: _adapted(model_cache.network, values, plan.dataset), at_most=1)
+        values = get_or_make(model_cache.adapted, of, lambda: _adapted(model_cache.network, values, plan.dataset))
     model_cache.network.begin(values, seed=trial.seed, dropout=trial.dropout)
     return model_cache
 
@@ -61,14 +62,12 @@ def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
     """Return the model cache for networks of `plan`'s structure, with any weights."""
     classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
     key = (plan.spec, plan.table, plan.side, classes, policy)
-    model_cache = _BUILT.pop(key, None) or ModelCache(
-        build_network(plain, plan.spec, classes=classes, batchnorm=policy)
-    )
-    _BUILT[key] = model_cache
-    for oldest in list(_BUILT)[:-_AT_MOST]:
-        del _BUILT[oldest]
-        gc.collect()  # a network and its functions refer to each other
-    return model_cache
+    if key not in _BUILT:
+        is_full = len(_BUILT) == _AT_MOST
+        _BUILT[key] = ModelCache(build_network(plain, plan.spec, classes=classes, batchnorm=policy))
+        if is_full:
+            gc.collect()  # the network that made room and its functions refer to each other
+    return _BUILT[key]
 
 
 def _mixed(dataset: Dataset) -> Iterator[NDArray[np.float32]]:

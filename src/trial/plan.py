@@ -20,7 +20,7 @@ from src.trial.phase_depths import plan_depths
 
 @dataclass(frozen=True)
 class Plan:
-    """What a trial is made of.
+    """The parts of a trial.
 
     Attributes:
         side: of the images, px.
@@ -72,5 +72,4 @@ def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
 
 def _read(trial: TrialConfig, listing: Listing, side: int, terminal: Terminal) -> Dataset:
     terminal.bar(f"reading images at {side} px")
-    machine = trial.runtime
-    return load_dataset(trial.data, listing, side, machine.cache_dir, machine.decoding_threads, terminal.count)
+    return load_dataset(trial.data, listing, side, trial.runtime, terminal)

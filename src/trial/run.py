@@ -15,6 +15,7 @@ import mlflow
 from mlflow.entities import Run as FoundRun
 
 from src.common.clock import Clock
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import summary_text
@@ -24,32 +25,34 @@ from src.config import TrialConfig
 from src.features.cache_plan import SharedFeatures
 from src.models.depth import Depth, resolve_depth
 from src.reporting.terminal import Terminal
+from src.tracking import schema
 from src.tracking.data_tags import baselines, data_tags
 from src.tracking.environment import git_tags, package_versions
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import Run, as_yaml, started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, tracking_uri
 from src.tracking.study import StudyContext
-from src.tracking.trial_runs import KEY_TAG, TrialRuns
+from src.tracking.trial_runs import TrialRuns
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
+from src.trial.origin import Origin
 from src.trial.plan import Plan, make_plan
-from src.trial.read_parameters import read_parameters, unread_keys
+from src.trial.read_parameters import last_depth, trial_facts, unread_keys
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial came to.
+    """The result of a trial.
 
     Attributes:
         summary: by the names in MLflow.
-        answered: whether an earlier run was reused.
+        reused: whether an earlier run was reused.
         depth: what trains, as it would be typed for `unfrozen`.
         idle: keys that the trial does not read.
     """
 
     summary: dict[str, Any]
-    answered: bool
+    reused: bool
     depth: str = ""
     idle: tuple[str, ...] = ()
 
@@ -60,23 +63,23 @@ class TrialResult:
 
     @property
     def baseline(self) -> float | None:
-        """What always predicting the largest class scores, where the trial is not better; else None."""
+        """The score of always predicting the largest class if the trial is not better; else None."""
         return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
 
     @property
     def _judged(self) -> Metric:
-        return METRICS[self.summary["objective"]]
+        return METRICS[self.summary[schema.OBJECTIVE.name]]
 
 
 @dataclass(frozen=True)
 class _Environment:
-    """What a trial is run with."""
+    """The environment of a running trial."""
 
     client: mlflow.MlflowClient
     experiment: str
     lock_folder: LockFolder
     member: StudyContext | None
-    origin: Mapping[str, str]
+    origin: Origin
     output: Path
     terminal: Terminal
     clock: Clock
@@ -87,13 +90,13 @@ def run_trial(
     trial: TrialConfig,
     output: Path,
     member: StudyContext | None = None,
-    origin: Mapping[str, str] | None = None,
+    origin: Origin | None = None,
     warnings: Sequence[str] = (),
 ) -> TrialResult:
     """Answer the trial from the run that finished it, or train, measure and remember it.
 
     Its summary is left as summary.json in `output`, and in the run. `member`: the study that the trial belongs to.
-    `origin`: tags that say where the configuration came from. `warnings`: lines for the user before it trains.
+    `origin`: where the configuration came from. `warnings`: lines for the user before it trains.
 
     Raises:
         ThawError: bad input, or an environment that fails; nothing is left that a later run would trust.
@@ -108,13 +111,13 @@ def run_trial(
             client, experiment = open_store(trial.tracking, PROJECT)
             lock_folder = LockFolder(trial.runtime.work_dir)
         environment = _Environment(
-            client, experiment, lock_folder, member, origin or {}, output, terminal, clock, began_ms
+            client, experiment, lock_folder, member, origin or Origin(), output, terminal, clock, began_ms
         )
         for line in warnings:
             terminal.warn(line)
         with refusals_as_errors():
             result = _reused_or_trained(plan, environment)
-        result = replace(result, depth=_last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
+        result = replace(result, depth=last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         for line in _warning_of_guessing(plan, result.summary):
             terminal.note(line)
         atomic_write(output / _SUMMARY, summary_text(result.summary))
@@ -124,18 +127,17 @@ def run_trial(
 
 def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
     key, trial_runs = trial_key(plan), TrialRuns(environment.client)
-    answer = _find_reusable(plan, key, trial_runs, environment)
-    if answer:
-        return answer
+    reused = _find_reusable(plan, key, trial_runs, environment)
+    if reused:
+        return reused
     name = _run_name(plan)
-    with environment.lock_folder.claim(
-        key, lambda: environment.terminal.note(f"{name}: another process trains this trial; waiting")
-    ):
+    waiting = f"{name}: another process trains this trial; waiting"
+    with environment.lock_folder.claim(key, environment.terminal, waiting):
         trial_runs.close_dead(environment.lock_folder, mine=key)
-        answer = _find_reusable(
+        reused = _find_reusable(
             plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
         )
-        return answer or TrialResult(_train(plan, key, environment), answered=False)
+        return reused or TrialResult(_train(plan, key, environment), reused=False)
 
 
 def _lost_text(run: FoundRun) -> str:
@@ -161,18 +163,18 @@ def _find_reusable(
     from_the_data = baselines(plan.dataset)
     if environment.member:
         environment.member.take_in(environment.client, found)
-        trial_runs.complete(found, from_the_data)
+        trial_runs.complete(found, trial_facts(plan, environment.origin), from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
     environment.terminal.note(
-        f"answered by the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
+        f"reused from the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
-    said = {"objective": plan.trial.objective} | from_the_data
-    return TrialResult(trial_runs.summary(found) | said, answered=True)
+    said = {schema.OBJECTIVE.name: plan.trial.objective} | from_the_data
+    return TrialResult(trial_runs.summary(found) | said, reused=True)
 
 
 def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:
     belongs = environment.member.tags() if environment.member else {}
-    tags = {KEY_TAG: key, **environment.lock_folder.tags, **belongs, **environment.origin}
+    tags = schema.TRIAL_KEY.of(key) | environment.lock_folder.tags | belongs | environment.origin.tags()
     name, clock = _run_name(plan), environment.clock
     with clock.part("tensorflow"):  # before the run begins: where Keras does not start, there is none to fail
         from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
@@ -182,7 +184,7 @@ def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:
     _clear(environment.output)
     with started_run(environment.client, environment.experiment, name, environment.began_ms, tags) as run:
         with clock.part("tracking"):
-            _describe(plan, run)
+            _describe(plan, environment.origin, run)
         shared_features = environment.member.shared_features if environment.member else SharedFeatures()
         keeps_model = _keeps_model(plan.trial, environment.member)
         measured = train_and_evaluate(
@@ -240,27 +242,32 @@ def _warning_of_guessing(plan: Plan, summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _describe(plan: Plan, run: Run) -> None:
+def _describe(plan: Plan, origin: Origin, run: Run) -> None:
     """Log all that is known of the trial before it trains."""
-    dataset, depth = plan.dataset, _last_depth(plan)
-    tags = {
-        "data_fingerprint": dataset.fingerprint,
-        "weights_digest": plan.weights.digest,
-        "image_side": str(plan.side),
-        "depth": str(depth.canonical),
-        "block": next(iter(depth.blocks), ""),
-        "whole": "yes" if depth.canonical == _deepest(plan).canonical else "no",
-    }
-    depths = {f"depth.{name}": depth.describe(len(plan.table)) for name, depth in plan.depths.items()}
-    run.describe(read_parameters(plan), dataset, tags | data_tags(dataset) | depths | git_tags(PROJECT))
+    dataset = plan.dataset
+    own = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
+    own |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
+    run.describe(trial_facts(plan, origin), dataset, own | data_tags(dataset) | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
         run.text("\n".join((*dataset.warnings, *dataset.remarks)) + "\n", "warnings.txt")
 
 
+def _depth_tags(plan: Plan) -> dict[str, str]:
+    """Return what a run says of the depths of its phases."""
+    depth, layers = last_depth(plan), len(plan.table)
+    texts = [schema.DEPTH_TEXT.at(name).of(each.describe(layers)) for name, each in plan.depths.items()]
+    return {
+        **schema.DEPTH.of(depth.canonical),
+        **schema.BLOCK.of(next(iter(depth.blocks), "")),
+        **schema.WHOLE.of(depth.canonical == _deepest(plan).canonical),
+        **{name: text for tag in texts for name, text in tag.items()},
+    }
+
+
 def _deepest(plan: Plan) -> Depth:
-    return resolve_depth("all", plan.table, plan.trial.batchnorm, plan.spec.name)
+    return resolve_depth(DepthChoice(), plan.table, plan.trial.batchnorm, plan.spec.name)
 
 
 def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
@@ -272,9 +279,5 @@ def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:
 
 
 def _run_name(plan: Plan) -> str:
-    trial, depth = plan.trial, _last_depth(plan).name
+    trial, depth = plan.trial, last_depth(plan).name
     return trial.tracking.run_name or one_line(f"{trial.backbone} unfrozen={depth} seed={trial.seed}", 200)
-
-
-def _last_depth(plan: Plan) -> Depth:
-    return list(plan.depths.values())[-1]

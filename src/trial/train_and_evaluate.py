@@ -1,32 +1,41 @@
-"""What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
+"""Build, train and evaluate a trial with TensorFlow, and log its numbers and files."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from src.common.events import (
+    TRAINING,
+    Advanced,
+    EpochRecord,
+    EpochsReused,
+    Event,
+    EventHandler,
+    PhaseBegan,
+    PhaseEnded,
+    Waiting,
+    Warned,
+)  # fmt: skip
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
-from src.features.feature_source import CacheContext, Listener
+from src.features.feature_source import CacheContext
 from src.models import runtime
 from src.models.network import Network
-from src.reporting.classes import write_classes
-from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.trial_figures import draw_trial_figures
+from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.predictions import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
-from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import Predictions, predictions_of
-from src.training.history import EpochRecord, PhaseResult, PhaseSpec
+from src.training.evaluation import predictions_of
 from src.training.phase import measured, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
@@ -38,7 +47,7 @@ from src.trial.key import frozen_key, phase_key
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a trial came to: its summary by the names in MLflow, and lines for the user."""
+    """The result of training a trial: its summary by the names in MLflow, and lines for the user."""
 
     summary: dict[str, Any]
     notes: tuple[str, ...]
@@ -50,113 +59,115 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, clock, warn = context.plan, context.clock, context.terminal.warn
+    plan, clock = context.plan, context.clock
     with clock.part("tracking"):
         context.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
     watcher = _Watcher(context)
-    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), warn)
+    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), watcher)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context), watcher)
+    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, watcher), watcher)
     with clock.part("evaluation"):
-        segment = trainable_segment(model_cache, loader, len(outcome.phases) - 1, outcome.last.depth)
-        found = _evaluated(segment, loader, len(outcome.phases) - 1)
+        last = len(outcome.phases) - 1
+        segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
+        found = _evaluated(segment, loader, last)
         numbers = _numbers(segment, outcome, plan.dataset, found)
-        context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
+        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in outcome.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
         context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
-        _draw(context.output / "figures", outcome, predictions["val"], plan.dataset)
-        context.run.files(context.output / "figures", "figures")
+        figures = context.output / "figures"
+        with naming(figures):
+            draw_trial_figures(outcome.phases, predictions["val"], plan.dataset, figures)
+        context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
-            context.run.tags({MODEL_TAG: "kept"})
+            context.run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, numbers | clock.metrics(), outcome)
     context.run.text(summary_text(summary), "summary.json")
     return TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
 
 
-def _cache_context(context: TrialContext, listener: Listener) -> CacheContext:
+def _cache_context(context: TrialContext, emit: EventHandler) -> CacheContext:
     settings, key = context.plan.trial, frozen_key(context.plan, runtime.device_key())
-    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, context.terminal.warn)
-    return CacheContext(key, store, listener, context.clock)
+    store = FeatureCache(settings.runtime.cache_dir / "features", settings.features.max_gb, emit)
+    return CacheContext(key, store, context.clock)
 
 
-def _checkpoints(context: TrialContext) -> CheckpointStore:
+def _checkpoints(context: TrialContext, emit: EventHandler) -> CheckpointStore:
     settings = context.plan.trial.runtime
-    return CheckpointStore(
-        settings.work_dir / "phases", settings.phases_max_gb, context.terminal.warn, runtime.device_key()
-    )
+    return CheckpointStore(settings.work_dir / "phases", settings.phases_max_gb, emit, runtime.device_key())
 
 
 class _Watcher:
-    """Tells the terminal and the run what the schedule does."""
+    """Shows on the terminal what the schedule does, and logs it to the run."""
 
     def __init__(self, context: TrialContext) -> None:
-        self.context = context
+        self.context, self.terminal = context, context.terminal
 
-    def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        self.phase_spec, self.began = phase_spec, time.perf_counter() - self.context.clock.parts.get("features", 0.0)
-        self.context.terminal.note(
-            f"phase {phase_spec.name}: {phase_spec.depth.describe(len(self.context.plan.table))}"
-        )
-        self._at(phase_spec.first_epoch)
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case PhaseBegan():
+                self._phase_begins(event)
+            case EpochsReused(records):
+                for record in records:
+                    self.context.run.metrics(record.metrics, record.epoch)
+                self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
+                self._at(records[-1].epoch + 1)
+            case Advanced() if event.activity == TRAINING:
+                self.terminal.count(event.done, event.total)
+            case Advanced():
+                self.terminal(event)
+                if event.done == event.total:
+                    self._at(self.next_epoch)
+            case EpochRecord():
+                self.context.run.metrics(event.metrics, event.epoch)
+                line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
+                self.terminal.note(f"{self._place(event.epoch)}   {line}")
+                self._at(event.epoch + 1)
+            case PhaseEnded():
+                for epoch, values in event.train.items():
+                    self.context.run.metrics(values, epoch)
+                self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
+            case Waiting():
+                self.terminal.note(f"{self.phase.name}: {event.text}")
+            case Warned():
+                self.terminal(event)
 
-    def waits(self) -> None:
-        self.context.terminal.note(f"{self.phase_spec.name}: another process computes the same; waiting for its result")
+    def _phase_begins(self, phase: PhaseBegan) -> None:
+        self.phase, self.began = phase, time.perf_counter() - self._computing()
+        depth = self.context.plan.depths[phase.name]
+        self.terminal.note(f"phase {phase.name}: {depth.describe(len(self.context.plan.table))}")
+        self._at(phase.first_epoch)
 
-    def computing(self, done: int, of: int) -> None:
-        if not done:
-            self.context.terminal.bar("computing frozen layers")
-        self.context.terminal.count(done, of)
-        if done == of:
-            self._at(self.next_epoch)
-
-    def recalled(self, records: Sequence[EpochRecord]) -> None:
-        if records:
-            for record in records:
-                self.context.run.metrics(record.metrics, record.epoch)
-            self.context.terminal.note(f"{self.phase_spec.name}: {len(records)} epochs are known from an earlier trial")
-            self._at(records[-1].epoch + 1)
-
-    def batch(self, images: int, of: int) -> None:
-        self.context.terminal.count(images, of)
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.context.run.metrics(record.metrics, record.epoch)
-        line = _epoch_line(record, METRICS[self.context.plan.trial.objective])
-        self.context.terminal.note(f"{self._place(record.epoch)}   {line}")
-        self._at(record.epoch + 1)
-
-    def phase_ends(self, result: PhaseResult) -> None:
-        for epoch, values in result.train.items():
-            self.context.run.metrics(values, epoch)
-        computing = self.context.clock.parts.get("features", 0.0)
-        self.context.clock.add(f"phase/{result.name}", time.perf_counter() - self.began - computing)
+    def _computing(self) -> float:
+        """Return the seconds that features took so far: they are a part of their own."""
+        return self.context.clock.parts.get("features", 0.0)
 
     def _at(self, epoch: int) -> None:
         self.next_epoch = epoch
-        self.context.terminal.bar(self._place(epoch), lines=False)
+        self.terminal.bar(self._place(epoch), lines=False)
 
     def _place(self, epoch: int) -> str:
-        epochs = self.phase_spec.config.epochs
-        return f"{self.phase_spec.name} {min(epoch - self.phase_spec.first_epoch + 1, epochs)}/{epochs}"
+        number = min(epoch - self.phase.first_epoch + 1, self.phase.epochs)
+        return f"{self.phase.name} {number}/{self.phase.epochs}"
 
 
 def _epoch_line(record: EpochRecord, judged: Metric) -> str:
-    m = record.metrics
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {m[f'val/{judged.objective}']:.3f}"
-    return (
-        f"fit {m['fit/accuracy']:.3f} (loss {m['fit/loss']:.3f})   val {m['val/accuracy']:.3f} "
-        f"(loss {m['val/loss']:.3f}{own})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
-    )
+    def value(split: str, measure: str) -> float:
+        return record.metrics[schema.of_split(split, measure)]
+
+    own = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
+    fit, val = (f"{split} {value(split, 'accuracy'):.3f} (loss {value(split, 'loss'):.3f}"
+                for split in (schema.FIT, schema.VAL))  # fmt: skip
+    return f"{fit})   {val}{own})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"
 
 
 def _evaluated(segment: TrainableSegment, loader: BatchLoader, phase: int) -> dict[Split, list[Batches]]:
-    """Return what the kept weights leave of the validation images, and of the test images where there are some."""
+    """Return the kept weights' batches of the validation images, and of the test images where there are some."""
     splits: tuple[Split, ...] = ("val", "test") if loader.dataset.splits.test.size else ("val",)
     return {split: measured(segment, loader, phase, split) for split in splits}
 
@@ -165,20 +176,9 @@ def _numbers(
     segment: TrainableSegment, outcome: ScheduleResult, dataset: Dataset, found: Mapping[Split, Sequence[Batches]]
 ) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
+    numbers = outcome.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
     return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
-
-
-def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, dataset: Dataset) -> None:
-    with naming(folder):
-        folder.mkdir()
-        draw_curves(outcome.phases, folder / "curves.png")
-        draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
-        draw_mistakes(predictions, dataset, folder / "mistakes.png")
-        if dataset.near_duplicates.pairs:
-            draw_near_duplicates(dataset, folder / "near_duplicates.png")
-        write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def _save_model(context: TrialContext, network: Network) -> None:
@@ -193,10 +193,10 @@ def _summary(context: TrialContext, numbers: dict[str, float], outcome: Schedule
     context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
         "run_id": context.run.run_id,
-        "trial_key": context.key,
+        schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
-        "data_fingerprint": context.plan.dataset.fingerprint,
-        "objective": context.plan.trial.objective,
+        schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
+        schema.OBJECTIVE.name: context.plan.trial.objective,
         **numbers,
         "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
     }
@@ -207,9 +207,9 @@ def _notes(outcome: ScheduleResult, judged: Metric) -> tuple[str, ...]:
         f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
         for phase in outcome.phases
         for record in phase.epochs
-        if not math.isfinite(record.metrics["fit/loss"])
+        if not math.isfinite(record.metrics[schema.of_split(schema.FIT, "loss")])
     ]
-    *before, reached = [phase.best.metrics[f"val/{judged.objective}"] for phase in outcome.phases]
+    *before, reached = [phase.best.metrics[schema.of_split(schema.VAL, judged.objective)] for phase in outcome.phases]
     best = max(before, default=reached)
     if best > reached:
         earlier = outcome.phases[before.index(best)].name

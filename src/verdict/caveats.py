@@ -3,6 +3,7 @@
 import numpy as np
 
 from src.statistics.intervals import wilson_interval
+from src.tracking.schema import CHANCE
 from src.verdict.facet import Facet
 from src.verdict.wording import percent
 
@@ -97,7 +98,7 @@ def _guessing(facet: Facet) -> tuple[str, ...]:
     """What predicting without looking reaches: the line that a trial has to cross."""
     if facet.baseline is None:
         return ()
-    chance = facet.reduction.trials[0].metric("baseline/chance")
+    chance = facet.reduction.trials[0].metric(CHANCE)
     of_chance = "" if chance is None else f"; predicting by chance{_at_most(facet)} {facet.said(chance)}"
     return (
         f"Always predicting the largest training class has a validation {facet.metric.words} of "

@@ -18,8 +18,8 @@ class TrialRecord:
 
     Attributes:
         status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
-        overrides: what was typed, as one text.
-        command: what trains it, as the run remembers; empty where it does not.
+        overrides: what was typed, as Hydra reads it.
+        command: the words of what trains it, as the run remembers; empty where it does not.
         factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
@@ -39,7 +39,7 @@ class TrialRecord:
 
     run_id: str
     status: str
-    overrides: str
+    overrides: tuple[str, ...]
     factors: Mapping[str, Factor]
     depth: int
     block: str
@@ -54,7 +54,7 @@ class TrialRecord:
     recalled: int = 0
     answers: int = 1
     whole: bool = False
-    command: str = ""
+    command: tuple[str, ...] = ()
     reads_depth: bool = True
     objective: Objective = "accuracy"
 
@@ -129,13 +129,13 @@ def varying(records: Sequence[TrialRecord]) -> list[str]:
 def configuration(record: TrialRecord, names: Iterable[str]) -> str:
     """The values of the hyperparameters `names`, as they would be typed.
 
-    >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
+    >>> record = TrialRecord("r", "FINISHED", (), {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
     >>> configuration(record, ["batchnorm", "class_weights", "dropout"])
     'batchnorm=train class_weights=null dropout=0.2'
-    >>> configuration(TrialRecord("r", "FINISHED", "", {"batch_size": 32.0}, 2, "", 0, 0), ["batch_size"])
+    >>> configuration(TrialRecord("r", "FINISHED", (), {"batch_size": 32.0}, 2, "", 0, 0), ["batch_size"])
     'batch_size=32'
     """
-    return " ".join(f"{name}={_typed(record.factors.get(name, 'null'))}" for name in names)
+    return " ".join(f"{name}={typed_value(record.factors.get(name, 'null'))}" for name in names)
 
 
 def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -174,7 +174,8 @@ def tuned(records: Sequence[TrialRecord]) -> list[str]:
     return [name for name in varying(records) if not sets_apart(name)]
 
 
-def _typed(value: Factor) -> str:
+def typed_value(value: Factor) -> str:
+    """Return a setting as it is typed."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

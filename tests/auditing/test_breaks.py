@@ -123,7 +123,7 @@ def begun(photos: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
 def test_kills_without_a_word_leave_nothing_that_misleads_the_next_audit(
     thaw: Command, many: Path, tmp_path: Path
 ) -> None:
-    for left in ("*.unfinished/pixels.npy", "*/remarks.json"):  # while images are decoded, and after that
+    for left in (".*.unfinished", "*.npz"):  # while images are decoded, and after that
         process = begun(many, tmp_path)
         while not list((tmp_path / "cache" / "images").glob(left)):
             assert process.poll() is None, process.communicate()[1]
@@ -137,7 +137,7 @@ def test_kills_without_a_word_leave_nothing_that_misleads_the_next_audit(
     found, undisturbed = files_of(tmp_path / "out"), files_of(alone / "out")
     assert found["findings.csv"] == undisturbed["findings.csv"]
     assert found.keys() == undisturbed.keys()
-    assert not list(tmp_path.glob("cache/images/*.unfinished"))
+    assert not list(tmp_path.glob("cache/images/.*.unfinished"))
 
 
 @pytest.mark.slow

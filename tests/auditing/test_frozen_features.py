@@ -8,6 +8,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from src.auditing.frozen_features import Features, frozen_features
+from src.common.events import ignore
 from src.config import TrialConfig
 from src.models import runtime  # noqa: F401 - what TensorFlow's import takes is not the audit's
 from src.trial.plan import pretrained_of
@@ -16,7 +17,7 @@ from tests.conftest import Compose
 
 def features(trial: TrialConfig, pixels: NDArray[np.uint8], indices: NDArray[np.int64]) -> Features:
     spec, weights, _ = pretrained_of(trial)
-    return frozen_features(pixels, indices, spec, weights, trial.runtime, lambda *_: None)
+    return frozen_features(pixels, indices, spec, weights, trial.runtime, ignore)
 
 
 def test_the_pixels_of_20_000_images_are_not_copied_into_memory(

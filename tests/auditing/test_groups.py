@@ -8,9 +8,10 @@ from PIL import Image
 
 from src.auditing.groups import Groups, find_groups, infer_pattern
 from src.auditing.image_facts import AuditedImages, load_images
+from src.common.events import ignore
 from src.data.duplicates import near_pairs
 from src.demo.trees.tree import draw_tree
-from tests.conftest import Compose
+from tests.conftest import Compose, machine
 
 
 def save(path: Path, scene: int, light: float = 1.0, taken: str = "") -> None:
@@ -25,7 +26,7 @@ def save(path: Path, scene: int, light: float = 1.0, taken: str = "") -> None:
 
 def grouped(composed: Compose, root: Path, cache: Path, *overrides: str) -> tuple[AuditedImages, Groups]:
     config = composed("data=folder", f"data.root={root}", *overrides).data
-    images = load_images(config, 64, cache, 2, lambda *_: None)
+    images = load_images(config, 64, machine(cache), ignore)
     readable = images.readable
     pairs = near_pairs(images.store.hashes[readable])
     return images, find_groups(images, np.column_stack([readable[pairs[:, :2]], pairs[:, 2]]))

@@ -7,7 +7,8 @@ import pytest
 
 from src.auditing.groups import below_class
 from src.auditing.image_facts import load_images
-from tests.conftest import Compose, make_photos
+from src.common.events import ignore
+from tests.conftest import Compose, machine, make_photos
 
 SKIPPED = {
     "train/ash/@eaDir/a.png": "in a system's folder (@eaDir)",
@@ -35,7 +36,7 @@ def test_files_that_play_no_part_are_told_with_their_reason(
         (root / name).write_bytes(b"x")
     typed = tmp_path / unicodedata.normalize(other, "été")
     config = composed("data=folder", f"data.root='{typed}'").data
-    images = load_images(config, 32, tmp_path / "cache", 2, lambda *_: None)
+    images = load_images(config, 32, machine(tmp_path / "cache"), ignore)
     assert {each.name: each.why for each in images.skipped} == SKIPPED
     assert len(images.samples) == 18
 

@@ -107,7 +107,7 @@ def test_rows_of_other_layers_or_looks_are_others(
         plan = plan_of(trial, trial.image_size or 32)
         loader = feed_of(plan, get_or_build(plan), tmp_path, Diary())
         loader.feature_source.source(0, "train", 0)
-        names.append({path.name for path in (tmp_path / "features").glob("*.npy")})
+        names.append({path.name for path in (tmp_path / "features").glob("*.npz")})
     if change == "augment.views=3":
         assert names[0] == names[1]  # the first two views are the same ones
     else:

@@ -43,7 +43,7 @@ def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(t
     computed = [values for values in times if "time/features" in values]
     whole = 3  # train, val and test
     assert 1 <= len(computed) <= whole  # each of them once, by whoever came first
-    assert len(list((tmp_path / "cache" / "features").glob("*.npy"))) % whole == 0
+    assert len(list((tmp_path / "cache" / "features").glob("*.npz"))) % whole == 0
     alone = tmp_path / "alone"
     for rate in RATES[:2]:
         subprocess.run(
@@ -77,6 +77,8 @@ import numpy as np
 from src.models import runtime
 import keras
 from src.common.clock import Clock
+from src.common.depth_choice import DepthChoice
+from src.common.events import ignore
 from src.config import OptimizerConfig
 from src.data.dataset import Dataset
 from src.data.duplicates import NearDuplicates
@@ -106,12 +108,8 @@ wide = keras.layers.Conv2D(WIDE, 3, padding="same", use_bias=False, name="block1
 plain = keras.Model(image, keras.layers.BatchNormalization(name="block1_bn")(wide), name="wide")
 net = build_network(plain, find_backbone("lenet5"), classes=2, batchnorm="inference")
 net.begin(plain.get_weights(), seed=0, dropout=0.0)
-depth = resolve_depth(1, net.table, "inference", "wide")
+depth = resolve_depth(DepthChoice.read(1), net.table, "inference", "wide")
 cut = natural_cut(net.graph, net.table, depth)
-
-class Listener:
-    def computing(self, done, of): pass
-    def waits(self): pass
 
 from hydra import compose, initialize_config_dir
 from src.cli.composition import CONF, prepare, trial_config
@@ -124,15 +122,15 @@ dataset = Dataset(
     ("x",) * COUNT, ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
 )
 model_cache = ModelCache(net)
-store = FeatureCache(folder / "features", 20, print)
+store = FeatureCache(folder / "features", 20, ignore)
 cache_plan = CachePlan((PhaseCachePlan(cut, cut, frozenset({cut.name})),), (cut,))
-context = CacheContext("k", store, Listener(), Clock())
+context = CacheContext("k", store, Clock())
 loader = BatchLoader(dataset, trial, FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, context))
 tail = model_cache.trainable_segment(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)
 for chunk in loader.training(0, 0):
     left = tail.train(chunk.rows, chunk.labels, np.ones(2, np.float32), 100)
-size = sum(path.stat().st_size for path in (folder / "features").glob("*.npy"))
+size = sum(path.stat().st_size for path in (folder / "features").glob("*.npz"))
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss begins at what the parent had
 (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]
 print(size, int(peak) * 1024, float(left.losses[-1]))

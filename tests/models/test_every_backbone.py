@@ -173,7 +173,7 @@ def test_stored_features_change_no_number_in_any_family(
         f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "c" / "features").glob("*.npy"))
+    assert list((tmp_path / "c" / "features").glob("*.npz"))
     stored, computed = (json.loads((tmp_path / "out" / k / "summary.json").read_text()) for k in "01")
     assert stored["run_id"] != computed["run_id"]
     assert (stored["history"], stored["test/loss"]) == (computed["history"], computed["test/loss"])

@@ -10,18 +10,19 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from src.cli.job_results import leave_outcome, prepare_folder
 from src.common.metrics import METRICS
-from src.config import RuntimeConfig, TrackingConfig
+from src.config import TrackingConfig
 from src.search.display import SweepDisplay, SweepProgress
 from src.search.sweep import Sweep, _Settings
 from src.tracking.study import Study
 from src.trial.run import TrialResult
+from tests.conftest import machine
 
 Act = Callable[[Path, int], None]
 
 
 def finishes(folder: Path, number: int) -> None:
     summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
-    leave_outcome(lambda: TrialResult(summary, answered=False), folder, number, fail_fast=False)
+    leave_outcome(lambda: TrialResult(summary, reused=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:
@@ -62,8 +63,7 @@ def sweep(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
     def make(*acts: Act, fail_fast: bool = False) -> tuple[Sweep, Acts, Study]:
         study, launcher = Study.open(client, experiment, request.node.name, {}), Acts(tmp_path, acts)
         tracking = TrackingConfig(uri=store_uri, experiment="launches", run_name=None, save_model=False)
-        runtime = RuntimeConfig(cache_dir=tmp_path, work_dir=tmp_path, phases_max_gb=0, threads=None, progress=False)
-        settings = _Settings(tracking, runtime, "launches", METRICS["accuracy"], tmp_path, fail_fast)
+        settings = _Settings(tracking, machine(tmp_path), "launches", METRICS["accuracy"], tmp_path, fail_fast)
         prepare_folder(tmp_path)
         made: Any = launcher
         return (

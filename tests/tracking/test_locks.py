@@ -17,7 +17,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from src.tracking.locks import LockFolder
-with LockFolder(Path(sys.argv[1])).claim("key", lambda: None):
+with LockFolder(Path(sys.argv[1])).claim("key"):
     print("claimed", flush=True)
     time.sleep(60)
 """
@@ -43,7 +43,7 @@ def test_a_claim_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_claim_waits_and_says_so(tmp_path: Path) -> None:
-    check_that_the_second_waits(lambda waits: LockFolder(tmp_path).claim("key", waits))
+    check_that_the_second_waits(lambda emit: LockFolder(tmp_path).claim("key", emit))
 
 
 def test_a_workplace_keeps_its_id(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Phases on a real network: what is kept, what is measured, and that the same trial gives the same numbers."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,18 @@ import pytest
 
 from src.common.clock import Clock
 from src.common.errors import ThawError
+from src.common.events import (
+    COMPUTING,
+    Advanced,
+    EpochRecord,
+    EpochsReused,
+    Event,
+    PhaseBegan,
+    PhaseEnded,
+    Waiting,
+    Warned,
+    ignore,
+)  # fmt: skip
 from src.config import TrialConfig
 from src.features.cache_plan import SharedFeatures
 from src.features.feature_cache import FeatureCache
@@ -22,7 +33,7 @@ from src.models.lenet import LeNet5
 from src.models.weights import weight_set
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.history import EpochRecord, PhaseResult, PhaseSpec
+from src.training.history import PhaseSpec
 from src.training.model_cache import ModelCache
 from src.training.phase import class_weights, evaluate, fit_phase, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
@@ -42,26 +53,27 @@ class Diary:
         self.notes: list[str] = []
         self.computed = 0
 
-    def phase_begins(self, phase_spec: PhaseSpec) -> None:
-        self.told.append(("begins", phase_spec.name, phase_spec.first_epoch))
-
-    def waits(self) -> None:
-        self.told.append(("waits",))
-
-    def computing(self, done: int, of: int) -> None:
-        self.computed += done == of
-
-    def recalled(self, records: Sequence[EpochRecord]) -> None:
-        self.told += [("recalled", record.epoch) for record in records]
-
-    def batch(self, images: int, of: int) -> None:
-        self.last_batch = (images, of)
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case PhaseBegan():
+                self.told.append(("begins", event.name, event.first_epoch))
+            case Waiting():
+                self.told.append(("waits",))
+            case EpochsReused():
+                self.told += [("recalled", record.epoch) for record in event.records]
+            case Advanced() if event.activity == COMPUTING:
+                self.computed += event.done == event.total
+            case Advanced():
+                self.last_batch = (event.done, event.total)
+            case EpochRecord():
+                self.epoch(event)
+            case PhaseEnded():
+                self.told.append(("ends", event.name, event.best_epoch))
+            case Warned():
+                self.notes.append(event.text)
 
     def epoch(self, record: EpochRecord) -> None:
         self.told.append(("epoch", record.epoch, record.phase))
-
-    def phase_ends(self, result: PhaseResult) -> None:
-        self.told.append(("ends", result.name, result.best_epoch))
 
 
 def run(
@@ -70,7 +82,7 @@ def run(
     plan, diary = plan_of(trial), diary or Diary()
     model_cache = get_or_build(plan)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    memory = CheckpointStore(folder / "phases", 1.0, diary.told.append, least_seconds=0)
+    memory = CheckpointStore(folder / "phases", 1.0, diary, least_seconds=0)
     loader = feed_of(plan, model_cache, folder, diary)
     return run_schedule(model_cache, loader, plan.depths, keys, memory, diary), model_cache, loader, diary
 
@@ -84,9 +96,9 @@ def plan_of(trial: TrialConfig, side: int = 32) -> Plan:
 
 
 def feed_of(plan: Plan, model_cache: ModelCache, folder: Path, diary: "Diary") -> BatchLoader:
-    store = FeatureCache(folder / "features", plan.trial.features.max_gb, diary.told.append)
-    cache_context = CacheContext(frozen_key(plan, "CPU"), store, diary, Clock())
-    return open_batch_loader(plan, model_cache, SharedFeatures(), cache_context, diary.notes.append)
+    store = FeatureCache(folder / "features", plan.trial.features.max_gb, diary)
+    cache_context = CacheContext(frozen_key(plan, "CPU"), store, Clock())
+    return open_batch_loader(plan, model_cache, SharedFeatures(), cache_context, diary)
 
 
 def test_two_phases_count_their_epochs_together(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -149,7 +161,7 @@ def test_a_phase_can_be_trained_alone_from_the_weights_before_it(
     phase_spec = PhaseSpec(
         "alone", trial.schedule["fine_tuning"], whole.last.depth, 1, whole.last.epochs[0].epoch, "key"
     )
-    alone = fit_phase(model_cache, loader, phase_spec, CheckpointStore(tmp_path / "alone", 1.0, print), Diary())
+    alone = fit_phase(model_cache, loader, phase_spec, CheckpointStore(tmp_path / "alone", 1.0, ignore), Diary())
     assert [r.metrics for r in alone.epochs] == [r.metrics for r in whole.last.epochs]
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -22,26 +21,30 @@ class StudiesSearchPath(SearchPathPlugin):
         search_path.append("thaw", f"file://{PROJECT / 'sweeps'}")
 
 
-class GridSweeper(BasicSweeper):
-    """Hydra's grid, run as a study; see :mod:`src.search.grid`."""
-
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run every combination."""
-        from src.search.grid import sweep_grid
-
-        return sweep_grid(self, arguments)
-
-
-class KerasTunerSweeper(Sweeper):
-    """KerasTuner's oracles over Hydra's override syntax, run as a study; see :mod:`src.search.tuner`."""
+class StudySweeper(Sweeper):
+    """A sweeper that runs a study."""
 
     def __init__(self, params: dict[str, str] | None, **settings: Any) -> None:
         self.params, self.settings = params or {}, settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Remember what the search runs with."""
+        """Remember what the study runs with."""
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         self.runs_with = (config, hydra_context, launcher)
+
+
+class GridSweeper(StudySweeper):
+    """Every combination of choices; see :mod:`src.search.grid`."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run every combination."""
+        from src.search.grid import sweep_grid
+
+        sweep_grid(self.params, self.settings["max_batch_size"], *self.runs_with, arguments)
+
+
+class KerasTunerSweeper(StudySweeper):
+    """KerasTuner's oracles over Hydra's override syntax; see :mod:`src.search.tuner`."""
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the search to its end."""

@@ -1,0 +1,24 @@
+"""All that Thaw uses of MLflow beyond its documented API; `tests/test_internals.py` says what an upgrade changed."""
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import mlflow
+
+
+def create_database(uri: str, artifact_root: str) -> None:
+    """Make the SQLite store `uri`: a client makes one too, but puts the default experiment's files where it runs."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, artifact_root).engine.dispose()
+
+
+def delete_artifacts(client: "mlflow.MlflowClient", run_id: str, under: str) -> None:
+    """Remove a run's files `under`, which a client can only add to; what a store does not delete, stays."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(client.get_run(run_id).info.artifact_uri, tracking_uri=client.tracking_uri)
+    with contextlib.suppress(NotImplementedError, MlflowException):
+        repository.delete_artifacts(under)
