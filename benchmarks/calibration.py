@@ -1,10 +1,13 @@
-"""How often the verdict's statistics are right, on real predictions and on drawn ones; writes docs/statistics.md.
+"""Measure how often the verdict's statement on new images is right, on real predictions; print docs/statistics.md.
 
-`python -m benchmarks.calibration FOLDER` reads what `python -m benchmarks.prediction_sets FOLDER` left there: for each
-task what trials at several depths and seeds predict for images that chose nothing. A *draw* takes some of the images
-and some of the seeds as a study, and the truth from the images and seeds that were not drawn.
+`python -m benchmarks.calibration > docs/statistics.md` reads the files in benchmarks/sets, which
+`python -m benchmarks.prediction_sets benchmarks/sets` made: for each task what trials at several depths and seeds
+predict for images that chose nothing. A *draw* takes some of the images and some of the seeds as a study, and the truth
+from the images and seeds that were not drawn.
 """
 
+import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.mrmc import Floats, Scores, estimate
 
+SETS = Path(__file__).with_name("sets")
 IMAGES, SEEDS = (100, 250, 500), (2, 3, 5, 8)
 _DRAWS = 500
 """Of the bound, in place of the 4,000 that a report takes: a draw of a study is one of hundreds."""
@@ -95,3 +99,85 @@ def draw(from_set: PredictionSet, images: int, seeds: int, rng: np.random.Genera
     chosen = from_set.hits[:, numbers[:seeds]][:, :, order[:images]]
     rest = estimate(scores_of(from_set.hits[:, numbers[seeds:]][:, :, order[images:]]))
     return Draw(compare_with_best(estimate(scores_of(chosen)), draws=_DRAWS), rest.means, rest.variances())
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Shares of the draws of one size.
+
+    Attributes:
+        holds: in which all intervals hold the truth.
+        claims: in which a depth is called worse though all are equal.
+        half_width: of an interval, the mean over depths and draws.
+    """
+
+    images: int
+    seeds: int
+    holds: float
+    claims: float
+    half_width: float
+
+
+def rates(of_set: PredictionSet, images: int, seeds: int, draws: int) -> Rates:
+    """Draw so many studies from a set as it is, and so many in which all depths are equal."""
+    rng = np.random.default_rng((images, seeds))
+    equal = of_set.with_equal_depths(rng)
+    real = [draw(of_set, images, seeds, rng) for _ in range(draws)]
+    null = [draw(equal, images, seeds, rng) for _ in range(draws)]
+    widths = [each.found.critical * each.found.errors[:, each.found.best].mean() for each in real]
+    return Rates(
+        images, seeds, float(np.mean([each.holds for each in real])),
+        float(np.mean([each.claims > 0 for each in null])), float(np.mean(widths)),
+    )  # fmt: skip
+
+
+def page(sets: list[PredictionSet], draws: int) -> Iterator[str]:
+    """Yield the lines of docs/statistics.md."""
+    yield _INTRODUCTION.format(draws=draws)
+    for each in sets:
+        depths, seeds, images = each.hits.shape
+        accuracies = ", ".join(f"{100 * mean:.1f}" for mean in each.hits.mean(axis=(1, 2)))
+        yield f"## {each.name.replace('_', ' ')}\n"
+        yield (
+            f"{depths} depths ({', '.join(map(str, each.depths))} layers), {seeds} seeds, {images:,} images; accuracy, "
+            f"%: {accuracies}.\n"
+        )
+        yield "| images | seeds | all intervals hold | claims, equal depths | half-width, points |\n|---|---|---|---|---|"
+        for images_, seeds_ in ((images_, seeds_) for images_ in IMAGES for seeds_ in SEEDS):
+            found = rates(each, images_, seeds_, draws)
+            yield (f"| {images_} | {seeds_} | {found.holds:.1%} | {found.claims:.1%} | {100 * found.half_width:.1f} |")
+        yield ""
+
+
+_INTRODUCTION = """\
+# The statistics of new images, measured
+
+This page is printed by `python -m benchmarks.calibration`. A study compares depths over seeds *and* images, as radiology
+compares modalities over readers and cases (Obuchowski and Rockette 1995; Hillis 2007, 2014): `src/statistics/mrmc.py`
+states the model, and `src/statistics/best.py` compares each depth with the best (Hsu 1984), all depths at once.
+
+Each set below holds what trials predicted for many images that chose nothing. {draws} studies of each size are drawn from
+it: some images, some seeds. The truth is taken from the images and seeds that were not drawn, and its own error is
+allowed for.
+
+- **all intervals hold**: the share of studies in which the 95% intervals of all depths' differences to the best hold the
+  truth; 95% is asked for.
+- **claims, equal depths**: the share of studies in which a depth is called clearly worse though none is: for each image,
+  the depths' predictions have changed places at random. At most 5% is asked for.
+- **half-width**: of the intervals, on average.
+"""
+
+
+def main() -> None:
+    """Print the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=400, help="studies of each size (400)")
+    parser.add_argument("--sets", type=Path, default=SETS, help="folder of .npz files (benchmarks/sets)")
+    arguments = parser.parse_args()
+    sets = [PredictionSet.load(path) for path in sorted(arguments.sets.glob("*.npz"))]
+    for line in page(sets, arguments.draws):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 
-from src.tracking.predictions import read_predictions
+from src.tracking.prediction_files import read_predictions
 from src.tracking.study import Study
 
 DEPTHS = (0, 2, 11, 20, 29, 56)
@@ -137,12 +137,13 @@ def _write_manifest(task: Task, work: Path) -> Path:
 
 def _collect(name: str, work: Path, path: Path) -> None:
     """Write hits, [depths, seeds, images], and the medians of each depth's seconds."""
-    study = Study.find(mlflow.MlflowClient(f"sqlite:///{work}/mlflow.db"), name)
+    client = mlflow.MlflowClient(f"sqlite:///{work}/mlflow.db")
+    study = Study.find(client, name)
     assert study is not None
     hits: dict[tuple[int, int], np.ndarray] = {}
     seconds, last = defaultdict(list), None
     for run in study.trials():
-        found = read_predictions(run, "test")
+        found = read_predictions(client, run, "test")
         assert found is not None
         assert last is None or np.array_equal(last.images, found.images)
         depth, seed, last = int(run.data.tags["depth"]), int(run.data.params["seed"]), found

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
+from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.page import spare_others, state_of, write_page
@@ -22,6 +23,7 @@ from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
 from src.tracking import schema
 from src.tracking.locks import own_lock_folder
+from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
 from src.tracking.study import Study
 from src.tracking.study_table import to_csv
@@ -114,7 +116,18 @@ def records(
 def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], table: pd.DataFrame, objective: Objective | None
 ) -> list[TrialRecord]:
-    return read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    found = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    predictions = _predictions(client, studies)
+    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in found]
+
+
+def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study]) -> dict[str, ImagePredictions]:
+    """Return what the trials of all `studies` predict for their validation images, by run id."""
+    return {
+        run_id: own
+        for study in studies.values()
+        for run_id, own in study_predictions(client, study.run_id, study.trials()).items()
+    }
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:
@@ -147,7 +160,7 @@ def _table(studies: Mapping[str, Study]) -> pd.DataFrame:
 
 
 def _told(verdict: Verdict) -> list[str]:
-    return [verdict.sentence, *verdict.settle[:1]]
+    return [verdict.sentence, *([verdict.new_images] if verdict.new_images else []), *verdict.settle[:1]]
 
 
 def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
@@ -178,7 +191,7 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
-    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
+    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats", "new_images")
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",
         "baseline": verdict.baseline,

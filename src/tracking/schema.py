@@ -296,8 +296,12 @@ _VAL = _metric("val/{measure}", "nats or 0–1", "of the validation images in in
 _TEST = _metric("test/{measure}", "nats or 0–1", "of the test images, once, with the weights that are kept")
 _BEST = _metric("best/{split}_{measure}", "nats or 0–1", "of the last phase's best epoch, whose weights are kept")
 BEST_EPOCH = _metric("best/epoch", "epochs", "that epoch, counted over all phases from 0")
-GAP_MODE = _metric("gap/mode", "accuracy, 0–1", "fit − train at the best epoch: what training mode changes")
-GAP_GENERALIZATION = _metric("gap/generalization", "accuracy, 0–1", "train − val at the best epoch: overfitting")
+GAP_MODE = _metric(
+    "gap/mode", "difference of accuracies, −1 to 1", "fit − train at the best epoch: what training mode changes"
+)
+GAP_GENERALIZATION = _metric(
+    "gap/generalization", "difference of accuracies, −1 to 1", "train − val at the best epoch: overfitting"
+)
 _BASELINE = _metric("baseline/{split}_{measure}", "0–1", "what always predicting the largest training class reaches")
 CHANCE = _metric("baseline/chance", "0–1", "1 / classes")
 DEPTH_LAYERS = _metric("depth/layers", "layers", "layers from the end that `unfrozen` names in the last phase")
@@ -308,7 +312,7 @@ LEARNING_RATE = _metric("learning_rate", "", "the learning rate; each epoch")
 PHASE = _metric("phase", "", "the phase's number from 0; each epoch")
 _TIME = _metric("time/{part}", "s", "where the trial's time went; `time/phase/NAME` is a phase's training")
 TIME_TOTAL = _metric("time/total", "s", "from the trial's start to its end")
-_TRIALS = _metric("trials/{count}", "trials", "of a study's run: finished, failed, killed, answered (reused) or pruned")
+_TRIALS = _metric("trials/{count}", "trials", "of a study's run: finished, failed, killed, reused or pruned")
 
 METRICS = tuple(_METRICS)
 PER_EPOCH_ONLY = (LEARNING_RATE, PHASE)

@@ -31,7 +31,7 @@ from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
-from src.tracking.predictions import FOLDER, write_predictions
+from src.tracking.prediction_files import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore

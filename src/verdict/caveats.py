@@ -83,10 +83,9 @@ def _photos(facet: Facet) -> tuple[str, ...]:
         else "Intervals are over seeds, on" if max(facet.counts) > 1
         else "All values are of"
     )  # fmt: skip
-    if (
-        facet.metric.objective != "accuracy"
-    ):  # its share of photos has an interval; a mean over classes has none as simple
-        return (f"{over} the same {count:,} validation photos; how much others would move them is not told.",)
+    if facet.metric.objective != "accuracy":  # of a mean over classes, no interval is as simple
+        unknown = "" if facet.new_images else "; how much others would move them is not told"
+        return (f"{over} the same {count:,} validation photos{unknown}.",)
     interval = wilson_interval(mean, count)
     return (
         f"{over} the same {count:,} validation photos; on as many other photos {percent(mean)} could as well have been "

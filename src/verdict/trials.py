@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from src.common.metrics import METRICS, Metric, Objective
+from src.common.predictions import ImagePredictions
 from src.data.duplicates import NearDuplicates
 
 _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
@@ -35,6 +36,7 @@ class TrialRecord:
         near_duplicates: near-equal photos across splits.
         reads_depth: whether `unfrozen` decides its depth; a schedule may fix it.
         recalled: epochs that an earlier trial had trained, so that this one's time leaves them out.
+        predictions: for each validation image; None where its run has none.
     """
 
     run_id: str
@@ -57,6 +59,7 @@ class TrialRecord:
     command: tuple[str, ...] = ()
     reads_depth: bool = True
     objective: Objective = "accuracy"
+    predictions: ImagePredictions | None = None
 
     @property
     def judged(self) -> Metric:
