@@ -142,7 +142,8 @@ def page(sets: list[PredictionSet], draws: int) -> Iterator[str]:
             f"{depths} depths ({', '.join(map(str, each.depths))} layers), {seeds} seeds, {images:,} images; accuracy, "
             f"%: {accuracies}.\n"
         )
-        yield "| images | seeds | all intervals hold | claims, equal depths | half-width, points |\n|---|---|---|---|---|"
+        yield "| images | seeds | all intervals hold | claims, equal depths | half-width, points |"
+        yield "|---|---|---|---|---|"
         for images_, seeds_ in ((images_, seeds_) for images_ in IMAGES for seeds_ in SEEDS):
             found = rates(each, images_, seeds_, draws)
             yield (f"| {images_} | {seeds_} | {found.holds:.1%} | {found.claims:.1%} | {100 * found.half_width:.1f} |")
@@ -152,18 +153,19 @@ def page(sets: list[PredictionSet], draws: int) -> Iterator[str]:
 _INTRODUCTION = """\
 # The statistics of new images, measured
 
-This page is printed by `python -m benchmarks.calibration`. A study compares depths over seeds *and* images, as radiology
-compares modalities over readers and cases (Obuchowski and Rockette 1995; Hillis 2007, 2014): `src/statistics/mrmc.py`
-states the model, and `src/statistics/best.py` compares each depth with the best (Hsu 1984), all depths at once.
+This page is printed by `python -m benchmarks.calibration`. A study compares depths over seeds *and* images, as
+radiology compares modalities over readers and cases (Obuchowski and Rockette 1995; Hillis 2007, 2014):
+`src/statistics/mrmc.py` states the model, and `src/statistics/best.py` compares each depth with the best (Hsu 1984),
+all depths at once.
 
-Each set below holds what trials predicted for many images that chose nothing. {draws} studies of each size are drawn from
-it: some images, some seeds. The truth is taken from the images and seeds that were not drawn, and its own error is
-allowed for.
+Each set below holds what trials predicted for many images that chose nothing. {draws} studies of each size are drawn
+from it: some images, some seeds. The truth is taken from the images and seeds that were not drawn, and its own error
+is allowed for.
 
-- **all intervals hold**: the share of studies in which the 95% intervals of all depths' differences to the best hold the
-  truth; 95% is asked for.
-- **claims, equal depths**: the share of studies in which a depth is called clearly worse though none is: for each image,
-  the depths' predictions have changed places at random. At most 5% is asked for.
+- **all intervals hold**: the share of studies in which the 95% intervals of all depths' differences to the best hold
+  the truth; 95% is asked for.
+- **claims, equal depths**: the share of studies in which a depth is called clearly worse though none is: for each
+  image, the depths' predictions have changed places at random. At most 5% is asked for.
 - **half-width**: of the intervals, on average.
 """
 

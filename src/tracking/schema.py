@@ -296,12 +296,8 @@ _VAL = _metric("val/{measure}", "nats or 0–1", "of the validation images in in
 _TEST = _metric("test/{measure}", "nats or 0–1", "of the test images, once, with the weights that are kept")
 _BEST = _metric("best/{split}_{measure}", "nats or 0–1", "of the last phase's best epoch, whose weights are kept")
 BEST_EPOCH = _metric("best/epoch", "epochs", "that epoch, counted over all phases from 0")
-GAP_MODE = _metric(
-    "gap/mode", "difference of accuracies, −1 to 1", "fit − train at the best epoch: what training mode changes"
-)
-GAP_GENERALIZATION = _metric(
-    "gap/generalization", "difference of accuracies, −1 to 1", "train − val at the best epoch: overfitting"
-)
+GAP_MODE = _metric("gap/mode", "difference, −1 to 1", "fit − train at the best epoch: what training mode changes")
+GAP_GENERALIZATION = _metric("gap/generalization", "difference, −1 to 1", "train − val at the best epoch: overfitting")
 _BASELINE = _metric("baseline/{split}_{measure}", "0–1", "what always predicting the largest training class reaches")
 CHANCE = _metric("baseline/chance", "0–1", "1 / classes")
 DEPTH_LAYERS = _metric("depth/layers", "layers", "layers from the end that `unfrozen` names in the last phase")
