@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from src.reporting.study_report import Report
     from src.tracking.study import Study as StudyRun
-    from src.trial.run import TrialResult
+    from src.trial.result import TrialResult
     from src.verdict.verdict import Verdict
 
 Value = str | int | float | bool | Path | None | list["Value"]

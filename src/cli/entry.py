@@ -22,7 +22,7 @@ from src.trial.origin import Origin
 
 if TYPE_CHECKING:
     from src.tracking.study import StudyContext
-    from src.trial.run import TrialResult
+    from src.trial.result import TrialResult
 
 _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 

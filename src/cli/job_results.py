@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from src.cli.error_messages import explain
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 
 Status = Literal["finished", "reused", "failed", "killed", "skipped"]
 _STOP = "stop"

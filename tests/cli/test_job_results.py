@@ -13,7 +13,7 @@ import pytest
 from src.cli.job_results import JobOutcome, SkippedError, is_under_way, leave_outcome, prepare_folder, stop
 from src.common.errors import Interrupted, ThawError
 from src.common.project import PROJECT
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 
 SUMMARY = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "abc"}
 

@@ -14,7 +14,7 @@ from src.config import TrackingConfig
 from src.search.display import SweepDisplay, SweepProgress
 from src.search.sweep import Sweep, _Settings
 from src.tracking.study import Study
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 from tests.conftest import machine
 
 Act = Callable[[Path, int], None]
