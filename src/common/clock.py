@@ -25,7 +25,7 @@ class Clock:
             self.add(name, time.perf_counter() - began)
 
     def add(self, name: str, spent: float) -> None:
-        """So much more, in seconds, went to part `name`."""
+        """Add `spent` seconds to the part `name`."""
         self.parts[name] = self.parts.get(name, 0.0) + spent
 
     def metrics(self) -> dict[str, float]:

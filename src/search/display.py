@@ -123,14 +123,14 @@ class SweepDisplay:
         self._move()
 
     def table(self) -> None:
-        """Return the table of all trials (or, of many, the failures and the best), and the counts."""
+        """Print the table of all trials (or, of many, the failures and the best), and the counts."""
         out = TextOutput(highlight=False)
         if self.sweep_progress.outcomes:
             out.print(_table(self.sweep_progress, self.judged))
         out.print(Text(printable(self.sweep_progress.line())), soft_wrap=True)
 
     def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
-        """The verdict, and where to look."""
+        """Print the verdict, and where to look."""
         out = TextOutput(highlight=False)
         for text in verdict:
             out.print(Text(one_line(text, 2000)), soft_wrap=True)

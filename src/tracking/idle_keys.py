@@ -55,7 +55,7 @@ def changes_numbers(key: str) -> bool:
 
 @dataclass(frozen=True)
 class ReadKeys:
-    """Return the keys that a run's trial reads; empty where the run ended before it was described.
+    """The keys that a run's trial reads; none where the run ended before it was described.
 
     Attributes:
         configuration: the keys that it reads, with their values.

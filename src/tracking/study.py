@@ -47,7 +47,6 @@ class StudyContext:
 
     def tags(self) -> dict[str, str]:
         """Return the tags that make a new run part of the study."""
-        """Return the tags that make a new run part of the study."""
         return schema.PARENT.of(self.parent_run_id) | schema.MEMBER.at(self.study_key).of((self.overrides,))
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
@@ -131,7 +130,7 @@ class Study:
 
     def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own: one run, however often it fails so."""
-        own, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides)
+        own, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
         mark = study_key(f"{self.key} {name}")
         found = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
         born = schema.UNPLANNED.of(mark) | own.tags()

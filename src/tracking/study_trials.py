@@ -10,7 +10,7 @@ import pandas as pd
 
 from src.common.metrics import Objective
 from src.common.override import override_key, override_value
-from src.config import PHASE_KEYS
+from src.config import PHASE_KEYS, type_of
 from src.tracking import schema
 from src.tracking.mlflow_run import as_text
 from src.verdict.trials import Factor, TrialRecord, sets_apart
@@ -19,6 +19,9 @@ _NOT_FACTORS = {"seed", "unfrozen", "objective", "no_deeper_than", "store", "max
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
 _DATA, _KIND, _SIZE, _MODE = "data", "data.kind", "image_size", "batchnorm"
 _SIDE_FOLLOWS_FROM = {"image_size", "backbone", "weights"}
+
+_LOSSES = tuple(schema.of_split(split, "loss") for split in (schema.FIT, schema.VAL))
+"""A trial that diverged has them, though its last ones are no numbers."""
 
 Factors = dict[str, Factor]
 Row = Mapping[str, Any]
@@ -198,12 +201,12 @@ def _epochs(row: Row, history: History) -> Sequence[Mapping[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
     if row[schema.STATUS.name] == "RUNNING":
         return []
-    return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY})
+    return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY, *_LOSSES})
 
 
 def _settings(row: Row) -> dict[str, Any]:
     """Return the configuration that a trial reads; empty where its run ended before it was described."""
-    return {name: value for name, value in row.items() if name not in _COLUMNS and not schema.is_metric(name)}
+    return {name: value for name, value in row.items() if name not in _COLUMNS and type_of(name) is not None}
 
 
 def _factors(row: Row) -> Factors:

@@ -82,12 +82,13 @@ class TrialRuns:
         `metrics` are of its data, not of its training.
         """
         now, known = int(time.time() * 1000), run.data
-        self.client.log_batch(
-            run.info.run_id,
+        lacking = (
             [Metric(name, value, now, 0) for name, value in metrics.items() if name not in known.metrics],
             [Param(name, text) for name, text in facts.parameter_texts().items() if name not in known.params],
             run_tags({} if schema.CONFIGURATION.read(known.tags) else schema.CONFIGURATION.of(facts.configuration)),
         )
+        if any(lacking):
+            self.client.log_batch(run.info.run_id, *lacking)
 
     def history(self, run_id: str, metrics: Container[str] = _PER_EPOCH) -> list[dict[str, float]]:
         """Return what each epoch of a run left, in their order; `metrics`: the names of those that it has."""

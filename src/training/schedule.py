@@ -45,7 +45,7 @@ class ScheduleResult:
         return {
             **last.metrics,
             **self.last.train[last.epoch],
-            **{schema.best(*name.split("/")): value for name, value in kept.items() if "/" in name},
+            **{schema.best(*name.split("/", 1)): value for name, value in kept.items() if "/" in name},
             schema.BEST_EPOCH: float(best.epoch),
             schema.GAP_MODE: fit - train,
             schema.GAP_GENERALIZATION: train - val,

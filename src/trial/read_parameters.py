@@ -1,6 +1,6 @@
 """A run's record of its trial's configuration: all keys that the trial reads, and the parameters to compare it by."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from src.config import PHASE_KEYS
 from src.models.depth import Depth
@@ -10,8 +10,8 @@ from src.tracking.mlflow_run import TrialFacts, flatten, public
 from src.trial.origin import Origin
 from src.trial.plan import Plan
 
-_SAID_OTHERWISE = {"unfrozen", "no_deeper_than", "image_size", "kind"}
-"""The last part of keys that another parameter speaks for."""
+_SAID_OTHERWISE = {"unfrozen", "no_deeper_than", "image_size", "data.kind", "optimizer.name", "weights.name"}
+"""Keys, or their last parts, that another parameter speaks for."""
 
 
 def trial_facts(plan: Plan, origin: Origin) -> TrialFacts:
@@ -47,18 +47,20 @@ def unread_keys(plan: Plan) -> set[str]:
 
 def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) -> dict[str, Value]:
     """Return the parameters of the schema that `plan` has, and what was typed besides."""
-    own = {name: value for name, value in configuration.items() if name in _NAMES or name in _typed(origin)}
+    shown = _NAMES | _typed(origin)
+    own = {name: value for name, value in configuration.items() if name in shown}
     summed_up: dict[str, Value] = {
-        "weights": plan.weights.name, "data": plan.trial.data.kind, "optimizer": plan.trial.optimizer.name,
-        schema.IMAGE_SIZE.name: plan.side, schema.UNFROZEN_LAYERS.name: last_depth(plan).canonical,
+        "backbone": plan.spec.name, "weights": plan.weights.name, "data": plan.trial.data.kind,
+        "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.side, 
+        schema.UNFROZEN_LAYERS.name: last_depth(plan).canonical,
     }  # fmt: skip
     chosen = {name: choice for name, choice in origin.groups.items() if name in _NAMES}
     return {**own, **chosen, **summed_up}
 
 
-def _typed(origin: Origin) -> Collection[str]:
+def _typed(origin: Origin) -> set[str]:
     """Return the keys that were typed, but for those that another parameter speaks for."""
-    return {key for key in origin.keys if key.rpartition(".")[2] not in _SAID_OTHERWISE}
+    return {key for key in origin.keys if not {key, key.rpartition(".")[2]} & _SAID_OTHERWISE}
 
 
 _NAMES = frozenset(parameter.name for parameter in schema.PARAMETERS)
