@@ -23,6 +23,7 @@ from src.common.project import PROJECT
 from src.config import TrialConfig
 from src.tracking import schema
 from src.tracking.mlflow_store import sqlite_uri
+from src.tracking.prediction_files import read_predictions
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
@@ -119,6 +120,19 @@ def test_mlflow_loads_the_model_and_it_says_what_was_measured(
     served = mlflow.pyfunc.load_model(f"runs:/{summary['run_id']}/model")
     assert served.metadata.metadata["class_names"] == list(CLASSES)
     assert served.predict(images).shape == (12, 3)
+
+
+def test_predictions_are_kept_and_agree_with_the_metrics(trained: tuple[Path, str], store_uri: str) -> None:
+    summary, client = summary_of(trained[0]), mlflow.MlflowClient(store_uri)
+    run = client.get_run(summary["run_id"])
+    for split, metric in (("val", "best/val_accuracy"), ("test", "test/accuracy")):
+        found = read_predictions(client, run, split)  # type: ignore[arg-type]
+        assert found is not None
+        assert np.mean(found.labels == found.predicted) == pytest.approx(summary[metric])
+        assert len(set(found.images.tolist())) == found.images.size == int(run.data.tags[f"photos.{split}"])
+        assert np.array_equal(found.groups, found.images)
+    with np.load(trained[0] / "predictions" / "val.npz") as file:
+        assert file["class_names"].tolist() == list(CLASSES)
 
 
 def test_the_table_says_where_the_run_is(trained: tuple[Path, str], store_uri: str) -> None:

@@ -44,6 +44,13 @@ def test_a_run_that_does_not_read_a_mode_stands_in_each_that_is_trained_beside_i
     assert next(iter(facets(read(client, adapted)))) == "batchnorm=adapted"
 
 
+def test_a_metric_that_somebody_adds_to_runs_is_no_hyperparameter(client: mlflow.MlflowClient) -> None:
+    study = make_study(client, "added metric", [(trial(2, seed, dropout=0.2), "FINISHED") for seed in range(2)])
+    for run in study.trials():
+        client.log_metric(run.info.run_id, "external_acc", hash(run.info.run_id) / 1e20)
+    assert varying(read(client, study)) == []
+
+
 KEYS: Any = {
     "epochs": 15, "fine_tune_epochs": 10, "learning_rate": 0.1, "fine_tune_learning_rate": 0.2, "unfrozen": 0,
     "schedule.x.epochs": 10, "schedule.x.learning_rate": 0.1, "schedule.x.unfrozen": 0,

@@ -66,5 +66,14 @@ def test_what_is_typed_is_a_parameter_beside_them(facts_of: FactsOf, typed: str,
     assert set(facts.parameters) - set(usual.parameters) <= set(values)
 
 
+@pytest.mark.parametrize("typed", ["optimizer.name=sgd", "weights.name=random", "data.kind=folder"])
+def test_a_groups_name_is_one_parameter(facts_of: FactsOf, typed: str) -> None:
+    assert set(facts_of(typed).parameters) == set(facts_of().parameters)
+
+
+def test_a_backbone_is_called_by_one_name(facts_of: FactsOf) -> None:
+    assert facts_of("backbone=LeNet5").parameters["backbone"] == facts_of("backbone=lenet5").parameters["backbone"]
+
+
 def test_what_changes_no_number_is_no_parameter(facts_of: FactsOf) -> None:
     assert set(facts_of("runtime.progress=false", "tracking.run_name=x").parameters) == set(facts_of().parameters)
