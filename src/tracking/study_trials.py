@@ -54,11 +54,16 @@ def _trials(frame: pd.DataFrame) -> list[tuple[Row, int]]:
     spelled: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
     for row in map(_known, frame.to_dict("records")):
         key = row.get(schema.TRIAL_KEY.name) or row[schema.RUN_ID.name]
-        is_finished = row[schema.STATUS.name] == "FINISHED"
-        if key not in rows or is_finished or rows[key][schema.STATUS.name] != "FINISHED":
+        if key not in rows or _is_later(row, rows[key]):
             rows[key] = row
         spelled[key] |= dict.fromkeys(row[schema.SPELLED.name])
     return [(row, len(spelled[key])) for key, row in rows.items()]
+
+
+def _is_later(row: Row, other: Row) -> bool:
+    """Return whether a trial's `row` takes the place of an `other` before it, of another run."""
+    is_finished, was_finished = (each[schema.STATUS.name] == "FINISHED" for each in (row, other))
+    return bool(row[schema.RUN_ID.name] != other[schema.RUN_ID.name] and (is_finished or not was_finished))
 
 
 def _known(row: Mapping[Any, Any]) -> Row:
