@@ -167,13 +167,18 @@ is allowed for.
 - **claims, equal depths**: the share of studies in which a depth is called clearly worse though none is: for each
   image, the depths' predictions have changed places at random. At most 5% is asked for.
 - **half-width**: of the intervals, on average.
+
+Found: the intervals hold more often than asked for, mostly with two or three seeds, and are wider than they need be:
+how far seeds scatter is then hardly known. In these sets depths 0 and 2 are nearly one, and no depth scatters more than
+the others. Of drawn studies (`tests/statistics/test_mrmc.py`) with one depth of four or six that scatters ten times as
+far as the others, 8 to 12% claim a difference with two or three seeds, and 4 to 7% with five.
 """
 
 
 def main() -> None:
     """Print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=400, help="studies of each size (400)")
+    parser.add_argument("--draws", type=int, default=300, help="studies of each size (300)")
     parser.add_argument("--sets", type=Path, default=SETS, help="folder of .npz files (benchmarks/sets)")
     arguments = parser.parse_args()
     sets = [PredictionSet.load(path) for path in sorted(arguments.sets.glob("*.npz"))]

@@ -8,9 +8,9 @@ from benchmarks.calibration import SETS, PredictionSet, draw, rates
 
 @pytest.mark.parametrize("path", sorted(SETS.glob("*.npz")), ids=lambda path: path.stem)
 def test_intervals_hold_and_equal_depths_are_not_called_worse(path: str) -> None:
-    found = rates(PredictionSet.load(path), images=100, seeds=3, draws=60)
-    assert found.holds >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 60)
-    assert found.claims <= 0.05 + 3 * np.sqrt(0.95 * 0.05 / 60)
+    found = rates(PredictionSet.load(path), images=100, seeds=3, draws=40)
+    assert found.holds >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 40)
+    assert found.claims <= 0.05 + 3 * np.sqrt(0.95 * 0.05 / 40)
 
 
 def test_a_depth_that_is_much_worse_is_called_so() -> None:

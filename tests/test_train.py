@@ -18,6 +18,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.common.project import PROJECT
 from src.config import TrialConfig
@@ -100,7 +101,7 @@ def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> N
     client = mlflow.MlflowClient(store_uri)
     run_id = summary_of(trained[0])["run_id"]
     top = {artifact.path for artifact in client.list_artifacts(run_id)}
-    assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model"}
+    assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model", "predictions"}
     figures = {artifact.path for artifact in client.list_artifacts(run_id, "figures")}
     assert figures == {f"figures/{n}" for n in ("confusion.png", "curves.png", "mistakes.png", "per_class.csv")}
 
@@ -336,7 +337,7 @@ def test_a_whole_network_is_known_as_one_however_it_is_spelled(
 def test_a_failed_trial_leaves_no_earlier_summary(quick: TrialConfig, tmp_path: Path, composed: Compose) -> None:
     (tmp_path / ".thaw-trial").touch()  # as an earlier trial leaves it
     (tmp_path / "summary.json").write_text("{}")
-    too_deep = quick.schedule["training"].model_copy(update={"unfrozen": 99})
+    too_deep = quick.schedule["training"].model_copy(update={"unfrozen": DepthChoice.read(99)})
     with pytest.raises(ThawError, match="lenet5 has 6 layers"):
         run_trial(quick.model_copy(update={"schedule": {"training": too_deep}}), tmp_path)
     assert not (tmp_path / "summary.json").exists()

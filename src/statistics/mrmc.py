@@ -34,6 +34,8 @@ _ALIKE = 0.3
 _BEFORE = np.array([*[(1 - _ALIKE) / len(_UNLIKE)] * len(_UNLIKE), _ALIKE])
 """How probable each prior is before anything is seen."""
 _LEAST_SHARE = 0.01
+_LEAST_DEPTHS = 3
+"""Residuals of two depths beside seeds mirror one another, and say nothing of which one scatters."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,8 @@ def _weights(squares: Floats, design: Design) -> Floats:
 
     `squares`: sums of squares, [depths].
     """
+    if squares.size < _LEAST_DEPTHS:
+        return np.eye(_FREEDOMS.size)[-1]
     own = design.own_freedom[:, None]
     pooled = max(squares.sum() / design.freedom, np.finfo(float).tiny)
     ratio = np.maximum(squares[:, None] / pooled, 1e-12) / _SCALES
