@@ -224,7 +224,7 @@ def _weights(squares: Floats, design: Design) -> Floats:
     `squares`: sums of squares, [depths].
     """
     if squares.size < _LEAST_DEPTHS:
-        return np.eye(_FREEDOMS.size)[-1]
+        return np.asarray(np.eye(_FREEDOMS.size)[-1])
     own = design.own_freedom[:, None]
     pooled = max(squares.sum() / design.freedom, np.finfo(float).tiny)
     ratio = np.maximum(squares[:, None] / pooled, 1e-12) / _SCALES
