@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
@@ -20,12 +21,14 @@ from src.common.files import atomic_write, naming
 from src.common.predictions import Arrays, ImagePredictions, joined, pack, parted, unpack
 from src.data.dataset import Dataset
 from src.data.listing import Split
-from src.training.evaluation import Predictions
+
+if TYPE_CHECKING:  # a report needs no TensorFlow
+    from src.training.evaluation import Predictions
 
 FOLDER = "predictions"
 
 
-def write_predictions(folder: Path, predictions: Mapping[Split, Predictions], dataset: Dataset) -> None:
+def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], dataset: Dataset) -> None:
     """Write SPLIT.npz for each split to `folder`, which is made.
 
     Raises:
@@ -64,7 +67,7 @@ def study_predictions(
     return known
 
 
-def _of_split(found: Predictions, dataset: Dataset) -> ImagePredictions:
+def _of_split(found: "Predictions", dataset: Dataset) -> ImagePredictions:
     return ImagePredictions(
         dataset.digests[found.indices],
         dataset.groups[found.indices],
