@@ -28,11 +28,21 @@ train: setup ## train the main job: MobileNetV2, the last 2 layers unfrozen
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+.PHONY: coverage
+coverage: setup ## run all tests; less than 90% of the lines of src/ (without demo/) is an error
+	rm -rf .thaw/coverage && mkdir -p .thaw/coverage
+	THAW_COVERAGE=$(CURDIR)/.thaw/coverage $(MAKE) test
+	$(BIN)/python -m slipcover --merge .thaw/coverage/*.json --out .thaw/coverage.json --skip-covered --fail-under 90
+
 .PHONY: lint
 lint: setup ## check style (ruff) and types (mypy --strict)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+.PHONY: docs
+docs: setup ## build the documentation's site in .thaw/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: gallery
 gallery: setup ## draw docs/trees.jpg, a contact sheet of the generated trees

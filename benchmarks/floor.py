@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sweep import BATCH, DEPTHS, DROPOUTS, EPOCHS, FINE_TUNE_EPOCHS, SEEDS, SIDE, TRIALS
+from src.common.depth_choice import DepthChoice
 from src.models import runtime  # noqa: F401 - starts TensorFlow as trials do
 
 import keras  # isort: skip
@@ -70,7 +71,7 @@ def run(photos: Path, weights: Path) -> dict[str, float]:
     (pixels, labels), (val_pixels, _) = images(photos, "train"), images(photos, "val")
     network = build_network(plain, spec, classes=int(labels.max()) + 1, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0.2)
-    depths = [resolve_depth(depth, network.table, "inference", spec.name) for depth in DEPTHS]
+    depths = [resolve_depth(DepthChoice.read(depth), network.table, "inference", spec.name) for depth in DEPTHS]
     cuts = [natural_cut(network.graph, network.table, depth) for depth in depths]
     frozen_segment = FrozenSegment(network.model, None, cuts)
     frozen_segment(pixels[:BATCH])

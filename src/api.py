@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from src.reporting.study_report import Report
     from src.tracking.study import Study as StudyRun
-    from src.trial.run import TrialResult
+    from src.trial.result import TrialResult
     from src.verdict.verdict import Verdict
 
 Value = str | int | float | bool | Path | None | list["Value"]
@@ -56,7 +56,7 @@ def train_trial(
         ThawError: a misspelled key, a value out of range, images or weights that cannot be read.
     """
     prepare()
-    typed = [f"{key}={_text(value)}" for key, value in {**(settings or {}), **more}.items()]
+    typed = as_hydra_reads([f"{key}={_text(value)}" for key, value in {**(settings or {}), **more}.items()])
     composed, choices = _composed(typed)
     trial = trial_config(composed)
     from src.trial.run import run_trial
@@ -69,7 +69,7 @@ def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:
         with _hydra_of_its_own(), initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("config", as_hydra_reads(typed), return_hydra_config=True)
+            composed = compose("config", typed, return_hydra_config=True)
     except HydraException as error:
         raise ThawError(explain(error)) from error
     with open_dict(composed):
@@ -113,21 +113,13 @@ class Study:
         return cls(name, client, find_study(client, name))
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a row for each trial.
+        """Return the study's table, a row for each trial.
 
-        The columns are `overrides`, `status` (MLflow's), `trained_by` ("this study" or "another"), `run_id`, `depth`
-        (canonical: layers from the end; None where the trial failed before it was known), the parameters (text) and the
-        metrics (float, accuracies in 0–1) by their names in MLflow.
+        The columns are `overrides`, `status`, `trained_by`, `run_id`, `depth` (canonical, layers from the end) and
+        others, then the keys that trials read of their configuration, then the metrics (float, accuracies in 0–1) by
+        their names in MLflow. docs/run_schema.md has them all, with types and units.
         """
-        import pandas as pd
-
-        from src.tracking.study import as_rows
-
-        runs = self.run.trials()
-        frame = pd.DataFrame(as_rows(runs, self.run.key, self.run.run_id))
-        depths = [run.data.tags.get("depth") for run in runs]
-        frame.insert(min(4, frame.shape[1]), "depth", pd.array([d and int(d) for d in depths], dtype="Int64"))
-        return frame
+        return self.run.to_frame()
 
     def verdict(self, objective: Objective | None = None) -> list["Verdict"]:
         """Return the verdicts, one for each facet; `objective`: the metric that judges, None: the study's own.

@@ -15,12 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.metrics import Monitor, Objective
 
@@ -41,22 +43,8 @@ class Section(BaseModel):
         return values
 
 
-def _read_depth(value: object) -> int | str:
-    """A number of layers, `all`, or a block's name; `3` and `ALL` may come as text."""
-    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    if re.fullmatch(r"[0-9]+", text):
-        return int(text)
-    if isinstance(value, int):
-        raise ValueError("a number of layers is 0 or more")
-    if not text:
-        raise ValueError("a depth is a number of layers, `all`, a block's name, or `3 blocks`")
-    if re.fullmatch(r"0+\s+blocks?", text):
-        raise ValueError("`N blocks` needs N of 1 or more; `0` unfreezes nothing")
-    return "all" if text.lower() == "all" else text
-
-
 def _read_path(value: object) -> object:
-    """A path, `~` expanded. Hydra reads a folder called 2024 as a number."""
+    """Return a path, `~` expanded. Hydra reads a folder called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty path")
@@ -64,14 +52,14 @@ def _read_path(value: object) -> object:
 
 
 def _read_name(value: object) -> object:
-    """A name. Hydra reads a column called 2024 as a number."""
+    """Return a name. Hydra reads a column called 2024 as a number."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not text.strip():
         raise ValueError("an empty name")
     return text.strip() if isinstance(text, str) else text
 
 
-Depth = Annotated[int | str, BeforeValidator(_read_depth)]
+Depth = Annotated[DepthChoice, BeforeValidator(DepthChoice.read), PlainSerializer(lambda depth: depth.text)]
 Name = Annotated[str, BeforeValidator(_read_name)]
 Place = Annotated[Path, BeforeValidator(_read_path)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -81,7 +69,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class WeightsConfig(Section):
-    """Where the backbone's weights come from."""
+    """The backbone's weights."""
 
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
@@ -222,7 +210,7 @@ class AugmentConfig(Section):
 
     @property
     def is_identity(self) -> bool:
-        """Whether every view equals the image."""
+        """Return whether every view equals the image."""
         return not (self.flip or self.rotation or self.zoom or self.crop or self.shift or self.brightness)
 
 
@@ -253,7 +241,7 @@ class PhaseConfig(Section):
 
 
 class FeaturesConfig(Section):
-    """What frozen layers give, computed once for each image and view rather than at each epoch."""
+    """Features of the frozen layers, computed once for each image and view rather than at each epoch."""
 
     store: bool = Field(description="keep it in runtime.cache_dir; false: compute it each epoch, to the same numbers")
     dtype: Literal["float32", "float16"] = Field(
@@ -263,7 +251,7 @@ class FeaturesConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where MLflow keeps the run. Cannot change a number."""
+    """The MLflow store of the run. Cannot change a number."""
 
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
@@ -274,7 +262,7 @@ class TrackingConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """How the machine is used. Cannot change a metric's meaning, and on one machine not a number either."""
+    """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
     cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: Place = Field(
@@ -289,7 +277,7 @@ class RuntimeConfig(Section):
 
     @property
     def decoding_threads(self) -> int:
-        """How many images are decoded at once."""
+        """The number of images that are decoded at once."""
         return self.threads or os.cpu_count() or 1
 
 
@@ -298,6 +286,9 @@ PHASE_KEYS = {
     "fine_tune_learning_rate": "learning_rate",
 }  # fmt: skip
 """Keys that matter only through the schedule, each with the phase's key that may refer to it."""
+
+CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "study", "force", "fail_fast"})
+"""Sections and keys that have no part in what a trial measures."""
 
 
 class TrialConfig(Section):
@@ -373,7 +364,7 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
 
 
 def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
-    """One of pydantic's findings as ``key=value: what is wrong``."""
+    """Return one of pydantic's findings as ``key=value: what is wrong``."""
     key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
@@ -408,6 +399,22 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "weights": WeightsConfig, "augment": AugmentConfig, "optimizer": OptimizerConfig, "features": FeaturesConfig,
     "schedule": PhaseConfig, "tracking": TrackingConfig, "runtime": RuntimeConfig,
 }  # fmt: skip
+
+
+def type_of(key: str) -> type[int] | type[float] | type[bool] | type[str] | None:
+    """Return the type of a dotted key's values: str for all that is no number or truth value, None for an unknown key.
+
+    >>> type_of("dropout"), type_of("schedule.fine_tuning.epochs"), type_of("data.root"), type_of("nothing")
+    (<class 'float'>, <class 'int'>, <class 'str'>, None)
+    """
+    section, _, leaf = key.rpartition(".")
+    models = [*_KINDS.values()] if section == "data" else [_SECTIONS.get(section.partition(".")[0], TrialConfig)]
+    fields = [model.model_fields[leaf] for model in models if leaf in model.model_fields]
+    if not fields:
+        return None
+    annotation = fields[0].annotation
+    types = {getattr(part, "__origin__", part) for part in get_args(annotation) or (annotation,)}
+    return next((kind for kind in (bool, int, float) if types <= {kind, type(None)}), str)
 
 
 def unknown_key(key: str, beside: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from src.cli.entry import job, origin, output_dir, overrides, run_entry, study_c
 from src.common.project import CONF
 
 if TYPE_CHECKING:
-    from src.trial.run import TrialResult
+    from src.trial.result import TrialResult
 
 
 @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")

@@ -25,7 +25,7 @@ def test_a_trial_is_trained_and_then_reused(tiny: tuple[str, ...], tmp_path: Pat
     own = settings(tiny) | {"tracking.uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
     first = train_trial(own, unfrozen="all", dropout=0.25, seed=3, force=False, output=tmp_path / "a")
     again = train_trial(own, unfrozen="all", dropout=0.25, seed=3, force=False, output=tmp_path / "b")
-    assert (first.answered, again.answered) == (False, True)
+    assert (first.reused, again.reused) == (False, True)
     assert again.summary["run_id"] == first.summary["run_id"]
     assert first.score == first.summary["best/val_accuracy"]
     assert (tmp_path / "a" / "summary.json").exists()

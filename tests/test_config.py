@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.common.project import CONF
 from src.config import TrialConfig, parse
@@ -55,7 +56,7 @@ def test_every_class_of_keras_applications_is_a_backbone(composed: Compose, name
 
 
 def test_defaults_of_lenet_follow_the_backbone_and_yield_to_the_command_line(composed: Compose) -> None:
-    assert (composed("backbone=lenet5").weights.name, composed("backbone=lenet5").unfrozen) == ("random", "all")
+    assert (composed("backbone=lenet5").weights.name, str(composed("backbone=lenet5").unfrozen)) == ("random", "all")
     assert list(composed("backbone=lenet5").schedule) == ["training"]
     assert list(composed("backbone=lenet5", "schedule=two_phase").schedule) == ["feature_extraction", "fine_tuning"]
 
@@ -65,8 +66,8 @@ def test_depth_and_rates_reach_the_phases(composed: Compose) -> None:
         "unfrozen=11", "learning_rate=0.5", "fine_tune_learning_rate=0.25", "epochs=7", "fine_tune_epochs=8"
     )
     head, tail = trial.schedule.values()
-    assert (head.unfrozen, head.learning_rate, head.epochs) == (0, 0.5, 7)
-    assert (tail.unfrozen, tail.learning_rate, tail.epochs) == (11, 0.25, 8)
+    assert (head.unfrozen.text, head.learning_rate, head.epochs) == (0, 0.5, 7)
+    assert (tail.unfrozen.text, tail.learning_rate, tail.epochs) == (11, 0.25, 8)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,8 @@ def test_a_fault_that_reaches_the_phases_is_told_once(composed: Compose) -> None
 
 @pytest.mark.parametrize(("given", "depth"), [("'3'", 3), ("ALL", "all"), ("3 blocks", "3 blocks"), ("0", 0)])
 def test_depths_as_people_spell_them(composed: Compose, given: str, depth: int | str) -> None:
-    assert composed(f"unfrozen={given}").unfrozen == depth
+    assert composed(f"unfrozen={given}").unfrozen == DepthChoice.read(depth)
+    assert str(composed(f"unfrozen={given}").unfrozen) == str(depth)
 
 
 def test_paths_expand_the_home_and_may_look_like_numbers(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

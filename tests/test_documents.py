@@ -6,7 +6,8 @@ what is put behind it and why; what cannot be typed in a test is in UNTYPED, wit
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from src.config import CsvData, FolderData
 from src.models.catalog import CATALOG
 from tests.conftest import Compose
 from tests.data.test_docs import page_data
-from tests.typist import HEAVY, Typist
+from tests.typist import Typed, Typist
 
 PAGES = {
     str(path.relative_to(PROJECT)): path.read_text("utf-8")
@@ -94,12 +95,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def typist(tmp_path_factory: pytest.TempPathFactory, here: Path) -> Iterator[Typist]:
-    top = tmp_path_factory.mktemp("typist")
-    places = {"MLFLOW_TRACKING_URI": f"sqlite:///{top}/mlflow.db", "THAW_CACHE_DIR": str(top / "cache")}
-    typing = Typist(top, imports=HEAVY, **places)
-    yield typing
-    typing.close()
+def typist(heavy_typist: Typist, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Typed]:
+    top = tmp_path_factory.mktemp("store")
+    return partial(heavy_typist, MLFLOW_TRACKING_URI=f"sqlite:///{top}/mlflow.db", THAW_CACHE_DIR=str(top / "cache"))
 
 
 STUDY = "python -m src.train -cn unfreezing data=folder data.root=photos weights=imagenet"
@@ -114,7 +112,7 @@ def away(words: list[str], folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def study(typist: Typist, here: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def study(typist: Callable[..., Typed], here: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The study that reports are made of, trained by the documents' command."""
     assert STUDY in TYPED
     done = typist(*away(shortened(STUDY), tmp_path_factory.mktemp("study")), cwd=here)
@@ -125,7 +123,7 @@ def study(typist: Typist, here: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", sorted(set(TYPED) - set(UNTYPED) - {STUDY}))
 def test_a_command_of_the_documents_does_what_it_says(
-    command: str, typist: Typist, here: Path, tmp_path: Path, request: pytest.FixtureRequest
+    command: str, typist: Callable[..., Typed], here: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if "src.report" in command:
         request.getfixturevalue("study")
@@ -141,7 +139,7 @@ def test_a_command_of_the_documents_does_what_it_says(
 
 @pytest.mark.slow
 def test_a_study_of_the_documents_recommends_a_command_that_runs(
-    study: str, typist: Typist, here: Path, tmp_path: Path
+    study: str, typist: Callable[..., Typed], here: Path, tmp_path: Path
 ) -> None:
     (line,) = [line for line in study.splitlines() if line.startswith("train it: ")]
     words = shlex.split(line.removeprefix("train it: "))
@@ -193,22 +191,15 @@ def test_settings_are_found() -> None:
 
 @pytest.mark.parametrize("word", settings())
 def test_a_setting_that_the_documents_name_composes(
-    composed: Compose, typist_for_hydra: Typist, word: str, tmp_path: Path
+    composed: Compose, heavy_typist: Typist, word: str, tmp_path: Path
 ) -> None:
     if word.startswith("hydra"):
         group = ["hydra/launcher=joblib"] if "launcher" in word else ["hydra/sweeper=keras_tuner"]
-        done = typist_for_hydra("src.train", *group, word, "--cfg", "hydra", cwd=tmp_path)
+        done = heavy_typist("src.train", *group, word, "--cfg", "hydra", cwd=tmp_path)
         assert done.status == 0, done.said
         return
     (readable,) = as_hydra_reads([PLACEHOLDERS.get(word, word)])
     composed(*beside(word), readable)
-
-
-@pytest.fixture(scope="module")
-def typist_for_hydra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
-    typing = Typist(tmp_path_factory.mktemp("hydra"))
-    yield typing
-    typing.close()
 
 
 def test_the_keys_of_the_table_are_keys(composed: Compose) -> None:
@@ -229,14 +220,16 @@ def test_the_backbones_of_the_page_are_those_of_the_catalog() -> None:
 
 # files, links, targets
 
+DEVELOPERS = {page: (PROJECT / page).read_text("utf-8") for page in ("ARCHITECTURE.md", "CONTRIBUTING.md")}
 
-@pytest.mark.parametrize("page", PAGES)
+
+@pytest.mark.parametrize("page", [*PAGES, *DEVELOPERS])
 def test_files_and_links_that_a_page_names_are_there(page: str) -> None:
-    text, folder = PAGES[page], (PROJECT / page).parent
+    text, folder = (PAGES | DEVELOPERS)[page], (PROJECT / page).parent
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         assert target.startswith("http") or (folder / target).exists(), target
     for name in re.findall(r"`((?:src|conf|tests|docs|sweeps|benchmarks)/[\w./]*)`", text):
-        assert (PROJECT / name).exists(), name
+        assert (PROJECT / name).exists() or "NAME" in name, name
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -248,6 +241,19 @@ def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> N
         assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
     for name in re.findall(r"-cn (\w+)", PAGES[page]):
         assert (PROJECT / "sweeps" / f"{name}.yaml").exists(), name
+
+
+def test_files_hold_what_is_to_be_edited_there() -> None:
+    table = DEVELOPERS["CONTRIBUTING.md"].split("| to add | edit | then |\n|---|---|---|\n")[1].split("\n\n")[0]
+    cells = [cell for row in table.splitlines() for cell in row.split("|")[2:4]]
+    checked = 0
+    for cell in cells:
+        files = [PROJECT / name for name in re.findall(r"`([\w/]+\.\w+)`", cell) if (PROJECT / name).is_file()]
+        for name in re.findall(r"`([A-Za-z_.]+)`", cell):
+            if files and not (PROJECT / name).exists() and not name.endswith(".yaml"):
+                checked += 1
+                assert any(name.rpartition(".")[2] in file.read_text("utf-8") for file in files), (name, cell)
+    assert checked > 15
 
 
 def test_the_studies_of_the_page_are_those_of_sweeps() -> None:

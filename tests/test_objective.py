@@ -216,7 +216,7 @@ def test_the_objective_is_no_factor_and_the_latest_judges(
     """The same trials, monitored alike, under another objective: nothing is trained, and no setting varies."""
     more = ("-m", "schedule=two_phase", "unfrozen=0,all", "seed=0,1", "study=by f1", f"hydra.sweep.dir={tmp_path}")
     done = train(*more, "objective=balanced_accuracy", "monitor=val_macro_f1")
-    assert "4 answered" in done.stdout
+    assert "4 reused" in done.stdout
     assert parent(uri, "by f1").data.tags["objective"] == "balanced_accuracy"
     data = data_of(tmp_path / "report")
     assert data["objective"] == "balanced_accuracy"
@@ -232,7 +232,7 @@ def test_studies_of_several_objectives_are_not_judged_together_unasked(thaw: Com
     client = mlflow.MlflowClient(uri)
     experiment = client.create_experiment("several")
     for name, objective in (("one", "accuracy"), ("two", "macro_f1")):
-        Study.open(client, experiment, name, {}, objective).close("FINISHED", answered=0, pruned=0)  # type: ignore[arg-type]
+        Study.open(client, experiment, name, {}, objective).close("FINISHED", reused=0, pruned=0)  # type: ignore[arg-type]
     both = ("src.report", "--study", "one", "--study", "two", "--tracking-uri", uri, "--out", str(tmp_path / "out"))
     done = thaw(*both)
     assert done.returncode == 1
@@ -272,11 +272,11 @@ def test_runs_from_before_are_named_once_and_answer_where_they_can(
     assert "Left out" not in plain.stdout
     assert data_of(tmp_path / "accuracy")["verdicts"][0]["baseline"] is None
     again = sweep("schedule=two_phase", f"hydra.sweep.dir={tmp_path / 'again'}")
-    assert "4 answered" in again.stdout
+    assert "4 reused" in again.stdout
     assert data_of(tmp_path / "again" / "report")["verdicts"][0]["baseline"] == pytest.approx(10 / 14)
     retrained = sweep(
         "schedule=two_phase", "objective=macro_f1", "monitor=val_accuracy", f"hydra.sweep.dir={tmp_path / 'f'}"
     )
     assert retrained.returncode == 0, retrained.stderr
-    assert "answered" not in retrained.stdout
+    assert "reused" not in retrained.stdout
     assert data_of(tmp_path / "f" / "report")["objective"] == "macro_f1"

@@ -4,7 +4,8 @@ import contextlib
 import os
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from src.config import TrackingConfig
 from src.tracking.mlflow_store import open_store
 from tests.conftest import Command
 from tests.odd_inputs import ODD, Odd, page
-from tests.typist import HEAVY, Typed, Typist
+from tests.typist import Typed, Typist
 
 QUICK = ("backbone=lenet5", "image_size=32")
 QUICK_TRIAL = (*QUICK, "batch_size=8", "epochs=1", "tracking.save_model=false")
@@ -31,10 +32,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def typist(tmp_path_factory: pytest.TempPathFactory, places: dict[str, str]) -> Iterator[Typist]:
-    typing = Typist(tmp_path_factory.mktemp("typist"), imports=HEAVY, **places)
-    yield typing
-    typing.close()
+def typist(heavy_typist: Typist, places: dict[str, str]) -> Callable[..., Typed]:
+    return partial(heavy_typist, **places)
 
 
 def arguments(odd: Odd, away: Path) -> list[str]:
@@ -72,7 +71,7 @@ def check_refusal(odd: Odd, done: Typed) -> None:
 
 @pytest.mark.parametrize("odd", CASES)
 def test_an_odd_input_works_or_is_refused_in_a_line(
-    odd: Odd, typist: Typist, thaw: Command, places: dict[str, str], tmp_path: Path
+    odd: Odd, typist: Callable[..., Typed], thaw: Command, places: dict[str, str], tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
     here.mkdir()

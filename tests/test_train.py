@@ -18,10 +18,13 @@ import mlflow
 import numpy as np
 import pytest
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.common.project import PROJECT
 from src.config import TrialConfig
+from src.tracking import schema
 from src.tracking.mlflow_store import sqlite_uri
+from src.tracking.prediction_files import read_predictions
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
 
@@ -61,9 +64,20 @@ def test_the_summary_holds_the_numbers_and_the_run_holds_the_same(trained: tuple
     assert run.data.tags["trial_key"] == summary["trial_key"]
     assert run.data.tags["data_fingerprint"] == summary["data_fingerprint"]
     assert {"device", "python", "mlflow.source.git.commit", "git.state"} <= set(run.data.tags)
-    assert run.data.params["unfrozen"] == "block_16"
-    assert run.data.params["schedule.fine_tuning.learning_rate"] == "0.0001"
+    read = schema.CONFIGURATION.read(run.data.tags) or {}
+    assert (read["unfrozen"], read["schedule.fine_tuning.learning_rate"]) == ("block_16", 0.0001)
+    assert run.data.params["unfrozen_layers"] == str(int(summary["depth/canonical"]))
     assert run.inputs.dataset_inputs[0].dataset.digest == summary["data_fingerprint"]
+
+
+def test_every_name_of_a_run_is_in_the_schema(trained: tuple[Path, str], store_uri: str) -> None:
+    data = mlflow.MlflowClient(store_uri).get_run(summary_of(trained[0])["run_id"]).data
+    patterns = [re.sub(r"\\{\w+\\}", r"[\\w/]+", re.escape(tag.name)) for own in schema.TAGS.values() for tag in own]
+    own = [name for name in data.tags if not name.startswith("mlflow.") or name == schema.COMMIT.name]
+    assert [name for name in own if not any(re.fullmatch(each, name) for each in patterns)] == []
+    assert [name for name in data.metrics if not (schema.is_metric(name) or name in schema.PER_EPOCH_ONLY)] == []
+    assert len(own) > 20
+    assert len(data.metrics) > 20
 
 
 def test_every_epoch_is_in_mlflow_at_its_step(trained: tuple[Path, str], store_uri: str) -> None:
@@ -80,14 +94,14 @@ def test_the_depth_is_told_and_kept(trained: tuple[Path, str], store_uri: str) -
     assert "from block_16" in run.data.tags["depth.fine_tuning"]
     assert "the head alone" in run.data.tags["depth.feature_extraction"]
     assert run.data.tags["whole"] == "no"
-    assert "tracking.uri" not in run.data.params
+    assert "tracking.uri" not in {*run.data.params, *(schema.CONFIGURATION.read(run.data.tags) or {})}
 
 
 def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> None:
     client = mlflow.MlflowClient(store_uri)
     run_id = summary_of(trained[0])["run_id"]
     top = {artifact.path for artifact in client.list_artifacts(run_id)}
-    assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model"}
+    assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model", "predictions"}
     figures = {artifact.path for artifact in client.list_artifacts(run_id, "figures")}
     assert figures == {f"figures/{n}" for n in ("confusion.png", "curves.png", "mistakes.png", "per_class.csv")}
 
@@ -107,6 +121,19 @@ def test_mlflow_loads_the_model_and_it_says_what_was_measured(
     served = mlflow.pyfunc.load_model(f"runs:/{summary['run_id']}/model")
     assert served.metadata.metadata["class_names"] == list(CLASSES)
     assert served.predict(images).shape == (12, 3)
+
+
+def test_predictions_are_kept_and_agree_with_the_metrics(trained: tuple[Path, str], store_uri: str) -> None:
+    summary, client = summary_of(trained[0]), mlflow.MlflowClient(store_uri)
+    run = client.get_run(summary["run_id"])
+    for split, metric in (("val", "best/val_accuracy"), ("test", "test/accuracy")):
+        found = read_predictions(client, run, split)  # type: ignore[arg-type]
+        assert found is not None
+        assert np.mean(found.labels == found.predicted) == pytest.approx(summary[metric])
+        assert len(set(found.images.tolist())) == found.images.size == int(run.data.tags[f"photos.{split}"])
+        assert np.array_equal(found.groups, found.images)
+    with np.load(trained[0] / "predictions" / "val.npz") as file:
+        assert file["class_names"].tolist() == list(CLASSES)
 
 
 def test_the_table_says_where_the_run_is(trained: tuple[Path, str], store_uri: str) -> None:
@@ -159,7 +186,7 @@ def test_bad_photos_are_told_by_the_command_too(thaw: Command, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     make_photos(tmp_path / "one", {"": 20}, ("ash",))
     save_photo(make_photos(tmp_path / "strange", {"train": 4, "val": 2}) / "val" / "zelkova" / "1.png", (1, 1, 1), 0)
-    for folder, says in (("empty", "no photos"), ("one", "one class only"), ("strange", "train lacks: zelkova")):
+    for folder, says in (("empty", "no photos"), ("one", "found one class"), ("strange", "train lacks: zelkova")):
         done = thaw("src.train", "data=folder", f"data.root={tmp_path / folder}", "runtime.progress=false")
         assert (done.returncode, done.stdout) == (1, "")
         assert says in done.stderr
@@ -310,7 +337,7 @@ def test_a_whole_network_is_known_as_one_however_it_is_spelled(
 def test_a_failed_trial_leaves_no_earlier_summary(quick: TrialConfig, tmp_path: Path, composed: Compose) -> None:
     (tmp_path / ".thaw-trial").touch()  # as an earlier trial leaves it
     (tmp_path / "summary.json").write_text("{}")
-    too_deep = quick.schedule["training"].model_copy(update={"unfrozen": 99})
+    too_deep = quick.schedule["training"].model_copy(update={"unfrozen": DepthChoice.read(99)})
     with pytest.raises(ThawError, match="lenet5 has 6 layers"):
         run_trial(quick.model_copy(update={"schedule": {"training": too_deep}}), tmp_path)
     assert not (tmp_path / "summary.json").exists()

@@ -1,1 +1,1 @@
-"""What a study should know of its images before it trains."""
+"""Examine a data set before it trains: files, groups, near-duplicates, suspected label errors."""

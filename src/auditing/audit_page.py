@@ -113,7 +113,7 @@ def _pairs(audit: Audit) -> list[_Pairs]:
 
 
 def _classes(audit: Audit) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Each class with its count and share of the largest count, by split; the largest in train first."""
+    """Return each class with its count and share of the largest count, by split; the largest in train first."""
     counts = [audit.images.counts(split) for split in SPLITS if audit.images.splits[split].size]
     most = [max(each.values()) for each in counts]
     names = sorted(audit.images.class_names, key=lambda name: (-counts[0][name], name))
@@ -124,7 +124,7 @@ def _classes(audit: Audit) -> list[tuple[str, list[tuple[int, float]]]]:
 
 
 def _tables(audit: Audit) -> list[tuple[str, list[tuple[str, int, float]]]]:
-    """How many images have each format, kind of pixels, size and shape; with the share of the largest count."""
+    """Return tables of formats, pixel kinds, sizes and shapes: value, images, and the count relative to the largest."""
     facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
     if not facts:
         return []
@@ -145,7 +145,7 @@ def _counted(values: Iterable[str], *, ordered: bool = False) -> list[tuple[str,
 
 
 def _size_range(facts: FileFacts) -> str:
-    """The range of the shorter side, a power of two.
+    """Return the range of the shorter side, a power of two.
 
     >>> _size_range(FileFacts("PNG", "RGB", 640, 300, False, False, ""))
     '256–511'
@@ -160,7 +160,7 @@ def _shape(facts: FileFacts) -> str:
 
 
 def _listed(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
-    """The findings that have no photo to show, each with its path as the page writes it."""
+    """Return the findings that have no photo to show, each with its path as the page writes it."""
     kinds = {"unreadable", "skipped", SMALL, ABSENT}
     seen: Counter[str] = Counter()
     rows = []
@@ -181,6 +181,6 @@ def _percent(probability: float) -> str:
 
 
 def _short(name: str) -> str:
-    """The end of a long path: there the file's name is."""
+    """Return the end of a long path: there the file's name is."""
     safe = printable(name)
     return safe if len(safe) <= _LONGEST else "…" + safe[-_LONGEST + 1 :]

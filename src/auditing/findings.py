@@ -60,7 +60,7 @@ class Audit:
 
     @property
     def has_manifest(self) -> bool:
-        """Whether there are groups to keep together, and files to name."""
+        """Return whether the images have groups and file names, so that a manifest can keep groups together."""
         return bool(self.groups.members and self.images.listing.paths)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from src.common.depth_choice import DepthChoice
 from src.common.events import COMPUTING, Advanced, EventHandler
 from src.common.files import gather
 from src.config import RuntimeConfig
@@ -49,7 +50,7 @@ def frozen_features(
     plain = pretrained(spec, weights, pixels.shape[1], 0)
     network = build_network(plain, spec, classes=2, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0)
-    depth = resolve_depth(0, network.table, "inference", spec.name)
+    depth = resolve_depth(DepthChoice(layers=0), network.table, "inference", spec.name)
     frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
     blocks = []
     for first in range(0, indices.size, _BLOCK):

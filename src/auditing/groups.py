@@ -34,7 +34,7 @@ _PATTERNS = (
 
 @dataclass(frozen=True)
 class Groups:
-    """Which images belong together.
+    """The groups of images that belong together, such as copies and bursts.
 
     Attributes:
         of: int64 [images], each image's group; an image that belongs to no other is a group of its own.
@@ -99,7 +99,7 @@ def _fit(images: AuditedImages, text: str, links: Sequence[tuple[int, int]]) -> 
 
 
 def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
-    """The group that `data.group_pattern=text` puts the image in, as the class's own."""
+    """Return the group that `data.group_pattern=text` puts the image in, as the class's own."""
     sample = images.samples[index]
     below = below_class(sample.name, sample.label)
     first, _, rest = below.partition("/")
@@ -155,7 +155,7 @@ def _seconds(taken: str) -> float | None:
 
 
 def _chains(taken: Sequence[tuple[float, int]]) -> Iterator[list[int]]:
-    """Images in order of time, parted where more than :data:`BURST_SECONDS` pass."""
+    """Yield images in order of time, parted where more than :data:`BURST_SECONDS` pass."""
     chain: list[int] = []
     last = -np.inf
     for seconds, index in taken:

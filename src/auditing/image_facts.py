@@ -28,7 +28,7 @@ _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What an image file says of itself, before it is decoded.
+    """The header of an image file, read without decoding.
 
     Attributes:
         width, height: px, before its orientation is applied.
@@ -54,7 +54,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class AuditedImages:
-    """What an audit looks at. Arrays and sequences go by the sample's index in the listing.
+    """The images of an audit. Arrays and sequences are indexed as the samples of the listing.
 
     Attributes:
         splits: indices of readable images by split; `data.fraction` leaves none out.
@@ -106,7 +106,7 @@ def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: Eve
         raise ThawError(f"{listing.source}: none of {len(samples)} files is an image; {samples[0].name}: {why}")
     classes = {samples[i].label for i in readable}
     if len(classes) < 2:
-        raise ThawError(f"{listing.source}: one class only ({one_line(classes.pop(), 80)}); an audit compares classes")
+        raise ThawError(f"{listing.source}: found one class ({one_line(classes.pop(), 80)}); an audit compares classes")
     whole = config.model_copy(update={"fraction": 1.0})
     splits = split_readable(whole, [samples[i] for i in readable], np.array(readable, np.int64))
     split_of: list[Split | str] = [""] * len(samples)
@@ -137,7 +137,7 @@ def _facts(path: Path) -> FileFacts | None:
 
 
 def _skipped(config: DataConfig, listing: Listing) -> Iterator[Skipped]:
-    """The files below the root, or beside a manifest's images, that the listing leaves out."""
+    """Yield the files below the root, or beside a manifest's images, that the listing leaves out."""
     if not listing.paths:
         return
     listed, top = set(listing.paths), _top(config, listing)
@@ -151,7 +151,7 @@ def _top(config: DataConfig, listing: Listing) -> Path:
 
 
 def _beside(listed: set[Path]) -> Iterator[Path]:
-    """What is no folder in the folders of the images that are listed."""
+    """Yield the files in the folders of the listed images."""
     for folder in {path.parent for path in listed}:
         yield from (path for path in folder.iterdir() if not path.is_dir())
 

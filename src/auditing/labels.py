@@ -53,7 +53,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What the search for label errors found.
+    """The result of the search for label errors.
 
     Attributes:
         suspects: images that are predicted as another class, most doubtful first.
@@ -105,7 +105,7 @@ def _suspect(
 
 
 def _doubted(found: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, tuple[int, bool]]]:
-    """The images that are predicted as another class, each with that class and whether it is confident.
+    """Return the images that are predicted as another class, each with that class and whether it is confident.
 
     A class's threshold is the mean probability that it has for images labelled so.
     """
@@ -134,7 +134,7 @@ def _cross_fitted(
 
 
 def _choose_strength(features: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
-    """The C at which the cross-fitted log loss of the given labels stops falling."""
+    """Return the C at which the cross-fitted log loss of the given labels stops falling."""
     folds, best, least = _folds(labels, groups, 0), _STRENGTHS[0], np.inf
     for strength in _STRENGTHS:
         found = _pass(features, labels, folds, strength)[np.arange(len(labels)), labels]
@@ -156,7 +156,7 @@ def _folds(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> F
 
 
 def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds, strength: float) -> Probabilities:
-    """The probabilities that each fold's classifier gives the images that it did not see."""
+    """Return the probabilities that each fold's classifier gives the images that it did not see."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits

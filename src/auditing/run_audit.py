@@ -46,7 +46,7 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
 
 
 def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Near-equal pairs among the readable images, by their indices in the listing."""
+    """Return near-equal pairs among the readable images, by their indices in the listing."""
     readable = images.readable
     pairs = near_pairs(images.store.hashes[readable])
     return np.column_stack([readable[pairs[:, :2]], pairs[:, 2]])

@@ -1,4 +1,4 @@
-"""What an audit says in sentences: the same on the page and on the terminal."""
+"""The sentences of an audit, the same on the page and on the terminal."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -192,7 +192,7 @@ def kinds_of_pixels(mode: str) -> str:
 
 
 def _many(count: int, one: str, several: str) -> str:
-    """A count and its noun.
+    """Return a count and its noun.
 
     >>> _many(1, "image is", "images are"), _many(0, "image", "images"), _many(1200, "image", "images")
     ('1 image is', 'No images', '1,200 images')

@@ -1,4 +1,4 @@
-"""How a trial's configuration is composed: what `conf/` refers to, and the check of what comes out."""
+"""Compose and check a trial's configuration, with the resolvers that `conf/` uses."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.error_messages import explain
 from src.common.errors import ThawError, one_line
+from src.common.override import override_key
 from src.common.project import CONF, PROJECT
 from src.config import PHASE_KEYS, TrialConfig, parse
 from src.models.catalog import CATALOG
@@ -49,7 +50,7 @@ def trial_config(composed: DictConfig) -> TrialConfig:
 
 
 def is_read_by_phases(composed: DictConfig, name: str) -> bool:
-    """Whether a phase of the schedule refers to the key `name`."""
+    """Return whether a phase of the schedule refers to the key `name`."""
     return f"${{{name}}}" in str(OmegaConf.to_container(composed.schedule, resolve=False))
 
 
@@ -57,7 +58,7 @@ def idle(composed: DictConfig, overrides: Iterable[str]) -> list[str]:
     """A line for each of the `overrides` that no phase of the schedule reads, so that it changes nothing."""
     told = []
     for line in overrides:
-        name = line.partition("=")[0]
+        name = override_key(line)
         if name in PHASE_KEYS and not is_read_by_phases(composed, name):
             own = f"schedule.{list(composed.schedule)[-1]}.{PHASE_KEYS[name]}"
             told.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {own}")

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import io
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +18,11 @@ from src.cli.command_line import as_hydra_reads
 from src.cli.error_messages import explain, is_mendable
 from src.cli.signals import closed_pipe_interrupts, discard, raise_interrupted
 from src.common.errors import Interrupted
+from src.trial.origin import Origin
 
 if TYPE_CHECKING:
     from src.tracking.study import StudyContext
-    from src.trial.run import TrialResult
+    from src.trial.result import TrialResult
 
 _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
@@ -33,7 +33,7 @@ def output_dir() -> Path:
 
 
 def overrides() -> list[str]:
-    """What was typed for the running job, as Hydra's overrides."""
+    """Return the running job's overrides."""
     return list(HydraConfig.get().overrides.task)
 
 
@@ -48,26 +48,25 @@ def study_context() -> "StudyContext | None":
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         return None
-    from src.cli.overrides import label
+    from src.cli.overrides import that_change_numbers
     from src.tracking.study import StudyContext
 
-    return StudyContext.load(_sweep_folder(), label(hydra.overrides.task))
+    return StudyContext.load(_sweep_folder(), that_change_numbers(hydra.overrides.task))
 
 
-def origin() -> dict[str, str]:
-    """Where the running job's configuration came from, as tags: the command that composes it, and its group choices."""
+def origin() -> Origin:
+    """Return the origin of the running job's configuration: the words that were typed, and its group choices."""
     hydra = HydraConfig.get()
     own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
     return origin_of(hydra.runtime.choices, overrides(), own)
 
 
-def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequence[str] = ()) -> dict[str, str]:
-    """Return the tags of a configuration of the group `choices`, typed as the overrides `typed` after `options`."""
-    from src.cli.overrides import changes_numbers
+def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequence[str] = ()) -> Origin:
+    """Return the origin of a configuration of the group `choices`, typed as the overrides `typed` after `options`."""
+    from src.cli.overrides import that_change_numbers
 
     chosen = {group: str(choice) for group, choice in choices.items() if not group.startswith("hydra/")}
-    command = shlex.join(["python", "-m", "src.train", *options, *(line for line in typed if changes_numbers(line))])
-    return {"command": command} | {f"group.{group}": choice for group, choice in chosen.items()}
+    return Origin((*options, *that_change_numbers(typed)), chosen)
 
 
 def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], float]:

@@ -1,4 +1,4 @@
-"""How errors are told: in a line or two those that are the user's to mend, with their traceback those that are bugs."""
+"""Report errors: those that the user can fix in a line or two, bugs with their traceback."""
 
 import errno
 import re
@@ -23,17 +23,17 @@ _ENVIRONMENT_ERRORS = {
 
 
 def explain(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """Return the error in one line."""
     return _line(error) or one_line(f"{type(error).__name__}: {error}")
 
 
 def is_mendable(error: Exception) -> bool:
-    """Whether `error` is the user's to mend; anything else is a bug and keeps its traceback."""
+    """Return whether the user can fix `error`; any other error is a bug and keeps its traceback."""
     return _line(error) is not None
 
 
 def _line(error: Exception) -> str | None:
-    """What the user reads of an error that is theirs to mend; None of a bug."""
+    """Return the message of an error that the user can fix, None for a bug."""
     if isinstance(error, ThawError):
         return one_line(error, 2000)
     for each in (error.__cause__, error):

@@ -15,15 +15,15 @@ from typing import Any, Literal, Self
 from src.cli.error_messages import explain
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 
-Status = Literal["finished", "answered", "failed", "killed", "skipped"]
+Status = Literal["finished", "reused", "failed", "killed", "skipped"]
 _STOP = "stop"
 
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended.
+    """The result of a job.
 
     Attributes:
         number: of the job within its sweep.
@@ -93,7 +93,7 @@ def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, 
             with contextlib.suppress(OSError):
                 leave("killed", error=one_line(end) or type(end).__name__)
             raise
-        status: Status = "answered" if result.answered else "finished"
+        status: Status = "reused" if result.reused else "finished"
         run_id, baseline = result.summary["run_id"], result.baseline
         leave(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
     return result.score
@@ -105,7 +105,7 @@ def stop(folder: Path) -> None:
 
 
 def is_under_way(folder: Path, number: int) -> bool:
-    """Whether job `number` has begun and not ended; once its launcher has, its process ended without a word."""
+    """Return whether job `number` has started and not ended; its process was killed if its launcher has ended."""
     return _mark(folder, number).exists()
 
 

@@ -3,17 +3,18 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
-from src.tracking.idle_keys import override_key
-from src.trial.key import CANNOT_CHANGE_NUMBERS
+from src.common.override import override_key, override_value
+from src.config import CANNOT_CHANGE_NUMBERS
 
 _OUTERMOST_FIRST = (
     ("backbone", "weights", "data", "image_size"),
@@ -38,7 +39,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Axes:
-    """What a sweep was asked for: overrides by key, in an order in which neighbours in their product share most.
+    """A sweep's overrides by key, ordered so that successive trials share as much work as possible.
 
     Attributes:
         overrides: of the command line and, where that does not name them, of `hydra.sweeper.params`.
@@ -66,14 +67,15 @@ class Axes:
 
     @property
     def varied(self) -> dict[str, str]:
-        """What varies, over what."""
+        """Return the values of each key that varies."""
         return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
 
     @property
-    def depths(self) -> tuple[str, ...]:
-        """The depths that it varies, as the user spells them."""
+    def depths(self) -> tuple[DepthChoice, ...]:
+        """The depths that it varies, but for what is none."""
         varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
-        return tuple(value.strip("'\"") for each in varied for value in each.sweep_string_iterator())
+        found = [_depth(value) for each in varied for value in each.sweep_iterator()]
+        return tuple(depth for depth in found if depth is not None)
 
     @property
     def fixed(self) -> list[str]:
@@ -83,7 +85,7 @@ class Axes:
 
     @property
     def name(self) -> str:
-        """What a study without a name of its own is called: what it varies and what it fixes."""
+        """Return the default name of a study: the keys that it varies and fixes, with their values."""
         lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
         name = " ".join(lines) or "one trial"
         if len(name) <= _LONGEST_NAME:
@@ -98,8 +100,13 @@ def plain_key(override: Override) -> str:
 
 
 def changes_numbers(key: str) -> bool:
-    """Whether the key `key`, or an override of it, may change what a trial measures."""
+    """Return whether the key `key`, or an override of it, can change a trial's numbers."""
     return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
+
+
+def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a job's overrides that can change its numbers."""
+    return tuple(line for line in job if changes_numbers(override_key(line)))
 
 
 def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
@@ -108,9 +115,7 @@ def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
     ('unfrozen=2 seed=0', 'unfrozen=2')
     """
-    shown = [
-        line for line in job if changes_numbers(override_key(line)) and (varied is None or override_key(line) in varied)
-    ]
+    shown = [line for line in that_change_numbers(job) if varied is None or override_key(line) in varied]
     return shlex.join(shown) or "the defaults"
 
 
@@ -119,7 +124,15 @@ def _section(key: str) -> str:
 
 
 def _values(override: Override) -> str:
-    return str(override.input_line).partition("=")[2]
+    return override_value(str(override.input_line))
+
+
+def _depth(value: object) -> DepthChoice | None:
+    """Return the depth that an element of a sweep stands for; None where it is none, which is its trial's failure."""
+    try:
+        return DepthChoice.read(value.text if isinstance(value, QuotedString) else value)
+    except ValueError:
+        return None
 
 
 def _rank(override: Override) -> int:

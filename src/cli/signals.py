@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -70,7 +71,10 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if any(within.f_code is _signal_again.__code__ for within, _ in traceback.walk_stack(frame)):
+        _send_soon(number)  # Python drops what is raised there, too
+        return
     _handle(_Closing())
     raise Interrupted(number)
 
@@ -81,9 +85,14 @@ def _signal_again(lost: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(lost)
         return
     _handle(_interrupt)
-    again = threading.Timer(_SOON, os.kill, (os.getpid(), lost.exc_value.signal_number))
-    again.daemon = True
-    again.start()
+    _send_soon(lost.exc_value.signal_number)
+
+
+def _send_soon(number: int) -> None:
+    """Send this process a signal in a moment."""
+    timer = threading.Timer(_SOON, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
 
 
 class _Closing:

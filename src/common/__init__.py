@@ -1,1 +1,1 @@
-"""What every room uses and what uses no room."""
+"""Helpers that all rooms use and that use no room."""

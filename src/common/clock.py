@@ -1,14 +1,16 @@
-"""Where a trial's time goes."""
+"""Measure the parts of a trial's time."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from src.tracking.schema import TIME_TOTAL, seconds
+
 
 @dataclass
 class Clock:
-    """Where a trial's time went, seconds by part."""
+    """A trial's time, seconds by part."""
 
     parts: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -22,11 +24,11 @@ class Clock:
         finally:
             self.add(name, time.perf_counter() - began)
 
-    def add(self, name: str, seconds: float) -> None:
-        """So much more went to part `name`."""
-        self.parts[name] = self.parts.get(name, 0.0) + seconds
+    def add(self, name: str, spent: float) -> None:
+        """Add `spent` seconds to the part `name`."""
+        self.parts[name] = self.parts.get(name, 0.0) + spent
 
     def metrics(self) -> dict[str, float]:
-        """The parts and the total, by the names in MLflow."""
+        """Return the parts and the total, by the names in MLflow."""
         total = time.perf_counter() - self.started
-        return {f"time/{name}": seconds for name, seconds in {**self.parts, "total": total}.items()}
+        return {seconds(name): spent for name, spent in self.parts.items()} | {TIME_TOTAL: total}

@@ -1,4 +1,4 @@
-"""What goes wrong in a way that the user can mend, and how it is told: in a line or two."""
+"""Errors that the user can fix; their messages have a line or two."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -43,7 +43,7 @@ def printable(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint that follows an unknown `word`.
+    """Return the hint that follows an unknown `word`.
 
     >>> did_you_mean("dropuot", ["dropout", "seed"])
     "did you mean 'dropout'?"

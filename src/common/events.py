@@ -1,4 +1,4 @@
-"""What happens while a command works, as values: the code that works emits events, and a handler shows or logs them."""
+"""Events of a command's work, as values: the code that works emits them, and a handler shows or logs them."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -68,7 +68,7 @@ class FileStore:
 
     def __init__(self, folder: Path, max_gb: float, emit: EventHandler, what: str, instead: str = "") -> None:
         self.folder, self.max_bytes, self.emit, self.what, self.instead = folder, max_gb * 1e9, emit, what, instead
-        self.works = max_gb > 0 or not instead
+        self.works, self._has_told = max_gb > 0 or not instead, False
 
     def holds(self, size: float) -> bool:
         """Return whether `size` bytes are within the bound."""
@@ -102,11 +102,18 @@ class FileStore:
 
     def write(self, sizes: Mapping[str, float], fill: Callable[[Mapping[str, ArrayWriter]], None]) -> None:
         """Have `fill` write the files of `sizes` (bytes), by key; all or none. Whoever writes holds the key's lock."""
-        if not self.works or (self.instead and not self.holds(sum(sizes.values()))):
+        if not self.works or (self.instead and not self._is_within_bound(sum(sizes.values()))):
             return
         with self._giving_up(), ExitStack() as files:
             self._make_room(sizes)
             fill({key: files.enter_context(self._writer(self.path(key))) for key in sizes})
+
+    def _is_within_bound(self, size: float) -> bool:
+        if not self.holds(size) and not self._has_told:
+            self._has_told = True
+            bound = f"{self.max_bytes / 1e9:g} GB"
+            self.emit(Warned(f"{self.what} of {size / 1e9:.1f} GB are not kept, the bound is {bound}; {self.instead}"))
+        return self.holds(size)
 
     def _make_room(self, sizes: Mapping[str, float]) -> None:
         """Remove what dead processes left unfinished, and the files used least recently until `sizes` fit in."""
@@ -114,13 +121,13 @@ class FileStore:
         left = self.max_bytes - sum(sizes.values())
         for last_use, size, path in _found(self.folder.glob(".*.unfinished")):
             if path.name.startswith(tuple(f".{each.name}." for each in own)) or last_use < time.time() - _DAY:
-                path.unlink(missing_ok=True)
+                _remove(path)
             else:
                 left -= size
         for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - own), reverse=True):
             left -= size
             if left < 0:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     @contextmanager
     def _writer(self, path: Path) -> Iterator[ArrayWriter]:
@@ -170,6 +177,11 @@ def _mapped(whole: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.
     start = member.header_offset + _LOCAL_HEADER + int(lengths.sum())
     values = whole[start + header : start + member.file_size].view(dtype)
     return values.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _remove(path: Path) -> None:
+    with suppress(PermissionError):  # another user's
+        path.unlink(missing_ok=True)
 
 
 def _found(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:

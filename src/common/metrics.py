@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.errors import ThawError, did_you_mean
+from src.tracking import schema
 
 Objective = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 Monitor = Literal["val_accuracy", "val_balanced_accuracy", "val_macro_f1", "val_loss"]
@@ -58,17 +59,17 @@ class Metric:
     @property
     def best(self) -> str:
         """The name in MLflow of its validation value at the epoch that was kept."""
-        return f"best/val_{self.objective}"
+        return schema.best(schema.VAL, self.objective)
 
     @property
     def on_validation(self) -> str:
-        """What a line calls its validation value: `val` alone is accuracy's."""
+        """The name of its validation value on the terminal; `val` alone is accuracy's."""
         return "val" if self.objective == "accuracy" else f"val {self.words}"
 
     @property
     def baseline(self) -> str:
         """The name in MLflow of what always predicting the largest training class reaches on validation."""
-        return f"baseline/val_{self.objective}"
+        return schema.baseline(schema.VAL, self.objective)
 
     def is_no_better(self, numbers: Mapping[str, float]) -> bool:
         """Return whether a trial's validation value, by the names in MLflow, does not exceed its baseline's."""
@@ -137,9 +138,9 @@ def baselines(train: NDArray[np.int64], splits: Mapping[str, NDArray[np.int64]])
         splits: the same of splits that are measured, by their names; one without images has no baseline.
     """
     largest = int(train.argmax())
-    found = {"baseline/chance": 1 / train.size}
+    found = {schema.CHANCE: 1 / train.size}
     for split, true in splits.items():
         if true.sum():
             reached = scores(ClassCounts.of_one_guess(true, largest))
-            found |= {f"baseline/{split}_{name}": value for name, value in reached.items()}
+            found |= {schema.baseline(split, name): value for name, value in reached.items()}
     return found

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from src.common.errors import one_line
@@ -45,6 +46,11 @@ def shell_word(text: str) -> str:
     if one_line(text, len(text) + 1) == text:
         return shlex.quote(text)
     return f"$'{''.join(c if c.isprintable() and c not in _ESCAPED else _escaped(c) for c in text)}'"
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return `words` as a line of a shell, such as a command."""
+    return " ".join(shell_word(word) for word in words)
 
 
 _ESCAPED = " '\\"

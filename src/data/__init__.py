@@ -1,1 +1,1 @@
-"""From photos to a data set: list, decode once, split, and hand out batches."""
+"""Make a data set of images: list, decode once, split, and load batches."""

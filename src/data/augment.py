@@ -9,14 +9,14 @@ AS_THEY_ARE = AugmentConfig(flip=False, rotation=0, zoom=0, crop=0, shift=0, bri
 
 
 def view_number(config: AugmentConfig, epoch: int) -> int:
-    """Which view of every image epoch `epoch` (0, 1, …) shows: a new one each epoch, or `config.views` in turn."""
+    """Return the number of the view at epoch `epoch` (0, 1, …): a new one each epoch, or `config.views` in turn."""
     return epoch if config.views is None else epoch % config.views
 
 
 def view_parameters(
     config: AugmentConfig, side: int, seed: int, digests: NDArray[np.uint64], view: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How images of `side` px look in view `view`.
+    """Return the parameters of view `view` for images of `side` px.
 
     Args:
         config: how far views may differ from the image.

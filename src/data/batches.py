@@ -1,4 +1,4 @@
-"""Which image comes when, and how it looks then: pure functions of the trial. No state hides in an iterator."""
+"""Order and augment images: pure functions of the trial, with no state in an iterator."""
 
 from functools import lru_cache
 
@@ -15,14 +15,14 @@ from src.data.split import Indices
 
 @lru_cache(maxsize=4)
 def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A permutation of 0 … count - 1 that follows from its arguments alone."""
+    """Return a permutation of 0 … count - 1 that follows from its arguments alone."""
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(count)
 
 
 def images_shown(
     dataset: Dataset, indices: Indices, augment: AugmentConfig, seed: int, view: int
 ) -> NDArray[np.float32]:
-    """The images `indices` of `dataset` in view `view`, float32 [images, side, side, 3] in 0–255."""
+    """Return the images `indices` of `dataset` in view `view`, float32 [images, side, side, 3] in 0–255."""
     images = gather(dataset.pixels, indices).astype(np.float32)
     if augment.is_identity:
         return images

@@ -1,4 +1,4 @@
-"""Where the class folders of `data.root` are: found by the names of folders alone, before any image is read."""
+"""Find the class folders of `data.root` by the names of folders alone, before any image is read."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Folder:
-    """What a folder holds: sub-folders, files that are named like images, and links that lead nowhere."""
+    """The content of a folder: sub-folders, files that are named like images, and broken links."""
 
     path: Path
     folders: tuple[Path, ...]
@@ -93,7 +93,7 @@ def find_layout(root: Path) -> Layout:
 
 
 def _other_splits(root: Path) -> list[str]:
-    """A line where `root` is a split itself, and the others lie beside it."""
+    """Return a line where `root` is a split itself, and the others lie beside it."""
     own, parent = split_named(root.resolve().name), root.resolve().parent
     if own is None:
         return []
@@ -112,7 +112,7 @@ def _other_splits(root: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Found:
-    """What is below a folder, each sorted.
+    """The files below a folder, each kind sorted.
 
     Attributes:
         images: files that may be images; their content says whether they are.
@@ -264,7 +264,7 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
 
 
 def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
-    """The folder that holds the class folders of `split`, and lines on what plays no part there."""
+    """Return the folder that holds the class folders of `split`, and lines on what plays no part there."""
     lines: list[str] = []
     while len(folder.folders) == 1 and not folder.images:
         name, inner = folder.folders[0].name, _look(folder.folders[0])

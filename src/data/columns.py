@@ -1,4 +1,4 @@
-"""Which column of a manifest holds what: as `data.*_column` says, or by the usual names."""
+"""Assign the columns of a manifest, by `data.*_column` or by their usual names."""
 
 import re
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ class _Finder:
         self.own_form = {"path", "label"} <= set(plain)
 
     def find(self, role: _Role, given: str | None) -> int | None:
-        """The column that is called `given`, or else by a usual name; None where there is none."""
+        """Return the column that is called `given`, or else by a usual name; None where there is none."""
         if given is not None:
             return self.named(f"{role}_column", given)
         for names in _USUAL[role][:1] if self.own_form else _USUAL[role]:
@@ -125,7 +125,7 @@ class _Finder:
         return None
 
     def named(self, key: str, given: str) -> int:
-        """The column that is called `given`, in whatever case."""
+        """Return the column that is called `given`, in whatever case."""
         lower = [name.lower() for name in self.header]
         if given in self.header or given.lower() in lower:
             return self.header.index(given) if given in self.header else lower.index(given.lower())
@@ -133,7 +133,7 @@ class _Finder:
         raise ThawError(f"{self.where}: no column {given!r} (data.{key}): {hint}")
 
     def missing(self, role: _Role) -> ThawError:
-        """The error of a file that lacks a column."""
+        """Return the error of a file that lacks a column."""
         if not any(self.header):
             return ThawError(f"{self.where}: its first line must name path,label[,split][,group]; it says nothing")
         if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in self.header):
@@ -156,13 +156,13 @@ class _Finder:
 
 
 def _one_hot(candidates: Sequence[int], rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
-    """The columns that hold 0 and 1 in every row, if there are several."""
+    """Return the columns that hold 0 and 1 in every row, if there are several."""
     found = tuple(k for k in candidates if all(row[k].lower() in _TRUE | _FALSE for row in rows))
     return found if len(found) > 1 else ()
 
 
 def _guesses(config: CsvData, columns: Columns) -> list[str]:
-    """A line on what was found by names other than Thaw's own."""
+    """Return a line on what was found by names other than Thaw's own."""
     roles: dict[_Role, int | None] = {
         "path": columns.path, "label": columns.label, "split": columns.split, "group": columns.group,
     }  # fmt: skip

@@ -29,6 +29,7 @@ class Dataset:
         pixels: uint8 [images, side, side, 3], memory-mapped.
         labels: int64 [images], an index into `class_names`; -1 for an image in no split.
         digests: uint64 [images], a hash of each image's pixels: what its random views follow from.
+        groups: uint64 [images], a hash of the name of each image's group; the image's own where it has none.
         names: what people are shown for each image.
         class_names: sorted; the same numbers in every split.
         fingerprint: of the splits' pixels, labels and order: equal fingerprints, equal data.
@@ -42,6 +43,7 @@ class Dataset:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     digests: NDArray[np.uint64]
+    groups: NDArray[np.uint64]
     names: tuple[str, ...]
     class_names: tuple[str, ...]
     splits: Splits
@@ -52,12 +54,12 @@ class Dataset:
     idle: frozenset[str] = frozenset()
 
     def class_counts(self, split: Split) -> dict[str, int]:
-        """How many images of `split` each class has."""
+        """Return the number of images of each class in `split`."""
         counts = np.bincount(self.labels[self.splits[split]], minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))
 
     def describe(self) -> str:
-        """One line for people: where from, how many classes and images in each split."""
+        """Return one line for people: where from, how many classes and images in each split."""
         sizes = ", ".join(f"{self.splits[split].size} {split}" for split in SPLITS)
         return f"{one_line(self.source, 100)}: {len(self.class_names)} classes, {sizes}"
 
@@ -89,6 +91,7 @@ def load_dataset(
         store.pixels,
         labels,
         store.digests,
+        _groups(listing.samples, store.digests),
         names,
         class_names,
         splits,
@@ -98,6 +101,16 @@ def load_dataset(
         remarks,
         _idle(config, listing.samples),
     )
+
+
+def _groups(samples: Sequence[Sample], digests: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the group of each image, uint64 [images]."""
+    groups = np.array(digests, np.uint64)
+    for i, sample in enumerate(samples):
+        if sample.group is not None:
+            name = sample.group.encode("utf-8", "surrogateescape")
+            groups[i] = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+    return groups
 
 
 def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
@@ -149,7 +162,7 @@ def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
 
 
 def _each(listing: Listing, texts: Mapping[int, str]) -> str:
-    """The names of the first images of `texts`, each with its text."""
+    """Return the names of the first images of `texts`, each with its text."""
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
 
@@ -191,11 +204,11 @@ def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes of the training images, sorted; none where train is empty, which the split tells."""
+    """Return the classes of the training images, sorted; none where train is empty, which the split tells."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
-        raise ThawError(f"{source}: one class only ({one_line(names[0], 80)}); two or more are needed{where}")
+        raise ThawError(f"{source}: found one class ({one_line(names[0], 80)}); two or more are needed{where}")
     return names
 
 
@@ -232,7 +245,7 @@ def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
 
 
 def _in_split(name: str, split: str) -> str:
-    """A photo's name, and its split where the name does not say it."""
+    """Return a photo's name, and its split where the name does not say it."""
     shown = one_line(name, 100)
     return shown if shown.startswith(f"{split}/") else f"{shown} ({split})"
 

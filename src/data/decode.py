@@ -1,4 +1,4 @@
-"""From a file to a square RGB image, whatever its mode, orientation and shape."""
+"""Decode a file of any mode, orientation and shape to a square RGB image."""
 
 import errno
 import warnings

@@ -22,7 +22,7 @@ _DARK = 1 / 4
 
 @dataclass(frozen=True)
 class DeepFile:
-    """What a deep file says of its values.
+    """The range of values that a deep file declares.
 
     Attributes:
         bits: that the file gives a value, whether or not they are used.
@@ -144,19 +144,19 @@ def _tiff(image: TiffImagePlugin.TiffImageFile) -> DeepFile:
 
 
 def _one(values: Any) -> float | None:
-    """A tag's value, the first of several."""
+    """Return a tag's value, the first of several."""
     first = values[0] if isinstance(values, tuple) and values else values
     return float(first) if first is not None else None
 
 
 def _is_range(least: float, greatest: float, mode: str) -> bool:
-    """Whether a file's extremes are those of a number of bits, and no statistics of this one image."""
+    """Return whether a file's extremes are those of a bit depth rather than statistics of this one image."""
     span = greatest - least + 1
     return (mode == "F" and (least, greatest) == (0, 1)) or (span >= 256 and float(np.log2(span)).is_integer())
 
 
 def _png_significant_bits(path: Path) -> int | None:
-    """What the chunk sBIT says of the grey channel, unless it is all 16."""
+    """Return the significant bits of the grey channel in the chunk sBIT; None if there is none, or all 16 count."""
     with path.open("rb") as file:
         file.seek(8)
         while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":

@@ -63,7 +63,7 @@ class NearDuplicates:
 
 
 def perceptual_hash(image: Image) -> Hashes:
-    """The hash of one photo, uint64 [4]."""
+    """Return the hash of one photo, uint64 [4]."""
     size, smooth = (_SIDE, _SIDE), PillowImage.Resampling.BILINEAR
     grey = PillowImage.fromarray(image).convert("L").resize(size, smooth)
     slow = dctn(np.asarray(grey, np.float64))[:_WAVES, :_WAVES].ravel()
@@ -71,7 +71,7 @@ def perceptual_hash(image: Image) -> Hashes:
 
 
 def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: Path) -> NearDuplicates:
-    """The near-equal photos of `splits`, from the file `memo` where they were looked for before.
+    """Return the near-equal photos of `splits`, from the file `memo` where they were looked for before.
 
     Args:
         hashes: uint64 [images, 4].
@@ -155,7 +155,7 @@ def _differing(one: Hashes, other: Hashes) -> NDArray[np.float32]:
 
 
 def _least(bits: NDArray[np.float32], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The places of the nearest pairs among those that are `near`."""
+    """Return the places of the nearest pairs among those that are `near`."""
     found = np.flatnonzero(near)
     order = np.argsort(bits.ravel()[found], kind="stable")[:_EXAMPLES]
     return [(int(place) // bits.shape[1], int(place) % bits.shape[1]) for place in found[order]]

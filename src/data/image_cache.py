@@ -76,7 +76,7 @@ def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, thr
         if not _find(store, key):
             shutil.rmtree(store.folder / key, ignore_errors=True)  # images were a folder of files once
             _decode(store, key, listing, side, threads)
-    found = _find(store, key)
+        found = _find(store, key)  # before another process may make room
     if not found:
         raise OSError("what was written reads back otherwise")
     return found
@@ -84,7 +84,7 @@ def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, thr
 
 def _find(store: FileStore, key: str) -> ImageCache | None:
     found = store.open(key) or {}
-    if found.keys() < {"pixels", "digests", "hashes", "unreadable", "remarks"}:
+    if not found.keys() >= {"pixels", "digests", "hashes", "unreadable", "remarks"}:
         return None
     unreadable, remarks = _by_index(found["unreadable"]), _by_index(found["remarks"])
     return ImageCache(found["pixels"], found["digests"], found["hashes"], unreadable, remarks, store.folder / key)
@@ -110,7 +110,7 @@ def _decode(store: FileStore, key: str, listing: Listing, side: int, threads: in
 
 
 class _Facts:
-    """What is kept beside the pixels of images."""
+    """Arrays that are kept beside the pixels of images."""
 
     def __init__(self, count: int) -> None:
         self.digests, self.hashes = np.zeros(count, np.uint64), np.zeros((count, 4), np.uint64)
@@ -138,7 +138,7 @@ _Decoded = tuple[Image | UnreadableImageError, list[str]]
 
 
 def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
-    """All images in order, each with what the decoder said of it, a bounded number of them ahead of the reader."""
+    """Yield all images in order, each with its decoder's warnings; decode a bounded number ahead of the reader."""
 
     def read(index: int) -> _Decoded:
         try:

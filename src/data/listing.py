@@ -1,4 +1,4 @@
-"""What there is to look at: samples by name, label, split and group, before anything is decoded."""
+"""The samples by name, label, split and group, before anything is decoded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Listing:
 
 
 def file_stamps(paths: Sequence[Path]) -> list[str]:
-    """Each file's place, size (bytes) and times of change (ns).
+    """Return each file's place, size (bytes) and times of change (ns).
 
     The second is the system's own, which no program sets: files are unpacked and restored with the first one of old.
 

@@ -56,7 +56,7 @@ def _labelled(sample: Sample, label: str) -> Sample:
 
 
 def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
-    """The header, and the rows that are not blank."""
+    """Return the header, and the rows that are not blank."""
     lines = list(io.StringIO(_text(manifest), newline=""))
     stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own word
     if stated:
@@ -79,7 +79,7 @@ def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
 
 
 def _text(manifest: Path) -> str:
-    """The file's text, in UTF-8 or in what its byte-order mark says."""
+    """Return the file's text, in UTF-8 or in what its byte-order mark says."""
     try:
         if not manifest.is_file():  # a pipe would be waited for
             hint = f"; for a folder of images give data=folder {setting('data.root', manifest)}" * manifest.is_dir()
@@ -113,7 +113,7 @@ def _fitted(manifest: Path, header: Sequence[str], row: _Row) -> _Row:
 
 
 def _paths(config: CsvData, columns: Columns, rows: Sequence[_Row]) -> list[Path]:
-    """The file of each row.
+    """Return the file of each row.
 
     Raises:
         ThawError: files are not there; the first is named, and how many there are.
@@ -148,7 +148,7 @@ def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
 
 
 def _spellings(folder: Path, name: str) -> Iterator[Path]:
-    """Where a file may be that is written `name`: another system has other separators and other forms of Unicode."""
+    """Yield the paths that `name` can mean: systems differ in separators and in forms of Unicode."""
     for each in dict.fromkeys((name, name.replace("\\", "/"))):
         yield from (folder / unicodedata.normalize(form, each) for form in ("NFC", "NFD"))
         yield folder / each

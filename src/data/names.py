@@ -1,4 +1,4 @@
-"""What splits and classes are called: one rule for the names of splits, one for names that mean the same class."""
+"""Match names: one rule for the names of splits, one for names that mean the same class."""
 
 import re
 import unicodedata

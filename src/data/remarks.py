@@ -1,4 +1,4 @@
-"""What decoders say of a file that they read all the same: kept for its name, rather than printed without."""
+"""Collect the warnings of decoders with the name of the file, instead of printing them without it."""
 
 import logging
 import threading

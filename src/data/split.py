@@ -1,4 +1,4 @@
-"""Which images train, validate and test: stratified, by seed, and never parting a group."""
+"""Split images into train, val and test: stratified, by seed, with groups kept together."""
 
 import warnings
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ class Splits:
         return {"train": self.train, "val": self.val, "test": self.test}[split]
 
     def without(self, indices: Collection[int]) -> Self:
-        """The splits but for `indices`.
+        """Return the splits but for `indices`.
 
         Raises:
             ThawError: nothing is left to train or to validate on.
@@ -67,7 +67,7 @@ def split_samples(samples: Sequence[Sample], *, validation: float, test: float, 
 
 
 def _take(samples: Sequence[Sample], pool: Indices, rate: float, seed: int, split: str) -> tuple[Indices, Indices]:
-    """A stratified part of `pool`, and the rest."""
+    """Return a stratified part of `pool`, and the rest."""
     if rate == 0 and split == "test":
         return pool[:0], pool
     if rate == 0:
@@ -102,7 +102,7 @@ def _take_images(samples: Sequence[Sample], pool: Indices, rate: float, seed: in
 
 
 def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
-    """As near to `rate` as whole groups allow: the nearest n of up to ten folds."""
+    """Return a part as near to `rate` as whole groups allow (the nearest n of up to ten folds), and the rest."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [samples[i].label for i in pool]
@@ -127,7 +127,7 @@ def _check_groups(samples: Sequence[Sample], parts: dict[Split, Indices]) -> Non
 
 
 def _thin(samples: Sequence[Sample], train: Indices, fraction: float, seed: int) -> Indices:
-    """The first `fraction` of every class in an order fixed by `seed`, one image at least: smaller sets nest."""
+    """Return the first `fraction` of every class in an order fixed by `seed`, one image at least: smaller sets nest."""
     if fraction == 1:
         return train
     order = np.random.default_rng(seed).permutation(np.sort(train))

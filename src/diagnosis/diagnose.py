@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from src.diagnosis.remedies import fared, pull_apart
+from src.diagnosis.remedies import Settings, as_typed, fared, pull_apart
 from src.diagnosis.rules import RULES, Rule
 from src.diagnosis.symptoms import Numbers
 from src.verdict.trials import TrialRecord, once
@@ -18,7 +18,7 @@ class Finding:
         name: the rule's.
         text: what was found, with the numbers of the worst trial.
         figure: which figure shows it.
-        override: what to train to see whether the remedy helps; empty where training is no remedy, or was tried.
+        remedy: what to train to see whether it helps; empty where training is no remedy, or was tried.
         source: where the rule comes from.
         size: what was held against the rule's limit, of the worst trial.
         run_ids: the trials that it fired for, worst first.
@@ -28,11 +28,16 @@ class Finding:
     name: str
     text: str
     figure: str
-    override: str
+    remedy: Settings
     source: str
     size: float
     run_ids: tuple[str, ...]
     note: str = ""
+
+    @property
+    def override(self) -> str:
+        """The remedy as it is typed in a shell."""
+        return as_typed(self.remedy)
 
 
 def diagnose(
@@ -64,7 +69,7 @@ def _apply(rule: Rule, records: Sequence[TrialRecord], recommended: str | None) 
         name=rule.name,
         text=rule.text.format_map(numbers) + _extent(worst, run_ids, len(records), recommended),
         figure=rule.figure,
-        override=rule.remedy.format_map(numbers),
+        remedy=numbers["remedy"] if rule.remedy is None else rule.remedy,
         source=rule.source,
         size=_size(numbers),
         run_ids=run_ids,
@@ -84,14 +89,14 @@ def _extent(worst: TrialRecord, fired: Sequence[str], trials: int, recommended: 
 
 
 def _held_against_study(finding: Finding, worst: TrialRecord, records: Sequence[TrialRecord]) -> Finding:
-    note = fared(worst, finding.override, records)
-    return replace(finding, override="", note=note) if note else finding
+    note = fared(worst, finding.remedy, records)
+    return replace(finding, remedy={}, note=note) if note else finding
 
 
 def _held_against(finding: Finding, others: Sequence[Finding], trials: Mapping[str, TrialRecord]) -> Finding:
     """The finding, with a word on another one whose remedy pulls the same setting the other way."""
-    own = trials[finding.run_ids[0]], finding.override
-    against = [other for other in others if pull_apart(own, (trials[other.run_ids[0]], other.override))]
+    own = trials[finding.run_ids[0]], finding.remedy
+    against = [other for other in others if pull_apart(own, (trials[other.run_ids[0]], other.remedy))]
     if not against:
         return finding
     told = " and ".join(f"“{other.name}” asks for {other.override}" for other in against)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from src.tracking.schema import PHASE
 from src.verdict.trials import TrialRecord
 
 Phase: TypeAlias = Sequence[Mapping[str, float]]
@@ -20,5 +21,5 @@ def phases(trial: TrialRecord) -> dict[int, Phase]:
 
 def phase_number(epoch: Mapping[str, float]) -> int:
     """Of the phase that an epoch is of; 0 where it does not say."""
-    number = epoch.get("phase", 0.0)
+    number = epoch.get(PHASE, 0.0)
     return int(number) if math.isfinite(number) else 0

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from src.diagnosis import symptoms as signs
+from src.diagnosis.remedies import Settings
 from src.diagnosis.symptoms import Numbers
 from src.verdict.trials import TrialRecord
 
@@ -26,7 +27,7 @@ class Rule:
         limit: the rule fires where size ≥ limit.
         text: a template of what is said.
         figure: which of the report's figures shows it.
-        remedy: a template of the override that tests the remedy.
+        remedy: the settings that test the remedy; None where they are the numbers' own "remedy".
         source: where it is from.
     """
 
@@ -35,7 +36,7 @@ class Rule:
     limit: float
     text: str
     figure: str
-    remedy: str
+    remedy: Settings | None
     source: str
 
     @property
@@ -48,14 +49,14 @@ RULES = (
     Rule(
         "overfitting", signs.overfitting, 0.15,
         "{train} on the training photos and {val} on validation, both in inference mode, {gap} apart.",
-        "signs", "{remedy}",
+        "signs", None,
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
     Rule(
         "underfitting", signs.underfitting, 0.2,
         "Of the training photos themselves no more than {fitted} were read right at any epoch, so that no other photo "
         "can be expected to fare better.",
-        "signs", "{remedy}",
+        "signs", None,
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
     Rule(
@@ -63,53 +64,53 @@ RULES = (
         "From the last phase's epoch {kept}, which was kept, to epoch {count} fit went from {fit} to {later_fit} and "
         "validation from {val} to {later_val}: the network can fit, and what it learns is of no use to other photos."
         "{cause}",
-        "signs", "{remedy}",
+        "signs", None,
         "Goodfellow, Bengio and Courville 2016, Deep Learning, sec. 5.2",
     ),
     Rule(
         "BatchNorm mismatch", signs.batchnorm_mismatch, 0.05,
         "The same training photos are read {fit} in training mode and {train} in inference, {gap} "
         "apart. BatchNorm trains with its batches' statistics, and its moving ones lag behind.",
-        "signs", "batchnorm=inference",
+        "signs", {"batchnorm": "inference"},
         "Ioffe 2017, arXiv:1702.03275; Keras' guide to transfer learning",
     ),
     Rule(
         "rate too high: diverges", signs.divergence, 1.5,
         "In phase {phase} fit/loss {course}{at}.",
-        "signs", "{remedy}",
+        "signs", None,
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1: a third of a rate that diverges",
     ),
     Rule(
         "rate too high: oscillates", signs.oscillation, 0.4,
         "In phase {phase} fit/loss rose at {rises} of {steps} steps from one epoch to the next{at}.",
-        "signs", "{remedy}",
+        "signs", None,
         "Bengio 2012, arXiv:1206.5533, sec. 3.1.1",
     ),
     Rule(
         "rate too low", signs.slowness, 0.7,
         "Over the {epochs} epochs of the last phase fit/loss fell at every one, but from {first} to "
         "{last} only, with {train} on the training photos{at}.",
-        "signs", "{remedy}",
+        "signs", None,
         "Smith 2017, arXiv:1506.01186, sec. 3.3",
     ),
     Rule(
         "fine-tuning undoes", signs.fine_tuning_hurts, 0.02,
         "The last phase undoes what came before: {score} was {before} at the best before it and {after} at the best "
         "in it, {fall} less{at}.",
-        "signs", "{remedy}",
+        "signs", None,
         "Kumar et al. 2022, arXiv:2202.10054: fine-tuning can distort pre-trained features",
     ),
     Rule(
         "ended too soon", signs.ended_too_soon, 0.01,
         "The last of the last phase's {count} epochs was the best, and {score} rose by {gain} in the phase's second "
         "half, while it {swings} from one epoch to the next.",
-        "signs", "{epochs}",
+        "signs", None,
         "Prechelt 1998, Early Stopping, But When?",
     ),
     Rule(
         "class imbalance", signs.imbalance, 3.0,
         "{most} has {many} training photos and {least} {fewest}, {ratio} to 1.{metric}",
-        "classes", "class_weights=balanced",
+        "classes", {"class_weights": "balanced"},
         "Buda, Maki and Mazurowski 2018, arXiv:1710.05381",
     ),
     Rule(
@@ -118,7 +119,7 @@ RULES = (
         "every photo that has its like in a later split: of train what is like one of validation or test, of "
         "validation what is like one of test. Better still, name bursts with data.group_pattern or in a manifest's "
         "group column: groups never part.",
-        "near_duplicates", "data.near_duplicates=drop",
+        "near_duplicates", {"data.near_duplicates": "drop"},
         "Barz and Denzler 2020, arXiv:1902.00423",
     ),
 )  # fmt: skip

@@ -7,13 +7,20 @@ remedy; None where the sign does not apply, or numbers are missing.
 import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from src.common.metrics import Metric
 from src.diagnosis.phases import Phase, phase_number, phases
+from src.diagnosis.remedies import Settings
+from src.tracking import schema
 from src.verdict.trials import TrialRecord
 from src.verdict.wording import percent, points, said, said_apart
 
-Numbers = Mapping[str, float | str]
+Numbers = Mapping[str, Any]
+
+_BEST_FIT, _BEST_TRAIN, _BEST_VAL = (schema.best(split) for split in (schema.FIT, schema.TRAIN, schema.VAL))
+_FIT, _VAL = schema.of_split(schema.FIT), schema.of_split(schema.VAL)
+_FIT_LOSS = schema.of_split(schema.FIT, "loss")
 
 _LEAST_EPOCHS = 4
 _RISE = 0.02
@@ -29,7 +36,7 @@ _EXAMPLES = 3
 
 def overfitting(trial: TrialRecord) -> Numbers | None:
     """Train − val in inference mode."""
-    gap, train, val = _metrics(trial, "gap/generalization", "best/train_accuracy", "best/val_accuracy")
+    gap, train, val = _metrics(trial, schema.GAP_GENERALIZATION, _BEST_TRAIN, _BEST_VAL)
     if gap is None or train is None or val is None:
         return None
     return {
@@ -39,11 +46,11 @@ def overfitting(trial: TrialRecord) -> Numbers | None:
 
 def diverging_curves(trial: TrialRecord) -> Numbers | None:
     """How far fit − val widened from the kept epoch to the last, where validation did not rise."""
-    best, last = trial.metric("best/epoch"), _last(trial)
+    best, last = trial.metric(schema.BEST_EPOCH), _last(trial)
     kept = next((place for place, epoch in enumerate(last) if epoch.get("epoch") == best), None)
     if kept is None:
         return None
-    fit, val = ([last[place].get(name, math.nan) for place in (kept, -1)] for name in ("fit/accuracy", "val/accuracy"))
+    fit, val = ([last[place].get(name, math.nan) for place in (kept, -1)] for name in (_FIT, _VAL))
     widened = fit[1] - val[1] - (fit[0] - val[0])
     if not math.isfinite(widened) or val[1] > val[0]:
         return None
@@ -51,22 +58,22 @@ def diverging_curves(trial: TrialRecord) -> Numbers | None:
     return {
         "size": widened, "kept": kept + 1, "count": len(last), "fit": percent(fit[0]), "val": percent(val[0]),
         "later_fit": percent(fit[1]), "later_val": percent(val[1]), "cause": _MODE_OR_MORE if is_trained else "",
-        "remedy": "batchnorm=inference" if is_trained else _more_regular(trial),
+        "remedy": {"batchnorm": "inference"} if is_trained else _more_regular(trial),
     }  # fmt: skip
 
 
 def underfitting(trial: TrialRecord) -> Numbers | None:
     """The part of the training photos themselves that is misread at the epoch that fits them best, in either mode."""
-    train, fit = _metrics(trial, "best/train_accuracy", "best/fit_accuracy")
+    train, fit = _metrics(trial, _BEST_TRAIN, _BEST_FIT)
     if train is None:
         return None
-    fitted = max([train, fit or 0.0, *_series(trial.history, "fit/accuracy")])
+    fitted = max([train, fit or 0.0, *_series(trial.history, _FIT)])
     return {"size": 1 - fitted, "fitted": percent(fitted), "remedy": _more_capable(trial)}
 
 
 def batchnorm_mismatch(trial: TrialRecord) -> Numbers | None:
     """Fit − train where BatchNorm uses its batches' statistics in training."""
-    gap, fit, train = _metrics(trial, "gap/mode", "best/fit_accuracy", "best/train_accuracy")
+    gap, fit, train = _metrics(trial, schema.GAP_MODE, _BEST_FIT, _BEST_TRAIN)
     if gap is None or fit is None or train is None or trial.factor("batchnorm") != "train":
         return None
     return {"size": gap, "gap": points(gap), "fit": percent(fit), "train": percent(train)}
@@ -84,9 +91,9 @@ def oscillation(trial: TrialRecord) -> Numbers | None:
 
 def slowness(trial: TrialRecord) -> Numbers | None:
     """The part of fit/loss that the last phase left, where it fell at every epoch and the network is not done."""
-    (train,) = _metrics(trial, "best/train_accuracy")
+    (train,) = _metrics(trial, _BEST_TRAIN)
     last = _last(trial)
-    losses = _series(last, "fit/loss")
+    losses = _series(last, _FIT_LOSS)
     if train is None or train >= _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
         return None
     if not all(after < before for before, after in pairwise(losses)):
@@ -102,7 +109,7 @@ def fine_tuning_hurts(trial: TrialRecord) -> Numbers | None:
     if trial.status != "FINISHED":
         return None
     *earlier, last = phases(trial).values() or [()]
-    metric, score = trial.judged, f"val/{trial.objective}"
+    metric, score = trial.judged, schema.of_split(schema.VAL, trial.objective)
     before = [value for phase in earlier for value in _series(phase, score)]
     after = _series(last, score)
     if not before or not after:
@@ -116,8 +123,8 @@ def fine_tuning_hurts(trial: TrialRecord) -> Numbers | None:
 
 def ended_too_soon(trial: TrialRecord) -> Numbers | None:
     """How much the best of the last phase, its last epoch, gained in the second half, less its swings and a photo."""
-    last, best = _last(trial), trial.metric("best/epoch")
-    values, metric = _series(last, f"val/{trial.objective}"), trial.judged
+    last, best = _last(trial), trial.metric(schema.BEST_EPOCH)
+    values, metric = _series(last, schema.of_split(schema.VAL, trial.objective)), trial.judged
     if trial.status != "FINISHED" or len(values) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
         return None
     half = len(values) // 2
@@ -128,7 +135,7 @@ def ended_too_soon(trial: TrialRecord) -> Numbers | None:
         "gain": said_apart(gain, metric),
         "swings": f"fell by no more than {said_apart(swing, metric)}" if swing else "never fell",
         "score": _validation(metric),
-        "epochs": f"{_epochs_key(trial)}={2 * len(last)}",
+        "remedy": {_epochs_key(trial): 2 * len(last)},
     }  # fmt: skip
 
 
@@ -158,8 +165,8 @@ def leakage(trial: TrialRecord) -> Numbers | None:
 
 
 def _divergence(phase: Phase) -> Numbers | None:
-    losses = [epoch["fit/loss"] for epoch in phase if "fit/loss" in epoch]
-    finite = _series(phase, "fit/loss")
+    losses = [epoch[_FIT_LOSS] for epoch in phase if _FIT_LOSS in epoch]
+    finite = _series(phase, _FIT_LOSS)
     if not losses:
         return None
     diverged = len(finite) < len(losses)
@@ -170,7 +177,7 @@ def _divergence(phase: Phase) -> Numbers | None:
 
 
 def _oscillation(phase: Phase) -> Numbers | None:
-    losses = _series(phase, "fit/loss")
+    losses = _series(phase, _FIT_LOSS)
     steps = len(losses) - 1
     if steps < _LEAST_EPOCHS:
         return None
@@ -182,23 +189,23 @@ def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
     return max((numbers for numbers in found if numbers), key=lambda numbers: float(numbers["size"]), default=None)
 
 
-def _more_regular(trial: TrialRecord) -> str:
-    """The next step against overfitting that was not taken yet; none where all were."""
+def _more_regular(trial: TrialRecord) -> Settings:
+    """The next step against overfitting that was not taken yet; empty where all were."""
     dropout = trial.factor("dropout")
     if trial.factor("augment") != "strong":
-        return "augment=strong" if trial.factor("augment") == "light" else "augment=light"
+        return {"augment": "strong" if trial.factor("augment") == "light" else "light"}
     if isinstance(dropout, str) or dropout < 0.5:
-        return "dropout=0.5"
-    return "unfrozen=0" if trial.depth and trial.reads_depth else ""
+        return {"dropout": 0.5}
+    return {"unfrozen": 0} if trial.depth and trial.reads_depth else {}
 
 
-def _more_capable(trial: TrialRecord) -> str:
+def _more_capable(trial: TrialRecord) -> Settings:
     """The next step against underfitting: all layers, under a schedule that unfreezes any, then more time."""
     if not trial.reads_depth or trial.factor("schedule") == "head_only":
-        return "schedule=two_phase unfrozen=all"
+        return {"schedule": "two_phase", "unfrozen": "all"}
     if not trial.whole:
-        return "unfrozen=all"
-    return f"{_epochs_key(trial)}={2 * len(_last(trial)) or 20}"
+        return {"unfrozen": "all"}
+    return {_epochs_key(trial): 2 * len(_last(trial)) or 20}
 
 
 def _series(phase: Phase, name: str) -> list[float]:
@@ -211,14 +218,14 @@ def _last(trial: TrialRecord) -> Phase:
     return next(reversed(phases(trial).values()), ())
 
 
-def _rate(phase: Phase, factor: float) -> dict[str, float | str]:
-    """The phase's number, its first rate, and the override that multiplies the rate by `factor`; where it is known."""
+def _rate(phase: Phase, factor: float) -> dict[str, Any]:
+    """The phase's number, its first rate, and the setting that multiplies the rate by `factor`; where it is known."""
     number = phase_number(phase[0])
-    rate = next(iter(_series(phase, "learning_rate")), None)
+    rate = next(iter(_series(phase, schema.LEARNING_RATE)), None)
     if rate is None:
-        return {"phase": number + 1, "at": "", "remedy": ""}
+        return {"phase": number + 1, "at": "", "remedy": {}}
     key = "fine_tune_learning_rate" if number else "learning_rate"
-    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": f"{key}={rate * factor:.2g}"}
+    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": {key: float(f"{rate * factor:.2g}")}}
 
 
 def _epochs_key(trial: TrialRecord) -> str:

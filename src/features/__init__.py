@@ -1,1 +1,1 @@
-"""What frozen layers give, computed once for each image and view, and kept on disk."""
+"""Features of frozen layers, computed once for each image and view, and kept on disk."""

@@ -1,4 +1,4 @@
-"""Where a schedule's phases are cut: the constant part before, and the place in it whose rows are worth keeping.
+"""Plan the cuts of a schedule's phases: the constant part before each, and the cut whose features are kept.
 
 What trains lies behind a phase's natural cut, which takes in all that is constant. Its rows are kept there, or at a
 narrower place before it, from which the rest is repeated; one such place may serve several phases, and several depths
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.config import TrialConfig
 from src.models.cut import Cut, Graph, Kind, cuts
@@ -20,15 +21,15 @@ from src.models.layers import LayerInfo
 
 @dataclass(frozen=True)
 class SharedFeatures:
-    """What else a study trains on the same frozen layers: its depths as the user spells them, and its trials."""
+    """The rest of a study on the same frozen layers: its depths as the user spells them, and its trials."""
 
-    depths: tuple[str, ...] = ()
+    depths: tuple[DepthChoice, ...] = ()
     trials: int = 1
 
 
 @dataclass(frozen=True)
 class PhaseCachePlan:
-    """Where one phase is cut.
+    """The cuts of one phase.
 
     Attributes:
         natural: what lies before it is constant, what lies behind it trains.
@@ -43,7 +44,7 @@ class PhaseCachePlan:
 
 @dataclass(frozen=True)
 class CachePlan:
-    """Where a trial's phases are cut, in the schedule's order, and every place that its study keeps rows at."""
+    """The cuts of a trial's phases, in the schedule's order, and all cuts at which its study keeps features."""
 
     phases: tuple[PhaseCachePlan, ...]
     kept: tuple[Cut, ...]
@@ -97,7 +98,7 @@ def reasons_not_to_cache(trial: TrialConfig, depths: Mapping[str, Depth]) -> lis
 
 
 def _deepest_so_far(depths: Sequence[Depth]) -> list[Depth]:
-    """What an earlier phase has trained is no constant of a later one, even where that leaves it alone."""
+    """Return the deepest depth up to each phase: layers that an earlier phase trained are not constant later."""
     reached: list[Depth] = []
     for depth in depths:
         reached.append(max([depth, *reached[-1:]], key=lambda each: each.canonical))
@@ -109,17 +110,16 @@ def _every_view_is_new(trial: TrialConfig) -> bool:
 
 
 def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
-    """How often each view of an image is wanted."""
+    """Return how often each view of an image is used."""
     views = 1 if trial.augment.is_identity else trial.augment.views or epochs
     return max(1, epochs * trials // views)
 
 
 def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
-    """Those that the backbone has: another trial's bad depth is that trial's failure."""
+    """Return the study's depths that the backbone has: another trial's bad depth is that trial's failure."""
     found = []
-    for text in shared_features.depths:
+    for asked in shared_features.depths:
         try:
-            asked = int(text) if text.isdecimal() else text
             found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
         except ThawError:
             continue

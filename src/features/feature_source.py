@@ -37,12 +37,12 @@ class FrozenSegments(Protocol):
     """Returns the compiled frozen segment between places of the trial's network."""
 
     def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
-        """From `start` (None: images) to each of `ends`."""
+        """Return the frozen segment from `start` (None: images) to each of `ends`."""
 
 
 @dataclass(frozen=True)
 class CacheContext:
-    """Where rows are kept, and under what key.
+    """The feature cache of a trial, and its key.
 
     Attributes:
         key: names the frozen layers and their weights.
@@ -105,7 +105,7 @@ class FeatureSource:
         return images.reshape(len(positions), -1)
 
     def _kept(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Rows | None]:
-        """What is kept of `split` in `view`, by cut; computed where it is not there yet, and constant still."""
+        """Return the kept features of `split` in `view` by cut; compute those that lack and are still constant."""
         if (split, view) not in self._opened:
             self._opened[split, view] = self._open_or_fill(phase_cache_plan, split, view)
         return self._opened[split, view]
@@ -123,7 +123,7 @@ class FeatureSource:
             return self._open(split, view)
 
     def _missing(self, phase_cache_plan: PhaseCachePlan, found: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
-        """Where rows lack that the network as it stands can give: behind what has trained they would be wrong."""
+        """Return the cuts that lack features and precede all trained layers: behind those, features would be wrong."""
         return tuple(
             cut for cut in self.cache_plan.kept if found[cut.name] is None and cut.name in phase_cache_plan.constant
         )

@@ -21,7 +21,7 @@ BATCH = 24
 
 
 class FrozenSegment:
-    """From images or from the rows of one cut to those of others; compiled once.
+    """The frozen part from images, or from the features of one cut, to those of others; compiled once.
 
     Args:
         model: the network; what lies between `start` and `ends` must not train.
@@ -52,7 +52,7 @@ class FrozenSegment:
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """What crosses a cut as rows [images, values]."""
+    """Return the tensors of a cut as one array [images, values]."""
     flat = [tf.reshape(tensor, (tf.shape(tensor)[0], int(np.prod(tensor.shape[1:])))) for tensor in tensors]
     return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 

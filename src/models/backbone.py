@@ -52,7 +52,7 @@ def pretrained(spec: BackboneSpec, weights: WeightSet, side: int, seed: int, /) 
 
 
 def preprocess(images: Any, preprocessing: Preprocessing) -> Any:
-    """What the weights expect of raw 0–255 RGB, as in `keras.applications.*.preprocess_input`; part of the model."""
+    """Convert raw 0–255 RGB to the weights' input, as `keras.applications.*.preprocess_input`, within the model."""
     name = _PREPROCESSING_PREFIX
     match preprocessing:
         case "inside":

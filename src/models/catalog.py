@@ -13,7 +13,7 @@ Preprocessing = Literal["inside", "minus_one_to_one", "caffe", "torch", "zero_to
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What must be known of a backbone before it is built.
+    """The facts about a backbone that are needed before it is built.
 
     Attributes:
         class_name: the function in `keras.applications`, or of :mod:`src.models.lenet`.

@@ -1,4 +1,4 @@
-"""Where a network can be cut in two: before the cut a constant function of the image, after it all that trains.
+"""Find the cuts of a network: before one, a constant function of the image; after it, all layers that train.
 
 What the constant part gives at a cut can be computed once for each view of an image, and the rest trained on that. The
 network's graph is plain data here, and cuts follow from it; only :func:`segment` needs TensorFlow.
@@ -80,7 +80,7 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """What crosses, by name. Cuts of one network with equal names are equal."""
+        """The names of the tensors that cross. Cuts of one network with equal names are equal."""
         return " ".join(f"{tensor.operation}:{tensor.output}" for tensor in self.tensors)
 
     @property

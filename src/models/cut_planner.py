@@ -1,4 +1,4 @@
-"""Which cuts to store activations at: bytes read against work repeated, and one store for several depths."""
+"""Choose the cuts to store activations at: bytes read against work repeated, one store for several depths."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from src.models.cut import Cut, Kind
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What work and bytes take; the defaults were measured on two cores (AMD EPYC, TensorFlow 2.21, batches of 32).
+    """The time of work and bytes; the defaults were measured on two cores (AMD EPYC, TensorFlow 2.21, batches of 32).
 
     Attributes:
         macs: multiply-accumulates a second, forward: VGG16 reaches 113 · 10⁹.
@@ -47,7 +47,7 @@ class Use:
 
 
 def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "float32") -> list[Cut | None]:
-    """For each of `uses`, on one network, the cut to store activations at; None where nothing is worth storing.
+    """Return the cut to store activations at for each of `uses` on one network; None if storing does not pay.
 
     The least seconds an image. All stored cuts are filled in one pass: the image read, the work before the last of them
     done, the bytes of each written. Each use then reads the bytes of its cut and repeats the work from there to its

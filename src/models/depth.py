@@ -1,15 +1,15 @@
-"""How deep to thaw: what a depth comes to in layers, blocks and variables, and its canonical form.
+"""Resolve depths: a depth's layers, blocks and variables, and its canonical form.
 
 `unfrozen=N` means the last N layers as Keras lists them; `all`, a block's name (from that block to the end) and
 `N blocks` (the last N blocks and whatever follows them) mean what they say. Two depths that train the same variables
 are the same depth: the canonical form is the least number of layers that trains them.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, did_you_mean
 from src.models.layers import LayerInfo
 
@@ -29,7 +29,7 @@ class Depth:
         blocks: the blocks that train, from the first one on; "stem" and "top" stand for what is in no block.
     """
 
-    asked: int | str
+    asked: DepthChoice
     unfrozen: int
     canonical: int
     variables: tuple[str, ...]
@@ -42,7 +42,7 @@ class Depth:
 
         Words that train nothing of the backbone are called by that number too, 0.
         """
-        return self.asked if isinstance(self.asked, str) and self.canonical else str(self.canonical)
+        return str(self.asked) if self.asked.layers is None and self.canonical else str(self.canonical)
 
     def describe(self, layers: int) -> str:
         """One line for people."""
@@ -56,8 +56,8 @@ class Depth:
         )
 
 
-def resolve_depth(asked: int | str, layers: Sequence[LayerInfo], batchnorm: BatchNormPolicy, backbone: str) -> Depth:
-    """What `asked` comes to on a backbone with `layers`.
+def resolve_depth(asked: DepthChoice, layers: Sequence[LayerInfo], batchnorm: BatchNormPolicy, backbone: str) -> Depth:
+    """Return the depth `asked` on a backbone with `layers`.
 
     Raises:
         ThawError: more layers or blocks than there are, or no such block.
@@ -80,19 +80,17 @@ def _trains(layer: LayerInfo, batchnorm: BatchNormPolicy) -> bool:
     return not (layer.is_batchnorm and batchnorm == "frozen")
 
 
-def _count(asked: int | str, layers: Sequence[LayerInfo], backbone: str) -> int:
+def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> int:
     """The number of layers from the end that `asked` names."""
-    if isinstance(asked, int):
-        if asked > len(layers):
+    if asked.layers is not None:
+        if asked.layers > len(layers):
             raise ThawError(f"unfrozen={asked}: {backbone} has {len(layers)} layers")
-        return asked
-    word = asked.strip()
-    if word == "all":
+        return asked.layers
+    if asked.is_all:
         return len(layers)
     blocks = [layer.block for layer in layers]
-    number = re.fullmatch(r"(\d+)\s+blocks?", word)
-    name = _last_blocks(int(number[1]), blocks, backbone) if number else word
-    if not name or name not in blocks:
+    name = asked.block or _last_blocks(asked.blocks or 0, blocks, backbone)
+    if name not in blocks:
         known = [block for block in dict.fromkeys(blocks) if block]
         hint = did_you_mean(name, known) if known else "its layers name no blocks; give a number of layers or `all`"
         raise ThawError(f"unfrozen={asked}: {backbone} has no block {name!r}: {hint}")

@@ -23,7 +23,7 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How the layers of a family form blocks, one after the other in Keras' list.
+    """The rule by which a family's layers form blocks, one after the other in Keras' list.
 
     Attributes:
         named: the block whose name a layer bears; "" for a layer that bears none.

@@ -42,7 +42,7 @@ def set_threads(config: RuntimeConfig) -> None:
 
 @functools.cache
 def device_key() -> str:
-    """What may change a number's last digits: the devices, and the processor's model and instruction sets."""
+    """Return all that can change a number's last digits: the devices, the processor's model and instruction sets."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text("utf-8", "replace").splitlines() if about.exists() else [platform.processor()]
     told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
@@ -51,7 +51,7 @@ def device_key() -> str:
 
 
 def device_name() -> str:
-    """What the trial runs on, for people."""
+    """Return the name of the device for people."""
     if not GPUS:
         return f"CPU ({os.cpu_count()} cores)"
     return ", ".join(str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)) for gpu in GPUS)

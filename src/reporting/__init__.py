@@ -1,1 +1,1 @@
-"""What people are shown: the terminal's lines and tables, and a trial's figures."""
+"""Show results: the terminal's lines and tables, figures, and a study's page."""

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 
 def fetch(client: mlflow.MlflowClient, run_id: str, artifact: str) -> bytes | None:
-    """The content of the file `artifact` of a run, or None where it is not there.
+    """Return the content of the file `artifact` of a run, or None where it is not there.
 
     Artifact places are stored absolute: those of runs made elsewhere, or before a folder was moved, may be gone.
     """

@@ -33,7 +33,7 @@ def write_classes(rows: Sequence[Mapping[str, float | str]], folder: Path) -> No
 
 
 def read_classes(table: bytes) -> list[ClassRow]:
-    """The rows of a trial's per_class.csv.
+    """Return the rows of a trial's per_class.csv.
 
     Raises:
         ValueError: it is no such table, or of no class.

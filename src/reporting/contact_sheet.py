@@ -42,5 +42,5 @@ def write_contact_sheet(
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """The one that matplotlib brings, and uses for the other figures."""
+    """Return the one that matplotlib brings, and uses for the other figures."""
     return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 10)

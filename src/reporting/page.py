@@ -1,7 +1,6 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from src.common.errors import ThawError, printable
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Metric
+from src.common.shell import shell_word
 from src.diagnosis.diagnose import Finding
 from src.diagnosis.rules import RULES
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
 from src.statistics.intervals import Interval
+from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.sentences import headline
 from src.verdict.trials import TrialRecord, judged_by, once
@@ -45,7 +46,7 @@ class _Card:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there are depths to choose from."""
+        """Return whether there are depths to choose from."""
         return len(self.rows) > 1
 
 
@@ -128,7 +129,7 @@ def _environment(judged: Metric) -> Environment:
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
-    """How many trials there are, and in what state.
+    """Return the number of trials in each state.
 
     >>> state_of([])
     'No trial yet.'
@@ -166,7 +167,7 @@ def _with_command(text: str) -> tuple[str, str]:
 
 
 def _interval(interval: Interval, metric: Metric) -> str:
-    """The ends; empty where there are none.
+    """Return the ends; empty where there are none.
 
     >>> accuracy = METRICS["accuracy"]
     >>> _interval(Interval(0.5, 0.45, 0.55, 3), accuracy), _interval(Interval(0.5, None, None, 1), accuracy)
@@ -178,7 +179,7 @@ def _interval(interval: Interval, metric: Metric) -> str:
 
 
 def _within(interval: Interval, metric: Metric) -> str:
-    """The ends of a score's interval: none lies below 0 or above 1."""
+    """Return the ends of a score's interval: none lies below 0 or above 1."""
     if interval.low is None or interval.high is None:
         return ""
     return f"{plain(max(0.0, interval.low), metric)} to {plain(min(1.0, interval.high), metric)}"
@@ -187,7 +188,7 @@ def _within(interval: Interval, metric: Metric) -> str:
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
     """Return heading, name in MLflow and metric of what the table of trials shows, where a trial has it."""
     accuracy = METRICS["accuracy"]
-    every = [(split, f"best/{split}_accuracy", accuracy) for split in ("fit", "train", "val")]
+    every = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
     every += [(f"val {each.short}", each.best, each) for each in METRICS.values() if each is not accuracy]
     return [(head, name, each) for head, name, each in every if any(name in trial.metrics for trial in trials)]
 
@@ -196,23 +197,15 @@ def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
     """Return what all trials were given alike, and what each run was given besides, in each of its spellings.
 
     >>> from types import SimpleNamespace as Trial
-    >>> given = [("a", "data=x seed=0 dropout=0"), ("b", "data=x seed=1 dropout=0"), ("b", "data=x seed=1")]
-    >>> _apart([Trial(run_id=run, overrides=text) for run, text in given])
+    >>> given = [("a", ["seed=0", "dropout=0"]), ("b", ["seed=1", "dropout=0"]), ("b", ["seed=1"])]
+    >>> _apart([Trial(run_id=run, overrides=["data=x", *typed]) for run, typed in given])
     ('data=x', ['seed=0 dropout=0', 'seed=1 dropout=0 | seed=1'])
-    >>> _apart([Trial(run_id=run, overrides=f"seed=0 'data.root=my {run}'") for run in ("trees", "shrubs")])
+    >>> _apart([Trial(run_id=run, overrides=["seed=0", f"data.root=my {run}"]) for run in ("trees", "shrubs")])
     ('seed=0', ["'data.root=my trees'", "'data.root=my shrubs'"])
     """
-    words = [_typed_words(trial.overrides) for trial in trials]
+    words = [[shell_word(line) for line in trial.overrides] for trial in trials]
     alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
     own: dict[str, list[str]] = {}
     for trial, each in zip(trials, words, strict=True):
         own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
     return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in own.values()]
-
-
-def _typed_words(overrides: str) -> list[str]:
-    """Return overrides one by one, each as it is typed in a shell: a value with blanks stays whole."""
-    try:
-        return [shlex.quote(word) for word in shlex.split(overrides)]
-    except ValueError:  # cut to what a tag holds, within quotes
-        return overrides.split(" ")

@@ -62,7 +62,7 @@ def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours
 
 
 def _is_beside(point: CostPoint, other: CostPoint) -> bool:
-    """Whether one name serves both: one depth, as good as within a point, as is one run in several facets."""
+    """Return whether one name serves both points: one depth, with scores less than a point apart."""
     return point.depth == other.depth and abs(point.score - other.score) < _BESIDE
 
 

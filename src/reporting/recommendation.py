@@ -7,8 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from src.common.shell import shell_line
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
+from src.tracking.schema import TEST, baseline, of_split
 from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
 from src.verdict.wording import layers, percent, said, said_apart
@@ -38,7 +40,7 @@ class Recommended:
 
 
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
-    """A trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
+    """Return a trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
@@ -54,7 +56,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
         facet=verdict.facet,
         depth=trial.depth,
         seed=trial.seed,
-        command=trial.command or f"python -m src.train {trial.overrides}",
+        command=shell_line(trial.command or ("python", "-m", "src.train", *trial.overrides)),
         test=_test_text(trial),
         flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
         choice=_choice_text(verdict, measured),
@@ -62,7 +64,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
 
 
 def why_none(verdicts: Sequence[Verdict]) -> str:
-    """Why no trial is recommended though there are some; empty where one is.
+    """Return the reason why no trial is recommended; empty if one is.
 
     Accuracies on other photos are no rivals: the easier data would win.
     """
@@ -101,13 +103,13 @@ def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
 
 
 def _test_text(trial: TrialRecord) -> str:
-    share, photos = trial.metric("test/accuracy"), trial.test_images or 0
+    share, photos = trial.metric(of_split(TEST)), trial.test_images or 0
     if share is None:
         return "It has no test photos: its accuracy on photos that chose nothing is not known."
     interval = wilson_interval(share, photos)
     of = f" of {photos:,} photos" if photos else ""
     ends = "" if interval.low is None or interval.high is None else (
-        f" (95 % interval {percent(interval.low)} to {percent(interval.high)})"
+        f" (95% interval {percent(interval.low)} to {percent(interval.high)})"
     )  # fmt: skip
     text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
     return text + _test_score(trial) + _test_baseline(trial)
@@ -115,14 +117,14 @@ def _test_text(trial: TrialRecord) -> str:
 
 def _test_score(trial: TrialRecord) -> str:
     """Return what the objective is on the test photos, where it is not their accuracy."""
-    value = trial.metric(f"test/{trial.objective}")
+    value = trial.metric(of_split(TEST, trial.objective))
     return (
         "" if value is None or trial.objective == "accuracy" else f" Test {trial.judged.words}: {_said(value, trial)}."
     )
 
 
 def _test_baseline(trial: TrialRecord) -> str:
-    value = trial.metric(f"baseline/test_{trial.objective}")
+    value = trial.metric(baseline(TEST, trial.objective))
     return "" if value is None else f" Always predicting the largest class: {_said(value, trial)}."
 
 
@@ -131,7 +133,7 @@ def _said(value: float, trial: TrialRecord) -> str:
 
 
 def _flattery_of_means(measured: Sequence[Verdict]) -> str:
-    """How much the best of all means flatters, over all facets."""
+    """Return the selection bias of the best of all means, over all facets."""
     candidates, error = _candidates(measured)
     if len(candidates) < 2:
         return ""
@@ -149,7 +151,7 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
 
 
 def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
-    """The means that a winner was picked from, one for each configuration, and the standard error of one.
+    """Return the means that a winner was picked from, one for each configuration, and the standard error of one.
 
     Means that share a run are of one configuration that stands in several facets: the one of most seeds counts. Facets
     scatter unequally, so the error is the root of their mean variance, where it is known.
@@ -170,7 +172,7 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
 
 
 def _flattery_of_pooled(verdict: Verdict) -> str:
-    """How much the best trial flatters where each is of its own configuration: within a depth, luck at the most."""
+    """Return the selection bias of the best trial, each with its own configuration: within a depth, at most chance."""
     values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""

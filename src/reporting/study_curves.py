@@ -65,7 +65,7 @@ def _panel(axes: Axes, verdict: Verdict, split: str, metric: Metric, colours: Ma
 
 
 def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
-    """Where each phase begins, by its number."""
+    """Return the first epoch of each phase by its number."""
     longest: dict[int, int] = {}
     for trial in trials:
         for number, epochs in phases(trial).items():
@@ -75,7 +75,7 @@ def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
 
 
 def _stretches(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_Stretch]:
-    """One depth's line, phase by phase: as far as all of its trials go, and from there on."""
+    """Yield one depth's line, phase by phase: as far as all of its trials go, and from there on."""
     for number, start in starts.items():
         own = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
         common, longest = min(map(len, own)), max(map(len, own))

@@ -1,4 +1,4 @@
-"""Which figures a study's report has, what each is called, and what it says to those who cannot see it."""
+"""Draw the figures of a study's report, with their names and the text for readers who cannot see them."""
 
 import base64
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """The figure's name on the page."""
         return self.path.stem
 
     @property
@@ -111,14 +111,14 @@ def draw_all(
 
 
 def _of_which(trial: TrialRecord, *, is_of_validation: bool) -> str:
-    """Of which photos and which trial a figure is: the page speaks of test photos beside it."""
+    """Return the photos and the trial of a figure in words: the page speaks of test photos beside it."""
     count = f"{trial.val_images:,} " if trial.val_images else ""
     photos = f"They are the {count}validation photos, not the test photos. " if is_of_validation else ""
     return f"{photos}The trial has {layers([trial.depth])}, seed {trial.seed} (run {trial.run_id[:8]})."
 
 
 def _artifact(name: str) -> str:
-    """What a trial leaves for the figure `name`: itself, or the table that it is drawn from."""
+    """Return the trial's artifact for the figure `name`: the figure, or the table that it is drawn from."""
     return f"figures/{TABLE}" if name == "classes" else f"figures/{name}.png"
 
 
@@ -149,7 +149,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
     return [
         Picture(
             out / "tradeoff.png", "answer", "What unfreezing does", _tradeoff_alt(verdicts),
-            f"Above: means with 95 % intervals over {_over(verdicts)}; the depth that the rule names is shaded"
+            f"Above: means with 95% intervals over {_over(verdicts)}; the depth that the rule names is shaded"
             f"{_of_baseline(verdicts)}. Below: the gap between fit and validation in its two parts. Mode is what "
             "BatchNorm and dropout do to the very same photos; generalization is the overfitting that everybody means."
             + of_accuracy,
@@ -165,13 +165,13 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
 
 
 def _of_baseline(verdicts: Sequence[Verdict]) -> str:
-    """What the caption says of the line at the baseline, where there is one."""
+    """Return the caption's sentence on the line at the baseline, if there is one."""
     is_known = any(verdict.baseline is not None for verdict in verdicts)
     return ", and the dotted line is what always predicting the largest training class reaches" if is_known else ""
 
 
 def _over(verdicts: Sequence[Verdict]) -> str:
-    """What the verdicts' means and intervals are over."""
+    """Return the unit of the verdicts' means and intervals."""
     pooled = {verdict.is_pooled for verdict in verdicts if verdict.rows}
     return " or ".join(["seeds"] * (False in pooled) + ["trials"] * (True in pooled))
 
@@ -197,14 +197,14 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
         return []
     draw_variance_shares(found, judged_by(trials).words, out / "shares.png")
     words = judged_by(trials).words
-    told = ", ".join(f"{share.factor} {100 * share.share:.0f} %" for share in found.shares[:5])
+    told = ", ".join(f"{share.factor} {100 * share.share:.0f}%" for share in found.shares[:5])
     together = " Together: what several explain that went alike in these trials, and none of them alone."
-    joint = f"; together, not told apart, {100 * found.together:.0f} %" if found.is_joint else ""
+    joint = f"; together, not told apart, {100 * found.together:.0f}%" if found.is_joint else ""
     return [
         Picture(
             out / "shares.png", "more", "Which hyperparameter mattered",
-            f"Shares of the variance of validation {words}: {told}{joint}; the rest {100 * found.rest:.0f} %.",
-            f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95 % "
+            f"Shares of the variance of validation {words}: {told}{joint}; the rest {100 * found.rest:.0f}%.",
+            f"Analysis of variance over {found.trials} trials, main effects, corrected for chance; lines are 95% "
             "intervals. How one changes another's effect, and luck beyond the seed's own, is in the rest."
             + together * found.is_joint,
         )
@@ -240,8 +240,8 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     unbeaten = [point for front in fronts([(point.parameters, point) for point in points]) for _, point in front]
     told = ", ".join(f"{point.depth} layers {said(point.score, metric)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
-    recalled = sum(trial.recalled > 0 for trial in once(trials))
-    known_epochs = f", nor, in {recalled} trials, epochs that an earlier one had trained" if recalled else ""
+    resumed = sum(trial.recalled > 0 for trial in once(trials))
+    known_epochs = f", nor, in {resumed} trials, epochs that an earlier one had trained" if resumed else ""
     return [
         Picture(
             out / "frontier.png", "more", f"What {metric.words} costs",

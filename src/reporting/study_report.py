@@ -3,27 +3,32 @@
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run as FoundRun
+import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
+from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
+from src.tracking import schema
 from src.tracking.locks import own_lock_folder
-from src.tracking.study import Study, as_rows, csv_text, last_of_each
+from src.tracking.prediction_files import study_predictions
+from src.tracking.schema import encodable
+from src.tracking.study import Study
+from src.tracking.study_table import to_csv
 from src.tracking.study_trials import read_records
-from src.tracking.trial_runs import KEY_TAG, TrialRuns
+from src.tracking.trial_runs import TrialRuns
 from src.verdict.importance import Importance, importance
 from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
@@ -34,7 +39,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Report:
-    """What a study, or several judged together, comes to."""
+    """The report of a study, or of several judged together."""
 
     name: str
     trials: tuple[TrialRecord, ...]
@@ -45,7 +50,7 @@ class Report:
     page: Path
 
     def lines(self) -> list[str]:
-        """The verdict for the terminal, and where its page is."""
+        """Return the verdict for the terminal, and where its page is."""
         told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
         return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
@@ -80,8 +85,8 @@ def make_joint_report(
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
     """
-    runs = {name: study.trials() for name, study in studies.items()}
-    trials = _records(client, studies, runs, objective)
+    table = _table(studies)
+    trials = _records(client, studies, table, objective)
     verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
     recommended = recommend(verdicts)
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
@@ -91,7 +96,7 @@ def make_joint_report(
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
-    atomic_write(out / "trials.csv", _table(studies, runs))
+    atomic_write(out / "trials.csv", encodable(to_csv(table)))
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
     return report
@@ -105,19 +110,24 @@ def records(
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
     """
-    return _records(client, studies, {name: study.trials() for name, study in studies.items()}, objective)
+    return _records(client, studies, _table(studies), objective)
 
 
 def _records(
-    client: mlflow.MlflowClient,
-    studies: Mapping[str, Study],
-    runs: Mapping[str, Sequence[FoundRun]],
-    objective: Objective | None,
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], table: pd.DataFrame, objective: Objective | None
 ) -> list[TrialRecord]:
-    objective = objective or _shared_objective(studies)
-    every = (run for each in runs.values() for run in each)
-    latest = last_of_each(every, lambda run: run.data.tags.get(KEY_TAG) or run.info.run_id)
-    return read_records(latest, [study.key for study in studies.values()], TrialRuns(client), objective)
+    found = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    predictions = _predictions(client, studies)
+    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in found]
+
+
+def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study]) -> dict[str, ImagePredictions]:
+    """Return what the trials of all `studies` predict for their validation images, by run id."""
+    return {
+        run_id: own
+        for study in studies.values()
+        for run_id, own in study_predictions(client, study.run_id, study.trials()).items()
+    }
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:
@@ -139,16 +149,18 @@ def _lacking(trials: Sequence[TrialRecord]) -> list[str]:
     ]
 
 
-def _table(studies: Mapping[str, Study], runs: Mapping[str, Sequence[FoundRun]]) -> str:
-    rows = []
-    for name, study in studies.items():
-        of = {"study": name} if len(studies) > 1 else {}
-        rows += [of | row for row in as_rows(runs[name], study.key, study.run_id)]
-    return csv_text(rows)
+def _table(studies: Mapping[str, Study]) -> pd.DataFrame:
+    """Return the tables of `studies` as one; where they are several, a column has their names."""
+    frames = {name: study.to_frame() for name, study in studies.items()}
+    if len(frames) == 1:
+        return next(iter(frames.values()))
+    for name, frame in frames.items():
+        frame.insert(0, schema.STUDY.name, pd.Series([name] * len(frame), dtype=schema.STUDY.dtype))
+    return pd.concat(frames.values(), ignore_index=True)
 
 
 def _told(verdict: Verdict) -> list[str]:
-    return [verdict.sentence, *verdict.settle[:1]]
+    return [verdict.sentence, *([verdict.new_images] if verdict.new_images else []), *verdict.settle[:1]]
 
 
 def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
@@ -172,14 +184,14 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
         "recommended": asdict(report.recommended) if report.recommended else None,
         "why_none": why_none(report.verdicts),
         "importance": asdict(report.importance) if report.importance else None,
-        "findings": [asdict(finding) for finding in report.findings],
+        "findings": [asdict(finding) | {"override": finding.override} for finding in report.findings],
         "figures": [picture.path.name for picture in gallery.pictures],
         "missing": gallery.missing,
     }
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
-    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats")
+    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats", "new_images")
     return {name: getattr(verdict, name) for name in plain} | {
         "reduced": verdict.reduction.text if verdict.reduction else "",
         "baseline": verdict.baseline,

@@ -1,4 +1,4 @@
-"""How every figure looks: few colours, each with one meaning, light axes, strangers' text as text."""
+"""The style of all figures: few colours, each with one meaning, light axes, user text without markup."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -29,12 +29,12 @@ _FACETS = ("#0b6e4f", "#7a5ba8", "#c8553d", "#2f7ebd", "#a37a1c", "#7b8794", "#b
 
 
 def canvas(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
-    """An empty figure of so many inches, whose parts find their places by themselves."""
+    """Return an empty figure of so many inches, whose parts find their places by themselves."""
     return Figure(figsize=(width, height), layout="constrained", dpi=dpi)
 
 
 def framed(height: float, width: float, *, left: float, bottom: float, top: float = 0.3, right: float = 0.15) -> Figure:
-    """An empty figure with margins, inches: drawn in a third of the time, for what each trial draws."""
+    """Return an empty figure with margins, inches: drawn in a third of the time, for what each trial draws."""
     figure = Figure(figsize=(width, height), dpi=_QUICK_DPI)
     figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
     return figure
@@ -87,13 +87,13 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
 
 
 def shades(count: int) -> list[Colour]:
-    """A colour for each of `count` depths, from few layers (dark) to many."""
+    """Return a colour for each of `count` depths, from few layers (dark) to many."""
     positions = [0.12 + 0.72 * k / max(1, count - 1) for k in range(count)]
     return [mpl.colormaps["viridis"](position) for position in positions]
 
 
 def short_count(count: float) -> str:
-    """A count in three figures or so.
+    """Return a count in three figures or so.
 
     >>> [short_count(count) for count in (0, 896, 2560, 412_800, 2_223_872)]
     ['0', '896', '2.6k', '413k', '2.2M']
@@ -106,7 +106,7 @@ def short_count(count: float) -> str:
 
 
 def facet_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each facet; they come round after eight."""
+    """Return a colour for each facet; they come round after eight."""
     return {name: _FACETS[k % len(_FACETS)] for k, name in enumerate(names)}
 
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from src.diagnosis.phases import phases
 from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, percent_axis, save_figure, tidy, title
+from src.tracking import schema
 from src.verdict.trials import TrialRecord
 
 _LOSS = ("rate",)
@@ -16,7 +17,7 @@ _COLUMNS = 3
 
 
 def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
-    """For each (finding, worst trial): loss where the finding is of the rate, else accuracy; dotted at a new phase."""
+    """Draw each (finding, worst trial): loss if the finding is of the rate, else accuracy; dotted at a new phase."""
     rows = -(-len(found) // _COLUMNS)
     figure = canvas(2.5 * rows + 0.5)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
@@ -37,13 +38,14 @@ def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
 
 
 def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
-    for split, colour, style in (("fit", FIT, "--"), ("val", VAL, "-")):
-        known = [epoch for epoch in trial.history if f"{split}/{measure}" in epoch]
-        epochs, values = [epoch["epoch"] for epoch in known], [epoch[f"{split}/{measure}"] for epoch in known]
+    for split, colour, style in ((schema.FIT, FIT, "--"), (schema.VAL, VAL, "-")):
+        name = schema.of_split(split, measure)
+        known = [epoch for epoch in trial.history if name in epoch]
+        epochs, values = [epoch["epoch"] for epoch in known], [epoch[name] for epoch in known]
         axes.plot(epochs, values, color=colour, ls=style, lw=1.4, marker=".", ms=4)
     if measure == "accuracy" and trial.objective != "accuracy":
         _line_of_score(axes, trial)
-    best, train = trial.metric("best/epoch"), trial.metric(f"best/train_{measure}")
+    best, train = trial.metric(schema.BEST_EPOCH), trial.metric(schema.best(schema.TRAIN, measure))
     if best is not None and train is not None:
         axes.plot(best, train, "^", color=TRAIN, ms=6)
     mark_phases(axes, [epochs[0]["epoch"] for epochs in list(phases(trial).values())[1:]])
@@ -58,6 +60,6 @@ def _panel(axes: Axes, trial: TrialRecord, measure: str) -> None:
 
 
 def _line_of_score(axes: Axes, trial: TrialRecord) -> None:
-    name = f"val/{trial.objective}"
+    name = schema.of_split(schema.VAL, trial.objective)
     known = [epoch for epoch in trial.history if name in epoch]
     axes.plot([epoch["epoch"] for epoch in known], [epoch[name] for epoch in known], color=VAL, ls=":", lw=1.4)

@@ -1,4 +1,4 @@
-"""What a trial says as it goes: bars on a terminal, plain lines elsewhere, and a short table at the end."""
+"""Print a trial's progress: bars on a terminal, plain lines elsewhere, and a short table at the end."""
 
 import signal
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from rich.text import Text
 from src.common.errors import Interrupted, one_line, printable
 from src.common.events import Advanced, Event, Waiting, Warned
 from src.common.metrics import METRICS, Metric
+from src.tracking import schema
 
 _PERCENT_OF_A_LINE = 25
 
@@ -121,12 +122,11 @@ class Terminal:
         self._out.print(table)
 
 
-_SPLITS = {"fit": "best/fit_", "train": "best/train_", "val": "best/val_", "test": "test/"}
-
-
 def _splits(name: str, numbers: Mapping[str, Any]) -> str:
     """Return the metric `name` on each split that has it."""
-    known = {split: numbers.get(f"{prefix}{name}") for split, prefix in _SPLITS.items()}
+    names = {split: schema.best(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL)}
+    names[schema.TEST] = schema.of_split(schema.TEST, name)
+    known = {split: numbers.get(each) for split, each in names.items()}
     return "   ".join(f"{split} {value:.3f}" for split, value in known.items() if value is not None)
 
 
@@ -135,21 +135,21 @@ def _baselines(numbers: Mapping[str, Any], judged: Metric) -> str:
     accuracy = METRICS["accuracy"]
     if accuracy.baseline not in numbers:
         return ""
-    text = f"largest class {numbers[accuracy.baseline]:.3f}, chance {numbers['baseline/chance']:.3f}"
+    text = f"largest class {numbers[accuracy.baseline]:.3f}, chance {numbers[schema.CHANCE]:.3f}"
     if judged is not accuracy:
         text += f" ({judged.words} {numbers[judged.baseline]:.3f})"
     return text + "   val is not better" * judged.is_no_better(numbers)
 
 
 def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    mode, generalization = numbers["gap/mode"], numbers["gap/generalization"]
-    times = {name.rsplit("/", 1)[-1]: value for name, value in numbers.items() if name.startswith("time/")}
+    mode, generalization = numbers[schema.GAP_MODE], numbers[schema.GAP_GENERALIZATION]
+    times = {name.rsplit("/", 1)[-1]: numbers[name] for name in schema.parts_of_time(numbers)}
     judged = METRICS[numbers.get("objective", "accuracy")]
     measured = [(metric.short, _splits(name, numbers)) for name, metric in METRICS.items()]
     return [
         *((label, text) for label, text in [*measured, ("baseline", _baselines(numbers, judged))] if text),
         ("gap", f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"),
-        ("best epoch", f"{int(numbers['best/epoch'])} (counted over all phases, from 0)"),
-        ("trained", f"{int(numbers['trainable_parameters']):,} parameters"),
+        ("best epoch", f"{int(numbers[schema.BEST_EPOCH])} (counted over all phases, from 0)"),
+        ("trained", f"{int(numbers[schema.TRAINABLE]):,} parameters"),
         ("seconds", "   ".join(f"{name} {value:.1f}" for name, value in times.items())),
     ]

@@ -30,14 +30,16 @@ from src.reporting.style import (
     title,
 )
 from src.statistics.intervals import Interval, accuracy_interval
+from src.tracking import schema
 from src.verdict.facet import photo_step
 from src.verdict.gaps import GapRow
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
-_FIT = ("best/fit_accuracy", "fit: training photos, training mode", FIT, "s")
+_FIT = (schema.best(schema.FIT), "fit: training photos, training mode", FIT, "s")
 """Shown beside accuracy alone: while training, no other metric is measured."""
-_GENERALIZATION = "gap/generalization: train − val"
+_MODE_LABEL = f"{schema.GAP_MODE}: fit − train"
+_GENERALIZATION_LABEL = f"{schema.GAP_GENERALIZATION}: train − val"
 _ASIDE = {"s": -0.07, "^": 0.0, "o": 0.07}
 """So far a line's markers stand beside their depth, so that intervals do not hide one another."""
 _TOLD = 0.03
@@ -45,7 +47,7 @@ _BESIDE, _CROWDED = 5, 8
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
-    """A panel for each facet that was measured: means with 95 % intervals by depth, and the gap's parts below."""
+    """A panel for each facet that was measured: means with 95% intervals by depth, and the gap's parts below."""
     shown = [verdict for verdict in verdicts if verdict.rows]
     columns = min(2, len(shown)) if max(len(verdict.rows) for verdict in shown) <= _BESIDE else 1
     rows = -(-len(shown) // columns)
@@ -69,7 +71,7 @@ def _level(panels: Sequence[Axes]) -> None:
 def _lines(metric: Metric) -> tuple[tuple[str, str, str, str], ...]:
     """Return each line's metric in MLflow, label, colour and marker."""
     own = (
-        (f"best/train_{metric.objective}", "train: training photos, inference mode", TRAIN, "^"),
+        (schema.best(schema.TRAIN, metric.objective), "train: training photos, inference mode", TRAIN, "^"),
         (metric.best, "val: validation photos", VAL, "o"),
     )
     return (_FIT, *own) if metric.objective == "accuracy" else own
@@ -79,7 +81,7 @@ def _handles(metric: Metric, *, with_baseline: bool) -> list[Artist]:
     lines = [Line2D([], [], color=colour, marker=marker, label=label) for _, label, colour, marker in _lines(metric)]
     if with_baseline:
         lines.append(Line2D([], [], color=QUIET, ls=":", label="always predicting the largest class, on validation"))
-    parts = [Patch(color=MODE, label="gap/mode: fit − train"), Patch(color=GENERALIZATION, label=_GENERALIZATION)]
+    parts = [Patch(color=MODE, label=_MODE_LABEL), Patch(color=GENERALIZATION, label=_GENERALIZATION_LABEL)]
     return [*lines, *parts]
 
 

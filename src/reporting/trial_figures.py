@@ -10,8 +10,10 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from src.common.errors import one_line
+from src.reporting.classes import write_classes
 from src.reporting.contact_sheet import write_contact_sheet
 from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, TRAIN, VAL, WIDTH, framed, save_figure, tidy
+from src.tracking import schema
 
 if TYPE_CHECKING:  # a study is drawn without TensorFlow
     from src.data.dataset import Dataset
@@ -20,6 +22,19 @@ if TYPE_CHECKING:  # a study is drawn without TensorFlow
 
 _MOST_NUMBERS = 250
 _NAME_ASIDE = 4  # points between a matrix and its classes' names, however large its cells
+
+
+def draw_trial_figures(
+    phases: "Sequence[PhaseResult]", predictions: "Predictions", dataset: "Dataset", folder: Path
+) -> None:
+    """Draw all of a trial's figures, and write its table of classes, into the new folder `folder`."""
+    folder.mkdir()
+    draw_curves(phases, folder / "curves.png")
+    draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
+    draw_mistakes(predictions, dataset, folder / "mistakes.png")
+    if dataset.near_duplicates.pairs:
+        draw_near_duplicates(dataset, folder / "near_duplicates.png")
+    write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
@@ -73,9 +88,10 @@ def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> Non
 def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
     records = [record for phase in phases for record in phase.epochs]
     epochs = [record.epoch for record in records]
-    axes.plot(epochs, [r.metrics[f"fit/{name}"] for r in records], color=FIT, marker=".", label="fit (training mode)")
-    axes.plot(epochs, [r.metrics[f"val/{name}"] for r in records], color=VAL, marker=".", label="val")
-    measured = sorted((epoch, values[f"train/{name}"]) for phase in phases for epoch, values in phase.train.items())
+    fit, train, val = (schema.of_split(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL))
+    axes.plot(epochs, [r.metrics[fit] for r in records], color=FIT, marker=".", label="fit (training mode)")
+    axes.plot(epochs, [r.metrics[val] for r in records], color=VAL, marker=".", label="val")
+    measured = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
     axes.plot(*zip(*measured, strict=True), "D", color=TRAIN, label="train (inference mode)")
     for phase in phases:
         start = phase.epochs[0].epoch - 0.5
@@ -112,6 +128,6 @@ def _short(name: str) -> str:
 
 
 def _end(name: str) -> str:
-    """A path's end, where photos differ."""
+    """Return a path's end, where photos differ."""
     shown = one_line(name, 1000)
     return shown if len(shown) <= 2 * LONGEST_NAME else "…" + shown[1 - 2 * LONGEST_NAME :]

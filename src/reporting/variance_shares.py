@@ -1,4 +1,4 @@
-"""Which hyperparameter mattered: its share of the variance of validation accuracy, with what is not sure of it."""
+"""Draw each hyperparameter's share of the variance of validation accuracy, with its uncertainty."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _MOST = 15
 
 
 def draw_variance_shares(importance: Importance, words: str, path: Path) -> None:
-    """A bar for each hyperparameter, with its 95 % interval, and for what none alone explains of the metric `words`."""
+    """A bar for each hyperparameter, with its 95% interval, and for what none alone explains of the metric `words`."""
     shown = importance.shares[:_MOST]
     together = [("together, not told apart", importance.together)] if importance.is_joint else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]
@@ -26,7 +26,7 @@ def draw_variance_shares(importance: Importance, words: str, path: Path) -> None
         if share.low is not None and share.high is not None:
             axes.plot((share.low, share.high), (place, place), color=INK, lw=1.2, marker="|", ms=6)
     for place, size in zip(places, sizes, strict=True):
-        axes.text(1.02, place, f"{100 * size:.0f} %", va="center", size=8, color=QUIET)
+        axes.text(1.02, place, f"{100 * size:.0f}%", va="center", size=8, color=QUIET)
     axes.set_yticks(places, names, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel=f"share of the variance of validation {words}")

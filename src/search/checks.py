@@ -1,4 +1,4 @@
-"""What can be told of a sweep's jobs before any of them runs."""
+"""Check a sweep's jobs before any of them runs."""
 
 from collections.abc import Sequence
 

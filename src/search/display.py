@@ -1,4 +1,4 @@
-"""What a sweep says as it goes: a line for each trial, a bar over all, and a table at the end."""
+"""Print a sweep's progress: a line for each trial, a bar over all, and a table at the end."""
 
 import time
 from collections import Counter
@@ -22,7 +22,7 @@ _MOST_ROWS = 40
 
 @dataclass
 class SweepProgress:
-    """What is known of a sweep's trials so far. `total` is None where nobody knows how many there will be."""
+    """The state of a sweep's trials so far. `total` is None if the number of trials is not known."""
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class SweepProgress:
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
 
     def seconds_left(self) -> float | None:
-        """What the trials left will take if they go on like those that were trained; None before one was."""
+        """Return the estimated time of the remaining trials by the trained ones, s; None before one was trained."""
         trained = self.counts()["finished"] + self.counts()["failed"]
         if not trained or self.total is None:
             return None
@@ -58,7 +58,7 @@ class SweepProgress:
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told, guesses = ("answered", "failed", "killed", "skipped"), self._no_better()
+        told, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
         parts += [f"{counts[status]} {status}" for status in told if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
@@ -123,14 +123,14 @@ class SweepDisplay:
         self._move()
 
     def table(self) -> None:
-        """All trials (or, of many, the failures and the best), and the counts."""
+        """Print the table of all trials (or, of many, the failures and the best), and the counts."""
         out = TextOutput(highlight=False)
         if self.sweep_progress.outcomes:
             out.print(_table(self.sweep_progress, self.judged))
         out.print(Text(printable(self.sweep_progress.line())), soft_wrap=True)
 
     def result(self, verdict: Sequence[str], places: Mapping[str, str]) -> None:
-        """The verdict, and where to look."""
+        """Print the verdict, and where to look."""
         out = TextOutput(highlight=False)
         for text in verdict:
             out.print(Text(one_line(text, 2000)), soft_wrap=True)
@@ -156,8 +156,8 @@ def _ending(outcome: JobOutcome, judged: Metric) -> str:
     match outcome.status:
         case "finished":
             return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
-        case "answered":
-            return f"{judged.on_validation} {outcome.score:.3f}{guess}, answered by run {outcome.run_id[:8]}"
+        case "reused":
+            return f"{judged.on_validation} {outcome.score:.3f}{guess}, reused from run {outcome.run_id[:8]}"
         case "failed" | "killed":
             return f"{outcome.status.upper()}: {one_line(outcome.error)}"
         case "skipped":
@@ -175,7 +175,7 @@ def _table(sweep_progress: SweepProgress, judged: Metric) -> Table:
 
 
 def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
-    """All outcomes in the jobs' order; of many, the failures and the best ones."""
+    """Return all outcomes in the jobs' order; of many, the failures and the best ones."""
     outcomes = sorted(sweep_progress.outcomes.values(), key=lambda outcome: outcome.number)
     if len(outcomes) <= _MOST_ROWS:
         return outcomes

@@ -28,6 +28,8 @@ def sweep_grid(
     Raises:
         ThawError: nothing can be composed, the store cannot be had, or trials failed.
     """
+    if max_batch_size is not None and max_batch_size < 1:
+        raise ThawError(f"hydra.sweeper.max_batch_size={max_batch_size}: give 1 or more, or null")
     loader = context.config_loader
     axes = Axes.read(loader, params, arguments)
     jobs = _jobs(axes.overrides)

@@ -15,6 +15,7 @@ import numpy as np
 
 from src.common.errors import ThawError
 from src.common.metrics import Metric
+from src.common.override import override_key
 from src.search.keras_tuner_internals import Exhaustive, Fresh, Halving, keep_files_in
 from src.search.settings import SearchSettings
 from src.search.space import Choices, Integers, Reals, Space
@@ -87,7 +88,7 @@ class Search:
 
     @property
     def pruned(self) -> int:
-        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        """Return the number of configurations that Hyperband has stopped early so far."""
         trials = {name: trial.hyperparameters.values for name, trial in self._oracle.trials.items()}
         promoted = {values.get("tuner/trial_id") for values in trials.values()}
         last = [name for name in trials.keys() - promoted if self._oracle.trials[name].status == "COMPLETED"]
@@ -110,7 +111,7 @@ def rationed(space: Space) -> Space:
     """
     if any(each.key == EPOCHS_KEY for each in space.dimensions):
         raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
-    return replace(space, fixed=tuple(each for each in space.fixed if not each.startswith(f"{EPOCHS_KEY}=")))
+    return replace(space, fixed=tuple(each for each in space.fixed if override_key(each) != EPOCHS_KEY))
 
 
 def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:

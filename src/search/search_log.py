@@ -60,7 +60,7 @@ class SearchLog:
 
     @property
     def pruned(self) -> int:
-        """How many configurations hyperband has trained for a while and not taken further, so far."""
+        """Return the number of configurations that Hyperband has stopped early so far."""
         return self._rounds[-1].pruned if self._rounds else 0
 
     def ask(self) -> list[list[str]]:
@@ -115,7 +115,7 @@ class SearchLog:
 
 
 def _facts(settings: SearchSettings, space: Space) -> dict[str, Any]:
-    """All that a search follows from but for its scores."""
+    """Return all that determines a search, without its scores."""
     versions = {name: version(name) for name in _PROPOSING}
     return {"version": LAYOUT_VERSION, "settings": settings.model_dump(), "space": repr(space), "libraries": versions}
 

@@ -1,4 +1,4 @@
-"""What a search takes of `hydra.sweeper`."""
+"""Read a search's settings from `hydra.sweeper`."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -23,11 +23,11 @@ class SearchSettings(Section):
 
     @property
     def rations(self) -> bool:
-        """Whether the search decides how many epochs a trial has."""
+        """Return whether the search decides the number of epochs of a trial."""
         return self.oracle == "hyperband"
 
     def completed(self, fine_tune_epochs: int) -> "SearchSettings":
-        """These with what follows where nothing was given; `fine_tune_epochs` is the trials'."""
+        """Return the settings with defaults for missing values; `fine_tune_epochs` is the trials'."""
         trials = self.max_trials or (None if self.rations else _DEFAULT_TRIALS)
         return self.model_copy(update={"max_trials": trials, "max_epochs": self.max_epochs or fine_tune_epochs})
 

@@ -1,4 +1,4 @@
-"""What a search may vary: Hydra's overrides read as dimensions, and a point of the space written as overrides again."""
+"""The search space: Hydra's overrides read as dimensions, and a point of the space written as overrides."""
 
 import itertools
 import math
@@ -52,7 +52,7 @@ class Integers:
 
     @property
     def values(self) -> range:
-        """All of them."""
+        """Return all values."""
         return range(self.start, self.end + 1)
 
     @property
@@ -101,7 +101,7 @@ Dimension = Reals | Integers | Choices
 
 @dataclass(frozen=True)
 class Space:
-    """What a search varies, and what it leaves alone.
+    """The dimensions of a search, and the overrides that it keeps fixed.
 
     Attributes:
         fixed: the overrides that are no sweeps, as given.
@@ -127,7 +127,7 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many points there are; None where a dimension is continuous."""
+        """Return the number of points; None if a dimension is continuous."""
         sizes = [len(each.values) for each in self.dimensions if each.values is not None]
         return math.prod(sizes) if len(sizes) == len(self.dimensions) else None
 
@@ -157,7 +157,7 @@ def _interval(start: int | float, end: int | float) -> IntervalSweep:
 
 
 def _read(override: Override) -> Any:
-    """What `override` sweeps over, with the ends of intervals as they were written."""
+    """Return the values of the sweep `override`, with the ends of intervals as they were written."""
     functions = create_functions()
     functions.functions["interval"] = _interval
     return OverridesParser(functions).parse_override(str(override.input_line)).value()
@@ -219,7 +219,7 @@ def _choices(override: Override, elements: Sequence[Any]) -> Choices:
 
 
 def _number_type(elements: Sequence[Any]) -> type[int] | type[float] | None:
-    """What holds all of `elements`; None where some are no finite numbers."""
+    """Return the type of number that holds all `elements`; None if some are no finite numbers."""
     types = {type(each) for each in elements}
     if types == {int}:
         return int

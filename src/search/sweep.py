@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.cli.error_messages import explain
 from src.cli.job_results import JobOutcome, is_under_way, prepare_folder, stop
-from src.cli.overrides import Axes, label
+from src.cli.overrides import Axes, label, that_change_numbers
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write, exclusive_lock, naming
 from src.common.metrics import METRICS, Metric
@@ -45,7 +45,7 @@ class TrialsFailedError(ThawError):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a sweep needs of the configuration that its jobs share."""
+    """The part of its jobs' configuration that a sweep needs."""
 
     tracking: TrackingConfig
     runtime: RuntimeConfig
@@ -77,12 +77,11 @@ class Sweep:
         self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
-        self.full: dict[int, str] = {}
         self.pruned = 0
 
     @property
     def stopped(self) -> bool:
-        """Whether a failure ended it, as `fail_fast` has it."""
+        """Return whether a failure ended the sweep (`fail_fast`)."""
         return bool(self.display.sweep_progress.counts()["skipped"])
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
@@ -95,7 +94,6 @@ class Sweep:
         numbered = dict(enumerate(jobs, first))
         self.jobs |= numbered
         sweep_progress.labels |= {number: label(job, self.shown) for number, job in numbered.items()}
-        self.full |= {number: label(job) for number, job in numbered.items()}
         for number, error in (broken or {}).items():
             if number in numbered:
                 self._failed(number, error)
@@ -156,7 +154,8 @@ class Sweep:
             stop(self.folder)
         if outcome.status == "failed" and not outcome.run_id:
             try:
-                self.study.add_failed(self.full[outcome.number], outcome.error, outcome.trace)
+                job = that_change_numbers(self.jobs[outcome.number])
+                self.study.add_failed(job, outcome.error, outcome.trace)
             except (MlflowException, OSError) as refusal:
                 self.display.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
 
@@ -250,7 +249,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
     try:
         close_dead()  # of other processes that ended with this one
         status = "KILLED" if interrupted else "FAILED" if lost else "FINISHED"
-        study.close(status, answered=counts["answered"], pruned=sweep.pruned)
+        study.close(status, reused=counts["reused"], pruned=sweep.pruned)
     except (MlflowException, OSError) as refusal:
         if error is None:
             raise

@@ -1,6 +1,6 @@
 """A search: KerasTuner proposes, Hydra's launchers run, MLflow remembers.
 
-What is searched is a pure function of seed and scores, and finished trials are answered from MLflow. So a search that
+What is searched is a pure function of seed and scores, and finished trials are reused from MLflow. So a search that
 was cut off is taken up by asking from the start: `max_trials` is what it comes to in all, however often it is run.
 """
 
@@ -52,7 +52,7 @@ def sweep_search(
 
 
 def _total(settings: SearchSettings, space: Space) -> int | None:
-    """How many trials it will come to, where that is known."""
+    """Return the number of trials, if it is known."""
     known = [] if settings.rations else [number for number in (settings.max_trials, space.size) if number]
     return min(known, default=None)
 

@@ -1,1 +1,1 @@
-"""What MLflow remembers: the store, a trial's run, its key. No other room knows MLflow."""
+"""MLflow's side: the store, a trial's run, its key. No other room knows MLflow."""

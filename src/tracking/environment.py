@@ -1,10 +1,12 @@
-"""What a run was made by: package versions, git's commit and state, the machine."""
+"""The environment of a run: package versions, git's commit and state, the machine."""
 
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
+
+from src.tracking import schema
 
 
 @cache
@@ -20,12 +22,12 @@ def git_tags(project: Path) -> dict[str, str]:
     if not commit:
         return {}
     changed = _git(project, "status", "--porcelain", "--untracked-files=no")
-    return {"mlflow.source.git.commit": commit, "git.state": "changed" if changed else "clean"}
+    return schema.COMMIT.of(commit) | schema.GIT_STATE.of("changed" if changed else "clean")
 
 
 def machine_tags(device: str) -> dict[str, str]:
-    """Where the run ran."""
-    return {"device": device, "host": platform.node(), "python": platform.python_version()}
+    """Return the tags of the machine."""
+    return schema.DEVICE.of(device) | schema.HOST.of(platform.node()) | schema.PYTHON.of(platform.python_version())
 
 
 def _git(project: Path, *arguments: str) -> str:

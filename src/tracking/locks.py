@@ -1,4 +1,4 @@
-"""Who works on which trial, on this machine or on those that share its folder: a lock for each trial, and no more.
+"""Lock trials against other processes on all machines that share the folder: one lock for each trial.
 
 The system lets go of a lock when its process ends, however it ends; so a run that reads RUNNING, was started from this
 lock folder and whose lock is free is the run of a dead process.
@@ -13,13 +13,13 @@ from pathlib import Path
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, ignore
 from src.common.files import atomic_write, exclusive_lock, exclusive_lock_if_free
+from src.tracking import schema
 
-WORKPLACE_TAG, LOCKS_TAG = "workplace", "workplace.locks"
 _ID_FILE = "workplace"
 
 
 def own_lock_folder(project: Path) -> "LockFolder | None":
-    """Where trials work unless told otherwise, THAW_WORK_DIR or the project's own; None where none has, or none may."""
+    """Return the default lock folder, in THAW_WORK_DIR or the project; None if it is missing or not accessible."""
     folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
     return _existing(folder / "locks")
 
@@ -57,8 +57,8 @@ class LockFolder:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a run says of where it was started, so that others can find out whether its process lives."""
-        return {WORKPLACE_TAG: self.id, LOCKS_TAG: str(self.folder.absolute())}
+        """Return the tags of the lock folder, by which others find out whether the run's process lives."""
+        return schema.WORKPLACE.of(self.id) | schema.LOCKS.of(str(self.folder.absolute()))
 
     def claim(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
         """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""

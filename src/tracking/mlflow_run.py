@@ -5,6 +5,7 @@ import json
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,43 @@ from mlflow.exceptions import MlflowException
 from src.common.errors import Interrupted, ThawError, one_line
 from src.config import TrialConfig
 from src.data.dataset import Dataset
+from src.tracking import schema
+from src.tracking.idle_keys import Value
 from src.tracking.mlflow_store import store_reason
+from src.tracking.schema import encodable
 
 _LONGEST_PARAMETER = 500
 _MOST_METRICS = 1000
 """A call: MLflow's limit."""
 
 _FLUSH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """A trial's configuration as its run holds it.
+
+    Attributes:
+        configuration: every key that the trial reads, with its value.
+        parameters: what MLflow compares runs by.
+    """
+
+    configuration: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    def parameter_texts(self) -> dict[str, str]:
+        """Return the parameters as MLflow keeps them."""
+        return {name: encodable(as_text(value))[:_LONGEST_PARAMETER] for name, value in self.parameters.items()}
+
+
+def as_text(value: Value) -> str:
+    """Return a setting as YAML has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    """Return `tags` as MLflow takes them."""
+    return [RunTag(name, text) for name, text in tags.items()]
 
 
 class Run:
@@ -37,10 +68,11 @@ class Run:
         self._tags: list[RunTag] = []
         self._flushed = time.monotonic()
 
-    def describe(self, parameters: Mapping[str, str], dataset: Dataset, tags: Mapping[str, str]) -> None:
-        """Log `parameters`, the data as the run's input, and `tags`."""
-        logged = [Param(key, encodable(value)[:_LONGEST_PARAMETER]) for key, value in parameters.items()]
-        self.client.log_batch(self.run_id, params=logged, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+    def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
+        """Log the trial's configuration, the data as the run's input, and `tags`."""
+        logged = [Param(name, text) for name, text in facts.parameter_texts().items()]
+        own = schema.CONFIGURATION.of(facts.configuration)
+        self.client.log_batch(self.run_id, params=logged, tags=run_tags({**own, **tags}))
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
@@ -61,7 +93,7 @@ class Run:
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags`, within a second or with what comes next."""
-        self._tags += [RunTag(name, value[:5000]) for name, value in tags.items()]
+        self._tags += run_tags(tags)
         self._flush_if_due()
 
     def flush(self) -> None:
@@ -135,26 +167,21 @@ def _close(run: Run, status: str, error: str) -> None:
     with contextlib.suppress(MlflowException, OSError):
         run.end(status)
     with contextlib.suppress(MlflowException, OSError):
-        run.tags({"error": error})
+        run.tags(schema.ERROR.of(error))
         run.flush()
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted keys and their values as text; what is null stays out.
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
+    """Dotted keys and their values; what is null stays out.
 
     >>> list(flatten({"a": {"b": 1, "c": None}, "d": [1, "x"]}))
-    [('a.b', '1'), ('d', '[1, "x"]')]
+    [('a.b', 1), ('d', [1, 'x'])]
     """
     for key, value in nested.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         elif value is not None:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
-
-
-def encodable(text: str) -> str:
-    """`text` without the surrogates that stand for undecodable bytes in file names."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+            yield f"{prefix}{key}", value
 
 
 def as_yaml(trial: TrialConfig) -> str:

@@ -1,4 +1,4 @@
-"""Where runs are kept: the project's own MLflow store, or any server."""
+"""Open the MLflow store: the project's own, or any server."""
 
 import logging
 import os
@@ -40,7 +40,7 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 
 
 def how_to_compare(uri: str, project: Path) -> str:
-    """What a user types or opens to see the store at `uri` in MLflow's UI."""
+    """Return the command or address that shows the store at `uri` in MLflow's UI."""
     if uri.startswith("http"):
         return _without_password(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
@@ -97,7 +97,7 @@ def refusals_as_errors() -> Iterator[None]:
 
 
 def store_reason(error: BaseException) -> str:
-    """Why a store failed, in one line, without the SQL and without a password."""
+    """Return the reason of a store's failure in one line, without SQL and passwords."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
     return one_line(_without_password(plain), 300)

@@ -1,40 +1,38 @@
 """A study: one parent run, its trials as children, and trials of other studies that it takes in.
 
-A trial belongs to a study by a tag on its run, `study.DIGEST`, whose text is the trial's overrides, a line for each
-spelling; DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So
+A trial belongs to a study by a tag on its run, `study.DIGEST`, that holds the trial's overrides, in each spelling;
+DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So
 the store alone holds a study, whatever became of the process that swept it.
 """
 
-import csv
 import hashlib
-import io
 import json
+import shlex
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import mlflow
-from mlflow.entities import Metric, RunTag
+import pandas as pd
+from mlflow.entities import Metric
 from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Objective
 from src.features.cache_plan import SharedFeatures
-from src.tracking.idle_keys import spelled_as_trained
+from src.tracking import schema
 from src.tracking.mlflow_internals import delete_artifacts
-from src.tracking.mlflow_run import encodable
-from src.tracking.trial_runs import KEY_TAG, STUDY_KEY_TAG, all_experiments
+from src.tracking.mlflow_run import run_tags
+from src.tracking.schema import encodable
+from src.tracking.study_table import one_each, study_frame, to_csv
+from src.tracking.trial_runs import all_experiments
 
-STUDY_NAME_TAG, OBJECTIVE_TAG = "study", "objective"
-PARENT_TAG = "mlflow.parentRunId"  # as MLflow documents it
-_UNPLANNED_TAG = "unplanned"
 _MEMBERSHIP_FILE = "study.json"
-_LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
@@ -43,49 +41,41 @@ class StudyContext:
 
     study_key: str
     parent_run_id: str
-    overrides: str = ""
+    overrides: tuple[str, ...] = ()
     shared_features: SharedFeatures = field(default_factory=SharedFeatures)
     objective: Objective = "accuracy"
 
-    @property
-    def tag(self) -> str:
-        """The tag's name."""
-        return member_tag(self.study_key)
-
     def tags(self) -> dict[str, str]:
-        """What makes a new run the study's own."""
-        return {PARENT_TAG: self.parent_run_id, self.tag: self.overrides}
+        """Return the tags that make a new run part of the study."""
+        return schema.PARENT.of(self.parent_run_id) | schema.MEMBER.at(self.study_key).of((self.overrides,))
 
     def take_in(self, client: mlflow.MlflowClient, run: FoundRun) -> None:
-        """Make a run that answered one of the study's trials, whosever it is, a member."""
+        """Make the run that a trial of the study reuses a member, whichever study trained it."""
         tags = client.get_run(run.info.run_id).data.tags  # as they are now: another process may just have set it
-        spellings = [line for line in tags.get(self.tag, "").split("\n") if line]
-        if self.overrides not in spellings:
-            client.set_tag(run.info.run_id, self.tag, "\n".join([*spellings, self.overrides])[:_LONGEST_TAG])
+        member = schema.MEMBER.at(self.study_key)
+        known = member.read(tags) or ()
+        if self.overrides not in known:
+            client.log_batch(run.info.run_id, tags=run_tags(member.of((*known, self.overrides))))
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
         atomic_write(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
 
     @classmethod
-    def load(cls, folder: Path, overrides: str) -> Self | None:
+    def load(cls, folder: Path, overrides: Sequence[str]) -> Self | None:
         """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
             left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
-            shared = SharedFeatures(tuple(left["shared_features"]["depths"]), left["shared_features"]["trials"])
-            return cls(**left | {"overrides": overrides, "shared_features": shared})
+            depths = (DepthChoice(**each) for each in left["shared_features"]["depths"])
+            shared = SharedFeatures(tuple(depths), left["shared_features"]["trials"])
+            return cls(**left | {"overrides": tuple(overrides), "shared_features": shared})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
 
 def study_key(name: str) -> str:
-    """What a study is found by: a digest of its name."""
+    """Return a study's key: a digest of its name."""
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
-
-
-def member_tag(key: str) -> str:
-    """The tag by which a run belongs to the study `key`."""
-    return f"study.{key}"
 
 
 class Study:
@@ -107,15 +97,14 @@ class Study:
         Its trials are judged by `objective` from here on, also those of earlier sweeps.
         """
         key = study_key(name)
-        query = f"tags.{STUDY_KEY_TAG} = '{key}'"
+        query = f"tags.{schema.STUDY_KEY} = '{key}'"
         found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
         if found:
-            client.log_batch(found[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+            client.log_batch(found[0].info.run_id, tags=run_tags({**tags, **schema.OBJECTIVE.of(objective)}))
             client.update_run(found[0].info.run_id, "RUNNING")
-            client.set_tag(found[0].info.run_id, OBJECTIVE_TAG, objective)
             return cls(client, experiment_id, found[0].info.run_id, key, objective)
-        named = {STUDY_KEY_TAG: key, STUDY_NAME_TAG: encodable(name)[:_LONGEST_TAG]}
-        born = {**named, OBJECTIVE_TAG: objective, **tags}
+        named = schema.STUDY_KEY.of(key) | schema.STUDY_NAME.of(name)
+        born = {**named, **schema.OBJECTIVE.of(objective), **tags}
         created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
         study = cls(client, experiment_id, created.info.run_id, key, objective)
         study._adopt()
@@ -125,7 +114,7 @@ class Study:
     def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
         """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
         experiments = all_experiments(client)
-        query = f"tags.{STUDY_KEY_TAG} = '{study_key(name)}'"
+        query = f"tags.{schema.STUDY_KEY} = '{study_key(name)}'"
         found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
         if not found:
             return None
@@ -135,19 +124,20 @@ class Study:
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
         """Log what the study's latest sweep varies, over what, what it fixes, and the configuration below (YAML)."""
         lines = [*(f"{key}={values}" for key, values in varied.items()), *fixed]
-        tags = [RunTag("varies", encodable(" ".join(lines[: len(varied)]))[:_LONGEST_TAG])]
-        self.client.log_batch(self.run_id, tags=tags)
+        self.client.log_batch(self.run_id, tags=run_tags(schema.VARIES.of(" ".join(lines[: len(varied)]))))
         self.client.log_text(self.run_id, encodable("".join(f"{line}\n" for line in lines)), "study.txt")
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
-    def add_failed(self, overrides: str, error: str, trace: str) -> None:
+    def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own: one run, however often it fails so."""
-        own = StudyContext(self.key, self.run_id, encodable(overrides)[:_LONGEST_TAG])
-        mark = study_key(f"{self.key} {overrides}")
-        found = self.client.search_runs([self.experiment_id], f"tags.{_UNPLANNED_TAG} = '{mark}'", max_results=1)
-        born = {_UNPLANNED_TAG: mark, **own.tags()}
-        run = found[0] if found else self.client.create_run(self.experiment_id, tags=born, run_name=own.overrides[:250])
-        self.client.log_batch(run.info.run_id, tags=[RunTag("error", encodable(error)[:_LONGEST_TAG])])
+        own, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
+        mark = study_key(f"{self.key} {name}")
+        found = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
+        born = schema.UNPLANNED.of(mark) | own.tags()
+        run = found[0] if found else self.client.create_run(
+            self.experiment_id, tags=born, run_name=encodable(name)[:250]
+        )  # fmt: skip
+        self.client.log_batch(run.info.run_id, tags=run_tags(schema.ERROR.of(error)))
         self.client.log_text(run.info.run_id, encodable(trace or error), "traceback.txt")
         self.client.set_terminated(run.info.run_id, "FAILED")
 
@@ -161,13 +151,13 @@ class Study:
         self.client.log_artifacts(self.run_id, str(folder), under)
 
     def study_context(self, shared_features: SharedFeatures) -> StudyContext:
-        """What the study's jobs need to know of it."""
+        """Return the context that the study's jobs need."""
         return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
         """Every run of the study's trials, its own and those taken in, oldest first."""
         experiments = all_experiments(self.client)
-        query, runs, token = f"tags.`{member_tag(self.key)}` != ''", [], None
+        query, runs, token = f"tags.`{schema.MEMBER.at(self.key)}` != ''", [], None
         while True:
             page = self.client.search_runs(
                 experiments, query, max_results=500, order_by=["start_time ASC"], page_token=token
@@ -181,48 +171,53 @@ class Study:
         """One run for each of the study's trials; see :func:`one_each`."""
         return one_each(self.members(), self.key)
 
-    def close(self, status: str, *, answered: int, pruned: int) -> None:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the study's table, a row for each trial; see :func:`study_frame`."""
+        return study_frame(self.trials(), self.key, self.run_id)
+
+    def close(self, status: str, *, reused: int, pruned: int) -> None:
         """Leave the table of all trials, the counts and the objective's best; FINISHED, FAILED or KILLED.
 
-        Finished, failed and killed count the table's rows. `answered` and `pruned` are of the latest sweep: trials that
+        Finished, failed and killed count the table's rows. `reused` and `pruned` are of the latest sweep: trials that
         needed no training, and configurations that a search did not take further.
         """
         try:
-            trials = self.trials()
-            ended = Counter(run.info.status.lower() for run in trials)
-            counts = {name: ended[name] for name in ("finished", "failed", "killed")}
-            self._log_numbers(trials, counts | {"answered": answered, "pruned": pruned})
-            self.client.log_text(self.run_id, as_csv(trials, self.key, self.run_id), "trials.csv")
+            frame = self.to_frame()
+            ended = frame[schema.STATUS.name].str.lower().value_counts()
+            counts = {name: int(ended.get(name, 0)) for name in ("finished", "failed", "killed")}
+            self._log_numbers(frame, counts | {"reused": reused, "pruned": pruned})
+            self.client.log_text(self.run_id, encodable(to_csv(frame)), "trials.csv")
         finally:
             self.client.set_terminated(self.run_id, status)
 
-    def _log_numbers(self, trials: Sequence[FoundRun], counts: Mapping[str, int]) -> None:
-        numbers = {f"trials/{name}": float(count) for name, count in counts.items()}
-        own = METRICS[self.objective].best
-        scored = [run for run in trials if run.info.status == "FINISHED" and own in run.data.metrics]
-        best, tags = max(scored, key=lambda run: float(run.data.metrics[own]), default=None), []
-        if best is not None:
-            every, known = (metric.best for metric in METRICS.values()), best.data.metrics
-            numbers |= {name: known[name] for name in every if name in known}
-            tags.append(RunTag("best_run_id", best.info.run_id))
+    def _log_numbers(self, frame: pd.DataFrame, counts: Mapping[str, int]) -> None:
+        numbers, own = {schema.study_count(name): float(count) for name, count in counts.items()}, {}
+        judged = METRICS[self.objective].best
+        finished = frame[frame[schema.STATUS.name] == "FINISHED"]
+        if judged in finished and finished[judged].notna().any():
+            best = finished.loc[finished[judged].idxmax()]
+            every = [metric.best for metric in METRICS.values() if metric.best in finished]
+            numbers |= {name: float(best[name]) for name in every if not pd.isna(best[name])}
+            own = schema.BEST_RUN.of(best[schema.RUN_ID.name])
         now = int(time.time() * 1000)
-        self.client.log_batch(self.run_id, [Metric(name, value, now, 0) for name, value in numbers.items()], tags=tags)
+        metrics = [Metric(name, value, now, 0) for name, value in numbers.items()]
+        self.client.log_batch(self.run_id, metrics, tags=run_tags(own))
 
     def _adopt(self) -> None:
         """Take over the trials of the study's run from before, where somebody deleted that."""
-        children = [run for run in self.members() if PARENT_TAG in run.data.tags]
-        gone = {parent for parent in {_parent(run) for run in children} if self._is_gone(parent)}
-        for run in children:
-            if _parent(run) in gone:
-                self.client.set_tag(run.info.run_id, PARENT_TAG, self.run_id)
+        parents = {run.info.run_id: schema.PARENT.read(run.data.tags) for run in self.members()}
+        gone = {parent for parent in {*parents.values()} if parent is not None and self._is_gone(parent)}
+        for run_id, parent in parents.items():
+            if parent in gone:
+                self.client.log_batch(run_id, tags=run_tags(schema.PARENT.of(self.run_id)))
 
     def _is_gone(self, parent: str) -> bool:
-        """Whether `parent` was this study's run and is deleted, or is no more at all."""
+        """Return whether `parent` was this study's run and is deleted, or does not exist."""
         try:
             run = self.client.get_run(parent)
         except MlflowException as error:
             return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
-        return bool(run.info.lifecycle_stage == "deleted") and run.data.tags.get(STUDY_KEY_TAG) == self.key
+        return bool(run.info.lifecycle_stage == "deleted") and schema.STUDY_KEY.read(run.data.tags) == self.key
 
 
 def find_study(client: mlflow.MlflowClient, name: str) -> Study:
@@ -241,76 +236,10 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
 def study_names(client: mlflow.MlflowClient) -> list[str]:
     """The studies that a store knows, sorted."""
     experiments = all_experiments(client)
-    found = client.search_runs(experiments, f"tags.{STUDY_KEY_TAG} != ''", max_results=1000)
-    return sorted({run.data.tags.get(STUDY_NAME_TAG, "") for run in found})
-
-
-def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
-    """One run for each trial: the last that finished, else the last that did not.
-
-    A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
-    """
-    chosen = last_of_each(runs, lambda run: run.data.tags.get(KEY_TAG) or run.data.tags[member_tag(key)])
-    known = {line for run in chosen if KEY_TAG in run.data.tags for line in spellings(run, key)}
-    return [run for run in chosen if KEY_TAG in run.data.tags or not known & set(spellings(run, key))]
-
-
-def last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
-    """One run for each trial, told apart by `name`: the last that finished, else the last that did not."""
-    chosen: dict[str, FoundRun] = {}
-    for run in runs:
-        key = name(run)
-        if key not in chosen or run.info.status == "FINISHED" or chosen[key].info.status != "FINISHED":
-            chosen[key] = run
-    return list(chosen.values())
-
-
-def spellings(run: FoundRun, key: str) -> list[str]:
-    """How the study `key` spells a run's trial, first as it came to it."""
-    return str(run.data.tags[member_tag(key)]).split("\n")
-
-
-def as_csv(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> str:
-    """A table with a row for each trial; see :func:`as_rows`."""
-    return csv_text(as_rows(runs, key, parent_run_id))
-
-
-def as_rows(runs: Iterable[FoundRun], key: str, parent_run_id: str) -> list[dict[str, Any]]:
-    """A row for each trial: its overrides, how it ended, where it was trained, parameters and metrics."""
-    return [_row(run, key, parent_run_id) for run in runs]
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """`rows` as a table with every column that one of them has."""
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    return text.getvalue()
-
-
-def _parent(run: FoundRun) -> str:
-    return str(run.data.tags.get(PARENT_TAG, ""))
-
-
-def _row(run: FoundRun, key: str, parent_run_id: str) -> dict[str, Any]:
-    own = _parent(run) == parent_run_id
-    return {
-        "overrides": " | ".join(_followed(run, key)),
-        "status": run.info.status,
-        "trained_by": "this study" if own else "another",
-        "run_id": run.info.run_id,
-        **dict(sorted(run.data.params.items())),
-        **dict(sorted(run.data.metrics.items())),
-    }
-
-
-def _followed(run: FoundRun, key: str) -> list[str]:
-    """Return how the study spells a run's trial, without what changes nothing; each spelling once."""
-    return list(dict.fromkeys(spelled_as_trained(run, line) for line in spellings(run, key)))
+    found = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
+    return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in found})
 
 
 def _objective_of(tags: Mapping[str, str]) -> Objective:
     """Return a study's objective; accuracy of one from before."""
-    return METRICS.get(tags.get(OBJECTIVE_TAG, ""), METRICS["accuracy"]).objective
+    return METRICS.get(schema.OBJECTIVE.read(tags) or "", METRICS["accuracy"]).objective

@@ -1,51 +1,76 @@
-"""Trials as a verdict reads them, out of the store's own tables."""
+"""Trials as a verdict reads them, out of a study's table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from mlflow.entities import Run as FoundRun
+import pandas as pd
 
 from src.common.metrics import Objective
-from src.config import PHASE_KEYS
-from src.tracking import data_tags as facts
-from src.tracking.idle_keys import idle_keys_of, spelled_as_trained
-from src.tracking.study import member_tag, spellings
-from src.tracking.trial_runs import TrialRuns
+from src.common.override import override_key, override_value
+from src.config import PHASE_KEYS, type_of
+from src.tracking import schema
+from src.tracking.mlflow_run import as_text
 from src.verdict.trials import Factor, TrialRecord, sets_apart
 
-_NOT_FACTORS = {
-    "seed", "unfrozen", "objective", "no_deeper_than", "tracking", "runtime", "study", "force", "fail_fast", "store",
-    "max_gb", "max_unreadable",
-}  # fmt: skip
+_NOT_FACTORS = {"seed", "unfrozen", "objective", "no_deeper_than", "store", "max_gb", "max_unreadable"}
 _GROUPS = ("weights", "augment", "schedule", "optimizer")
 _DATA, _KIND, _SIZE, _MODE = "data", "data.kind", "image_size", "batchnorm"
 _SIDE_FOLLOWS_FROM = {"image_size", "backbone", "weights"}
 
+_LOSSES = tuple(schema.of_split(split, "loss") for split in (schema.FIT, schema.VAL))
+"""A trial that diverged has them, though its last ones are no numbers."""
+
 Factors = dict[str, Factor]
+Row = Mapping[str, Any]
+"""A trial's row of the table, without what is missing."""
+
+History = Callable[[str, Container[str]], Sequence[Mapping[str, float]]]
+"""A run's id, and the names of its metrics, to its epochs."""
 
 
-def read_records(
-    runs: Sequence[FoundRun], keys: Sequence[str], trial_runs: TrialRuns, objective: Objective
-) -> list[TrialRecord]:
-    """Return the records of `runs`, trials of the studies `keys`, in their order, to be judged by `objective`.
+def read_records(frame: pd.DataFrame, history: History, objective: Objective) -> list[TrialRecord]:
+    """Return the records of the trials in a study's table, in their order, to be judged by `objective`.
 
+    A trial that stands in several rows, of several studies, is one: the last row that finished, else the last.
     A run that does not read `batchnorm`, because no variable of its backbone trains, is a record in each mode that the
     trials beside it were trained in.
     """
-    factors = essential(_typed_once(runs, [_factors(run) for run in runs]))
+    trials = _trials(frame)
+    rows = [row for row, _ in trials]
+    factors = essential(_typed_once(rows, [_factors(row) for row in rows]))
     return [
-        replace(record, objective=objective)
-        for run, own in zip(runs, factors, strict=True)
-        for record in _records(run, _in_each_mode(own, factors) if run.data.params else [own], keys, trial_runs)
+        replace(_record(row, each, history), objective=objective, answers=answers)
+        for (row, answers), own in zip(trials, factors, strict=True)
+        for each in (_in_each_mode(own, factors) if _settings(row) else [own])
     ]
 
 
-def _records(
-    run: FoundRun, configurations: Sequence[Factors], keys: Sequence[str], trial_runs: TrialRuns
-) -> list[TrialRecord]:
-    lines, history = _spellings(run, keys), _history(run, trial_runs)
-    spelling = spelled_as_trained(run, lines[0])
-    return [_record(run, spelling, own, history, len(lines)) for own in configurations]
+def _trials(frame: pd.DataFrame) -> list[tuple[Row, int]]:
+    """Return the row of each trial, and in how many ways its studies spell it."""
+    rows: dict[str, Row] = {}
+    spelled: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
+    for row in map(_known, frame.to_dict("records")):
+        key = row.get(schema.TRIAL_KEY.name) or row[schema.RUN_ID.name]
+        if key not in rows or _is_later(row, rows[key]):
+            rows[key] = row
+        spelled[key] |= dict.fromkeys(row[schema.SPELLED.name])
+    return [(row, len(spelled[key])) for key, row in rows.items()]
+
+
+def _is_later(row: Row, other: Row) -> bool:
+    """Return whether a trial's `row` takes the place of an `other` before it, of another run."""
+    is_finished, was_finished = (each[schema.STATUS.name] == "FINISHED" for each in (row, other))
+    return bool(row[schema.RUN_ID.name] != other[schema.RUN_ID.name] and (is_finished or not was_finished))
+
+
+def _known(row: Mapping[Any, Any]) -> Row:
+    return {
+        str(name): value for name, value in row.items()
+        if not (value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)))
+    }  # fmt: skip
 
 
 def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
@@ -56,16 +81,16 @@ def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
 
 
 def _facet(own: Mapping[str, Factor]) -> dict[str, Factor]:
-    """What keeps a trial's facet apart, but for BatchNorm's mode."""
+    """Return the factors that define a trial's facet, without BatchNorm's mode."""
     return {name: value for name, value in own.items() if sets_apart(name) and name != _MODE}
 
 
-def _typed_once(runs: Sequence[FoundRun], factors: Sequence[Factors]) -> list[Factors]:
-    """Return `factors` with one way to type the same photos, and the same weights: as the first of `runs` has it."""
-    for section, tag in (("data.", "data_fingerprint"), ("weights.", "weights_digest")):
+def _typed_once(rows: Sequence[Row], factors: Sequence[Factors]) -> list[Factors]:
+    """Return `factors` with one way to type the same photos, and the same weights: as the first of `rows` has it."""
+    for section, digest_of in (("data.", schema.DATA_FINGERPRINT), ("weights.", schema.WEIGHTS_DIGEST)):
         first: dict[str, Factors] = {}
-        named = [(run.data.tags[tag] if tag in run.data.tags and own else run.info.run_id, own)
-                 for run, own in zip(runs, factors, strict=True)]  # fmt: skip
+        named = [(row[digest_of.name] if digest_of.name in row and own else row[schema.RUN_ID.name], own)
+                 for row, own in zip(rows, factors, strict=True)]  # fmt: skip
         typed = [first.setdefault(digest, {k: v for k, v in own.items() if k.startswith(section)})
                  for digest, own in named]  # fmt: skip
         factors = [
@@ -107,7 +132,7 @@ def _without_unread(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
 
 
 def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether a dotted key says no more than its group's choice, or the key that it repeats, in all trials.
+    """Return whether a dotted key follows from its group's choice, or from the key that it repeats, in all trials.
 
     Keys of other groups explain nothing: in a search every rate is another, and all else would follow from it. The
     images' size follows where each backbone and weight set has one.
@@ -126,7 +151,7 @@ def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
 
 
 def _has_its_own_size(factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether backbones or weights differ, and none was trained at two sizes of images."""
+    """Return whether backbones or weights differ, and none was trained at two image sizes."""
     sizes: dict[tuple[Factor | None, ...], set[Factor | None]] = {}
     for own in factors:
         sizes.setdefault((own.get("backbone"), own.get("weights")), set()).add(own.get(_SIZE))
@@ -141,77 +166,77 @@ def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
 
 
 def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
-    """Whether what was typed of the data fixes the photos, together with what fixes their side in pixels."""
+    """Return whether the settings of the data determine the images, together with those that determine their size."""
     names = [name for name in kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
     pairs = {(tuple(own.get(name) for name in names), own.get(_DATA)) for own in factors}
     return len(pairs) == len({typed for typed, _ in pairs})
 
 
-def _spellings(run: FoundRun, keys: Sequence[str]) -> list[str]:
-    """How the studies `keys` spell a run's trial, each spelling once."""
-    lines = (line for key in keys if member_tag(key) in run.data.tags for line in spellings(run, key))
-    return list(dict.fromkeys(lines))
-
-
-def _spelled_seed(spelling: str) -> str:
-    """The seed that a spelling sets, as text; empty where it sets none."""
-    return next((word[5:] for word in spelling.split() if word.startswith("seed=")), "")
-
-
-def _record(
-    run: FoundRun, spelling: str, factors: Mapping[str, Factor], history: Sequence[Mapping[str, float]], answers: int
-) -> TrialRecord:
-    metrics, tags = run.data.metrics, run.data.tags
+def _record(row: Row, factors: Mapping[str, Factor], history: History) -> TrialRecord:
+    metrics: dict[str, float] = {name: value for name, value in row.items() if schema.is_metric(name)}
     return TrialRecord(
-        run_id=run.info.run_id,
-        status=run.info.status,
-        overrides=spelling,
+        run_id=row[schema.RUN_ID.name],
+        status=row[schema.STATUS.name],
+        overrides=row[schema.OVERRIDES.name],
         factors=factors,
-        depth=int(metrics.get("depth/canonical", tags.get("depth", 0))),
-        block=tags.get("block", ""),
-        parameters=int(metrics.get("depth/parameters", 0)),
-        whole=tags.get("whole") == "yes",
-        seed=_seed(run.data.params.get("seed") or _spelled_seed(spelling)),
+        depth=int(metrics.get(schema.DEPTH_CANONICAL) or row.get(schema.DEPTH.name) or 0),
+        block=row.get(schema.BLOCK.name, ""),
+        parameters=int(metrics.get(schema.DEPTH_PARAMETERS, 0)),
+        whole=row.get(schema.WHOLE.name, False),
+        seed=row.get("seed", _spelled_seed(row[schema.OVERRIDES.name])),
         metrics=metrics,
-        history=history,
-        val_images=facts.photos(tags, "val"),
-        test_images=facts.photos(tags, "test"),
-        class_counts=facts.class_counts(tags),
-        near_duplicates=facts.near_duplicates(tags),
-        answers=answers,
-        command=spelled_as_trained(run, tags.get("command", "")),
-        reads_depth="unfrozen" not in idle_keys_of(run, ["unfrozen="]),
-        recalled=int(tags.get("epochs_recalled", 0)),
+        history=_epochs(row, history),
+        val_images=row.get(schema.IMAGES.at("val").name),
+        test_images=row.get(schema.IMAGES.at("test").name),
+        class_counts=row.get(schema.CLASSES.name, {}),
+        near_duplicates=row[schema.NEAR_DUPLICATES_COLUMN.name],
+        command=row[schema.COMMAND_WORDS.name],
+        reads_depth=row[schema.READS_DEPTH.name],
+        recalled=row.get(schema.RESUMED_EPOCHS.name, 0),
     )
 
 
-def _seed(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+def _spelled_seed(overrides: Sequence[str]) -> int:
+    """The seed that a trial's overrides set; 0 where they set none."""
+    seeds = [override_value(line) for line in overrides if override_key(line) == "seed"]
+    return next((int(text) for text in seeds if text.isdecimal()), 0)
 
 
-def _history(run: FoundRun, trial_runs: TrialRuns) -> list[dict[str, float]]:
+def _epochs(row: Row, history: History) -> Sequence[Mapping[str, float]]:
     """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
-    return trial_runs.history(run) if run.info.status != "RUNNING" else []
+    if row[schema.STATUS.name] == "RUNNING":
+        return []
+    return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY, *_LOSSES})
 
 
-def _factors(run: FoundRun) -> Factors:
-    """What tells configurations apart: the parameters that a trial reads, as numbers where they are, and its groups.
+def _settings(row: Row) -> dict[str, Any]:
+    """Return the configuration that a trial reads; empty where its run ended before it was described."""
+    return {name: value for name, value in row.items() if name not in _COLUMNS and type_of(name) is not None}
+
+
+def _factors(row: Row) -> Factors:
+    """Return the factors of a configuration: the settings that a trial reads, and its groups.
 
     A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
     """
-    parameters, tags = run.data.params, run.data.tags
-    if not parameters:
+    settings = _settings(row)
+    if not settings:
         return {}
-    read = parameters.keys() - idle_keys_of(run, ()) - {"weights.image_size"}
-    own = {name: _value(parameters[name]) for name in read if not _NOT_FACTORS & set(name.split("."))}
-    groups = {name: tags[f"group.{name}"] for name in _GROUPS if f"group.{name}" in tags}
-    fingerprint = {_DATA: tags["data_fingerprint"][:8]} if "data_fingerprint" in tags else {}
-    size = {_SIZE: _value(tags["image_side"])} if "image_side" in tags else {}
-    return {**own, **groups, **fingerprint, **size}
+    read = settings.keys() - {"weights.image_size"}
+    own = {name: _factor(settings[name]) for name in read if not _NOT_FACTORS & set(name.split("."))}
+    chosen = {name: schema.GROUP.at(name).name for name in _GROUPS}
+    groups = {name: row[column] for name, column in chosen.items() if column in row}
+    fingerprint = schema.DATA_FINGERPRINT.name
+    data = {_DATA: row[fingerprint][:8]} if fingerprint in row else {}
+    size = {_SIZE: float(row[schema.IMAGE_SIDE.name])} if schema.IMAGE_SIDE.name in row else {}
+    return {**own, **groups, **data, **size}
 
 
-def _value(text: str) -> Factor:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+_COLUMNS = frozenset(column.name for column in (schema.STUDY, *schema.COLUMNS))
+
+
+def _factor(value: Any) -> Factor:
+    """Return a setting as a factor: a number as float, all else as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value if isinstance(value, str) else as_text(value)
+    return float(value)

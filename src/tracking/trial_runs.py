@@ -2,20 +2,25 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import mlflow
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric, Param
 from mlflow.entities import Run as FoundRun
 
 from src.common.metrics import METRICS
-from src.tracking.locks import LOCKS_TAG, WORKPLACE_TAG, LockFolder, known_lock_folder
+from src.tracking import schema
+from src.tracking.locks import LockFolder, known_lock_folder
+from src.tracking.mlflow_run import TrialFacts, run_tags
 
-KEY_TAG, STUDY_KEY_TAG, MODEL_TAG = "trial_key", "study_key", "model"
 _MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
 _RUNNING = "attributes.status = 'RUNNING'"
-_PER_EPOCH = ("fit/loss", "fit/accuracy", "val/loss", *(f"val/{name}" for name in METRICS), "learning_rate", "phase")
+_PER_EPOCH = (
+    *(schema.of_split(schema.FIT, name) for name in ("loss", "accuracy")),
+    *(schema.of_split(schema.VAL, name) for name in ("loss", *METRICS)),
+    *schema.PER_EPOCH_ONLY,
+)
 _MOST_REPEATS = 100
 """Runs of one trial that are looked at, the last ones."""
 
@@ -38,7 +43,7 @@ class TrialRuns:
 
         `lost` is given the latest run that kept its model, where none has its files any more.
         """
-        kept = self._measured(f"{_finished(key)} and tags.{MODEL_TAG} = 'kept'", with_metric)
+        kept = self._measured(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
         found = next((run for run in kept if self._has_model(run)), None)
         if kept and found is None:
             lost(kept[0])
@@ -61,28 +66,35 @@ class TrialRuns:
         )
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
-        """What the run's summary.json held, out of the store's own tables: artifacts may have been moved."""
+        """Return the run's summary.json from the store's own tables: artifacts may have been moved."""
         return {
             "run_id": run.info.run_id,
-            "trial_key": run.data.tags[KEY_TAG],
+            schema.TRIAL_KEY.name: schema.TRIAL_KEY.read(run.data.tags),
             "status": run.info.status,
-            "data_fingerprint": run.data.tags.get("data_fingerprint"),
+            schema.DATA_FINGERPRINT.name: schema.DATA_FINGERPRINT.read(run.data.tags),
             **run.data.metrics,
-            "history": self.history(run),
+            "history": self.history(run.info.run_id, run.data.metrics),
         }
 
-    def complete(self, run: FoundRun, metrics: Mapping[str, float]) -> None:
-        """Log those of `metrics` that a run from before does not have: facts of its data, not of its training."""
-        lacking = [Metric(name, value, int(time.time() * 1000), 0) for name, value in metrics.items()]
-        lacking = [metric for metric in lacking if metric.key not in run.data.metrics]
-        if lacking:
-            self.client.log_batch(run.info.run_id, metrics=lacking)
+    def complete(self, run: FoundRun, facts: TrialFacts, metrics: Mapping[str, float]) -> None:
+        """Log what a run of an earlier version, or one that others compare by fewer parameters, does not have.
 
-    def history(self, run: FoundRun) -> list[dict[str, float]]:
-        """Return what each epoch of a run left, in their order."""
+        `metrics` are of its data, not of its training.
+        """
+        now, known = int(time.time() * 1000), run.data
+        lacking = (
+            [Metric(name, value, now, 0) for name, value in metrics.items() if name not in known.metrics],
+            [Param(name, text) for name, text in facts.parameter_texts().items() if name not in known.params],
+            run_tags({} if schema.CONFIGURATION.read(known.tags) else schema.CONFIGURATION.of(facts.configuration)),
+        )
+        if any(lacking):
+            self.client.log_batch(run.info.run_id, *lacking)
+
+    def history(self, run_id: str, metrics: Container[str] = _PER_EPOCH) -> list[dict[str, float]]:
+        """Return what each epoch of a run left, in their order; `metrics`: the names of those that it has."""
         epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in (each for each in _PER_EPOCH if each in run.data.metrics):
-            for metric in self.client.get_metric_history(run.info.run_id, name):
+        for name in (each for each in _PER_EPOCH if each in metrics):
+            for metric in self.client.get_metric_history(run_id, name):
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
 
@@ -96,9 +108,10 @@ class TrialRuns:
 
     def _close_if_dead(self, run: FoundRun, lock_folder: LockFolder | None, mine: str) -> bool:
         tags = run.data.tags
-        key, place = tags.get(KEY_TAG) or tags.get(STUDY_KEY_TAG), tags.get(WORKPLACE_TAG)
+        key = schema.TRIAL_KEY.read(tags) or schema.STUDY_KEY.read(tags)
+        place = schema.WORKPLACE.read(tags)
         is_here = lock_folder is not None and lock_folder.id == place
-        where = lock_folder if is_here else known_lock_folder(tags.get(LOCKS_TAG, ""), place)
+        where = lock_folder if is_here else known_lock_folder(schema.LOCKS.read(tags) or "", place)
         if not key or where is None:
             return False
         if is_here and key == mine:
@@ -113,7 +126,7 @@ class TrialRuns:
         """Close a run that nobody works on, unless it was closed since it was listed."""
         if self.client.get_run(run_id).info.status != "RUNNING":
             return False
-        self.client.log_batch(run_id, tags=[RunTag("error", "its process ended without a word")])
+        self.client.log_batch(run_id, tags=run_tags(schema.ERROR.of("its process ended without a word")))
         self.client.set_terminated(run_id, "KILLED")
         return True
 
@@ -124,7 +137,7 @@ class TrialRuns:
 
 
 def _finished(key: str) -> str:
-    return f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'"
+    return f"tags.{schema.TRIAL_KEY} = '{key}' and attributes.status = 'FINISHED'"
 
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:

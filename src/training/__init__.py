@@ -1,1 +1,1 @@
-"""From a network and a data set to numbers: phases, their fitting, and what the kept weights are worth."""
+"""Train a network on a data set: phases, their epochs, and the evaluation of the kept weights."""

@@ -1,4 +1,4 @@
-"""What a trial's tails are fed: rows and labels of any epoch, and of each split as it is, some batches at a time."""
+"""Load features and labels of any epoch and split, some batches at a time."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

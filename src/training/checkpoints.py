@@ -44,11 +44,11 @@ class Checkpoint:
     optimizer: Arrays
 
     def is_result_of(self, epochs: int) -> bool:
-        """Whether nothing is left to do for a phase of `epochs` epochs at the most."""
+        """Return whether a phase of at most `epochs` epochs is complete."""
         return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
 
     def leads_to(self, epochs: int) -> bool:
-        """Whether a phase of `epochs` epochs at the most comes by here."""
+        """Return whether a phase of at most `epochs` epochs passes through this state."""
         return len(self.epochs) <= epochs
 
 

@@ -1,4 +1,4 @@
-"""When a phase is at its best, when its rate falls, and when it ends: plain numbers that can be taken up again.
+"""Early stopping and reduction of the learning rate, as plain numbers that can be saved and resumed.
 
 The rules are those of Keras' EarlyStopping and ReduceLROnPlateau.
 """
@@ -14,7 +14,7 @@ _LEAST_GAIN_ON_PLATEAU = 1e-4
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Where a phase stands after some epochs.
+    """The state of a phase after some epochs.
 
     Attributes:
         rate: learning rate of the next epoch.
@@ -49,7 +49,7 @@ class EarlyStopping:
         return replace(paced, wait=self.wait + 1)
 
     def is_over(self, phase: PhaseConfig) -> bool:
-        """Whether patience has run out."""
+        """Return whether patience has run out."""
         return phase.patience is not None and self.wait >= phase.patience
 
     def _on_plateau(self, value: float, phase: PhaseConfig) -> Self:

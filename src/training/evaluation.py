@@ -1,26 +1,27 @@
-"""What the kept weights say of each validation photo."""
+"""Predictions of the kept weights for the images of a split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
+from src.data.dataset import Dataset
+from src.data.listing import Split
 from src.data.split import Indices
-from src.training.batch_loader import BatchLoader
-from src.training.phase import measured
-from src.training.trainable_segment import TrainableSegment
+from src.training.phase import probabilities_of
+from src.training.trainable_segment import Batches
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities of the validation photos.
+    """The probabilities of a split's images.
 
     Attributes:
-        indices: into the data set, int64 [photos].
-        labels: the true classes, int64 [photos].
-        probabilities: float32 [photos, classes].
+        indices: into the data set, int64 [images].
+        labels: the true classes, int64 [images].
+        probabilities: float32 [images, classes].
     """
 
     indices: Indices
@@ -62,8 +63,7 @@ def _row(values: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def predict_validation(segment: TrainableSegment, loader: BatchLoader, phase: int) -> Predictions:
-    """The probabilities of every validation photo as the network stands, in inference mode, behind `phase`'s cut."""
-    indices = loader.dataset.splits["val"]
-    found = [each.probabilities for each in measured(segment, loader, phase, "val") if each.probabilities is not None]
-    return Predictions(indices, loader.dataset.labels[indices], np.concatenate(found))
+def predictions_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> Predictions:
+    """Return the predictions of measured `batches`, which hold the images of `split` in order."""
+    indices = dataset.splits[split]
+    return Predictions(indices, dataset.labels[indices], probabilities_of(batches))

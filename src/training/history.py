@@ -1,4 +1,4 @@
-"""What a phase leaves, and its place in its trial."""
+"""Records of training: a phase's result, and its place in its trial."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from src.models.depth import Depth
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What one phase left.
+    """The result of one phase.
 
     Attributes:
         best_epoch: the epoch, counted over all phases, whose weights the network now has.

@@ -1,4 +1,4 @@
-"""What a process keeps between trials: the network and all that was compiled of it, where only numbers change."""
+"""Keep the network and its compiled functions between a process' trials that differ in numbers only."""
 
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class ModelCache:
     def trainable_segment(
         self, depth: Depth, cut: Cut, optimizer: OptimizerConfig, label_smoothing: float
     ) -> TrainableSegment:
-        """What trains at `depth` behind `cut`."""
+        """Return the trainable segment at `depth` behind `cut`."""
         key = (depth.variables, cut.name, optimizer.model_dump_json())
         segment = get_or_make(
             self.trainable_segments, key, lambda: TrainableSegment(self.network, depth, cut, optimizer)

@@ -17,6 +17,7 @@ from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.models.depth import Depth
 from src.models.normalization import reseed
+from src.tracking.schema import FIT, LEARNING_RATE, PHASE, VAL, of_split
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import Checkpoint, CheckpointStore
 from src.training.early_stopping import EarlyStopping
@@ -49,25 +50,32 @@ def fit_phase(
 
 
 def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, depth: Depth) -> TrainableSegment:
-    """What trains at `depth` in the phase `phase`, behind its natural cut."""
+    """Return the segment that trains at `depth` in the phase `phase`, behind its freeze boundary."""
     cut = loader.feature_source.cache_plan.phases[phase].natural
     return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
 
 def evaluate(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:
     """Return `split`/loss and every metric of the network as it stands, in inference mode."""
-    batches, dataset = measured(segment, loader, phase, split), loader.dataset
-    predicted = np.concatenate(
-        [each.probabilities.argmax(axis=1) for each in batches if each.probabilities is not None]
-    )
+    return metrics_of(measured(segment, loader, phase, split), loader.dataset, split)
+
+
+def metrics_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> dict[str, float]:
+    """Return `split`/loss and every metric of the measured `batches`, which hold the images of `split` in order."""
+    predicted = probabilities_of(batches).argmax(axis=1)
     counts = ClassCounts.of(dataset.labels[dataset.splits[split]], predicted, len(dataset.class_names))
-    return {f"{split}/{name}": value for name, value in scores(counts).items()} | _means(split, batches)
+    return {of_split(split, name): value for name, value in scores(counts).items()} | _means(split, batches)
 
 
 def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
-    """What the images of `split` leave in inference mode, in their order."""
+    """Return the predictions and losses of the images of `split` in inference mode, in their order."""
     size = loader.measuring_size(phase)
     return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
+
+
+def probabilities_of(batches: Sequence[Batches]) -> NDArray[np.float32]:
+    """Return the probabilities of every image of measured `batches`, float32 [images, classes]."""
+    return np.concatenate([each.probabilities for each in batches if each.probabilities is not None])
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
@@ -83,8 +91,8 @@ def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
     """Loss and accuracy over all images of `batches`."""
     sizes, losses, hits = (np.concatenate([getattr(each, part) for each in batches]) for part in _PARTS)
     return {
-        f"{name}/loss": float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
-        f"{name}/accuracy": float(hits.astype(np.float64).sum() / sizes.sum()),
+        of_split(name, "loss"): float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
+        of_split(name): float(hits.astype(np.float64).sum() / sizes.sum()),
     }
 
 
@@ -134,13 +142,13 @@ class _Training:
     def _epoch(self, state: Checkpoint) -> Checkpoint:
         number, began = self.phase_spec.first_epoch + len(state.epochs), time.perf_counter()
         self.segment.optimizer.set_learning_rate(state.early_stopping.rate)
-        metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, "val")
-        metrics |= {"learning_rate": state.early_stopping.rate, "phase": float(self.phase_spec.index)}
+        metrics = self._fit(number) | evaluate(self.segment, self.loader, self.phase_spec.index, VAL)
+        metrics |= {LEARNING_RATE: state.early_stopping.rate, PHASE: float(self.phase_spec.index)}
         record = EpochRecord(number, self.phase_spec.index, metrics, time.perf_counter() - began)
         early_stopping = state.early_stopping.after(len(state.epochs), self._value(metrics), self.phase_spec.config)
         is_best = early_stopping.best_epoch == len(state.epochs)
         best: Arrays = self.model_cache.network.changed(self.phase_spec.depth) if is_best else state.best
-        stopped = early_stopping.is_over(self.phase_spec.config) or not math.isfinite(metrics["fit/loss"])
+        stopped = early_stopping.is_over(self.phase_spec.config) or not math.isfinite(metrics[of_split(FIT, "loss")])
         self.emit(record)
         return replace(state, epochs=(*state.epochs, record), stopped=stopped, early_stopping=early_stopping, best=best)
 
@@ -151,12 +159,12 @@ class _Training:
             batches.append(self.segment.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
             done += len(chunk.labels)
             self.emit(Advanced(TRAINING, done, self.loader.images))
-        return _means("fit", batches)
+        return _means(FIT, batches)
 
     def _value(self, metrics: dict[str, float]) -> float:
-        """What the phase is to raise; a loss that is no number is worse than any."""
+        """Return the monitored value, the higher the better; a loss that is not a number is the worst."""
         monitor = self.loader.trial.monitor
-        value = metrics[monitor.replace("_", "/", 1)] * (-1 if monitor == "val_loss" else 1)
+        value = metrics[of_split(VAL, monitor.removeprefix("val_"))] * (-1 if monitor == "val_loss" else 1)
         return value if math.isfinite(value) else -math.inf
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:

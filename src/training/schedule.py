@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from src.common.errors import ThawError
 from src.common.events import EventHandler, PhaseBegan, PhaseEnded
 from src.models.depth import Depth
+from src.tracking import schema
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.history import PhaseResult, PhaseSpec
@@ -19,7 +20,7 @@ from src.training.phase import fit_phase
 
 @dataclass(frozen=True)
 class ScheduleResult:
-    """What a schedule left. The network has the weights of the last phase's best epoch.
+    """The result of a schedule. The network has the weights of the last phase's best epoch.
 
     The last phase decides, not the best of all: a trial measures its own depth, and where fine-tuning made a network
     worse, keeping the weights from before it would hide just that.
@@ -33,24 +34,24 @@ class ScheduleResult:
         return self.phases[-1]
 
     def summary(self) -> dict[str, float]:
-        """What the run's metrics are worth at the end, by their names in MLflow.
+        """Return the run's final metrics by their names in MLflow.
 
         fit/*, val/* and train/* are the last epoch's, as MLflow shows them; best/* and gap/* are of the weights kept.
         Accuracies and gaps in 0–1.
         """
         best, last = self.last.best, self.last.epochs[-1]
         kept = best.metrics | self.last.train[best.epoch]
-        fit, train, val = (kept[f"{split}/accuracy"] for split in ("fit", "train", "val"))
+        fit, train, val = (kept[schema.of_split(split)] for split in (schema.FIT, schema.TRAIN, schema.VAL))
         return {
             **last.metrics,
             **self.last.train[last.epoch],
-            **{f"best/{name.replace('/', '_')}": value for name, value in kept.items() if "/" in name},
-            "best/epoch": float(best.epoch),
-            "gap/mode": fit - train,
-            "gap/generalization": train - val,
-            "depth/layers": float(self.last.depth.unfrozen),
-            "depth/canonical": float(self.last.depth.canonical),
-            "depth/parameters": float(self.last.depth.parameters),
+            **{schema.best(*name.split("/", 1)): value for name, value in kept.items() if "/" in name},
+            schema.BEST_EPOCH: float(best.epoch),
+            schema.GAP_MODE: fit - train,
+            schema.GAP_GENERALIZATION: train - val,
+            schema.DEPTH_LAYERS: float(self.last.depth.unfrozen),
+            schema.DEPTH_CANONICAL: float(self.last.depth.canonical),
+            schema.DEPTH_PARAMETERS: float(self.last.depth.parameters),
         }
 
 
@@ -73,7 +74,7 @@ def run_schedule(
         phase_spec = PhaseSpec(name, config, depths[name], index, first_epoch, key)
         emit(PhaseBegan(name, first_epoch, config.epochs))
         result = fit_phase(model_cache, loader, phase_spec, memory, emit)
-        if not math.isfinite(result.best.metrics["val/loss"]):
+        if not math.isfinite(result.best.metrics[schema.of_split(schema.VAL, "loss")]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "
                 "or other weights?"

@@ -1,4 +1,4 @@
-"""What trains of a network, behind a cut, as compiled steps from rows: built once for trials that differ in numbers.
+"""The part of a network that trains, as compiled steps on features: built once for trials that differ in numbers.
 
 Keras' `fit` costs 0.2 s an epoch around what may be 25 ms of training, so a function here runs many batches at a time.
 Each batch leaves its own loss and hits, to be summed by who asked: how many run at a time changes no number.
@@ -23,7 +23,7 @@ from src.training.flat_optimizer import FlatOptimizer
 
 @dataclass(frozen=True)
 class Batches:
-    """What batches left, in their order.
+    """The results of batches, in their order.
 
     Attributes:
         sizes: images.
@@ -108,7 +108,7 @@ def _compiled(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> A
 
 
 def _in_turn(step: Callable[[Any], tuple[Any, ...]], labels: Any, size: Any, kinds: tuple[tf.DType, ...]) -> Any:
-    """What `step` leaves of each batch of `size` among `labels`, one after the other, stacked."""
+    """Return the stacked results of `step` on each batch of `size` of `labels`, one after the other."""
     batches = tf.range(-(-tf.shape(labels, tf.int64)[0] // size))
     return tf.map_fn(step, batches, fn_output_signature=kinds, parallel_iterations=1)
 

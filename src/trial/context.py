@@ -1,4 +1,4 @@
-"""What every step of a trial works with while it trains."""
+"""The context that every step of a trial uses while it trains."""
 
 from dataclasses import dataclass
 from pathlib import Path

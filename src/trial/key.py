@@ -6,6 +6,7 @@ from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
+from src.config import CANNOT_CHANGE_NUMBERS
 from src.tracking.idle_keys import idle_keys
 from src.tracking.mlflow_run import flatten
 from src.trial.plan import Plan
@@ -26,8 +27,6 @@ COVERED_ELSEWHERE = {
     "features": "what the features are rounded to; that they are kept changes nothing",
 }
 """Keys that enter in another form, so that two spellings of one trial are one trial."""
-
-CANNOT_CHANGE_NUMBERS = {"tracking", "runtime", "study", "force", "fail_fast"}
 
 
 def trial_key(plan: Plan) -> str:
@@ -54,7 +53,7 @@ def frozen_key(plan: Plan, device: str) -> str:
 
 
 def _facts(plan: Plan, phases: int) -> dict[str, Any]:
-    """All that the first `phases` phases follow from."""
+    """Return all that determines the first `phases` phases."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
     own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
     idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))

@@ -1,7 +1,8 @@
-"""What a schedule comes to on a backbone, before anything is built."""
+"""Resolve a schedule's depths on a backbone, before anything is built."""
 
 from collections.abc import Sequence
 
+from src.common.depth_choice import DepthChoice
 from src.config import PhaseConfig, TrialConfig
 from src.models.depth import Depth, resolve_depth
 from src.models.layers import LayerInfo
@@ -14,7 +15,7 @@ def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -
         ThawError: a depth that the backbone does not have; in whichever phase.
     """
 
-    def resolve(asked: int | str) -> Depth:
+    def resolve(asked: DepthChoice) -> Depth:
         return resolve_depth(asked, table, trial.batchnorm, backbone)
 
     def cut(phase: PhaseConfig) -> Depth:

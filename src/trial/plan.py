@@ -20,7 +20,7 @@ from src.trial.phase_depths import plan_depths
 
 @dataclass(frozen=True)
 class Plan:
-    """What a trial is made of.
+    """The parts of a trial.
 
     Attributes:
         side: of the images, px.

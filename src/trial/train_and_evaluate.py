@@ -1,52 +1,42 @@
-"""What a trial does once TensorFlow runs: build, plan, train, evaluate, and leave its numbers and files behind."""
+"""Build, train and evaluate a trial with TensorFlow, and log its numbers and files."""
 
 import math
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from src.common.events import (
-    TRAINING,
-    Advanced,
-    EpochRecord,
-    EpochsReused,
-    Event,
-    EventHandler,
-    PhaseBegan,
-    PhaseEnded,
-    Waiting,
-    Warned,
-)  # fmt: skip
+from src.common.events import EventHandler
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
+from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext
 from src.models import runtime
 from src.models.network import Network
-from src.reporting.classes import write_classes
-from src.reporting.trial_figures import draw_confusion, draw_curves, draw_mistakes, draw_near_duplicates
+from src.reporting.trial_figures import draw_trial_figures
+from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
+from src.tracking.prediction_files import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
-from src.tracking.trial_runs import MODEL_TAG
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import Predictions, predict_validation
-from src.training.phase import evaluate, trainable_segment
+from src.training.evaluation import predictions_of
+from src.training.phase import measured, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
-from src.training.trainable_segment import TrainableSegment
+from src.training.trainable_segment import Batches, TrainableSegment
 from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
+from src.trial.progress import ProgressLogger
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a trial came to: its summary by the names in MLflow, and lines for the user."""
+    """The result of training a trial: its summary by the names in MLflow, and lines for the user."""
 
     summary: dict[str, Any]
     notes: tuple[str, ...]
@@ -63,27 +53,31 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         context.run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
-    watcher = _Watcher(context)
-    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, watcher), watcher)
+    progress = ProgressLogger(context)
+    loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, progress), progress)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
-    outcome = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, watcher), watcher)
+    schedule_result = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, progress), progress)
     with clock.part("evaluation"):
-        last = len(outcome.phases) - 1
-        segment = trainable_segment(model_cache, loader, last, outcome.last.depth)
-        numbers = _numbers(segment, loader, outcome)
-        context.run.tags({"epochs_recalled": str(sum(phase.recalled for phase in outcome.phases))})
-        predictions = predict_validation(segment, loader, last)
+        last = len(schedule_result.phases) - 1
+        segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
+        found = _evaluated(segment, loader, last)
+        numbers = _numbers(segment, schedule_result, plan.dataset, found)
+        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in schedule_result.phases)))
+        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
+        write_predictions(context.output / FOLDER, predictions, plan.dataset)
+        context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
-        _draw(context.output / "figures", outcome, predictions, plan.dataset)
-        context.run.files(context.output / "figures", "figures")
+        figures = context.output / "figures"
+        with naming(figures):
+            draw_trial_figures(schedule_result.phases, predictions["val"], plan.dataset, figures)
+        context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
             _save_model(context, model_cache.network)
-            context.run.tags({MODEL_TAG: "kept"})
-    summary = _summary(context, numbers | clock.metrics(), outcome)
-    measured = TrainingResult(summary, _notes(outcome, METRICS[plan.trial.objective]))
-    context.run.text(summary_text(measured.summary), "summary.json")
-    return measured
+            context.run.tags(schema.MODEL.of("kept"))
+    summary = _summary(context, numbers | clock.metrics(), schedule_result)
+    context.run.text(summary_text(summary), "summary.json")
+    return TrainingResult(summary, _notes(schedule_result, METRICS[plan.trial.objective]))
 
 
 def _cache_context(context: TrialContext, emit: EventHandler) -> CacheContext:
@@ -97,87 +91,22 @@ def _checkpoints(context: TrialContext, emit: EventHandler) -> CheckpointStore:
     return CheckpointStore(settings.work_dir / "phases", settings.phases_max_gb, emit, runtime.device_key())
 
 
-class _Watcher:
-    """Shows on the terminal what the schedule does, and logs it to the run."""
-
-    def __init__(self, context: TrialContext) -> None:
-        self.context, self.terminal = context, context.terminal
-
-    def __call__(self, event: Event, /) -> None:
-        match event:
-            case PhaseBegan():
-                self._phase_begins(event)
-            case EpochsReused(records):
-                for record in records:
-                    self.context.run.metrics(record.metrics, record.epoch)
-                self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
-                self._at(records[-1].epoch + 1)
-            case Advanced() if event.activity == TRAINING:
-                self.terminal.count(event.done, event.total)
-            case Advanced():
-                self.terminal(event)
-                if event.done == event.total:
-                    self._at(self.next_epoch)
-            case EpochRecord():
-                self.context.run.metrics(event.metrics, event.epoch)
-                line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
-                self.terminal.note(f"{self._place(event.epoch)}   {line}")
-                self._at(event.epoch + 1)
-            case PhaseEnded():
-                for epoch, values in event.train.items():
-                    self.context.run.metrics(values, epoch)
-                self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
-            case Waiting():
-                self.terminal.note(f"{self.phase.name}: {event.text}")
-            case Warned():
-                self.terminal(event)
-
-    def _phase_begins(self, phase: PhaseBegan) -> None:
-        self.phase, self.began = phase, time.perf_counter() - self._computing()
-        depth = self.context.plan.depths[phase.name]
-        self.terminal.note(f"phase {phase.name}: {depth.describe(len(self.context.plan.table))}")
-        self._at(phase.first_epoch)
-
-    def _computing(self) -> float:
-        """Return the seconds that features took so far: they are a part of their own."""
-        return self.context.clock.parts.get("features", 0.0)
-
-    def _at(self, epoch: int) -> None:
-        self.next_epoch = epoch
-        self.terminal.bar(self._place(epoch), lines=False)
-
-    def _place(self, epoch: int) -> str:
-        number = min(epoch - self.phase.first_epoch + 1, self.phase.epochs)
-        return f"{self.phase.name} {number}/{self.phase.epochs}"
+def _evaluated(segment: TrainableSegment, loader: BatchLoader, phase: int) -> dict[Split, list[Batches]]:
+    """Return the kept weights' batches of the validation images, and of the test images where there are some."""
+    splits: tuple[Split, ...] = ("val", "test") if loader.dataset.splits.test.size else ("val",)
+    return {split: measured(segment, loader, phase, split) for split in splits}
 
 
-def _epoch_line(record: EpochRecord, judged: Metric) -> str:
-    m = record.metrics
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {m[f'val/{judged.objective}']:.3f}"
-    return (
-        f"fit {m['fit/accuracy']:.3f} (loss {m['fit/loss']:.3f})   val {m['val/accuracy']:.3f} "
-        f"(loss {m['val/loss']:.3f}{own})   rate {m['learning_rate']:.1e}   {record.seconds:.1f} s"
-    )
-
-
-def _numbers(segment: TrainableSegment, loader: BatchLoader, outcome: ScheduleResult) -> dict[str, float]:
-    """The metrics of the weights kept; test/* is measured here, once, and nothing chooses by it."""
-    numbers = outcome.summary() | {"trainable_parameters": float(segment.network.trainable_parameters())}
-    numbers |= baselines(loader.dataset)
-    if loader.dataset.splits.test.size:
-        numbers |= evaluate(segment, loader, len(outcome.phases) - 1, "test")
-    return numbers
-
-
-def _draw(folder: Path, outcome: ScheduleResult, predictions: Predictions, dataset: Dataset) -> None:
-    with naming(folder):
-        folder.mkdir()
-        draw_curves(outcome.phases, folder / "curves.png")
-        draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
-        draw_mistakes(predictions, dataset, folder / "mistakes.png")
-        if dataset.near_duplicates.pairs:
-            draw_near_duplicates(dataset, folder / "near_duplicates.png")
-        write_classes(predictions.per_class(dataset.class_counts("train")), folder)
+def _numbers(
+    segment: TrainableSegment,
+    result: ScheduleResult,
+    dataset: Dataset,
+    found: Mapping[Split, Sequence[Batches]],
+) -> dict[str, float]:
+    """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
+    numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
+    numbers |= baselines(dataset)
+    return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
 
 
 def _save_model(context: TrialContext, network: Network) -> None:
@@ -185,34 +114,34 @@ def _save_model(context: TrialContext, network: Network) -> None:
     context.run.files(context.output / "model", "model")
 
 
-def _summary(context: TrialContext, numbers: dict[str, float], outcome: ScheduleResult) -> dict[str, Any]:
+def _summary(context: TrialContext, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
-    per_epoch = outcome.last.epochs[-1]
-    already = {*per_epoch.metrics, *outcome.last.train[per_epoch.epoch]}
+    per_epoch = result.last.epochs[-1]
+    already = {*per_epoch.metrics, *result.last.train[per_epoch.epoch]}
     context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
         "run_id": context.run.run_id,
-        "trial_key": context.key,
+        schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
-        "data_fingerprint": context.plan.dataset.fingerprint,
-        "objective": context.plan.trial.objective,
+        schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
+        schema.OBJECTIVE.name: context.plan.trial.objective,
         **numbers,
-        "history": [record.metrics | {"epoch": record.epoch} for p in outcome.phases for record in p.epochs],
+        "history": [record.metrics | {"epoch": record.epoch} for p in result.phases for record in p.epochs],
     }
 
 
-def _notes(outcome: ScheduleResult, judged: Metric) -> tuple[str, ...]:
+def _notes(result: ScheduleResult, judged: Metric) -> tuple[str, ...]:
     notes = [
         f"phase {phase.name} diverged in epoch {record.epoch}: its loss is not a number; a lower learning rate?"
-        for phase in outcome.phases
+        for phase in result.phases
         for record in phase.epochs
-        if not math.isfinite(record.metrics["fit/loss"])
+        if not math.isfinite(record.metrics[schema.of_split(schema.FIT, "loss")])
     ]
-    *before, reached = [phase.best.metrics[f"val/{judged.objective}"] for phase in outcome.phases]
+    *before, reached = [phase.best.metrics[schema.of_split(schema.VAL, judged.objective)] for phase in result.phases]
     best = max(before, default=reached)
     if best > reached:
-        earlier = outcome.phases[before.index(best)].name
+        earlier = result.phases[before.index(best)].name
         notes.append(
-            f"phase {earlier} had reached {judged.on_validation} {best:.3f}: {outcome.last.name} did not improve on it"
+            f"phase {earlier} had reached {judged.on_validation} {best:.3f}: {result.last.name} did not improve on it"
         )
     return tuple(notes)

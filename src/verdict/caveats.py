@@ -3,6 +3,7 @@
 import numpy as np
 
 from src.statistics.intervals import wilson_interval
+from src.tracking.schema import CHANCE
 from src.verdict.facet import Facet
 from src.verdict.wording import percent
 
@@ -82,10 +83,9 @@ def _photos(facet: Facet) -> tuple[str, ...]:
         else "Intervals are over seeds, on" if max(facet.counts) > 1
         else "All values are of"
     )  # fmt: skip
-    if (
-        facet.metric.objective != "accuracy"
-    ):  # its share of photos has an interval; a mean over classes has none as simple
-        return (f"{over} the same {count:,} validation photos; how much others would move them is not told.",)
+    if facet.metric.objective != "accuracy":  # of a mean over classes, no interval is as simple
+        unknown = "" if facet.new_images else "; how much others would move them is not told"
+        return (f"{over} the same {count:,} validation photos{unknown}.",)
     interval = wilson_interval(mean, count)
     return (
         f"{over} the same {count:,} validation photos; on as many other photos {percent(mean)} could as well have been "
@@ -97,7 +97,7 @@ def _guessing(facet: Facet) -> tuple[str, ...]:
     """What predicting without looking reaches: the line that a trial has to cross."""
     if facet.baseline is None:
         return ()
-    chance = facet.reduction.trials[0].metric("baseline/chance")
+    chance = facet.reduction.trials[0].metric(CHANCE)
     of_chance = "" if chance is None else f"; predicting by chance{_at_most(facet)} {facet.said(chance)}"
     return (
         f"Always predicting the largest training class has a validation {facet.metric.words} of "

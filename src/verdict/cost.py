@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.tracking.schema import PHASE_TIME_PREFIX, TRAINABLE
 from src.verdict.trials import TrialRecord, configuration, facets, measured, tuned, validated_on
 
-PARAMETERS = "trainable_parameters"
-_PHASE = "time/phase/"
+PARAMETERS = TRAINABLE
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord])
 
 def _seconds(trial: TrialRecord) -> float | None:
     """What the phases took together; None where one is not known."""
-    parts = [trial.metric(name) for name in trial.metrics if name.startswith(_PHASE)]
+    parts = [trial.metric(name) for name in trial.metrics if name.startswith(PHASE_TIME_PREFIX)]
     known = [part for part in parts if part is not None]
     return sum(known) if parts and len(known) == len(parts) else None
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from src.common.metrics import Metric
+from src.statistics.best import BestComparison
 from src.statistics.comparison import Comparison, compare
 from src.verdict.confounding import confounded
+from src.verdict.new_images import compare_for_new_images
 from src.verdict.reduction import Reduction, reduce_to_depth
 from src.verdict.trials import TrialRecord, baseline, judged_by
 from src.verdict.wording import layers, said, said_apart
@@ -19,6 +21,7 @@ class Facet:
         label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
         resolution: the step that validation scores come in, as :func:`photo_step` gives it.
         study: the name of the study that it is of; empty where there is none, or more than one.
+        new_images: the depths compared for new images; None where nothing can be said of them.
     """
 
     label: str
@@ -26,6 +29,7 @@ class Facet:
     comparison: Comparison
     resolution: float
     study: str = ""
+    new_images: BestComparison | None = None
 
     @property
     def metric(self) -> Metric:
@@ -96,7 +100,8 @@ def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Fa
     comparison = compare(reduction.observations, resolution)
     if reduction.pooled:
         comparison = replace(comparison, withheld=confounded(comparison, reduction.trials))
-    return Facet(label, reduction, comparison, resolution, study)
+    new_images = None if reduction.pooled else compare_for_new_images(reduction, resolution)
+    return Facet(label, reduction, comparison, resolution, study, new_images)
 
 
 def photo_step(trials: Sequence[TrialRecord]) -> float:

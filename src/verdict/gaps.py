@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.statistics.intervals import Interval, t_interval
+from src.tracking.schema import GAP_GENERALIZATION, GAP_MODE
 from src.verdict.trials import TrialRecord
 from src.verdict.wording import layers, listed, points
 
-MODE, GENERALIZATION = "gap/mode", "gap/generalization"
+MODE, GENERALIZATION = GAP_MODE, GAP_GENERALIZATION
 WORTH_NAMING = 0.02
 """From which size on a part of a gap counts, and from which growth on what was added decides; 0–1."""
 _MOST_NUMBERS = 3

@@ -5,18 +5,18 @@ else as overrides that go with the study's other settings. Seeds are listed from
 answered, and depths that lack some catch up.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from src.common.shell import setting
+from src.common.override import override_key
+from src.common.shell import setting, shell_line
 from src.statistics.comparison import Comparison
 from src.statistics.intervals import Interval
 from src.statistics.power import MOST_SEEDS, POWER, detectable, seeds_to_show
 from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
-from src.verdict.trials import TrialRecord, configuration, tuned
+from src.verdict.trials import TrialRecord, configuration, tuned, typed_value
 from src.verdict.wording import listed, percent, typed
 from src.verdict.wording import seeds as counted_seeds
 
@@ -89,7 +89,7 @@ def _grid(facet: Facet) -> str:
 
 def _crossed(name: str, trials: Sequence[TrialRecord]) -> str:
     """All values that `trials` have of a setting."""
-    values = dict.fromkeys(configuration(trial, [name]).partition("=")[2] for trial in trials)
+    values = dict.fromkeys(typed_value(trial.factors.get(name, "null")) for trial in trials)
     return f"{name}={','.join(values)}"
 
 
@@ -200,26 +200,21 @@ def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str
 
     A run that answers several facets remembers the command of one.
     """
-    words, own = _words(trial.command), _words(trial.overrides)
-    if not facet.study or len(words) < _BEFORE or not set(own) <= set(words):
+    words = trial.command
+    if not facet.study or len(words) < _BEFORE or not set(trial.overrides) <= set(words):
         return ""
     replaced = {*_REPLACED, *without} | (set() if trial.reads_depth else {"schedule"})
-    kept = [word for word in words[_BEFORE:] if word.partition("=")[0] not in replaced and word != "hydra.mode=RUN"]
+    kept = [word for word in words[_BEFORE:] if override_key(word) not in replaced and word != "hydra.mode=RUN"]
     kept = [*kept, *_facets_mode(facet, kept)] + ([] if trial.reads_depth else [_READS_DEPTH])
-    return f"{shlex.join([*words[:_BEFORE], '-m', *kept])} {setting('study', facet.study)}"
+    return f"{shell_line([*words[:_BEFORE], '-m', *kept])} {setting('study', facet.study)}"
 
 
 def _facets_mode(facet: Facet, words: Sequence[str]) -> list[str]:
     """Return the facet's BatchNorm mode where `words`, of a trial whose backbone does not train, lack it."""
-    named = [word for word in facet.label.split() if word.startswith("batchnorm=")]
-    return [] if any(word.startswith("batchnorm=") for word in words) else named
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:  # cut to what a tag holds, within quotes
+    mode = facet.reduction.trials[0].factors.get("batchnorm")
+    if mode is None or "batchnorm=" not in facet.label or "batchnorm" in map(override_key, words):
         return []
+    return [f"batchnorm={mode}"]
 
 
 def _reach(difference: Interval) -> float:

@@ -1,5 +1,7 @@
 """The verdict in one sentence, with its numbers."""
 
+from collections.abc import Sequence
+
 from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
 from src.verdict.wording import layers, listed, probability, seeds, spoken, trials
@@ -75,6 +77,28 @@ def sentence_of_shown(facet: Facet) -> str:
         f"Unfreeze {facet.with_block(named)}: validation {facet.metric.words} {facet.said(facet.mean(named))} over "
         f"{_repeats(facet)}, {_rule(facet)}; {_claim(facet)}."
     )
+
+
+def sentence_for_new_images(facet: Facet) -> str:
+    """Return which depths are worse than the best for new images; empty where nothing can be said of them."""
+    found = facet.new_images
+    if found is None:
+        return ""
+    worse = [place for place in range(len(facet.depths)) if found.is_worse(place)]
+    others = [place for place in range(len(facet.depths)) if place not in (*worse, found.best)]
+    only = "" if found.estimate.design.freedom else ", with these trained networks (one seed says nothing of others)"
+    begin, best = f"For new images of the same kind{only}", f"the best mean, {facet.name(found.best)}"
+    if not worse:
+        farthest = min(others, key=lambda place: float(found.estimate.means[place]))
+        gap = spoken(found.difference(farthest), facet.metric)
+        return f"{begin}, no depth is clearly worse than {best}: {facet.name(farthest)} {gap}."
+    claims = "; ".join(f"{facet.name(place)} {spoken(found.difference(place), facet.metric)}" for place in worse)
+    rest = f" {facet.name(*others)} may be as good." if others else ""
+    return f"{begin}, {facet.name(*worse)} {_is(worse)} clearly worse than {best} ({claims}).{rest}"
+
+
+def _is(places: Sequence[int]) -> str:
+    return "is" if len(places) == 1 else "are"
 
 
 def sentence_of_guessing(facet: Facet) -> str:

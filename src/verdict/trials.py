@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from src.common.metrics import METRICS, Metric, Objective
+from src.common.predictions import ImagePredictions
 from src.data.duplicates import NearDuplicates
 
 _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
@@ -18,8 +19,8 @@ class TrialRecord:
 
     Attributes:
         status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
-        overrides: what was typed, as one text.
-        command: what trains it, as the run remembers; empty where it does not.
+        overrides: what was typed, as Hydra reads it.
+        command: the words of what trains it, as the run remembers; empty where it does not.
         factors: the hyperparameters that tell configurations apart, by dotted name, without seed and depth.
         depth: canonical depth, layers from the end; 0 where it failed before that was known.
         block: name of the first block that trains; empty where none does.
@@ -35,11 +36,12 @@ class TrialRecord:
         near_duplicates: near-equal photos across splits.
         reads_depth: whether `unfrozen` decides its depth; a schedule may fix it.
         recalled: epochs that an earlier trial had trained, so that this one's time leaves them out.
+        predictions: for each validation image; None where its run has none.
     """
 
     run_id: str
     status: str
-    overrides: str
+    overrides: tuple[str, ...]
     factors: Mapping[str, Factor]
     depth: int
     block: str
@@ -54,9 +56,10 @@ class TrialRecord:
     recalled: int = 0
     answers: int = 1
     whole: bool = False
-    command: str = ""
+    command: tuple[str, ...] = ()
     reads_depth: bool = True
     objective: Objective = "accuracy"
+    predictions: ImagePredictions | None = None
 
     @property
     def judged(self) -> Metric:
@@ -129,13 +132,13 @@ def varying(records: Sequence[TrialRecord]) -> list[str]:
 def configuration(record: TrialRecord, names: Iterable[str]) -> str:
     """The values of the hyperparameters `names`, as they would be typed.
 
-    >>> record = TrialRecord("r", "FINISHED", "", {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
+    >>> record = TrialRecord("r", "FINISHED", (), {"dropout": 0.2, "batchnorm": "train"}, 2, "", 0, 0)
     >>> configuration(record, ["batchnorm", "class_weights", "dropout"])
     'batchnorm=train class_weights=null dropout=0.2'
-    >>> configuration(TrialRecord("r", "FINISHED", "", {"batch_size": 32.0}, 2, "", 0, 0), ["batch_size"])
+    >>> configuration(TrialRecord("r", "FINISHED", (), {"batch_size": 32.0}, 2, "", 0, 0), ["batch_size"])
     'batch_size=32'
     """
-    return " ".join(f"{name}={_typed(record.factors.get(name, 'null'))}" for name in names)
+    return " ".join(f"{name}={typed_value(record.factors.get(name, 'null'))}" for name in names)
 
 
 def facets(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -174,7 +177,8 @@ def tuned(records: Sequence[TrialRecord]) -> list[str]:
     return [name for name in varying(records) if not sets_apart(name)]
 
 
-def _typed(value: Factor) -> str:
+def typed_value(value: Factor) -> str:
+    """Return a setting as it is typed."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -30,6 +30,7 @@ from src.verdict.next_steps import (
 )
 from src.verdict.reduction import Reduction
 from src.verdict.sentences import (
+    sentence_for_new_images,
     sentence_of_confounded,
     sentence_of_guessing,
     sentence_of_one_depth,
@@ -65,6 +66,9 @@ class DepthRow:
         score: validation mean and its interval over this depth's seeds alone, 0–1.
         to_named: this depth's mean minus the named depth's; its interval holds for all pairs of depths at once.
         p: of that difference, adjusted over all pairs; None where nothing can be tested, and for the named depth.
+        to_best: this depth's mean minus the best one's, for new images and seeds; its interval holds for all depths at
+            once. None where nothing can be said of new images.
+        is_worse: whether that interval lies below 0.
     """
 
     depth: int
@@ -73,6 +77,8 @@ class DepthRow:
     score: Interval
     to_named: Interval
     p: float | None
+    to_best: Interval | None = None
+    is_worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Verdict:
             of settings that went with depth; no difference shown; one shown.
         depth: the depth that is named; None where nothing was measured.
         sentence: the verdict, with numbers.
+        new_images: which depths are worse for new images; empty where nothing can be said of them.
         confidence: highest level, 0–1, at which the interval of the clearest difference excludes none; None where
             nothing can be tested.
         words: the same in words.
@@ -106,6 +113,7 @@ class Verdict:
     rows: tuple[DepthRow, ...] = ()
     settle: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    new_images: str = ""
     comparison: Comparison | None = None
     reduction: Reduction | None = None
 
@@ -182,6 +190,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str) -> Verd
         rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
         settle=settle(facet),
         caveats=(*left_out, *caveats(facet)),
+        new_images=sentence_for_new_images(facet),
         comparison=facet.comparison,
         reduction=facet.reduction,
     )
@@ -221,7 +230,7 @@ def _evidence(facet: Facet) -> str:
 
 
 def _row(facet: Facet, place: int) -> DepthRow:
-    comparison, trials = facet.comparison, facet.trials(place)
+    comparison, trials, new = facet.comparison, facet.trials(place), facet.new_images
     return DepthRow(
         depth=facet.depths[place],
         block=trials[0].block,
@@ -229,6 +238,8 @@ def _row(facet: Facet, place: int) -> DepthRow:
         score=accuracy_interval([trial.score for trial in trials], facet.resolution),
         to_named=comparison.difference(place, comparison.named),
         p=comparison.p(place, comparison.named),
+        to_best=new.difference(place) if new else None,
+        is_worse=new is not None and new.is_worse(place),
     )
 
 

@@ -144,7 +144,7 @@ def _single(root: Path) -> None:
 
 
 REFUSED = {
-    "one class": (_one_class, "one class only (ash)"),
+    "one class": (_one_class, "found one class (ash)"),
     "no image": (_no_image, "none of 2 files is an image"),
     "a class with one image": (_single, "class 'birch' has 1"),
 }

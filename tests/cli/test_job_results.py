@@ -13,7 +13,7 @@ import pytest
 from src.cli.job_results import JobOutcome, SkippedError, is_under_way, leave_outcome, prepare_folder, stop
 from src.common.errors import Interrupted, ThawError
 from src.common.project import PROJECT
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 
 SUMMARY = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "abc"}
 
@@ -38,11 +38,11 @@ def ended(folder: Path, number: int) -> tuple[Any, ...]:
     return found.status, found.run_id, found.score, found.error
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_a_job_that_comes_to_its_end(tmp_path: Path, answered: bool) -> None:
+@pytest.mark.parametrize("reused", [True, False])
+def test_a_job_that_comes_to_its_end(tmp_path: Path, reused: bool) -> None:
     prepare_folder(tmp_path)
-    assert leave_outcome(lambda: TrialResult(SUMMARY, answered), tmp_path, 3, fail_fast=False) == 0.5
-    assert ended(tmp_path, 3) == ("answered" if answered else "finished", "abc", 0.5, "")
+    assert leave_outcome(lambda: TrialResult(SUMMARY, reused), tmp_path, 3, fail_fast=False) == 0.5
+    assert ended(tmp_path, 3) == ("reused" if reused else "finished", "abc", 0.5, "")
     assert not is_under_way(tmp_path, 3)
 
 
@@ -61,7 +61,7 @@ def test_a_job_that_does_not(tmp_path: Path, error: BaseException, outcome: tupl
         leave_outcome(raising(error), tmp_path, 0, fail_fast=False)
     assert ended(tmp_path, 0) == outcome
     assert not is_under_way(tmp_path, 0)
-    assert leave_outcome(lambda: TrialResult(SUMMARY, answered=False), tmp_path, 1, fail_fast=False) == 0.5
+    assert leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 1, fail_fast=False) == 0.5
 
 
 def test_none_begins_after_a_failure_that_is_to_stop_all(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_none_begins_after_a_failure_that_is_to_stop_all(tmp_path: Path) -> None
 
 def test_a_folder_is_made_ready_without_what_an_earlier_sweep_left(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
-    leave_outcome(lambda: TrialResult(SUMMARY, answered=False), tmp_path, 0, fail_fast=False)
+    leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=False)
     stop(tmp_path)
     (tmp_path / "outcomes" / "1.under_way").touch()
     (tmp_path / "outcomes" / "mine.txt").touch()
@@ -83,7 +83,7 @@ def test_a_folder_is_made_ready_without_what_an_earlier_sweep_left(tmp_path: Pat
     assert JobOutcome.load(tmp_path, 0) is None
     assert not is_under_way(tmp_path, 1)
     assert (tmp_path / "outcomes" / "mine.txt").exists()
-    assert leave_outcome(lambda: TrialResult(SUMMARY, answered=False), tmp_path, 0, fail_fast=True) == 0.5
+    assert leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=True) == 0.5
 
 
 def test_an_outcome_that_cannot_be_left_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_outcome_that_cannot_be_left_is_an_error_that_names_the_file(tmp_path
 
     def run() -> TrialResult:
         (tmp_path / "outcomes" / "0.json").mkdir()
-        return TrialResult(SUMMARY, answered=False)
+        return TrialResult(SUMMARY, reused=False)
 
     with pytest.raises(OSError, match=r"outcomes/0\.json"):
         leave_outcome(run, tmp_path, 0, fail_fast=False)

@@ -35,6 +35,27 @@ def test_a_signal_within_a_finalizer_ends_the_command(number: signal.Signals, tm
     assert (done.returncode, done.stderr) == (128 + number, f"thaw: stopped by {number.name}\n")
 
 
+SLOW_START = """
+import threading, time
+
+start, delays = threading.Timer.start, [0.5]
+
+def started_late(timer):
+    start(timer)
+    time.sleep(delays.pop() if delays else 0)
+
+threading.Timer.start = started_late
+"""
+
+
+def test_a_signal_that_comes_again_before_the_hook_ends_is_not_lost(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_START + SCRIPT.format(name="SIGTERM")], cwd=tmp_path,
+        env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "thaw: stopped by SIGTERM\n")
+
+
 def test_what_else_a_finalizer_raises_is_told(tmp_path: Path) -> None:
     script = SCRIPT.format(name="SIGINT").replace("signal.raise_signal(signal.SIGINT)", "1 / 0").replace("30", "0")
     done = subprocess.run(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.common.events import Event, Warned
 from src.common.file_store import FileStore
 
 SIZE = 10_000
@@ -66,11 +67,14 @@ def test_a_file_that_is_written_again_takes_no_room_from_others(tmp_path: Path) 
     assert keys(tmp_path) == ["a", "b"]
 
 
-def test_a_file_beyond_the_bound_is_not_written(tmp_path: Path) -> None:
-    store = store_of(tmp_path, 1)
+def test_a_file_beyond_the_bound_is_not_written_and_that_is_said_once(tmp_path: Path) -> None:
+    warnings: list[Event] = []
+    store = FileStore(tmp_path, SIZE / 1e9, warnings.append, "files", "going on")
     write(store, "a")
-    store.write({"large": 2 * SIZE}, lambda _: pytest.fail("written"))
+    for _ in range(2):
+        store.write({"large": 2e9}, lambda _: pytest.fail("written"))
     assert keys(tmp_path) == ["a"]
+    assert warnings == [Warned("files of 2.0 GB are not kept, the bound is 1e-05 GB; going on")]
 
 
 def test_what_is_being_written_counts_and_what_the_dead_left_goes(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def _many_broken(root: Path) -> None:
     [
         (lambda root: None, "no such folder"),
         (_empty, "no photos; expected"),
-        (_one_class, "one class only (ash)"),
+        (_one_class, "found one class (ash)"),
         (_val_only, "has val/ but no train/"),
         (_stranger, r"val has classes that train lacks: zelkova\x1b[31m"),
         (_empty_class, "train/zelkova/ is empty"),

@@ -86,11 +86,11 @@ FIRED: list[tuple[str, TrialRecord, str, str]] = [
         "overfitting", measured(0.98, 0.58, depth=0, factors={"augment": "strong", "dropout": 0.5}), "", "98.0 %",
     ),
     (
-        "underfitting", measured(0.63, 0.60, overrides="unfrozen=154", whole=True), "epochs=20",
+        "underfitting", measured(0.63, 0.60, overrides=("unfrozen=154",), whole=True), "epochs=20",
         "Of the training photos",
     ),
     (
-        "underfitting", measured(0.63, 0.60, depth=0, overrides="unfrozen=all", factors={"schedule": "head_only"}),
+        "underfitting", measured(0.63, 0.60, depth=0, overrides=("unfrozen=all",), factors={"schedule": "head_only"}),
         "schedule=two_phase unfrozen=all", "Of the training photos",
     ),
     (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from src.common.depth_choice import DepthChoice
 from src.features.frozen_segment import BATCH, FrozenSegment
 from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
@@ -24,7 +25,7 @@ def test_an_image_gives_the_same_row_wherever_it_stands_and_beside_whatever(name
     plain = pretrained(spec, WeightSet("random", None, 1.0, side, f"random/{name}"), side, 0)
     network = build_network(plain, spec, classes=2, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0)
-    depth = resolve_depth(0, network.table, "inference", spec.name)
+    depth = resolve_depth(DepthChoice.read(0), network.table, "inference", spec.name)
     frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
     images = np.random.default_rng(0).uniform(0, 255, (2, side * side * 3)).astype(np.float32)
     (everywhere,) = frozen_segment(np.repeat(images[:1], BATCH, axis=0))

@@ -77,6 +77,7 @@ import numpy as np
 from src.models import runtime
 import keras
 from src.common.clock import Clock
+from src.common.depth_choice import DepthChoice
 from src.common.events import ignore
 from src.config import OptimizerConfig
 from src.data.dataset import Dataset
@@ -107,7 +108,7 @@ wide = keras.layers.Conv2D(WIDE, 3, padding="same", use_bias=False, name="block1
 plain = keras.Model(image, keras.layers.BatchNormalization(name="block1_bn")(wide), name="wide")
 net = build_network(plain, find_backbone("lenet5"), classes=2, batchnorm="inference")
 net.begin(plain.get_weights(), seed=0, dropout=0.0)
-depth = resolve_depth(1, net.table, "inference", "wide")
+depth = resolve_depth(DepthChoice.read(1), net.table, "inference", "wide")
 cut = natural_cut(net.graph, net.table, depth)
 
 from hydra import compose, initialize_config_dir
@@ -117,8 +118,8 @@ with initialize_config_dir(str(CONF), version_base="1.3"):
     trial = trial_config(compose("config", ["batch_size=100", "features.max_gb=20"]))
 numbers = np.arange(COUNT)
 dataset = Dataset(
-    "noise", np.load(folder / "pixels.npy", mmap_mode="r"), numbers % 2, numbers.astype(np.uint64), ("x",) * COUNT,
-    ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
+    "noise", np.load(folder / "pixels.npy", mmap_mode="r"), numbers % 2, *2 * (numbers.astype(np.uint64),),
+    ("x",) * COUNT, ("a", "b"), Splits(numbers, numbers[:1000], numbers[:0]), "noise", NearDuplicates(), (), (),
 )
 model_cache = ModelCache(net)
 store = FeatureCache(folder / "features", 20, ignore)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from src.common.depth_choice import DepthChoice
 from src.models import runtime  # noqa: F401 - makes operations deterministic
 from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
@@ -40,7 +41,7 @@ def network(name: str, batchnorm: BatchNormPolicy = "inference", side: int = 32)
 
 
 def resolve(net: Network, depth: int | str, batchnorm: BatchNormPolicy = "inference") -> Depth:
-    return resolve_depth(depth, net.table, batchnorm, "net")
+    return resolve_depth(DepthChoice.read(depth), net.table, batchnorm, "net")
 
 
 def listed(arrays: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> Arrays:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.models.catalog import find_backbone
 from src.models.depth import BatchNormPolicy, resolve_depth
@@ -51,7 +52,7 @@ TABLE = find_backbone("mobilenetv2").blocks.given_to((
 def test_depths(
     asked: int | str, policy: BatchNormPolicy, unfrozen: int, canonical: int, parameters: int, blocks: tuple[str, ...]
 ) -> None:
-    depth = resolve_depth(asked, TABLE, policy, "net")
+    depth = resolve_depth(DepthChoice.read(asked), TABLE, policy, "net")
     assert (depth.unfrozen, depth.canonical, depth.parameters, depth.blocks) == (
         unfrozen, canonical, parameters, blocks,
     )  # fmt: skip
@@ -69,25 +70,25 @@ def test_depths(
 )
 def test_depths_that_are_not_there(asked: int | str, says: str) -> None:
     with pytest.raises(ThawError, match=says):
-        resolve_depth(asked, TABLE, "inference", "net")
+        resolve_depth(DepthChoice.read(asked), TABLE, "inference", "net")
 
 
 def test_a_backbone_without_block_names_says_so() -> None:
     with pytest.raises(ThawError, match="give a number of layers or `all`"):
-        resolve_depth("block_1", (layer("a", 1), layer("b", 1)), "inference", "net")
+        resolve_depth(DepthChoice.read("block_1"), (layer("a", 1), layer("b", 1)), "inference", "net")
 
 
 @given(st.integers(0, 11), st.integers(0, 11))
 def test_equal_variables_are_exactly_equal_canonical_depths(one: int, other: int) -> None:
-    first, second = (resolve_depth(n, TABLE, "inference", "net") for n in (one, other))
+    first, second = (resolve_depth(DepthChoice.read(n), TABLE, "inference", "net") for n in (one, other))
     assert (first.variables == second.variables) == (first.canonical == second.canonical)
-    assert resolve_depth(first.canonical, TABLE, "inference", "net").variables == first.variables
+    assert resolve_depth(DepthChoice.read(first.canonical), TABLE, "inference", "net").variables == first.variables
 
 
 def test_a_depth_tells_what_it_trains_or_that_it_trains_nothing() -> None:
-    assert "36 backbone parameters train" in resolve_depth(3, TABLE, "inference", "net").describe(11)
-    assert "no variable of the backbone" in resolve_depth(1, TABLE, "inference", "net").describe(11)
-    assert "the head alone" in resolve_depth(0, TABLE, "inference", "net").describe(11)
+    assert "36 backbone parameters train" in resolve_depth(DepthChoice.read(3), TABLE, "inference", "net").describe(11)
+    assert "no variable of the backbone" in resolve_depth(DepthChoice.read(1), TABLE, "inference", "net").describe(11)
+    assert "the head alone" in resolve_depth(DepthChoice.read(0), TABLE, "inference", "net").describe(11)
 
 
 @pytest.mark.parametrize(

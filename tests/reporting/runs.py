@@ -7,8 +7,8 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Param
 
+from src.tracking import schema
 from src.tracking.study import Study
-from src.tracking.trial_runs import KEY_TAG
 
 Trials = Iterable[tuple[dict[str, Any], str]]
 
@@ -41,7 +41,7 @@ def add(
     own = {name: str(value) for name, value in facts.items() if name not in _NO_PARAMETERS}
     overrides = facts.get("overrides", f"unfrozen={facts['depth']} seed={facts['seed']}")
     tags = {
-        KEY_TAG: key, f"study.{study.key}": overrides, "command": f"python -m src.train {overrides}",
+        schema.TRIAL_KEY.name: key, f"study.{study.key}": overrides, "command": f"python -m src.train {overrides}",
         "photos.val": "500", "photos.test": "500", "block": "block_16", **facts.get("tags", {}),
     }  # fmt: skip
     run_id = client.create_run(experiment, tags=tags).info.run_id

@@ -123,3 +123,29 @@ def test_children_are_compared(browser: Chrome, address: str, study: Study) -> N
     assert _shown(browser, "Comparing 4 Runs from 1 Experiment")
     texts = ("lenet5 unfrozen=1 seed=1", "baseline/val_accuracy", "best/val_accuracy")  # 2 layers train what 1 does
     assert _shown(browser, *texts) == set(texts)
+
+
+_AXES = "return [...document.querySelectorAll('.parcoords .axis-title')].map(title => title.textContent)"
+_TICKS = """
+const axis = [...document.querySelectorAll('.parcoords .y-axis')].find(axis => axis.textContent.includes(arguments[0]))
+return axis ? [...axis.querySelectorAll('.tick text')].map(tick => tick.textContent) : []
+"""
+
+
+def test_the_comparison_opens_with_what_varies_and_depth_on_a_scale_of_numbers(
+    browser: Chrome, address: str, study: Study
+) -> None:
+    runs = study.trials()
+    query = urlencode(
+        {"runs": json.dumps([run.info.run_id for run in runs]), "experiments": f'["{study.experiment_id}"]'}
+    )
+    look(browser, "about:blank", 1400)
+    look(browser, f"{address}/#/compare-runs?{query}", 1400)
+    WebDriverWait(browser, 60).until(lambda shown: shown.execute_script(_AXES))
+    axes = browser.execute_script(_AXES)
+    assert {"seed", "unfrozen_layers"} <= set(axes)
+    assert not {"unfrozen", "schedule.fine_tuning.unfrozen"} & set(axes)
+    ticks = [float(tick) for tick in browser.execute_script(_TICKS, "unfrozen_layers")]
+    assert ticks == sorted(ticks)
+    assert any(0 < tick < 1 for tick in ticks)  # a scale, where text would have a tick for each value, 0 and 1
+    assert all(len(run.data.params) <= 25 for run in runs)

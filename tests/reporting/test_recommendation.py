@@ -31,7 +31,7 @@ def with_test(trials: Sequence[TrialRecord], shares: Sequence[float]) -> list[Tr
 def search(depths: Sequence[int], values: Sequence[float]) -> list[TrialRecord]:
     """Every trial with a rate of its own and seed 0, as in a random search."""
     return [
-        trial(depth, 0, val, {"learning_rate": 0.08 / (1 + k)}, run_id=f"{k}", overrides=f"learning_rate={k}")
+        trial(depth, 0, val, {"learning_rate": 0.08 / (1 + k)}, run_id=f"{k}", overrides=(f"learning_rate={k}",))
         for k, (depth, val) in enumerate(zip(depths, values, strict=True))
     ]
 
@@ -52,8 +52,8 @@ def test_the_depth_is_the_named_one_and_not_the_best() -> None:
 
 
 def test_the_command_is_the_runs_own() -> None:
-    assert recommended(grid(MORE, command="python -m src.train x=1")).command == "python -m src.train x=1"
-    assert recommended(grid(MORE, overrides="unfrozen=2")).command == "python -m src.train unfrozen=2"
+    assert recommended(grid(MORE, command=("python", "-m", "src.train", "x=1"))).command == "python -m src.train x=1"
+    assert recommended(grid(MORE, overrides=("unfrozen=2",))).command == "python -m src.train unfrozen=2"
 
 
 @pytest.mark.parametrize("trials", [[*grid(LESS, factors=TRAIN), *grid(MORE, factors=FROZEN)], SEARCH])
@@ -67,7 +67,7 @@ def test_test_photos_have_no_say(trials: list[TrialRecord]) -> None:
 def test_test_accuracy_is_of_the_one_trial_with_its_interval() -> None:
     found = recommended(with_test(grid({0: (0.5, 0.6)}), (0.8, 0.1)))
     assert found.test == (
-        "Test accuracy of this trial alone, seed 0: 80.0 % of 100 photos (95 % interval 71.1 % to 86.7 %)."
+        "Test accuracy of this trial alone, seed 0: 80.0 % of 100 photos (95% interval 71.1 % to 86.7 %)."
     )
 
 

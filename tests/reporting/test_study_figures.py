@@ -244,7 +244,7 @@ def test_what_is_explained_together_is_drawn_and_told_where_there_is_some(
         assert ("together, not told apart" in names) == told
         figures.clear()
     by_name = {each.name: each for each in draw(client, joint, tmp_path).pictures}
-    share = f"together, not told apart, {100 * importance(joint).together:.0f} %"  # type: ignore[union-attr]
+    share = f"together, not told apart, {100 * importance(joint).together:.0f}%"  # type: ignore[union-attr]
     assert share in by_name["shares"].alt
     plain = {each.name: each for each in draw(client, many(), tmp_path).pictures}["shares"]
     assert "together" not in (plain.alt + plain.caption).lower()

@@ -17,9 +17,9 @@ from src.api import Study as ApiStudy
 from src.common.errors import ThawError
 from src.report import main
 from src.reporting.study_report import make_joint_report, make_report
-from src.tracking.locks import WORKPLACE_TAG, LockFolder
+from src.tracking import schema
+from src.tracking.locks import LockFolder
 from src.tracking.study import Study
-from src.tracking.trial_runs import KEY_TAG
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -37,7 +37,7 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
     assert (verdict["kind"], verdict["depth"]) == ("shown", 20)
     assert verdict["sentence"] in html.unescape(page)
     assert data["recommended"]["command"] == "python -m src.train unfrozen=20 seed=0"
-    assert "60.0 % of 500 photos (95 % interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
+    assert "60.0 % of 500 photos (95% interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html", "verdict.json", "trials.csv", "tradeoff.png", "curves.png", "shares.png", "frontier.png",
         "signs.png",
@@ -82,7 +82,7 @@ def test_a_search_is_drawn_and_told_over_trials(fill: Fill, store_uri: str, tmp_
     rates = [(trial(depth, 0, val=0.5 + depth / 50 + k / 100, dropout=0.2 + k / 10 + depth / 1000), "FINISHED")
              for depth in (2, 11) for k in range(3)]  # fmt: skip
     page, data = report(store_uri, fill("searched", rates), "searched", tmp_path)
-    assert "95 % intervals over trials" in page
+    assert "95% intervals over trials" in page
     assert "Means over the trials that the verdict rests on" in page
     assert "over seeds;" not in page
     assert data["verdicts"][0]["gap"].endswith("is not told: other settings differ between the depths.")
@@ -343,7 +343,10 @@ def test_trials_whose_process_is_gone_do_not_run(
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
     lock_folder = LockFolder(tmp_path / "work")
-    tags = [{KEY_TAG: name, WORKPLACE_TAG: lock_folder.id} for name in ("of the dead", "of the living")]
+    tags = [
+        {schema.TRIAL_KEY.name: name, schema.WORKPLACE.name: lock_folder.id}
+        for name in ("of the dead", "of the living")
+    ]
     fill("half dead", [*FULL[:4], *((trial(2, s, tags=own), "RUNNING") for s, own in enumerate(tags))])
     arguments = ["--study", "half dead", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]
     with lock_folder.claim("of the living", pytest.fail):
@@ -356,7 +359,7 @@ def test_the_api_spares_the_same_folders_and_closes_the_same_runs(
     fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
-    tags = {KEY_TAG: "dead by now", WORKPLACE_TAG: LockFolder(tmp_path / "work").id}
+    tags = {schema.TRIAL_KEY.name: "dead by now", schema.WORKPLACE.name: LockFolder(tmp_path / "work").id}
     fill("from Python", [*FULL[:4], (trial(2, 9, tags=tags), "RUNNING")])
     study = ApiStudy.load("from Python", store_uri)
     (tmp_path / "mine").mkdir()
@@ -374,7 +377,7 @@ def test_a_sweep_with_a_work_folder_of_its_own_does_not_read_running_after_a_cra
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "another"))
     own = LockFolder(tmp_path / "own")
-    fill("crashed", [*FULL[:4], (trial(2, 9, tags={KEY_TAG: "crashed", **own.tags}), "RUNNING")])
+    fill("crashed", [*FULL[:4], (trial(2, 9, tags={schema.TRIAL_KEY.name: "crashed", **own.tags}), "RUNNING")])
     assert main(["--study", "crashed", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]) == 0
     data = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert data["state"] == "5 trials: 4 finished, 1 killed."

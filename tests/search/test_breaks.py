@@ -75,7 +75,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 def counts(parent: Any) -> dict[str, int]:
-    return {name: int(parent.data.metrics[f"trials/{name}"]) for name in ("finished", "answered", "failed", "killed")}
+    return {name: int(parent.data.metrics[f"trials/{name}"]) for name in ("finished", "reused", "failed", "killed")}
 
 
 @pytest.mark.slow
@@ -96,14 +96,14 @@ def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, t
     parent, rows = study(tmp_path, "broken")
     assert parent.info.status == "FAILED"
     assert Counter(row["status"] for row in rows) == {"FINISHED": 1, "KILLED": 2}
-    assert counts(parent) == {"finished": 1, "answered": 0, "failed": 0, "killed": 2}
+    assert counts(parent) == {"finished": 1, "reused": 0, "failed": 0, "killed": 2}
     status, out, _ = finished(start(*overrides))
     assert status == 0
-    assert "3 of 3 trials done, 1 answered" in out
+    assert "3 of 3 trials done, 1 reused" in out
     parent, rows = study(tmp_path, "broken")
     assert parent.info.status == "FINISHED"
     assert [row["status"] for row in rows] == ["FINISHED"] * 3
-    assert counts(parent) == {"finished": 3, "answered": 1, "failed": 0, "killed": 0}
+    assert counts(parent) == {"finished": 3, "reused": 1, "failed": 0, "killed": 0}
     assert not runs(tmp_path, "attributes.status = 'RUNNING'")
 
 

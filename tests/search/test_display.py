@@ -22,7 +22,7 @@ def sweep_progress(total: int | None, *outcomes: JobOutcome) -> SweepProgress:
 
 
 MIXED = (
-    outcome(0, "finished", 0.5), outcome(1, "answered", 0.7), outcome(2, "failed", error="no such depth"),
+    outcome(0, "finished", 0.5), outcome(1, "reused", 0.7), outcome(2, "failed", error="no such depth"),
     outcome(3, "killed", error="its process ended"), outcome(4, "skipped"),
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ MIXED = (
         (None, (), "0 trials done"),
         (1, MIXED[:1], "1 of 1 trial done, best 0.500 (unfrozen=0)"),
         (None, MIXED[:1], "1 trial done, best 0.500 (unfrozen=0)"),
-        (5, MIXED, "5 of 5 trials done, 1 answered, 1 failed, 1 killed, 1 skipped, best 0.700 (unfrozen=1)"),
+        (5, MIXED, "5 of 5 trials done, 1 reused, 1 failed, 1 killed, 1 skipped, best 0.700 (unfrozen=1)"),
         (2, (outcome(0, "finished", 0.0),), "1 of 2 trials done, 1 left, best 0.000 (unfrozen=0)"),
     ],
 )
@@ -49,7 +49,7 @@ def test_an_ending_told_again_counts_once() -> None:
 
 
 def test_the_time_left_is_that_of_trials_that_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = sweep_progress(10, outcome(1, "answered", 0.7))
+    found = sweep_progress(10, outcome(1, "reused", 0.7))
     assert found.seconds_left() is None
     found.add(outcome(0, "finished", 0.5))
     found.add(outcome(2, "failed", error="x"))

@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.common.errors import ThawError
-from src.search.grid import _jobs
+from src.search.grid import _jobs, sweep_grid
 
 
 def jobs(*overrides: str) -> list[list[str]]:
@@ -24,3 +24,9 @@ def test_every_combination_is_a_job_and_the_last_key_varies_fastest() -> None:
 def test_an_interval_is_no_grid() -> None:
     with pytest.raises(ThawError, match=r"a=interval\(1,2\): a grid takes values; hydra/sweeper=keras_tuner"):
         jobs("a=interval(1,2)")
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_of_no_jobs_is_refused(size: int) -> None:
+    with pytest.raises(ThawError, match=f"hydra.sweeper.max_batch_size={size}: give 1 or more, or null"):
+        sweep_grid({}, size, None, None, None, [])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from src.config import TrackingConfig
 from src.search.display import SweepDisplay, SweepProgress
 from src.search.sweep import Sweep, _Settings
 from src.tracking.study import Study
-from src.trial.run import TrialResult
+from src.trial.result import TrialResult
 from tests.conftest import machine
 
 Act = Callable[[Path, int], None]
@@ -22,7 +22,7 @@ Act = Callable[[Path, int], None]
 
 def finishes(folder: Path, number: int) -> None:
     summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
-    leave_outcome(lambda: TrialResult(summary, answered=False), folder, number, fail_fast=False)
+    leave_outcome(lambda: TrialResult(summary, reused=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:

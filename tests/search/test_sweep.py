@@ -1,4 +1,4 @@
-"""Sweeps, as users run them: answered, failing alone, stopped at the first failure, on several processes, searched."""
+"""Sweeps, as users run them: reused, failing alone, stopped at the first failure, on several processes, searched."""
 
 import csv
 import io
@@ -16,7 +16,8 @@ import mlflow
 import pytest
 
 from src.common.project import PROJECT
-from src.tracking.study import member_tag, study_key
+from src.tracking import schema
+from src.tracking.study import study_key
 from tests.conftest import Command
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
@@ -70,8 +71,8 @@ def twice(sweep: Command) -> tuple[subprocess.CompletedProcess[str], subprocess.
 def test_a_sweep_twice_trains_once(twice: Any, uri: str) -> None:
     first, second, seconds = twice
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
-    assert re.search(r"16 of 16 trials done, 4 answered", first.stdout)  # LeNet's layers -2 and -1 train alike
-    assert re.search(r"16 of 16 trials done, 16 answered", second.stdout)
+    assert re.search(r"16 of 16 trials done, 4 reused", first.stdout)  # LeNet's layers -2 and -1 train alike
+    assert re.search(r"16 of 16 trials done, 16 reused", second.stdout)
     assert seconds < 30
     finished = runs(uri, "attributes.status = 'FINISHED' and tags.trial_key != ''")
     assert len(finished) == len({run.data.tags["trial_key"] for run in finished}) == 12
@@ -83,15 +84,15 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
     children = runs(uri, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
     assert len(children) == 12
     assert parent.info.status == "FINISHED"
-    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
-    assert counts == {"finished": 12, "answered": 16, "failed": 0, "killed": 0}  # the last of a sweep, others of trials
+    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "reused", "failed", "killed")}
+    assert counts == {"finished": 12, "reused": 16, "failed": 0, "killed": 0}  # the last of a sweep, others of trials
     assert parent.data.metrics["best/val_accuracy"] == max(run.data.metrics["best/val_accuracy"] for run in children)
     kept = {artifact.path for artifact in mlflow.MlflowClient(uri).list_artifacts(parent.info.run_id, "report")}
     assert {"report/report.html", "report/verdict.json", "report/tradeoff.png"} <= kept
     assert "page: " in twice[1].stdout
     rows = trials_of(uri, "grid")
     assert len(rows) == 12
-    spelled = [run.data.tags[member_tag(study_key("grid"))].split("\n") for run in children]
+    spelled = [schema.MEMBER.at(study_key("grid")).read(run.data.tags) or () for run in children]
     assert sorted(len(lines) for lines in spelled) == [1] * 8 + [2] * 4  # unfrozen=1 and unfrozen=2
     assert Counter(re.search(r"unfrozen=(\w+)", row["overrides"])[1] for row in rows) == {"0": 4, "1": 4, "all": 4}
     assert all(f"unfrozen={row['unfrozen']}" in row["overrides"] and " | " not in row["overrides"] for row in rows)
@@ -100,17 +101,17 @@ def test_the_study_holds_its_trials(twice: Any, uri: str) -> None:
 
 def test_another_study_takes_in_what_is_known(twice: Any, sweep: Command, uri: str) -> None:
     done = sweep("unfrozen=0,all", "dropout=0.2", "study=second")
-    assert "2 of 2 trials done, 2 answered" in done.stdout
+    assert "2 of 2 trials done, 2 reused" in done.stdout
     assert [row["trained_by"] for row in trials_of(uri, "second")] == ["another", "another"]
     assert len(trials_of(uri, "grid")) == 12
 
 
-def test_an_answered_sweep_needs_no_tensorflow(twice: Any, sweep: Command, tmp_path: Path) -> None:
+def test_a_reused_sweep_needs_no_tensorflow(twice: Any, sweep: Command, tmp_path: Path) -> None:
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
     (tmp_path / "keras.py").write_text("raise SystemExit('Keras was imported')")
     done = sweep(*GRID, PYTHONPATH=f"{tmp_path}:{PROJECT}")
     assert done.returncode == 0, done.stderr
-    assert "16 answered" in done.stdout
+    assert "16 reused" in done.stdout
 
 
 def test_a_failing_trial_stays_alone(sweep: Command, uri: str) -> None:
@@ -179,8 +180,8 @@ def test_a_trial_that_fails_again_is_one_run(sweep: Command, uri: str) -> None:
     failed = runs(uri, f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.status = 'FAILED'")
     assert len(failed) == 1
     assert [row["status"] for row in trials_of(uri, "again")] == ["FINISHED", "FAILED"]
-    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "answered", "failed", "killed")}
-    assert counts == {"finished": 1, "answered": 1, "failed": 1, "killed": 0}
+    counts = {name: parent.data.metrics[f"trials/{name}"] for name in ("finished", "reused", "failed", "killed")}
+    assert counts == {"finished": 1, "reused": 1, "failed": 1, "killed": 0}
     assert "=: No finished trial" not in done.stdout
     assert "2 trials: 1 failed, 1 finished." in done.stdout
 
@@ -226,8 +227,8 @@ def test_a_search_comes_to_its_total_however_often_it_is_run(sweep: Command, uri
     oracle = ("hydra.sweeper.oracle=random", "study=search")
     assert "3 of 3 trials done" in sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=3").stdout
     more = sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=5")
-    assert "5 of 5 trials done, 3 answered" in more.stdout, more.stderr
-    assert "5 of 5 trials done, 5 answered" in sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=5").stdout
+    assert "5 of 5 trials done, 3 reused" in more.stdout, more.stderr
+    assert "5 of 5 trials done, 5 reused" in sweep(*SEARCH, *oracle, "hydra.sweeper.max_trials=5").stdout
     assert len(trials_of(uri, "search")) == 5
 
 
@@ -265,7 +266,8 @@ def test_a_promoted_trial_recalls_its_lower_rung_and_comes_to_what_it_would_alon
         below[values] = int(row["fine_tune_epochs"])
     assert recalled
     last = client.get_run(list(recalled)[-1]).data
-    values = [f"{name}={last.params[name]}" for name in ("dropout", "unfrozen", "fine_tune_epochs", "seed")]
+    read = schema.CONFIGURATION.read(last.tags) or {}
+    values = [f"{name}={read[name]}" for name in ("dropout", "unfrozen", "fine_tune_epochs", "seed")]
     alone = sweep(patient, *values, "force=true", "study=recalls alone", f"runtime.work_dir={tmp_of(uri)}")
     assert alone.returncode == 0, alone.stderr
     (row,) = trials_of(uri, "recalls alone")
@@ -286,7 +288,7 @@ def test_a_finished_search_needs_no_tensorflow(sweep: Command, uri: str, tmp_pat
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
     done = sweep(*search, PYTHONPATH=f"{tmp_path}:{PROJECT}")
     assert done.returncode == 0, done.stderr
-    assert "3 of 3 trials done, 3 answered" in done.stdout
+    assert "3 of 3 trials done, 3 reused" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
 
 from src.config import AugmentConfig
-from src.tracking.idle_keys import idle_keys, spelled_as_trained
+from src.tracking.idle_keys import ReadKeys, Value, idle_keys
 
 
 def run(parameters: dict[str, str], depth: str) -> Run:
@@ -18,19 +18,17 @@ TWO_PHASES = {"schedule.feature_extraction.unfrozen": "0", "schedule.fine_tuning
 
 
 def test_a_depth_that_was_typed_otherwise_than_it_trains_stays_in_the_command() -> None:
-    typed = "python -m src.train unfrozen=6 seed=1"
-    assert spelled_as_trained(run({"unfrozen": "5", **TWO_PHASES}, "5"), typed) == (
-        "python -m src.train unfrozen=5 seed=1"
-    )
+    typed = ["unfrozen=6", "seed=1"]
+    assert ReadKeys.of(run({"unfrozen": "5", **TWO_PHASES}, "5")).followed(typed) == ("unfrozen=5", "seed=1")
 
 
 def test_a_depth_that_no_phase_reads_is_left_out() -> None:
     head_only = {"unfrozen": "11", "schedule.training.unfrozen": "0"}
-    assert spelled_as_trained(run(head_only, "0"), "unfrozen=11 seed=1") == "seed=1"
+    assert ReadKeys.of(run(head_only, "0")).followed(["unfrozen=11", "seed=1"]) == ("seed=1",)
 
 
 @pytest.mark.parametrize("name", sorted(set(AugmentConfig.model_fields) - {"views"}))
 def test_every_augmentation_that_is_on_is_read(name: str) -> None:
-    off = {f"augment.{key}": "0" for key in AugmentConfig.model_fields}
+    off: dict[str, Value] = {f"augment.{key}": 0 for key in AugmentConfig.model_fields}
     assert f"augment.{name}" in idle_keys(off, backbone_trains=True)
-    assert f"augment.{name}" not in idle_keys(off | {f"augment.{name}": "0.5"}, backbone_trains=True)
+    assert f"augment.{name}" not in idle_keys(off | {f"augment.{name}": 0.5}, backbone_trains=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.common.errors import Interrupted, ThawError
-from src.tracking.mlflow_run import Run, flatten, started_run
+from src.tracking.mlflow_run import Run, TrialFacts, flatten, started_run
 from src.tracking.mlflow_store import open_store
 from tests.conftest import Compose, read_dataset
 from tests.tracking.test_mlflow_store import config
@@ -90,7 +90,7 @@ def test_runs_that_name_a_new_data_set_at_once_all_get_it(
     def describe(digest: str) -> list[str]:
         run = Run(client, experiment, client.create_run(experiment).info.run_id)
         together.wait(30)
-        run.describe({}, replace(dataset, fingerprint=digest), {})
+        run.describe(TrialFacts(), replace(dataset, fingerprint=digest), {})
         return [used.dataset.digest for used in client.get_run(run.run_id).inputs.dataset_inputs]
 
     with ThreadPoolExecutor(4) as pool:

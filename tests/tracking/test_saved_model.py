@@ -92,7 +92,7 @@ def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_f
     assert (swept["trial_key"], swept["history"]) == (single["trial_key"], single["history"])
     assert swept["run_id"] != single["run_id"]
     assert (tmp_path / "alone" / "model" / "data" / "model.keras").exists()
-    assert "answered by the run" in thaw(*alone).stderr
+    assert "reused from the run" in thaw(*alone).stderr
     forced = thaw(lenet[0], "-m", *lenet[1:-1], "unfrozen=2", "tracking.save_model=true", f"hydra.sweep.dir={tmp_path}")
     assert forced.returncode == 0, forced.stderr
     assert runs_with_a_model(store_uri, "lenet5") == 2

@@ -7,8 +7,9 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.tracking.locks import LOCKS_TAG, WORKPLACE_TAG, LockFolder
-from src.tracking.trial_runs import KEY_TAG, MODEL_TAG, STUDY_KEY_TAG, TrialRuns
+from src.tracking import schema
+from src.tracking.locks import LockFolder
+from src.tracking.trial_runs import TrialRuns
 
 
 @pytest.fixture
@@ -29,13 +30,13 @@ def test_the_last_finished_run_of_a_key_answers(client: mlflow.MlflowClient) -> 
     trial_runs = TrialRuns(client)
     assert trial_runs.finished("k1") is None
     for status in ("FAILED", "KILLED", "RUNNING"):
-        add_run(client, "memory", status, **{KEY_TAG: "k1"})
+        add_run(client, "memory", status, **{schema.TRIAL_KEY.name: "k1"})
     assert trial_runs.finished("k1") is None
-    first = add_run(client, "memory", "FINISHED", **{KEY_TAG: "k1", MODEL_TAG: "kept"})
+    first = add_run(client, "memory", "FINISHED", **{schema.TRIAL_KEY.name: "k1", schema.MODEL.name: "kept"})
     for name in ("model/MLmodel", "model/data/model.keras"):
         client.log_text(first, "bytes", name)
     time.sleep(0.01)  # runs are ordered by the millisecond
-    second = add_run(client, "memory, too", "FINISHED", **{KEY_TAG: "k1"})
+    second = add_run(client, "memory, too", "FINISHED", **{schema.TRIAL_KEY.name: "k1"})
     assert answer(trial_runs, "k1") == second
     with_model = trial_runs.finished_with_model("k1", pytest.fail)
     assert with_model is not None
@@ -54,7 +55,7 @@ def test_a_run_that_ended_since_it_was_listed_stays_as_it_ended(
     client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = LockFolder(tmp_path)
-    run_id = add_run(client, "dead", "RUNNING", **{KEY_TAG: "ends", WORKPLACE_TAG: here.id})
+    run_id = add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: "ends", schema.WORKPLACE.name: here.id})
     claim_if_free = here.claim_if_free
 
     def ends_first(name: str) -> Any:
@@ -67,7 +68,7 @@ def test_a_run_that_ended_since_it_was_listed_stays_as_it_ended(
 
 
 def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> None:
-    run_id = add_run(client, "memory", "RUNNING", **{KEY_TAG: "k2", "data_fingerprint": "f"})
+    run_id = add_run(client, "memory", "RUNNING", **{schema.TRIAL_KEY.name: "k2", "data_fingerprint": "f"})
     for epoch, value in enumerate((0.1, 0.3)):
         client.log_metric(run_id, "val/accuracy", value, step=epoch)
     client.log_metric(run_id, "best/val_accuracy", 0.3, step=1)
@@ -84,10 +85,12 @@ def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> Non
 def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     here, there = LockFolder(tmp_path / "here"), LockFolder(tmp_path / "there")
     runs = {
-        name: add_run(client, "dead", "RUNNING", **{KEY_TAG: name, WORKPLACE_TAG: place.id})
+        name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, schema.WORKPLACE.name: place.id})
         for name, place in (("dead", here), ("alive", here), ("mine", here), ("elsewhere", there))
     }
-    runs["dead study"] = add_run(client, "dead", "RUNNING", **{STUDY_KEY_TAG: "study", WORKPLACE_TAG: here.id})
+    runs["dead study"] = add_run(
+        client, "dead", "RUNNING", **{schema.STUDY_KEY.name: "study", schema.WORKPLACE.name: here.id}
+    )
     with here.claim("alive", pytest.fail), here.claim("mine", pytest.fail):
         assert TrialRuns(client).close_dead(here, mine="mine") == 3
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
@@ -106,7 +109,7 @@ def test_a_model_that_is_not_whole_answers_nothing(
     client: mlflow.MlflowClient, left: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     key, lost = request.node.name, []
-    run_id = add_run(client, "memory", "FINISHED", **{KEY_TAG: key, MODEL_TAG: "kept"})
+    run_id = add_run(client, "memory", "FINISHED", **{schema.TRIAL_KEY.name: key, schema.MODEL.name: "kept"})
     for name in left:
         client.log_text(run_id, "bytes", name)
     assert TrialRuns(client).finished_with_model(key, lost.append) is None
@@ -118,9 +121,10 @@ def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.Mlflow
     names = ("dead there", "alive there", "of another since", "gone")
     tags = {
         "dead there": own.tags, "alive there": own.tags,
-        "of another since": own.tags | {WORKPLACE_TAG: "0" * 32}, "gone": own.tags | {LOCKS_TAG: "/no/such/locks"},
+        "of another since": own.tags | {schema.WORKPLACE.name: "0" * 32},
+        "gone": own.tags | {schema.LOCKS.name: "/no/such/locks"},
     }  # fmt: skip
-    runs = {name: add_run(client, "dead", "RUNNING", **{KEY_TAG: name, **tags[name]}) for name in names}
+    runs = {name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, **tags[name]}) for name in names}
     with own.claim("alive there", pytest.fail):
         assert TrialRuns(client).close_dead(None) == 1
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}

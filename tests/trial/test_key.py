@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from src.config import TrialConfig
+from src.common.depth_choice import DepthChoice
+from src.config import CANNOT_CHANGE_NUMBERS, TrialConfig
 from src.models.catalog import find_backbone
 from src.models.depth import resolve_depth
 from src.models.weights import WeightSet
-from src.trial.key import CANNOT_CHANGE_NUMBERS, COVERED_ELSEWHERE, phase_key, trial_key
+from src.trial.key import COVERED_ELSEWHERE, phase_key, trial_key
 from src.trial.plan import Plan
 from tests.conftest import Compose
 from tests.models.test_depth import TABLE
@@ -23,7 +24,10 @@ def key(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: Wei
 
 
 def plan(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: WeightSet = WEIGHTS) -> Plan:
-    depths = {name: resolve_depth(p.unfrozen, TABLE, trial.batchnorm, "net") for name, p in trial.schedule.items()}
+    depths = {
+        name: resolve_depth(DepthChoice.read(p.unfrozen), TABLE, trial.batchnorm, "net")
+        for name, p in trial.schedule.items()
+    }
     dataset: Any = SimpleNamespace(fingerprint=fingerprint)
     return Plan(trial, find_backbone(trial.backbone), weights, side, dataset, tuple(TABLE), depths)
 

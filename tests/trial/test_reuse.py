@@ -16,6 +16,7 @@ from src.cli.error_messages import explain
 from src.common.files import naming
 from src.common.project import PROJECT
 from src.config import TrialConfig
+from src.tracking import schema
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose
 
@@ -64,7 +65,7 @@ def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judge
         "-m", *post, "unfrozen=0,2", "seed=0,1", "epochs=5", "augment.views=1,2", "study=idle",
         f"hydra.sweep.dir={place}/idle_sweep",
     )  # fmt: skip
-    assert "5 answered" in grid.stdout
+    assert "5 reused" in grid.stdout
     assert not re.search(r"epochs=|augment\.views=", grid.stdout.split("page:")[0].replace("fine_tune_epochs=", ""))
     data = verdict_of(thaw, place, "idle")
     (verdict,) = data["verdicts"]
@@ -72,7 +73,8 @@ def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judge
     assert [row["score"]["count"] for row in verdict["depths"]] == [2, 2]
     assert data["recommended"]["command"].count("epochs=") == 1
     for run in runs(place):
-        assert not {"epochs", "augment.views", "data.split_seed"} & set(run.data.params)
+        read = schema.CONFIGURATION.read(run.data.tags) or {}
+        assert not {"epochs", "augment.views", "data.split_seed"} & {*read, *run.data.params}
         assert run.data.params["fine_tune_epochs"] == "1"
 
 
@@ -107,15 +109,15 @@ def test_a_run_whose_artifacts_are_gone_does_not_answer_a_trial_that_asks_for_a_
 ) -> None:
     asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
     first = run_trial(asking, tmp_path / "one")
-    assert run_trial(asking, tmp_path / "two").answered
+    assert run_trial(asking, tmp_path / "two").reused
     assert "any more" not in capsys.readouterr().err
     shutil.rmtree(tmp_path / "mlruns")
-    assert run_trial(quick, tmp_path / "three").answered
+    assert run_trial(quick, tmp_path / "three").reused
     again = run_trial(asking, tmp_path / "four")
     told = [line for line in capsys.readouterr().err.splitlines() if "any more: training the trial again" in line]
     assert len(told) == 1
     assert first.summary["run_id"] in told[0]
-    assert not again.answered
+    assert not again.reused
     assert again.summary["best/val_accuracy"] == first.summary["best/val_accuracy"]
     assert run_trial(asking, tmp_path / "five").summary["run_id"] == again.summary["run_id"]
 

@@ -23,7 +23,7 @@ def trial(
         "parameters": depth * 100,
     }
     run_id = "-".join(map(str, (depth, seed, *(factors or {}).values())))
-    given |= {"run_id": run_id, "overrides": "", "metrics": metrics, "val_images": None}
+    given |= {"run_id": run_id, "overrides": (), "metrics": metrics, "val_images": None}
     return TrialRecord(depth=depth, seed=seed, factors=factors or {}, **given | more)
 
 

@@ -20,6 +20,7 @@ from src.statistics.power import POWER, chance_to_show, detectable
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
 from src.verdict.wording import probability, typed
+from tests.conftest import shell_words
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
 
 ALIKE = "with the study's name and other settings"
@@ -260,8 +261,9 @@ def test_overrides_are_told_to_be_of_their_facet() -> None:
 def known(values: Mapping[int, Sequence[float]], given: str, **more: Any) -> list[TrialRecord]:
     """Trials that know what trained them: `given`, a depth and a seed."""
     return [
-        replace(each, overrides=f"{given} unfrozen={each.depth} seed={each.seed}",
-                command=f"python -m src.train -cn own hydra.mode=RUN {given} unfrozen={each.depth} seed={each.seed}")
+        replace(each, overrides=(*shell_words(given), f"unfrozen={each.depth}", f"seed={each.seed}"),
+                command=(*["python", "-m", "src.train", "-cn", "own", "hydra.mode=RUN"], *shell_words(given),
+                         f"unfrozen={each.depth}", f"seed={each.seed}"))
         for each in grid(values, **more)
     ]  # fmt: skip
 
@@ -296,8 +298,8 @@ def test_the_studys_name_arrives(name: str) -> None:
 
 def test_a_search_is_settled_by_a_command_too() -> None:
     trials = [
-        replace(each, overrides=f"learning_rate={each.factors['learning_rate']} seed=0",
-                command=f"python -m src.train learning_rate={each.factors['learning_rate']} seed=0")
+        replace(each, overrides=(f"learning_rate={each.factors['learning_rate']}", "seed=0"),
+                command=("python", "-m", "src.train", f"learning_rate={each.factors['learning_rate']}", "seed=0"))
         for each in search({0: (0.5, 0.52), 2: (0.6, 0.4, 0.55)})
     ]  # fmt: skip
     (verdict,) = judge(trials, "mine")
@@ -311,7 +313,7 @@ def test_a_search_is_settled_by_a_command_too() -> None:
 def test_no_command_is_told_that_would_add_other_trials() -> None:
     """Of several studies, of another facet's run, and where more than depth and seed varies."""
     trials = known(WINNER, "batchnorm=train")
-    others = [replace(each, overrides="batchnorm=frozen") for each in trials]
+    others = [replace(each, overrides=("batchnorm=frozen",)) for each in trials]
     wide = [
         *known(WINNER, "dropout=0.2", factors={"dropout": 0.2}),
         *known({depth: [value - 0.1 for value in row] for depth, row in WINNER.items()}, "dropout=0.5",

@@ -20,7 +20,7 @@ Indices = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Body:
-    """What the copies of a solid share; lengths in units of the body's radius."""
+    """The shape that the copies of a solid share; lengths in units of the body's radius."""
 
     box: bool
     roundness: float

@@ -37,7 +37,7 @@ LIGHTS: tuple[Light, ...] = (
 
 @dataclass(frozen=True)
 class Ground:
-    """What the tree stands on: colour nearby and far away, contrast of its grain, number of blades of grass."""
+    """The ground below a tree: colour nearby and far away, contrast of its grain, number of blades of grass."""
 
     near: Rgb
     far: Rgb

@@ -1,0 +1,92 @@
+"""Predictions of trials for each image, kept with their runs and, for a study's trials together, with the study.
+
+A run has `predictions/val.npz` and, where there are test images, `predictions/test.npz`: the arrays of
+:class:`ImagePredictions` and the names of the classes. Any metric, and any comparison of trials image by image, can be
+computed from them. The study's own run has `predictions/val.npz` of all trials, so that a report on a thousand trials
+opens one file.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
+
+from src.common.files import atomic_write, naming
+from src.common.predictions import Arrays, ImagePredictions, joined, pack, parted, unpack
+from src.data.dataset import Dataset
+from src.data.listing import Split
+from src.training.evaluation import Predictions
+
+FOLDER = "predictions"
+
+
+def write_predictions(folder: Path, predictions: Mapping[Split, Predictions], dataset: Dataset) -> None:
+    """Write SPLIT.npz for each split to `folder`, which is made.
+
+    Raises:
+        OSError: the disk is full, or takes no file there; it names the folder.
+    """
+    names: Arrays = {"class_names": np.array(dataset.class_names, np.str_)}
+    with naming(folder):
+        for split, found in predictions.items():
+            atomic_write(folder / f"{split}.npz", pack({**_of_split(found, dataset).arrays(), **names}))
+
+
+def read_predictions(client: mlflow.MlflowClient, run: FoundRun, split: Split = "val") -> ImagePredictions | None:
+    """Return the predictions of a run's trial for a split; None if its file is missing or damaged."""
+    arrays = _read(client, run, split)
+    try:
+        return None if arrays is None else ImagePredictions.of(arrays)
+    except KeyError:
+        return None
+
+
+def study_predictions(
+    client: mlflow.MlflowClient, parent_run_id: str, runs: Sequence[FoundRun]
+) -> dict[str, ImagePredictions]:
+    """Return the validation predictions of `runs`, a study's trials, by run id; runs without any are left out.
+
+    What the study's own run does not hold yet is read from the trials' runs and kept there, if the store can be
+    written.
+    """
+    kept = parted(_read(client, client.get_run(parent_run_id), "val") or {})
+    finished = {run.info.run_id: run for run in runs if run.info.status == "FINISHED"}
+    lacking = {run_id: run for run_id, run in finished.items() if run_id not in kept}
+    new = {run_id: found for run_id, run in lacking.items() if (found := read_predictions(client, run))}
+    known = {run_id: own for run_id, own in (kept | new).items() if run_id in finished}
+    if new:
+        _keep(client, parent_run_id, pack(joined(known)))
+    return known
+
+
+def _of_split(found: Predictions, dataset: Dataset) -> ImagePredictions:
+    return ImagePredictions(
+        dataset.digests[found.indices],
+        dataset.groups[found.indices],
+        found.labels.astype(np.uint16),
+        found.predicted.astype(np.uint16),
+        found.probabilities.max(axis=1).astype(np.float32),
+    )
+
+
+def _keep(client: mlflow.MlflowClient, parent_run_id: str, packed: bytes) -> None:
+    with TemporaryDirectory() as folder, contextlib.suppress(MlflowException, OSError):  # a store that may only be read
+        file = Path(folder) / "val.npz"
+        file.write_bytes(packed)
+        client.log_artifact(parent_run_id, str(file), FOLDER)
+
+
+def _read(client: mlflow.MlflowClient, run: FoundRun, split: Split) -> Arrays | None:
+    """Return the arrays of a run's file, or None if it cannot be read."""
+    uri = f"{run.info.artifact_uri}/{FOLDER}/{split}.npz"
+    try:
+        with TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=client.tracking_uri)
+            return unpack(Path(path).read_bytes())
+    except (MlflowException, OSError):
+        return None

@@ -1,0 +1,118 @@
+"""The model of a study, against published figures, and against studies drawn from it."""
+
+import numpy as np
+import pytest
+
+from src.statistics.best import compare_with_best
+from src.statistics.mrmc import Floats, Scores, estimate
+
+VARIANCE, COV1, COV2, COV3, VAR_TR = 0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284, 0.0002004025
+"""Of the ROC areas of Van Dyke et al. 1993: two modalities, five readers, 114 cases (Hillis 2014, table 2)."""
+
+
+def of_covariance(covariance: Floats, cases: int) -> Floats:
+    """Influences, [trials, cases], whose products add up to a covariance of the trials."""
+    trials = len(covariance)
+    basis = np.linalg.qr(np.eye(cases) - 1 / cases)[0][:, :trials]
+    return np.linalg.cholesky(covariance) @ basis.T * np.sqrt((cases - 1) / cases)
+
+
+def van_dyke() -> Scores:
+    modalities, readers = np.repeat([0, 1], 5), np.tile(np.arange(5), 2)
+    same_modality, same_reader = modalities[:, None] == modalities, readers[:, None] == readers
+    covariance = np.where(same_modality, np.where(same_reader, VARIANCE, COV2), np.where(same_reader, COV1, COV3))
+    pattern = np.array([1.0, -2, 0, 2, -1])
+    mean_square = VAR_TR + VARIANCE - COV1 - COV2 + COV3
+    interaction = pattern * np.sqrt(4 * mean_square / np.square(pattern).sum() / 2)
+    values = np.concatenate([0.8970370 + interaction, 0.9408374 - interaction]) + np.tile(
+        [0.02, 0, 0.01, -0.01, -0.02], 2
+    )
+    return Scores(modalities, readers, values, of_covariance(covariance, 114))
+
+
+def test_the_difference_of_two_modalities_has_the_published_error() -> None:
+    found = estimate(van_dyke())
+    difference = found.means[1] - found.means[0]
+    assert difference == pytest.approx(0.0438004)
+    assert difference**2 / found.variances()[0, 1] == pytest.approx(4.4563187, rel=1e-5)  # F of Hillis 2014
+
+
+def hits(rng: np.random.Generator, depths: int, seeds: int, images: int, scatter: Floats) -> Floats:
+    """Scores of single images, [depths, seeds, images], at equal depths whose seeds scatter by `scatter`."""
+    of_depth = 0.15 * rng.standard_normal((depths, 1, images))
+    of_seed = scatter[:, None, None] * rng.standard_normal((depths, seeds, 1))
+    of_image = 0.3 * rng.standard_normal(images)
+    return 0.8 + of_depth + of_seed + of_image + 0.2 * rng.standard_normal((depths, seeds, images))
+
+
+def scores_of(values: Floats) -> Scores:
+    depths, seeds, images = values.shape
+    flat = values.reshape(-1, images)
+    means = flat.mean(axis=1)
+    places, numbers = np.repeat(np.arange(depths), seeds), np.tile(np.arange(seeds), depths)
+    return Scores(places, numbers, means, (flat - means[:, None]) / images)
+
+
+@pytest.mark.parametrize(
+    ("depths", "seeds", "images", "scatter", "most"),
+    [
+        (4, 2, 100, 0.01, 0.05), (4, 3, 100, 0.01, 0.05), (4, 8, 100, 0.01, 0.06), (6, 3, 250, 0.01, 0.06),
+        (4, 3, 500, 0.03, 0.06), (4, 5, 500, 0.03, 0.06), (2, 3, 250, 0.01, 0.06),
+    ],
+)  # fmt: skip
+def test_equal_depths_are_seldom_called_worse(
+    depths: int, seeds: int, images: int, scatter: float, most: float
+) -> None:
+    rng, studies = np.random.default_rng(seeds), 100
+    claimed = 0
+    for _ in range(studies):
+        drawn = scores_of(hits(rng, depths, seeds, images, np.full(depths, scatter)))
+        found = compare_with_best(estimate(drawn), draws=300)
+        claimed += any(found.is_worse(place) for place in range(depths))
+    assert claimed / studies <= most + 2 * np.sqrt(most * (1 - most) / studies)
+
+
+def test_a_depth_that_collapses_is_judged_by_its_own_scatter() -> None:
+    rng = np.random.default_rng(0)
+    values = hits(rng, 5, 5, 300, np.array([0.005, 0.005, 0.005, 0.005, 0.15]))
+    values += np.array([0, 0.08, 0, 0, -0.4])[:, None, None]
+    found = compare_with_best(estimate(scores_of(values)))
+    assert found.errors[3, 1] < 0.02 < found.errors[4, 1]
+    assert [found.is_worse(place) for place in range(5)] == [True, False, True, True, True]
+
+
+def test_seeds_alone_speak_where_predictions_are_not_known() -> None:
+    depths, seeds = np.repeat([0, 1], 3), np.tile([0, 1, 2], 2)
+    values = np.array([0.5, 0.6, 0.7, 0.6, 0.71, 0.79])
+    found = estimate(Scores(depths, seeds, values))
+    differences = values[3:] - values[:3]
+    assert found.variances()[0, 1] == pytest.approx(differences.var(ddof=1) / 3)
+
+
+def test_images_alone_speak_with_one_seed() -> None:
+    values = hits(np.random.default_rng(0), 3, 1, 200, np.zeros(3))
+    found = estimate(scores_of(values))
+    difference = values[1, 0] - values[0, 0]
+    assert found.design.freedom == 0
+    assert found.variances()[0, 1] == pytest.approx(difference.var(ddof=1) / 200)
+
+
+def test_depths_that_are_equal_to_the_image_differ_by_an_image_at_most() -> None:
+    one = (np.random.default_rng(0).random((1, 3, 100)) < 0.8).astype(float)
+    scores = scores_of(np.concatenate([one, one]))
+    found = compare_with_best(estimate(Scores(**{**vars(scores), "step": 0.01})))
+    assert found.errors[0, 1] == pytest.approx(0.01)
+    assert not found.is_worse(0)
+    assert not found.is_worse(1)
+
+
+def test_missing_cells_leave_means_at_an_average_seed() -> None:
+    depths, seeds = np.array([0, 0, 0, 1, 1, 2, 2, 2]), np.array([0, 1, 2, 0, 1, 0, 1, 2])
+    effect = np.array([0.0, 0.1, 0.3])
+    found = estimate(Scores(depths, seeds, 0.5 + 0.1 * depths + effect[seeds]))
+    assert np.diff(found.means) == pytest.approx([0.1, 0.1])
+
+
+def test_no_trial_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one trial"):
+        estimate(Scores(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)))

@@ -1,0 +1,22 @@
+"""A small part of docs/statistics.md, drawn again."""
+
+import numpy as np
+import pytest
+
+from benchmarks.calibration import SETS, PredictionSet, draw, rates
+
+
+@pytest.mark.parametrize("path", sorted(SETS.glob("*.npz")), ids=lambda path: path.stem)
+def test_intervals_hold_and_equal_depths_are_not_called_worse(path: str) -> None:
+    found = rates(PredictionSet.load(path), images=100, seeds=3, draws=40)
+    assert found.holds >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 40)
+    assert found.claims <= 0.05 + 3 * np.sqrt(0.95 * 0.05 / 40)
+
+
+def test_a_depth_that_is_much_worse_is_called_so() -> None:
+    real = PredictionSet.load(sorted(SETS.glob("*.npz"))[0])
+    worse = real.hits.copy()
+    worse[0, :, ::3] = 0
+    changed = PredictionSet(real.name, real.depths, worse, real.seconds)
+    found = [draw(changed, 500, 5, np.random.default_rng(seed)).found.is_worse(0) for seed in range(5)]
+    assert all(found)
