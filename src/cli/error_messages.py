@@ -59,7 +59,7 @@ def _system_line(error: OSError) -> str | None:
 def _raised_in_hydra(error: Exception) -> bool:
     """Hydra refuses some overrides with a plain ValueError or TypeError."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra._internal")
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra.")
 
 
 def _omegaconf_line(error: OmegaConfBaseException) -> str:
