@@ -34,7 +34,7 @@ def sweep_grid(
     axes = Axes.read(loader, params, arguments)
     jobs = _jobs(axes.overrides)
     broken = uncomposable(loader, config, jobs)
-    size = max_batch_size if max_batch_size and max_batch_size > 0 else len(jobs)
+    size = max_batch_size or len(jobs)
     with open_sweep(config, launcher, axes, axes.name, len(jobs)) as sweep:
         for first in range(0, len(jobs), size):
             sweep.launch(jobs[first : first + size], broken)
