@@ -235,7 +235,7 @@ def test_files_and_links_that_a_page_names_are_there(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> None:
     makefile = (PROJECT / "Makefile").read_text("utf-8")
-    for module in re.findall(r"python -m (src\.\w+|benchmarks\.\w+)", PAGES[page]):
+    for module in re.findall(r"python -m ((?:src|benchmarks)(?:\.\w+)+)", PAGES[page]):
         assert (PROJECT / f"{module.replace('.', '/')}.py").exists(), module
     for target in re.findall(r"`make (\w+)|^    make (\w+)", PAGES[page], re.MULTILINE):
         assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
