@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.statistics.best import BestComparison, compare_with_best
-from src.statistics.mrmc import Floats, Scores, estimate
+from src.statistics.design import Floats
+from src.statistics.mrmc import Scores, estimate
 
 SETS = Path(__file__).with_name("sets")
 IMAGES, SEEDS = (100, 250, 500), (2, 3, 5, 8)

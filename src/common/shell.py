@@ -8,6 +8,9 @@ from pathlib import Path
 
 from src.common.errors import one_line
 
+TRAIN = ("python", "-m", "src.train")
+"""The command that trains, before its overrides."""
+
 _READ_OTHERWISE = re.compile(r"""\s|['"]|.*(?:[,\\]|\$\{|\s$)|\w+\(|(?:null)?$""", re.IGNORECASE | re.DOTALL)
 """Texts that Hydra does not read as they are: quotes, lists, functions, keys, null, and blanks that it strips."""
 

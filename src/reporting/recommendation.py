@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from src.common.shell import shell_line
+from src.common.shell import TRAIN, shell_line
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
 from src.tracking.schema import TEST, baseline, of_split
@@ -56,7 +56,7 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
         facet=verdict.facet,
         depth=trial.depth,
         seed=trial.seed,
-        command=shell_line(trial.command or ("python", "-m", "src.train", *trial.overrides)),
+        command=shell_line(trial.command or (*TRAIN, *trial.overrides)),
         test=_test_text(trial),
         flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
         choice=_choice_text(verdict, measured),

@@ -11,7 +11,6 @@ import mlflow
 from src.common.files import atomic_write
 from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
-from src.reporting.artifacts import fetch
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
 from src.reporting.pareto_figure import draw_pareto_front
@@ -20,6 +19,7 @@ from src.reporting.study_curves import draw_study_curves
 from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
+from src.tracking.artifacts import fetch
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions

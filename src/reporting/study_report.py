@@ -9,6 +9,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError, one_line
@@ -26,7 +27,7 @@ from src.tracking.locks import own_lock_folder
 from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
 from src.tracking.study import Study
-from src.tracking.study_table import to_csv
+from src.tracking.study_table import study_frame, to_csv
 from src.tracking.study_trials import read_records
 from src.tracking.trial_runs import TrialRuns
 from src.verdict.importance import Importance, importance
@@ -35,6 +36,9 @@ from src.verdict.verdict import Verdict, judge
 
 PAGE = "report.html"
 _MOST_NAMED = 5
+
+Runs = Mapping[str, Sequence[FoundRun]]
+"""The runs of each study's trials, by its name: the store is asked once."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,9 @@ def make_joint_report(
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
     """
-    table = _table(studies)
-    trials = _records(client, studies, table, objective)
+    runs = _runs(studies)
+    table = _table(studies, runs)
+    trials = _records(client, studies, runs, table, objective)
     verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
     recommended = recommend(verdicts)
     findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
@@ -110,23 +115,29 @@ def records(
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
     """
-    return _records(client, studies, _table(studies), objective)
+    runs = _runs(studies)
+    return _records(client, studies, runs, _table(studies, runs), objective)
+
+
+def _runs(studies: Mapping[str, Study]) -> Runs:
+    return {name: study.trials() for name, study in studies.items()}
 
 
 def _records(
-    client: mlflow.MlflowClient, studies: Mapping[str, Study], table: pd.DataFrame, objective: Objective | None
-) -> list[TrialRecord]:
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
+    objective: Objective | None,
+) -> list[TrialRecord]:  # fmt: skip
     found = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
-    predictions = _predictions(client, studies)
+    predictions = _predictions(client, studies, runs)
     return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in found]
 
 
-def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study]) -> dict[str, ImagePredictions]:
+def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs) -> dict[str, ImagePredictions]:
     """Return what the trials of all `studies` predict for their validation images, by run id."""
     return {
         run_id: own
-        for study in studies.values()
-        for run_id, own in study_predictions(client, study.run_id, study.trials()).items()
+        for name, study in studies.items()
+        for run_id, own in study_predictions(client, study.run_id, runs[name]).items()
     }
 
 
@@ -149,9 +160,9 @@ def _lacking(trials: Sequence[TrialRecord]) -> list[str]:
     ]
 
 
-def _table(studies: Mapping[str, Study]) -> pd.DataFrame:
+def _table(studies: Mapping[str, Study], runs: Runs) -> pd.DataFrame:
     """Return the tables of `studies` as one; where they are several, a column has their names."""
-    frames = {name: study.to_frame() for name, study in studies.items()}
+    frames = {name: study_frame(runs[name], study.key, study.run_id) for name, study in studies.items()}
     if len(frames) == 1:
         return next(iter(frames.values()))
     for name, frame in frames.items():

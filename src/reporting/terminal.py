@@ -36,21 +36,44 @@ class TextOutput(Console):
         raise Interrupted(signal.SIGPIPE)
 
 
-class Terminal:
+class Notices:
+    """Shows lines on standard error: notes where they are `shown`, warnings in any case."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown, self._notes = shown, TextOutput(stderr=True, highlight=False, soft_wrap=True)
+
+    def __call__(self, event: Event, /) -> None:
+        """Show `event`; see :mod:`src.common.events`."""
+        match event:
+            case Warned():
+                self.warn(event.text)
+            case Waiting():
+                self.note(event.text)
+
+    def note(self, text: str) -> None:
+        """Print a line on what goes on, if notes are shown."""
+        if self.shown:
+            self._notes.print(Text(printable(text)))
+
+    def warn(self, text: str) -> None:
+        """Print a line in any case."""
+        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
+
+
+class Terminal(Notices):
     """Progress and notes go to standard error, the result to standard output. A context manager.
 
     A trial within a sweep leaves notes and result to the sweep, and shows a bar only if it lends one.
     """
 
     def __init__(self, progress: bool, *, in_sweep: bool = False) -> None:
-        self._notes = TextOutput(stderr=True, highlight=False, soft_wrap=True)
+        super().__init__(progress and not in_sweep)
         self._out = TextOutput(highlight=False)
         self._in_sweep = in_sweep
-        self._shown = progress and not in_sweep
         self._lent = _LENT[0] if in_sweep and _LENT else None
         self._bars = self._lent or Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=self._notes, transient=True, disable=not (self._shown and self._notes.is_terminal),
+            console=self._notes, transient=True, disable=not (self.shown and self._notes.is_terminal),
         )  # fmt: skip
         self._bar: TaskID | None = None
         self._title = ""
@@ -71,27 +94,19 @@ class Terminal:
 
     def __call__(self, event: Event, /) -> None:
         """Show `event`; see :mod:`src.common.events`."""
-        match event:
-            case Warned():
-                self.warn(event.text)
-            case Waiting():
-                self.note(event.text)
-            case Advanced():
-                if event.activity != self._title:
-                    self.bar(event.activity)
-                self.count(event.done, event.total)
-
-    def note(self, text: str) -> None:
-        """A line on what goes on."""
-        if self._shown:
-            self._notes.print(Text(printable(text)))
+        if isinstance(event, Advanced):
+            if event.activity != self._title:
+                self.bar(event.activity)
+            self.count(event.done, event.total)
+        else:
+            super().__call__(event)
 
     def warn(self, text: str) -> None:
-        """A line that is shown in any case; by the trials of a sweep, once."""
+        """Print a line in any case; the same line of a sweep's trials once."""
         if self._in_sweep and text in _WARNED:
             return
         _WARNED.add(text)
-        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
+        super().warn(text)
 
     def bar(self, title: str, *, lines: bool = True) -> None:
         """Begin a bar, in place of the last; :meth:`count` moves it, and without a terminal tells it in `lines`."""

@@ -13,9 +13,8 @@ from rich.text import Text
 
 from src.cli.job_results import JobOutcome
 from src.common.errors import one_line, printable
-from src.common.events import Event, Waiting, Warned
 from src.common.metrics import METRICS, Metric
-from src.reporting.terminal import TextOutput, lend_bars
+from src.reporting.terminal import Notices, TextOutput, lend_bars
 
 _MOST_ROWS = 40
 
@@ -67,14 +66,14 @@ class SweepProgress:
         return ", ".join(parts)
 
 
-class SweepDisplay:
+class SweepDisplay(Notices):
     """Shows a sweep's progress: lines and a bar on standard error, the table on standard output. A context manager."""
 
     def __init__(
         self, sweep_progress: SweepProgress, name: str, progress: bool, judged: Metric = METRICS["accuracy"]
     ) -> None:
-        self.sweep_progress, self.name, self.shown, self.judged = sweep_progress, name, progress, judged
-        self._notes = TextOutput(stderr=True, highlight=False, soft_wrap=True)
+        super().__init__(progress)
+        self.sweep_progress, self.name, self.judged = sweep_progress, name, judged
         self._bars = Progress(
             BarColumn(), TextColumn("{task.description}", markup=False), console=self._notes, transient=True,
             disable=not (progress and self._notes.is_terminal),
@@ -93,23 +92,6 @@ class SweepDisplay:
     ) -> None:
         lend_bars(None)
         self._bars.stop()
-
-    def __call__(self, event: Event, /) -> None:
-        """Show `event`; see :mod:`src.common.events`."""
-        match event:
-            case Warned():
-                self.warn(event.text)
-            case Waiting():
-                self.note(event.text)
-
-    def note(self, text: str) -> None:
-        """A line on what goes on."""
-        if self.shown:
-            self._notes.print(Text(printable(text)))
-
-    def warn(self, text: str) -> None:
-        """A line that is shown in any case."""
-        self._notes.print(Text(f"warning: {one_line(text, 1000)}", style="yellow"))
 
     def ended(self, outcome: JobOutcome) -> None:
         """Tell that one trial has ended; in any case where it did not come to its end."""

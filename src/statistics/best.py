@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.statistics.design import Floats
 from src.statistics.intervals import LEVEL, Interval
-from src.statistics.mrmc import Estimate, Floats
+from src.statistics.mrmc import Estimate
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,12 @@ class BestComparison:
         best: the place of the best mean; the least depth of equal ones.
         errors: standard errors of differences, [depths, depths].
         critical: by how many of them a depth must lie below the best to be shown to be worse.
-        p: the probability that one lies as far below it as the farthest does, were all equal.
     """
 
     estimate: Estimate
     best: int
     errors: Floats
     critical: float
-    p: float
 
     def is_worse(self, place: int) -> bool:
         """Return whether a depth is shown to be worse than the best."""
@@ -45,9 +44,7 @@ def compare_with_best(estimate: Estimate, *, draws: int = 4000, seed: int = 0) -
     """
     errors = np.sqrt(estimate.variances())
     drawn = _farthest(estimate.draw(draws, np.random.default_rng(seed)), errors)
-    critical = float(np.quantile(drawn, LEVEL))
-    seen = _farthest(estimate.means[None], errors)[0]
-    return BestComparison(estimate, int(estimate.means.argmax()), errors, critical, float((drawn >= seen).mean()))
+    return BestComparison(estimate, int(estimate.means.argmax()), errors, float(np.quantile(drawn, LEVEL)))
 
 
 def _farthest(means: Floats, errors: Floats) -> Floats:

@@ -40,6 +40,7 @@ class Design:
             least half of the degrees of freedom that trials without pairing would have; this follows from the design
             alone, never from the values.
         freedom: the residual's degrees of freedom.
+        members: which depth each trial is of, 0 or 1, [trials, depths].
         solve: values to the depths' means at an average seed, [depths, trials].
         project: values to residuals, [trials, trials].
         errors: standard errors of differences of means in units of the residual's deviation, [depths, depths].
@@ -49,9 +50,15 @@ class Design:
     counts: tuple[int, ...]
     paired: bool
     freedom: int
+    members: Floats
     solve: Floats
     project: Floats
     errors: Floats
+
+    @property
+    def own_freedom(self) -> Floats:
+        """Each depth's part of the degrees of freedom, [depths]."""
+        return np.asarray(np.diag(self.project) @ self.members)
 
     def means(self, values: Floats) -> Floats:
         """The depths' means at an average seed, [..., depths], of `values` [..., trials]."""
@@ -121,6 +128,7 @@ def make_design(depths: tuple[int, ...], seeds: tuple[int, ...]) -> Design:
         counts=tuple(int(count) for count in depth_columns.sum(axis=0)),
         paired=paired,
         freedom=free_paired if paired else free_alone,
+        members=depth_columns,
         solve=inverse[:levels],
         project=np.eye(trials) - columns @ inverse,
         errors=np.sqrt(np.maximum(spread[:, None] + spread - 2 * covariance, 0)),

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.metrics import ClassCounts
-
-Floats = NDArray[np.float64]
+from src.statistics.design import Floats
 
 
 def influences(

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from src.statistics.design import Design, Floats, make_design
 
 _UNLIKE = [(freedom, scale) for freedom in (0.25, 0.5, 1.0, 2.0, 4.0) for scale in (1, 1 / 4, 1 / 16, 1 / 64)]
 _FREEDOMS, _SCALES = np.array([*_UNLIKE, (1e9, 1.0)]).T
@@ -55,35 +55,6 @@ class Scores:
     values: Floats
     influences: Floats | None = None
     step: float = 0.0
-
-
-@dataclass(frozen=True)
-class Design:
-    """Which depth was trained with which seed.
-
-    Attributes:
-        levels: the depths, rising.
-        counts: trials of each depth.
-        paired: whether seeds are blocks: shared seeds tie all depths together, and leave at least half of the degrees
-            of freedom of trials without pairing.
-        freedom: the residual's degrees of freedom.
-        members: 0 or 1, [trials, depths].
-        solve: values to the depths' means at an average seed, [depths, trials].
-        project: values to residuals, [trials, trials].
-    """
-
-    levels: tuple[int, ...]
-    counts: tuple[int, ...]
-    paired: bool
-    freedom: int
-    members: Floats
-    solve: Floats
-    project: Floats
-
-    @property
-    def own_freedom(self) -> Floats:
-        """Each depth's part of the degrees of freedom, [depths]."""
-        return np.asarray(np.diag(self.project) @ self.members)
 
 
 @dataclass(frozen=True)
@@ -148,7 +119,7 @@ def estimate(scores: Scores) -> Estimate:
     """
     if not scores.values.size:
         raise ValueError("a comparison needs at least one trial")
-    design = make_design(scores.depths, scores.seeds)
+    design = make_design(tuple(scores.depths.tolist()), tuple(scores.seeds.tolist()))
     depths = len(design.levels)
     images, explained = np.zeros((depths, depths)), np.zeros(depths)
     if scores.influences is not None and scores.influences.shape[1] > 1:
@@ -166,28 +137,6 @@ def estimate(scores: Scores) -> Estimate:
         scatter=_scatter(design, squares_of, scores.step),
         explained=explained if design.freedom else np.zeros(depths),
         step=scores.step,
-    )
-
-
-def make_design(depths: NDArray[np.int64], seeds: NDArray[np.int64]) -> Design:
-    """Return the design of trials with these `depths` and `seeds`, int64 [trials]."""
-    members, of_seeds = _indicators(depths), _indicators(seeds)
-    blocks = np.hstack([members, of_seeds[:, :-1] - of_seeds[:, -1:]])
-    trials, levels = members.shape
-    alone, blocked = trials - levels, trials - blocks.shape[1]
-    paired = (
-        of_seeds.shape[1] > 1 and blocked >= max(1, alone / 2) and int(np.linalg.matrix_rank(blocks)) == blocks.shape[1]
-    )
-    columns = blocks if paired else members
-    inverse = np.asarray(np.linalg.pinv(columns), np.float64)
-    return Design(
-        levels=tuple(np.unique(depths).tolist()),
-        counts=tuple(members.sum(axis=0).astype(int).tolist()),
-        paired=paired,
-        freedom=blocked if paired else alone,
-        members=members,
-        solve=inverse[:levels],
-        project=np.eye(trials) - columns @ inverse,
     )
 
 
@@ -235,7 +184,3 @@ def _weights(squares: Floats, design: Design) -> Floats:
     likelihood = each.sum(axis=0)
     weights = np.exp(likelihood - likelihood.max()) * _BEFORE
     return np.asarray(weights / weights.sum())
-
-
-def _indicators(labels: NDArray[np.int64]) -> Floats:
-    return np.asarray(labels[:, None] == np.unique(labels), np.float64)

@@ -21,6 +21,7 @@ from src.common.files import atomic_write, naming
 from src.common.predictions import Arrays, ImagePredictions, joined, pack, parted, unpack
 from src.data.dataset import Dataset
 from src.data.listing import Split
+from src.tracking.artifacts import fetch_from
 
 if TYPE_CHECKING:  # a report needs no TensorFlow
     from src.training.evaluation import Predictions
@@ -86,10 +87,5 @@ def _keep(client: mlflow.MlflowClient, parent_run_id: str, packed: bytes) -> Non
 
 def _read(client: mlflow.MlflowClient, run: FoundRun, split: Split) -> Arrays | None:
     """Return the arrays of a run's file, or None if it cannot be read."""
-    uri = f"{run.info.artifact_uri}/{FOLDER}/{split}.npz"
-    try:
-        with TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=client.tracking_uri)
-            return unpack(Path(path).read_bytes())
-    except (MlflowException, OSError):
-        return None
+    content = fetch_from(client, run.info.artifact_uri, f"{FOLDER}/{split}.npz")
+    return None if content is None else unpack(content)

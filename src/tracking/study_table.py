@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from mlflow.entities import Run as FoundRun
 
+from src.common.shell import TRAIN
 from src.config import type_of
 from src.tracking import schema
 from src.tracking.data_tags import near_duplicates
@@ -15,7 +16,6 @@ from src.tracking.mlflow_run import as_text
 from src.tracking.schema import as_json
 
 _DTYPES: Mapping[type | None, str] = {int: "Int64", float: "float64", bool: "boolean", str: "string", None: "object"}
-_BEFORE_ARGUMENTS = len(("python", "-m", "src.train"))
 
 
 def study_frame(runs: Sequence[FoundRun], key: str, parent_run_id: str) -> pd.DataFrame:
@@ -57,9 +57,9 @@ def _command(tags: Mapping[str, str], keys: ReadKeys) -> tuple[str, ...]:
     """Return what trains the trial; empty where its run does not say."""
     arguments = schema.ARGUMENTS.read(tags)
     if arguments is not None:
-        return ("python", "-m", "src.train", *keys.followed(arguments))
+        return (*TRAIN, *keys.followed(arguments))
     words = schema.COMMAND.read(tags) or ()
-    return (*words[:_BEFORE_ARGUMENTS], *keys.followed(words[_BEFORE_ARGUMENTS:]))
+    return (*words[: len(TRAIN)], *keys.followed(words[len(TRAIN) :]))
 
 
 def _settings(configurations: Sequence[Mapping[str, Value]], name: str) -> "pd.Series[Any]":

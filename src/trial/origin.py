@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from src.common.override import override_key
+from src.common.shell import TRAIN
 from src.tracking import schema
-
-COMMAND = ("python", "-m", "src.train")
 
 
 @dataclass(frozen=True)
@@ -24,5 +23,5 @@ class Origin:
     def tags(self) -> dict[str, str]:
         """Return what a run says of it."""
         groups = [schema.GROUP.at(group).of(choice) for group, choice in self.groups.items()]
-        typed = schema.ARGUMENTS.of(self.arguments) | schema.COMMAND.of((*COMMAND, *self.arguments))
+        typed = schema.ARGUMENTS.of(self.arguments) | schema.COMMAND.of((*TRAIN, *self.arguments))
         return typed | {name: text for group in groups for name, text in group.items()}

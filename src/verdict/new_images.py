@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.statistics.best import BestComparison, compare_with_best
+from src.statistics.design import Floats, make_sample
 from src.statistics.influence import influences
 from src.statistics.mrmc import Scores, estimate
 from src.verdict.reduction import Reduction
@@ -21,13 +22,10 @@ def compare_for_new_images(reduction: Reduction, step: float) -> BestComparison 
         reduction: its trials, with a depth and a seed each.
         step: an image's share of the score.
     """
-    observations = reduction.observations
-    if len({each.depth for each in observations}) < 2 or not _share_images(reduction.trials):
+    sample = make_sample(reduction.observations)
+    if len(sample.design.levels) < 2 or not _share_images(reduction.trials):
         return None
-    depths, seeds, values = (np.asarray(column) for column in zip(*observations, strict=True))
-    scores = Scores(
-        depths.astype(np.int64), seeds.astype(np.int64), values.astype(np.float64), _influences(reduction.trials), step
-    )
+    scores = Scores(sample.depths, sample.seeds, sample.values, _influences(reduction.trials), step)
     return compare_with_best(estimate(scores))
 
 
@@ -37,7 +35,7 @@ def _share_images(trials: Sequence[TrialRecord]) -> bool:
     return first is not None and all(each is not None and np.array_equal(each.images, first.images) for each in found)
 
 
-def _influences(trials: Sequence[TrialRecord]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _influences(trials: Sequence[TrialRecord]) -> Floats:
     """Return what each case adds to each trial's score, float64 [trials, cases]."""
     compute = judged_by(trials).compute
     known = [trial.predictions for trial in trials if trial.predictions is not None]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from src.common.override import override_key
-from src.common.shell import setting, shell_line
+from src.common.shell import TRAIN, setting, shell_line
 from src.statistics.comparison import Comparison
 from src.statistics.intervals import Interval
 from src.statistics.power import MOST_SEEDS, POWER, detectable, seeds_to_show
@@ -21,7 +21,6 @@ from src.verdict.wording import listed, percent, typed
 from src.verdict.wording import seeds as counted_seeds
 
 _LEAST_SEEDS = 3
-_BEFORE = len(("python", "-m", "src.train"))
 _READS_DEPTH = "schedule=two_phase"
 """What trains other depths where a trial's own schedule fixes its depth."""
 
@@ -201,12 +200,12 @@ def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str
     A run that answers several facets remembers the command of one.
     """
     words = trial.command
-    if not facet.study or len(words) < _BEFORE or not set(trial.overrides) <= set(words):
+    if not facet.study or len(words) < len(TRAIN) or not set(trial.overrides) <= set(words):
         return ""
     replaced = {*_REPLACED, *without} | (set() if trial.reads_depth else {"schedule"})
-    kept = [word for word in words[_BEFORE:] if override_key(word) not in replaced and word != "hydra.mode=RUN"]
+    kept = [word for word in words[len(TRAIN) :] if override_key(word) not in replaced and word != "hydra.mode=RUN"]
     kept = [*kept, *_facets_mode(facet, kept)] + ([] if trial.reads_depth else [_READS_DEPTH])
-    return f"{shell_line([*words[:_BEFORE], '-m', *kept])} {setting('study', facet.study)}"
+    return f"{shell_line([*words[: len(TRAIN)], '-m', *kept])} {setting('study', facet.study)}"
 
 
 def _facets_mode(facet: Facet, words: Sequence[str]) -> list[str]:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from benchmarks.calibration import scores_of
 from src.statistics.best import compare_with_best
-from src.statistics.mrmc import Floats, Scores, estimate
+from src.statistics.design import Floats
+from src.statistics.mrmc import Scores, estimate
 
 VARIANCE, COV1, COV2, COV3, VAR_TR = 0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284, 0.0002004025
 """Of the ROC areas of Van Dyke et al. 1993: two modalities, five readers, 114 cases (Hillis 2014, table 2)."""
@@ -43,14 +45,6 @@ def hits(rng: np.random.Generator, depths: int, seeds: int, images: int, scatter
     of_seed = scatter[:, None, None] * rng.standard_normal((depths, seeds, 1))
     of_image = 0.3 * rng.standard_normal(images)
     return 0.8 + of_depth + of_seed + of_image + 0.2 * rng.standard_normal((depths, seeds, images))
-
-
-def scores_of(values: Floats) -> Scores:
-    depths, seeds, images = values.shape
-    flat = values.reshape(-1, images)
-    means = flat.mean(axis=1)
-    places, numbers = np.repeat(np.arange(depths), seeds), np.tile(np.arange(seeds), depths)
-    return Scores(places, numbers, means, (flat - means[:, None]) / images)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,7 @@ def test_images_alone_speak_with_one_seed() -> None:
 def test_depths_that_are_equal_to_the_image_differ_by_an_image_at_most() -> None:
     one = (np.random.default_rng(0).random((1, 3, 100)) < 0.8).astype(float)
     scores = scores_of(np.concatenate([one, one]))
-    found = compare_with_best(estimate(Scores(**{**vars(scores), "step": 0.01})))
+    found = compare_with_best(estimate(scores))
     assert found.errors[0, 1] == pytest.approx(0.01)
     assert not found.is_worse(0)
     assert not found.is_worse(1)
