@@ -5,13 +5,23 @@ a line costs nothing after it has run. A tracer (Coverage on Python 3.11) adds t
 """
 
 import atexit
+import copyreg
 import json
 import os
 import uuid
+from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 SOURCE = Path(__file__).parents[1] / "src"
 DEMONSTRATION = [f"{SOURCE}/{name}" for name in ("demo/*", "gallery.py", "pretrain.py", "probe.py")]
+
+
+def _uncounted() -> object:
+    """Return a probe whose line nobody counts."""
+    from slipcover import probe
+
+    return probe.new(SimpleNamespace(newly_seen=defaultdict(set)), "", 0, -1)
 
 
 def count_lines() -> None:
@@ -21,6 +31,7 @@ def count_lines() -> None:
         return
     from slipcover import FileMatcher, ImportManager, Slipcover
 
+    copyreg.pickle(type(_uncounted()), lambda _: (_uncounted, ()))  # joblib sends functions with their probes to workers
     counter = Slipcover(source=[str(SOURCE)], omit=DEMONSTRATION)
     ImportManager(counter, FileMatcher(sources=[str(SOURCE)], omit=DEMONSTRATION)).__enter__()
     os.register_at_fork(after_in_child=counter.signal_child_process)

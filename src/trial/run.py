@@ -137,7 +137,7 @@ def _find_reusable(
         return None
     from_the_data = baselines(plan.dataset)
     if environment.study:
-        with environment.lock_folder.claim(f"study.{found.info.run_id}"):  # two jobs of it may reuse one run
+        with environment.lock_folder.claim(f"membership.{found.info.run_id}"):  # two jobs of it may reuse one run
             environment.study.take_in(environment.client, found)
         trial_runs.complete(found, trial_facts(plan, environment.origin), from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from src.common import file_store
+from src.common.depth_choice import DepthChoice
 from src.common.errors import Interrupted
 from src.common.events import EpochRecord, Event, Warned
 from src.config import TrialConfig
@@ -265,7 +266,7 @@ def test_force_trains_what_is_known(small: TrialConfig, tmp_path: Path) -> None:
 
 def test_depths_share_the_head(small: TrialConfig, tmp_path: Path) -> None:
     run(small, tmp_path)
-    outcome, _, _, _ = run(with_fine_tuning(small, unfrozen="all"), tmp_path)
+    outcome, _, _, _ = run(with_fine_tuning(small, unfrozen=DepthChoice.read("all")), tmp_path)
     assert [phase.recalled for phase in outcome.phases] == [2, 0]
 
 
