@@ -31,7 +31,8 @@ def count_lines() -> None:
         return
     from slipcover import FileMatcher, ImportManager, Slipcover
 
-    copyreg.pickle(type(_uncounted()), lambda _: (_uncounted, ()))  # joblib sends functions with their probes to workers
+    # joblib sends functions to its workers with the probes in them.
+    copyreg.pickle(type(_uncounted()), lambda _: (_uncounted, ()))
     counter = Slipcover(source=[str(SOURCE)], omit=DEMONSTRATION)
     ImportManager(counter, FileMatcher(sources=[str(SOURCE)], omit=DEMONSTRATION)).__enter__()
     os.register_at_fork(after_in_child=counter.signal_child_process)
