@@ -300,6 +300,10 @@ GAP_MODE = _metric("gap/mode", "difference, −1 to 1", "fit − train at the be
 GAP_GENERALIZATION = _metric("gap/generalization", "difference, −1 to 1", "train − val at the best epoch: overfitting")
 _BASELINE = _metric("baseline/{split}_{measure}", "0–1", "what always predicting the largest training class reaches")
 CHANCE = _metric("baseline/chance", "0–1", "1 / classes")
+TEMPERATURE = _metric("calibration/temperature", "", "fitted on validation: logits are divided by it; above 1 where "
+                      "the network is too confident")  # fmt: skip
+TEST_ECE = _metric("calibration/test_ece", "0–1", "expected calibration error on test, in 15 bins of confidence")
+TEST_ECE_SCALED = _metric("calibration/test_ece_scaled", "0–1", "the same with the temperature applied")
 DEPTH_LAYERS = _metric("depth/layers", "layers", "layers from the end that `unfrozen` names in the last phase")
 DEPTH_CANONICAL = _metric("depth/canonical", "layers", "canonical depth of the last phase")
 DEPTH_PARAMETERS = _metric("depth/parameters", "values", "how many values of the backbone train in the last phase")

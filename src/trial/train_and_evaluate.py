@@ -13,6 +13,7 @@ from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext
+from src.inference.facts import ModelFacts
 from src.models import runtime
 from src.models.network import Network
 from src.reporting.trial_figures import draw_trial_figures
@@ -29,6 +30,7 @@ from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
 from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
+from src.trial.calibration_metrics import calibration
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
 from src.trial.progress import ProgressLogger
@@ -64,6 +66,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         numbers = _numbers(segment, schedule_result, plan.dataset, found)
         context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in schedule_result.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
+        numbers |= calibration(predictions)
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
         context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
@@ -73,7 +76,7 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
-            _save_model(context, model_cache.network)
+            _save_model(context, model_cache.network, numbers.get(schema.TEMPERATURE))
             context.run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, numbers | clock.metrics(), schedule_result)
     context.run.text(summary_text(summary), "summary.json")
@@ -109,9 +112,13 @@ def _numbers(
     return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
 
 
-def _save_model(context: TrialContext, network: Network) -> None:
-    save_model(network, context.output / "model", context.run.run_id, context.plan.dataset.class_names)
-    context.run.files(context.output / "model", "model")
+def _save_model(context: TrialContext, network: Network, temperature: float | None) -> None:
+    dataset, data = context.plan.dataset, context.plan.trial.data
+    resize, bit_depth = getattr(data, "resize", "stretch"), getattr(data, "bit_depth", None)
+    facts = ModelFacts(dataset.class_names, resize, bit_depth, temperature)
+    logged, example = context.run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
+    save_model(network, context.output / "model", logged, facts, example)
+    context.run.keep_model(logged, context.output / "model")
 
 
 def _summary(context: TrialContext, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
