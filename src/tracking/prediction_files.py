@@ -63,6 +63,11 @@ def read_probabilities(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, 
     return dict(_read(client, run, _PROBABILITIES) or {})
 
 
+def read_class_names(client: mlflow.MlflowClient, run: FoundRun) -> tuple[str, ...]:
+    """Return the names of a run's classes in the order of its outputs; empty where its file is missing or damaged."""
+    return tuple(str(name) for name in (_read(client, run, "val") or {}).get("class_names", ()))
+
+
 def study_predictions(
     client: mlflow.MlflowClient, parent_run_id: str, runs: Sequence[FoundRun]
 ) -> dict[str, ImagePredictions]:

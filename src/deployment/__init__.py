@@ -1,0 +1,1 @@
+"""What becomes of the recommended model: predict, promote, export, explain and serve."""

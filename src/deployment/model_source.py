@@ -1,0 +1,159 @@
+"""The model that a command names: a run's, a registered one's, by its alias alone, or a file's."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import mlflow
+import yaml
+from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
+
+from src.common.errors import ThawError, did_you_mean, one_line
+from src.common.project import PROJECT
+from src.inference.classifier import Classifier
+from src.inference.facts import ModelFacts
+from src.tracking import schema
+from src.tracking.mlflow_store import existing_store, store_reason
+
+ARTIFACT = "model"
+"""The name under which a run keeps its model."""
+
+MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model that is ready to predict.
+
+    Attributes:
+        name: what the user typed for it.
+        client: of the store; None where the model is a file outside of any.
+        run: the run that trained it, if the store has that.
+    """
+
+    name: str
+    classifier: Classifier
+    client: mlflow.MlflowClient | None = None
+    run: FoundRun | None = None
+
+
+@contextmanager
+def opened_model(name: str, tracking_uri: str | None) -> Iterator[OpenedModel]:
+    """Open the model `name`; its files are there for the block.
+
+    Raises:
+        ThawError: no such model, run, version or alias, or files that are no classifier's; its text has one line.
+    """
+    if Path(name).exists():
+        yield open_file(Path(name))
+        return
+    client = existing_store(tracking_uri, PROJECT)
+    uri = model_uri(client, name)
+    with TemporaryDirectory() as folder:
+        yield _open_folder(_download(client, uri, Path(folder), name), name, client)
+
+
+def open_file(path: Path) -> OpenedModel:
+    """Open a `.keras` file, or a folder in MLflow's layout."""
+    if path.is_dir():
+        return _open_folder(path, str(path), None)
+    layout = path.parents[1] if len(path.parents) > 1 and (path.parents[1] / "MLmodel").is_file() else None
+    return OpenedModel(str(path), Classifier.load(path, _facts_of(layout, None) if layout else None))
+
+
+def model_uri(client: mlflow.MlflowClient, name: str) -> str:
+    """Return the URI by which MLflow finds the model `name`.
+
+    Raises:
+        ThawError: there is none.
+    """
+    try:
+        if run := re.fullmatch(r"runs:/([^/]+)(/.*)?", name):
+            return f"runs:/{_run_with_model(client, run[1])}{run[2] or f'/{ARTIFACT}'}"
+        if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", name):
+            return _version_uri(client, alias[1], client.get_model_version_by_alias(alias[1], alias[2]).version)
+        if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", name):
+            return _version_uri(client, version[1], client.get_model_version(version[1], version[2]).version)
+        if re.fullmatch(r"models:/m-[0-9a-f]+", name):
+            return f"models:/{client.get_logged_model(name.removeprefix('models:/')).model_id}"
+    except MlflowException as error:
+        raise ThawError(f"--model {name}: {store_reason(error)}") from error
+    if re.search(r"[/\\:]|\.keras$", name):
+        raise ThawError(f"--model {name}: no such file; give {MODEL_HELP}")
+    return _uri_of_alias(client, name)
+
+
+def _run_with_model(client: mlflow.MlflowClient, run_id: str) -> str:
+    run = client.get_run(run_id)
+    if schema.MODEL.read(run.data.tags) is None:
+        again = schema.COMMAND.text(run.data.tags)
+        advice = f"; train it again with its model: {again} tracking.save_model=true" if again else ""
+        raise ThawError(f"--model runs:/{run_id}: the run keeps no model (a sweep's trials do not){advice}")
+    return run_id
+
+
+def _version_uri(client: mlflow.MlflowClient, name: str, version: str | int) -> str:
+    return str(client.get_model_version_download_uri(name, str(version)))
+
+
+def _uri_of_alias(client: mlflow.MlflowClient, alias: str) -> str:
+    registered = {each.name: each.aliases for each in client.search_registered_models(max_results=100)}
+    found = [name for name, aliases in registered.items() if alias in aliases]
+    if len(found) == 1:
+        return _version_uri(client, found[0], registered[found[0]][alias])
+    if found:
+        choice = ", ".join(f"models:/{name}@{alias}" for name in found)
+        raise ThawError(f"--model {alias}: several models have that alias; give one of {choice}")
+    known = sorted({each for aliases in registered.values() for each in aliases})
+    hint = did_you_mean(alias, known) if known else "nothing is promoted yet: python -m src.promote --study NAME"
+    raise ThawError(f"--model {alias}: neither a file nor an alias of a registered model; {hint}")
+
+
+def _download(client: mlflow.MlflowClient, uri: str, folder: Path, name: str) -> Path:
+    try:
+        own = {"tracking_uri": client.tracking_uri, "registry_uri": client.tracking_uri}
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **own))
+    except Exception as error:  # each kind of store has errors of its own
+        raise ThawError(f"--model {name}: its files cannot be had: {store_reason(error)}") from error
+
+
+def _open_folder(folder: Path, name: str, client: mlflow.MlflowClient | None) -> OpenedModel:
+    files = sorted(folder.rglob("*.keras"))
+    if not files:
+        raise ThawError(f"--model {name}: {'no .keras file in it' if folder.is_dir() else 'no folder of a model'}")
+    run = _run_of(client, _description(folder).get("run_id"))
+    return OpenedModel(name, Classifier.load(files[0], _facts_of(folder, run)), client, run)
+
+
+def _run_of(client: mlflow.MlflowClient | None, run_id: object) -> FoundRun | None:
+    try:
+        return client.get_run(str(run_id)) if client is not None and run_id else None
+    except MlflowException:  # deleted since
+        return None
+
+
+def _facts_of(folder: Path, run: FoundRun | None) -> ModelFacts | None:
+    """Return what a model of an earlier version, whose file has no facts, is described by: its folder and its run."""
+    names = (_description(folder).get("metadata") or {}).get("class_names")
+    read = (schema.CONFIGURATION.read(run.data.tags) if run else None) or {}
+    if not names:
+        return None
+    return ModelFacts(
+        tuple(map(str, names)), cast("Any", read.get("data.resize", "stretch")), read.get("data.bit_depth")
+    )
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """Return MLflow's description of the model in `folder`; empty where it has none that can be read."""
+    try:
+        read = yaml.safe_load((folder / "MLmodel").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ThawError(f"{folder / 'MLmodel'}: {one_line(error, 200)}") from error
+    return read if isinstance(read, dict) else {}
