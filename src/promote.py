@@ -3,14 +3,9 @@
 import argparse
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import ThawError, one_line
-
-if TYPE_CHECKING:
-    import mlflow
-    from mlflow.entities import Run as FoundRun
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _promote(options: argparse.Namespace) -> int:
     from src.common.project import PROJECT
     from src.deployment.kept_model import run_with_model
-    from src.deployment.promotion import promote, registered_name
+    from src.deployment.promotion import promote, registered_name, version_tags
     from src.deployment.recommended_trial import recommended_trial
     from src.reporting.terminal import Notices
     from src.tracking import schema
@@ -50,22 +45,6 @@ def _promote(options: argparse.Namespace) -> int:
     for line in (f"{trial.verdict}", f"{name} version {done.version.version}: run {run.info.run_id}", *done.lines):
         print(one_line(line, 2000))
     return 0 if done.has_alias else 1
-
-
-def version_tags(client: "mlflow.MlflowClient", run: "FoundRun") -> dict[str, str]:
-    """Return what a version says of its run: data, classes, calibration."""
-    from src.tracking import schema
-    from src.tracking.prediction_files import read_class_names
-
-    prefix = schema.TEMPERATURE.partition("/")[0] + "/"
-    calibration = {
-        name.removeprefix(prefix): value for name, value in run.data.metrics.items() if name.startswith(prefix)
-    }
-    return {
-        **schema.CLASS_NAMES.of(read_class_names(client, run)),
-        **schema.CALIBRATION.of(calibration),
-        **schema.DATA_FINGERPRINT.of(schema.DATA_FINGERPRINT.read(run.data.tags) or ""),
-    }
 
 
 def _alias(text: str) -> str:

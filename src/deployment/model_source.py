@@ -1,8 +1,8 @@
 """The model that a command names: a run's, a registered one's, by its alias alone, or a file's."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +56,18 @@ def opened_model(name: str, tracking_uri: str | None) -> Iterator[OpenedModel]:
     uri = model_uri(client, name)
     with TemporaryDirectory() as folder:
         yield _open_folder(_download(client, uri, Path(folder), name), name, client)
+
+
+@contextmanager
+def opened_models(client: mlflow.MlflowClient, run_ids: Sequence[str]) -> Iterator[list[OpenedModel]]:
+    """Open the models of several runs of one store.
+
+    Raises:
+        ThawError: as :func:`opened_model`.
+    """
+    with ExitStack() as stack:
+        uri = str(client.tracking_uri)
+        yield [stack.enter_context(opened_model(f"runs:/{run_id}", uri)) for run_id in run_ids]
 
 
 def open_file(path: Path) -> OpenedModel:

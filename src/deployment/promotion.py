@@ -15,7 +15,7 @@ from src.deployment.paired import compare_predictions, points
 from src.statistics.intervals import Interval
 from src.tracking import schema
 from src.tracking.mlflow_store import store_reason
-from src.tracking.prediction_files import read_predictions
+from src.tracking.prediction_files import read_class_names, read_predictions
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,19 @@ def promote(
         raise ThawError(f"MLflow's registry: {store_reason(error)}") from error
     advice = "" if allowed or force else "; --force moves it in any case"
     return Promotion(version, allowed or force, (line, f"{moved}{advice}"))
+
+
+def version_tags(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, str]:
+    """Return what a version says of its run: data, classes, calibration."""
+    prefix = schema.TEMPERATURE.partition("/")[0] + "/"
+    calibration = {
+        name.removeprefix(prefix): value for name, value in run.data.metrics.items() if name.startswith(prefix)
+    }
+    return {
+        **schema.CLASS_NAMES.of(read_class_names(client, run)),
+        **schema.CALIBRATION.of(calibration),
+        **schema.DATA_FINGERPRINT.of(schema.DATA_FINGERPRINT.read(run.data.tags) or ""),
+    }
 
 
 def registered_name(run: FoundRun) -> str:

@@ -15,7 +15,7 @@ def activation_maps(classifier: Classifier, square: Square, classes: list[int]) 
 
     Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) at the last feature map. The head is a dense layer on global
     averages, so the score's gradient is the dense layer's kernel and no gradient is taken (CAM: Zhou et al. 2016,
-    arXiv:1512.04150). A map is of the feature map's size, its greatest value is 1, and what speaks against a class is 0.
+    arXiv:1512.04150). A map has the feature map's size, its greatest value is 1, and what speaks against a class is 0.
 
     Raises:
         ThawError: the network has another head, as an ensemble has.

@@ -18,7 +18,6 @@ from src.common.keras_setup import keras
 from src.common.project import PROJECT
 from src.inference.classifier import FILE, SHIPPED, resizing_layer
 from src.inference.facts import ModelFacts
-from src.models.network import Network
 from src.tracking.mlflow_internals import without_enforcement
 
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas", "pillow", "pillow-heif")
@@ -26,7 +25,7 @@ _CODE, _PACKAGE = "code", "thaw_model"
 
 
 def save_model(
-    network: Network, folder: Path, logged: LoggedModel, facts: ModelFacts, example: NDArray[np.uint8]
+    network: keras.Model, folder: Path, logged: LoggedModel, facts: ModelFacts, example: NDArray[np.uint8]
 ) -> None:
     """Write `network` to `folder` in MLflow's layout, from which Keras, MLflow's `keras` and its `pyfunc` load it.
 
@@ -34,7 +33,7 @@ def save_model(
     half a minute.
 
     Args:
-        network: its weights are those that are saved.
+        network: of Keras' own layers, float32 images [batch, side, side, 3] in 0–255 to probabilities.
         folder: which is made.
         logged: MLflow's entity, which the files belong to.
         facts: kept within the `.keras` file, and as the model's metadata.
@@ -47,7 +46,7 @@ def save_model(
         model_id=logged.model_id,
     )
     mlflow.keras.save_model(
-        any_size(network.in_keras_layers(), facts),
+        any_size(network, facts),
         str(folder),
         mlflow_model=description,
         signature=_signature(facts.class_names),

@@ -117,7 +117,7 @@ def _save_model(context: TrialContext, network: Network, temperature: float | No
     resize, bit_depth = getattr(data, "resize", "stretch"), getattr(data, "bit_depth", None)
     facts = ModelFacts(dataset.class_names, resize, bit_depth, temperature)
     logged, example = context.run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
-    save_model(network, context.output / "model", logged, facts, example)
+    save_model(network.in_keras_layers(), context.output / "model", logged, facts, example)
     context.run.keep_model(logged, context.output / "model")
 
 

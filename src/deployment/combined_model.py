@@ -1,0 +1,1 @@
+"""A combination of networks as a model of its own: a run with its predictions, and a registered version."""
