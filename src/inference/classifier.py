@@ -63,10 +63,9 @@ class Classifier:
         Raises:
             ThawError: it is no `.keras` file, would run code, is no image classifier, or its classes are not known.
         """
-        facts = ModelFacts.read(file) or facts
-        model = _load_keras(file)
-        inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-        network = inner[0] if inner else model
+        own = ModelFacts.read(file)
+        model, facts = _load_keras(file), own or facts
+        network = model if own is None else _behind_resizing(model)
         _check(network, file)
         classes = network.output_shape[-1]
         if facts is None:
@@ -96,7 +95,7 @@ class Classifier:
             return read_image(item, self.side, self.facts.resize, self.facts.bit_depth)
         array = _array(item)
         if array.dtype == np.uint8:
-            return to_square(PillowImage.fromarray(np.squeeze(array)), self.side, self.facts.resize)
+            return to_square(PillowImage.fromarray(array), self.side, self.facts.resize)
         return np.asarray(self.resizing(array[np.newaxis]), np.float32)[0]
 
     def probabilities(self, squares: Sequence[Square], *, calibrated: bool = False) -> Probabilities:
@@ -153,6 +152,11 @@ def _load_keras(file: Path) -> keras.Model:
         raise ThawError(f"{file}: Keras cannot load it: {one_line(error, 300)}") from error
 
 
+def _behind_resizing(model: keras.Model) -> keras.Model:
+    """Return the network of a model that takes images of any size."""
+    return next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
+
+
 def _check(network: keras.Model, file: Path) -> None:
     """Raise ThawError unless `network` maps square colour images to a vector for each."""
     shapes = getattr(network, "input_shape", None), getattr(network, "output_shape", None)
@@ -189,7 +193,8 @@ def _array(item: Any) -> NDArray[Any]:
         raise UnreadableImageError(f"an array of shape {array.shape} and type {array.dtype} is no image")
     if not array.size or not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
         raise UnreadableImageError("an array with no values, or values outside 0–255")
-    return array.astype(np.float32 if kind == "f" else np.uint8)
+    plain = array[:, :, 0] if array.ndim == 3 and channels == 1 else array
+    return plain.astype(np.float32 if kind == "f" else np.uint8)
 
 
 def _items(data: Any) -> Iterator[Any]:
