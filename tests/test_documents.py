@@ -67,6 +67,8 @@ SHORTER = [
     (r"-cn ", "seed=0", "three seeds take three times as long"),
     (r"keras_tuner", "hydra.sweeper.max_trials=2", "twenty trials"),
     (r"src\.train -m unfrozen", "seed=0", "eighteen trials"),
+    (r"src\.export", "--force", "a few noisy images agree less"),
+    (r"--target-accuracy", "--target-accuracy 0.1", "a network of two epochs is seldom right"),
 ]  # fmt: skip
 """What is put behind a command that matches a pattern, and why."""
 
