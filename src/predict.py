@@ -67,19 +67,25 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _threshold(model: "OpenedModel", options: argparse.Namespace) -> tuple[float, list[str]]:
-    """Return the confidence below which there is no answer, and what is to be said of it."""
-    if options.abstain_below is None and options.target_accuracy is None:
-        return 0.0, []
-    from src.deployment.confidence import known_confidence
+    """Return the confidence below which there is no answer, and what is to be said of it.
 
-    known = known_confidence(model)
-    if known is None and options.target_accuracy is not None:
-        raise ThawError(f"--target-accuracy: the run of {model.name} keeps no probabilities of validation images")
-    if known is None:
-        return options.abstain_below, []
-    below = options.abstain_below
-    threshold = known.threshold(options.target_accuracy) if below is None else below
-    return threshold, [known.sentence(threshold)]
+    Raises:
+        ThawError: it is to be chosen, and the validation images of the model's run say nothing.
+    """
+    below, target = options.abstain_below, options.target_accuracy
+    if below is None and target is None:
+        return 0.0, []
+    from src.inference.calibration import threshold_for
+    from src.reporting.calibration_figure import calibration_sentences
+    from src.tracking.known_confidence import known_confidence
+
+    known = known_confidence(model.client, model.run) if model.client and model.run else None
+    if known is not None and target is not None:
+        below = threshold_for(known.after["val"], target)
+    if below is None:
+        reason = "no confidence reaches that on validation images" if known else f"{model.name} has no run that knows"
+        raise ThawError(f"--target-accuracy {target:g}: {reason}")
+    return below, calibration_sentences(known, below) if known else []
 
 
 def _tell(
