@@ -57,8 +57,8 @@ def calibration_sentences(known: KnownConfidence, threshold: float | None = None
     before, after = (100 * calibration_error(each[split]) for each in (known.before, known.after))
     how = "too confident" if known.temperature > 1 else "not confident enough"
     told = [
-        f"The network is {how}: its temperature is {known.temperature:.2f}. On {_WORDS[split]} the expected calibration "
-        f"error is {before:.1f} points without and {after:.1f} points with it."
+        f"The network is {how}: its temperature is {known.temperature:.2f}. On {_WORDS[split]} the expected "
+        f"calibration error is {before:.1f} points without and {after:.1f} points with it."
     ]
     return told if threshold is None else [*told, threshold_sentence(known, threshold)]
 
