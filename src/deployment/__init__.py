@@ -1,1 +1,1 @@
-"""What becomes of the recommended model: predict, promote, export, explain and serve."""
+"""Use of the recommended model: predict, promote, export, explain and serve."""

@@ -1,4 +1,4 @@
-"""What an export is worth: how far it agrees with the model on test images, run by its own runtime."""
+"""The check of an export: its agreement with the model on test images, run by its own runtime."""
 
 import time
 from dataclasses import dataclass

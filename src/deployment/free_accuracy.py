@@ -42,7 +42,7 @@ class CombinationResult:
 
     @property
     def is_clearly_better(self) -> bool:
-        """Whether it is better, after correction for comparing several."""
+        """Return whether it is better, after correction for comparing several."""
         return self.difference.estimate > 0 and self.p < SIGNIFICANT
 
     def line(self) -> str:

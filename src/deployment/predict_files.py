@@ -23,7 +23,7 @@ _AHEAD = 3 * BATCH
 
 @dataclass(frozen=True)
 class FilePredictions:
-    """What a classifier says of files.
+    """The predictions of files.
 
     Attributes:
         paths: those that were read.

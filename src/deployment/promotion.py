@@ -20,7 +20,7 @@ from src.tracking.prediction_files import read_class_names, read_predictions
 
 @dataclass(frozen=True)
 class Promotion:
-    """What became of a version.
+    """The outcome of a promotion.
 
     Attributes:
         has_alias: whether the alias is its own now.

@@ -1,4 +1,4 @@
-"""How far a classifier's confidence can be believed: temperature, calibration error, and when to abstain."""
+"""Calibration of a classifier's confidence: temperature, calibration error, and abstention."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Abstention:
-    """What answering only where the confidence reaches `threshold` comes to.
+    """Coverage and accuracy of a classifier that answers only where its confidence reaches `threshold`.
 
     Attributes:
         coverage: share of the images that are answered.
@@ -90,9 +90,9 @@ def calibration_error(confidence: Confidence) -> float:
 
 def abstention(confidence: Confidence, threshold: float) -> Abstention:
     """Return the coverage and the accuracy of answering where the confidence is `threshold` or more."""
-    answered = confidence.values >= threshold
-    count, all_of_them = int(answered.sum()), confidence.values.size
-    right = float(confidence.right[answered].mean()) if count else 0.0
+    covered = confidence.values >= threshold
+    count, all_of_them = int(covered.sum()), confidence.values.size
+    right = float(confidence.right[covered].mean()) if count else 0.0
     coverage = count / all_of_them if all_of_them else 0.0
     return Abstention(threshold, wilson_interval(coverage, all_of_them), wilson_interval(right, count))
 

@@ -1,4 +1,4 @@
-"""Where a network looked: class activation maps."""
+"""Class activation maps: the places of an image that speak for a class."""
 
 import numpy as np
 from numpy.typing import NDArray

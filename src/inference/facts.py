@@ -1,4 +1,4 @@
-"""What a saved classifier says of itself: an entry of its `.keras` file, which Keras leaves alone."""
+"""The facts about a saved classifier: an entry of its `.keras` file, which Keras leaves alone."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""How far a trial's confidence can be believed: a reliability diagram, and accuracy by how much is answered."""
+"""The calibration of a trial: a reliability diagram, and accuracy by the share of images answered."""
 
 from pathlib import Path
 
@@ -46,8 +46,8 @@ def _draw_reliability(axes: Axes, confidence: Confidence, colour: str, label: st
 
 def _draw_coverage(axes: Axes, confidence: Confidence) -> None:
     right = confidence.right[np.argsort(-confidence.values, kind="stable")]
-    answered = np.arange(1, right.size + 1)
-    axes.plot(answered / right.size, np.cumsum(right) / answered, color=VAL, lw=1.4)
+    count = np.arange(1, right.size + 1)
+    axes.plot(count / right.size, np.cumsum(right) / count, color=VAL, lw=1.4)
     axes.set(xlabel="images answered, the most confident first", ylabel="accuracy of answers")
 
 
