@@ -33,7 +33,7 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
         found = TrialRuns(client).finished_with_model(key, lambda _: None)
     if found is None:
         raise ThawError(f"run {run_id}: its trial became another one when it was trained again; did the images change?")
-    return found
+    return client.get_run(found.info.run_id)  # with its inputs and outputs
 
 
 def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
