@@ -59,4 +59,5 @@ def greedy_soup(
 
 
 def _mean(weights: Iterable[Weights]) -> Weights:
-    return [np.mean(same, axis=0, dtype=np.float64).astype(np.float32) for same in zip(*weights, strict=True)]
+    means = (np.mean(same, axis=0, dtype=np.float64) for same in zip(*weights, strict=True))
+    return [np.asarray(mean, np.float32) for mean in means]

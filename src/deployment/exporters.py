@@ -108,7 +108,7 @@ def _saved_model(path: Path) -> Runtime:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
-    return lambda images: np.asarray(loaded.serve(images), np.float32)
+    return lambda images: np.asarray(loaded.serve(images).numpy(), np.float32)
 
 
 def as_floats(squares: "NDArray[np.uint8] | list[Square]") -> NDArray[np.float32]:

@@ -96,7 +96,8 @@ class Classifier:
         array = _array(item)
         if array.dtype == np.uint8:
             return to_square(PillowImage.fromarray(array), self.side, self.facts.resize)
-        return np.asarray(self.resizing(array[np.newaxis]), np.float32)[0]
+        square: Square = keras.ops.convert_to_numpy(self.resizing(array[np.newaxis]))[0]
+        return square
 
     def probabilities(self, squares: Sequence[Square], *, calibrated: bool = False) -> Probabilities:
         """Return the class probabilities of images at the network's size, float32 [images, classes]."""

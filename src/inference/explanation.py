@@ -26,7 +26,7 @@ def activation_maps(classifier: Classifier, square: Square, classes: list[int]) 
         raise ThawError("this network has no dense layer on averaged features, by which places could be weighed")
     features = keras.Model(network.inputs, network.get_layer(POOLING).input)
     found = np.asarray(features.predict_on_batch(np.asarray(square, np.float32)[np.newaxis]), np.float32)[0]
-    kernel = np.asarray(network.get_layer(DENSE).kernel, np.float32)[:, classes]
+    kernel = keras.ops.convert_to_numpy(network.get_layer(DENSE).kernel)[:, classes]
     maps = np.maximum(np.moveaxis(found @ kernel, -1, 0), 0)
     most = maps.max(axis=(1, 2), keepdims=True)
     return np.asarray(maps / np.where(most > 0, most, 1), np.float32)

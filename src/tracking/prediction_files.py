@@ -42,7 +42,9 @@ def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], 
     with naming(folder):
         for split, found in predictions.items():
             atomic_write(folder / f"{split}.npz", pack({**_of_split(found, dataset).arrays(), **names}))
-        probabilities = {split: found.probabilities.astype(np.float32) for split, found in predictions.items()}
+        probabilities: Arrays = {
+            str(split): found.probabilities.astype(np.float32) for split, found in predictions.items()
+        }
         atomic_write(folder / f"{_PROBABILITIES}.npz", pack(probabilities))
 
 

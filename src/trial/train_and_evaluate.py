@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from src.common.events import EventHandler
 from src.common.files import naming
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
+from src.config import TreesData
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
@@ -114,8 +115,8 @@ def _numbers(
 
 def _save_model(context: TrialContext, network: Network, temperature: float | None) -> None:
     dataset, data = context.plan.dataset, context.plan.trial.data
-    resize, bit_depth = getattr(data, "resize", "stretch"), getattr(data, "bit_depth", None)
-    facts = ModelFacts(dataset.class_names, resize, bit_depth, temperature)
+    decoding = () if isinstance(data, TreesData) else (data.resize, data.bit_depth)
+    facts = replace(ModelFacts(dataset.class_names, *decoding), temperature=temperature)
     logged, example = context.run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
     save_model(network.in_keras_layers(), context.output / "model", logged, facts, example)
     context.run.keep_model(logged, context.output / "model")
