@@ -45,11 +45,11 @@ def save_model(
         model_uuid=logged.model_id,
         model_id=logged.model_id,
     )
+    folder.mkdir(parents=True)
     mlflow.keras.save_model(
         any_size(network, facts),
         str(folder),
         mlflow_model=description,
-        signature=_signature(facts.class_names),
         input_example=[_as_base64(example)],
         pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
         metadata={"class_names": list(facts.class_names), "temperature": facts.temperature},
@@ -58,6 +58,7 @@ def save_model(
     _ship_code(folder / _CODE)
     environment = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
     loader = f"{_PACKAGE}.inference.classifier"
+    description.signature = _signature(facts.class_names)  # MLflow would have one of tensors for Keras alone
     mlflow.pyfunc.add_to_model(description, loader, data=f"data/{FILE}", code=_CODE, **environment)
     description.save(str(folder / "MLmodel"))
 
