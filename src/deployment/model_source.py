@@ -11,6 +11,7 @@ from typing import Any, cast
 import mlflow
 import yaml
 from mlflow.entities import Run as FoundRun
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError, did_you_mean, one_line
@@ -19,9 +20,7 @@ from src.inference.classifier import Classifier
 from src.inference.facts import ModelFacts
 from src.tracking import schema
 from src.tracking.mlflow_store import existing_store, store_reason
-
-ARTIFACT = "model"
-"""The name under which a run keeps its model."""
+from src.tracking.trial_runs import model_of
 
 MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
 
@@ -79,45 +78,48 @@ def open_file(path: Path) -> OpenedModel:
 
 
 def model_uri(client: mlflow.MlflowClient, name: str) -> str:
-    """Return the URI by which MLflow finds the model `name`.
+    """Return the place of the files of the model `name`.
 
     Raises:
         ThawError: there is none.
     """
     try:
-        if run := re.fullmatch(r"runs:/([^/]+)(/.*)?", name):
-            return f"runs:/{_run_with_model(client, run[1])}{run[2] or f'/{ARTIFACT}'}"
+        if run := re.fullmatch(r"runs:/([^/]+)(?:/model)?/?", name):
+            return _of_run(client, run[1])
         if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", name):
-            return _version_uri(client, alias[1], client.get_model_version_by_alias(alias[1], alias[2]).version)
+            return _of_version(client, client.get_model_version_by_alias(alias[1], alias[2]))
         if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", name):
-            return _version_uri(client, version[1], client.get_model_version(version[1], version[2]).version)
+            return _of_version(client, client.get_model_version(version[1], version[2]))
         if re.fullmatch(r"models:/m-[0-9a-f]+", name):
-            return f"models:/{client.get_logged_model(name.removeprefix('models:/')).model_id}"
+            return str(client.get_logged_model(name.removeprefix("models:/")).artifact_location)
     except MlflowException as error:
         raise ThawError(f"--model {name}: {store_reason(error)}") from error
     if re.search(r"[/\\:]|\.keras$", name):
         raise ThawError(f"--model {name}: no such file; give {MODEL_HELP}")
-    return _uri_of_alias(client, name)
+    return _of_alias(client, name)
 
 
-def _run_with_model(client: mlflow.MlflowClient, run_id: str) -> str:
+def _of_run(client: mlflow.MlflowClient, run_id: str) -> str:
     run = client.get_run(run_id)
     if schema.MODEL.read(run.data.tags) is None:
         again = schema.COMMAND.text(run.data.tags)
         advice = f"; train it again with its model: {again} tracking.save_model=true" if again else ""
         raise ThawError(f"--model runs:/{run_id}: the run keeps no model (a sweep's trials do not){advice}")
-    return run_id
+    model_id = model_of(run)
+    return str(client.get_logged_model(model_id).artifact_location) if model_id else f"{run.info.artifact_uri}/model"
 
 
-def _version_uri(client: mlflow.MlflowClient, name: str, version: str | int) -> str:
-    return str(client.get_model_version_download_uri(name, str(version)))
+def _of_version(client: mlflow.MlflowClient, version: ModelVersion) -> str:
+    if version.model_id:
+        return str(client.get_logged_model(version.model_id).artifact_location)
+    return str(client.get_model_version_download_uri(version.name, str(version.version)))
 
 
-def _uri_of_alias(client: mlflow.MlflowClient, alias: str) -> str:
+def _of_alias(client: mlflow.MlflowClient, alias: str) -> str:
     registered = {each.name: each.aliases for each in client.search_registered_models(max_results=100)}
     found = [name for name, aliases in registered.items() if alias in aliases]
     if len(found) == 1:
-        return _version_uri(client, found[0], registered[found[0]][alias])
+        return _of_version(client, client.get_model_version_by_alias(found[0], alias))
     if found:
         choice = ", ".join(f"models:/{name}@{alias}" for name in found)
         raise ThawError(f"--model {alias}: several models have that alias; give one of {choice}")

@@ -10,12 +10,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError
-from src.deployment.model_source import ARTIFACT
 from src.deployment.paired import compare_predictions, points
 from src.statistics.intervals import Interval
 from src.tracking import schema
-from src.tracking.mlflow_store import store_reason
+from src.tracking.mlflow_store import as_default_store, store_reason
 from src.tracking.prediction_files import read_class_names, read_predictions
+from src.tracking.trial_runs import MODEL_FOLDER, model_of
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ def _version_of(client: mlflow.MlflowClient, run: FoundRun, name: str) -> ModelV
 
 
 def _create(client: mlflow.MlflowClient, run: FoundRun, name: str, tags: Mapping[str, str]) -> ModelVersion:
-    outputs = run.outputs.model_outputs if run.outputs else []
-    model_id = outputs[0].model_id if outputs else None
-    source = f"models:/{model_id}" if model_id else f"{run.info.artifact_uri}/{ARTIFACT}"
-    return client.create_model_version(name, source, run.info.run_id, tags=dict(tags), model_id=model_id)
+    model_id = model_of(run)
+    source = f"models:/{model_id}" if model_id else f"{run.info.artifact_uri}/{MODEL_FOLDER}"
+    with as_default_store(client):
+        return client.create_model_version(name, source, run.info.run_id, tags=dict(tags), model_id=model_id)
 
 
 def _judged(

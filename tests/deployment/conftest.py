@@ -29,9 +29,9 @@ class Deployed:
 
     @property
     def name(self) -> str:
-        """Of the registered model."""
-        (model,) = self.client.search_registered_models()
-        return str(model.name)
+        """Of the registered model, the only one with a champion."""
+        (name,) = [each.name for each in self.client.search_registered_models() if "champion" in each.aliases]
+        return str(name)
 
     @property
     def run_id(self) -> str:

@@ -59,9 +59,9 @@ def predictions(right: list[bool], images: range | None = None) -> ImagePredicti
 @pytest.mark.parametrize(
     ("new", "old", "moves", "says"),
     [
-        ([True] * 9 + [False], [True] * 8 + [False] * 2, True, "not worse than champion, version 1: +10.0 points"),
-        ([True] * 9 + [False], [True] * 9 + [False], True, "not worse than champion, version 1: +0.0 points"),
-        ([True] * 8 + [False] * 2, [True] * 9 + [False], False, "worse than champion, version 1: −10.0 points"),
+        ([True] * 9 + [False], [True] * 8 + [False] * 2, True, "not worse than leader, version 1: +10.0 points"),
+        ([True] * 9 + [False], [True] * 9 + [False], True, "not worse than leader, version 1: +0.0 points"),
+        ([True] * 8 + [False] * 2, [True] * 9 + [False], False, "worse than leader, version 1: −10.0 points"),
     ],
 )
 def test_the_alias_moves_to_a_model_that_is_not_worse(
@@ -73,18 +73,18 @@ def test_the_alias_moves_to_a_model_that_is_not_worse(
     rival = client.create_run(experiment)
     client.log_batch(rival.info.run_id, [Metric("calibration/temperature", 1.0, 0, 0)])
     tags = version_tags(client, champion)
-    assert promote(client, champion, name, "champion", tags, force=False).has_alias
+    assert promote(client, champion, name, "leader", tags, force=False).has_alias
     measured = {champion.info.run_id: predictions(old), rival.info.run_id: predictions(new)}
     monkeypatch.setattr(
         "src.deployment.promotion.read_predictions", lambda _client, run, _split: measured[run.info.run_id]
     )
-    done = promote(client, rival, name, "champion", tags, force=False)
+    done = promote(client, rival, name, "leader", tags, force=False)
     assert (done.has_alias, done.version.version in (2, "2")) == (moves, True)
     assert says in done.lines[0]
-    holder = client.get_model_version_by_alias(name, "champion").run_id
+    holder = client.get_model_version_by_alias(name, "leader").run_id
     assert holder == (rival if moves else champion).info.run_id
     if not moves:
-        assert promote(client, rival, name, "champion", tags, force=True).has_alias
+        assert promote(client, rival, name, "leader", tags, force=True).has_alias
 
 
 def test_models_of_other_classes_or_images_are_not_compared(
@@ -94,11 +94,11 @@ def test_models_of_other_classes_or_images_are_not_compared(
     champion = client.get_run(deployed.run_id)
     rival = client.create_run(champion.info.experiment_id)
     tags = version_tags(client, champion)
-    promote(client, champion, "strict", "champion", tags, force=False)
+    promote(client, champion, "strict", "leader", tags, force=False)
     other_classes = tags | schema.CLASS_NAMES.of(("ash", "oak"))
-    done = promote(client, rival, "strict", "champion", other_classes, force=False)
+    done = promote(client, rival, "strict", "leader", other_classes, force=False)
     assert (done.has_alias, "has other classes" in done.lines[0]) == (False, True)
-    again = promote(client, rival, "strict", "champion", tags, force=False)
+    again = promote(client, rival, "strict", "leader", tags, force=False)
     assert (again.has_alias, "not tested on the same images" in again.lines[0]) == (False, True)
 
 
