@@ -42,7 +42,8 @@ def write_export(
                 case "litert":
                     _write_litert(network, path, precision, examples)
                 case "onnx":
-                    network.export(str(path), format="onnx", verbose=False)
+                    signature = [keras.InputSpec("float32", network.input_shape, name="image")]
+                    network.export(str(path), format="onnx", verbose=False, input_signature=signature)
                 case "saved_model":
                     network.export(str(path), format="tf_saved_model", verbose=False)
     except ImportError as error:

@@ -60,4 +60,4 @@ def test_a_file_without_a_run_is_not_exported(thaw: Command, tmp_path: Path) -> 
     from tests.inference.test_classifier import save
 
     done = thaw("src.export", "--model", str(save(tmp_path)), "--format", "onnx")
-    assert (done.returncode, "no run" in done.stderr) == (1, True)
+    assert (done.returncode, "checked on its run's test images" in done.stderr) == (1, True)
