@@ -72,7 +72,7 @@ def version_tags(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, str]:
         name.removeprefix(prefix): value for name, value in run.data.metrics.items() if name.startswith(prefix)
     }
     return {
-        **schema.CLASS_NAMES.of(read_class_names(client, run)),
+        **schema.OUTPUT_CLASSES.of(read_class_names(client, run)),
         **schema.CALIBRATION.of(calibration),
         **schema.DATA_FINGERPRINT.of(schema.DATA_FINGERPRINT.read(run.data.tags) or ""),
     }
@@ -122,7 +122,7 @@ def _judged(
     if holder is None:
         return True, f"no model is {alias} yet"
     who = f"{alias}, version {holder.version}"
-    if schema.CLASS_NAMES.read(holder.tags) != schema.CLASS_NAMES.read(tags):
+    if schema.OUTPUT_CLASSES.read(holder.tags) != schema.OUTPUT_CLASSES.read(tags):
         return False, f"{who}, has other classes: the two cannot be compared"
     difference = _difference(client, run, holder)
     if difference is None:

@@ -187,7 +187,7 @@ UNPLANNED = Name("unplanned", TEXT, "marks a trial that failed before it had a r
 # Tags of a registered model's version, beside `study` and `data_fingerprint`.
 
 VERDICT = Name("verdict", TEXT, "the verdict that recommended its trial")
-CLASS_NAMES = Name("class_names", WORDS, "in the order of the outputs")
+OUTPUT_CLASSES = Name("output_classes", WORDS, "its classes in the order of its outputs")
 CALIBRATION = Name("calibration", MAPPING, "the metrics `calibration/*` of its trial, by what follows the `/`")
 
 TAGS: Mapping[str, tuple[Name[Any], ...]] = {
@@ -198,7 +198,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     ),
     "Tags of trials and studies": (PARENT, WORKPLACE, LOCKS, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, UNPLANNED),
-    "Tags of a registered model's version": (VERDICT, CLASS_NAMES, CALIBRATION),
+    "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip
 
 # Parameters of a trial's run, few enough to compare.

@@ -18,7 +18,7 @@ from tests.deployment.conftest import Deployed
 def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: Deployed) -> None:
     version = deployed.client.get_model_version_by_alias(deployed.name, "champion")
     run = deployed.client.get_run(version.run_id)
-    assert json.loads(version.tags["class_names"]) == list(CLASSES)
+    assert json.loads(version.tags["output_classes"]) == list(CLASSES)
     assert version.tags["data_fingerprint"] == run.data.tags["data_fingerprint"]
     assert version.tags["verdict"] in deployed.said
     assert json.loads(version.tags["calibration"])["temperature"] == run.data.metrics["calibration/temperature"]
@@ -95,7 +95,7 @@ def test_models_of_other_classes_or_images_are_not_compared(
     rival = client.create_run(champion.info.experiment_id)
     tags = version_tags(client, champion)
     promote(client, champion, "strict", "leader", tags, force=False)
-    other_classes = tags | schema.CLASS_NAMES.of(("ash", "oak"))
+    other_classes = tags | schema.OUTPUT_CLASSES.of(("ash", "oak"))
     done = promote(client, rival, "strict", "leader", other_classes, force=False)
     assert (done.has_alias, "has other classes" in done.lines[0]) == (False, True)
     again = promote(client, rival, "strict", "leader", tags, force=False)
