@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def address(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Ite
     command += ["--model-uri", f"models:/{deployed.name}@champion", "--workers", "1"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"MLFLOW_TRACKING_URI": deployed.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["PATH"] = f"{with_uvicorn(elsewhere / 'bin')}{os.pathsep}{os.environ['PATH']}"
     with (elsewhere / "log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=elsewhere, stdout=log, stderr=log, start_new_session=True
@@ -42,8 +44,17 @@ def address(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Ite
         wait_for(f"http://127.0.0.1:{port}/ping", process, elsewhere / "log")
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
-        os.killpg(process.pid, 15)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+
+
+def with_uvicorn(folder: Path) -> Path:
+    """Return a folder with the command that MLflow starts, as an activated environment has it."""
+    folder.mkdir()
+    (folder / "uvicorn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uvicorn "$@"\n')
+    (folder / "uvicorn").chmod(0o755)
+    return folder
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -93,11 +93,12 @@ def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
 
 
 def test_the_model_is_in_mlflows_models_tab_with_its_metrics_and_data(
-    thaw: Command, command: tuple[str, ...], store_uri: str, tmp_path: Path
+    thaw: Command, command: tuple[str, ...], tmp_path: Path
 ) -> None:
-    done = thaw(*command, "backbone=lenet5", "unfrozen=3", f"hydra.run.dir={tmp_path}")
+    own = f"sqlite:///{tmp_path}/mlflow.db"
+    done = thaw(*command, "backbone=lenet5", "unfrozen=3", f"hydra.run.dir={tmp_path}", f"tracking.uri={own}")
     assert done.returncode == 0, done.stderr
-    summary, client = json.loads((tmp_path / "summary.json").read_text()), mlflow.MlflowClient(store_uri)
+    summary, client = json.loads((tmp_path / "summary.json").read_text()), mlflow.MlflowClient(own)
     run = client.get_run(summary["run_id"])
     (output,) = run.outputs.model_outputs
     model = client.get_logged_model(output.model_id)
