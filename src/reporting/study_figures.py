@@ -21,7 +21,7 @@ from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
 from src.tracking.artifacts import fetch
-from src.tracking.known_confidence import known_confidence
+from src.tracking.known_confidence import confidence_of
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
@@ -114,7 +114,7 @@ def draw_all(
 
 
 def _calibration(client: mlflow.MlflowClient, run_id: str, out: Path) -> list[Picture]:
-    known = known_confidence(client, client.get_run(run_id))
+    known = confidence_of(client, run_id)
     if known is None:
         return []
     draw_calibration(known, out / "calibration.png")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import mlflow
 import numpy as np
 from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
 
 from src.data.listing import Split
 from src.inference.calibration import Confidence, fit_temperature
@@ -31,6 +32,14 @@ class KnownConfidence:
     def tested_on(self) -> Split:
         """The split that the temperature and a threshold are tested on: test, or else val, which chose them."""
         return "test" if "test" in self.after else "val"
+
+
+def confidence_of(client: mlflow.MlflowClient, run_id: str) -> KnownConfidence | None:
+    """Return the same of a run by its id; None where the run is gone, too."""
+    try:
+        return known_confidence(client, client.get_run(run_id))
+    except MlflowException:
+        return None
 
 
 def known_confidence(client: mlflow.MlflowClient, run: FoundRun) -> KnownConfidence | None:
