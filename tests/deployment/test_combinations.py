@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
+from src.common.events import ignore
 from src.common.keras_setup import keras, layers
+from src.deployment.combined_model import promote_combination
 from src.deployment.combined_networks import ensemble, flipped, greedy_soup
 from src.deployment.free_accuracy import CombinationResult, best_of
+from src.deployment.model_source import opened_model
+from src.deployment.trial_data import dataset_of
 from src.statistics.intervals import Interval
 from tests.conftest import Command
 from tests.deployment.conftest import Deployed
@@ -61,6 +65,24 @@ def test_the_best_that_is_clearly_better_is_named_or_none() -> None:
     found = best_of([result("flip", 0.02, 0.01), result("ensemble", 0.03, 0.01, 3), result("soup", 0.03, 0.02, 1)])
     assert found is not None
     assert found.name == "soup"
+
+
+def test_a_combination_is_promoted_as_a_model_of_its_own(deployed: Deployed) -> None:
+    client = deployed.client
+    run = client.get_run(deployed.run_id)
+    dataset = dataset_of(client, run, ignore)
+    with opened_model(f"runs:/{deployed.run_id}", deployed.uri) as model:
+        both = flipped(model.classifier.network)
+        best = CombinationResult("flip", both, 2, 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01)
+        lines = promote_combination(client, run, model, best, dataset, "Unfreeze all.", "team")
+    assert "no model is team yet" in lines[0]
+    photos = [dataset.pixels[i] for i in dataset.splits["test"]]
+    with opened_model("team", deployed.uri) as promoted:
+        found = promoted.classifier.probabilities(photos)
+        assert promoted.run is not None
+        right = np.mean(found.argmax(axis=1) == dataset.labels[dataset.splits["test"]])
+        assert promoted.run.data.metrics["test/accuracy"] == pytest.approx(right)
+    np.testing.assert_allclose(found, both.predict_on_batch(np.stack(photos).astype(np.float32)), atol=1e-5)
 
 
 @pytest.mark.slow
