@@ -7,7 +7,7 @@ from src.diagnosis.remedies import Settings, as_typed, fared, pull_apart
 from src.diagnosis.rules import RULES, Rule
 from src.diagnosis.symptoms import Numbers
 from src.verdict.trials import TrialRecord, once
-from src.verdict.wording import layers
+from src.reporting.wording import layers
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from src.diagnosis.phases import Phase, phase_number, phases
 from src.diagnosis.remedies import Settings
 from src.tracking import schema
 from src.verdict.trials import TrialRecord
-from src.verdict.wording import percent, points, said, said_apart
+from src.reporting.wording import percent, points, said, said_apart
 
 Numbers = Mapping[str, Any]
 

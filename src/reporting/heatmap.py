@@ -11,7 +11,7 @@ from src.common.errors import one_line
 from src.common.metrics import Metric
 from src.reporting.style import QUIET, canvas, save_figure, title
 from src.verdict.interaction import Interaction
-from src.verdict.wording import plain
+from src.reporting.wording import plain
 
 MOST_MAPS = 6
 _MAP = "YlGn"

@@ -23,7 +23,7 @@ from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.sentences import headline
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import DepthRow, Verdict
-from src.verdict.wording import number, plain
+from src.reporting.wording import number, plain
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40

@@ -13,7 +13,7 @@ from src.statistics.selection_bias import selection_bias
 from src.tracking.schema import TEST, baseline, of_split
 from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, percent, said, said_apart
+from src.reporting.wording import layers, percent, said, said_apart
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from src.diagnosis.phases import phases
 from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers
+from src.reporting.wording import layers
 
 _MOST_LABELS = 24
 

@@ -25,7 +25,7 @@ from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, said
+from src.reporting.wording import layers, said
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 

@@ -5,7 +5,7 @@ import numpy as np
 from src.statistics.intervals import wilson_interval
 from src.tracking.schema import CHANCE
 from src.verdict.facet import Facet
-from src.verdict.wording import percent
+from src.reporting.wording import percent
 
 
 def caveats(facet: Facet) -> tuple[str, ...]:

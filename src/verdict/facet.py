@@ -10,7 +10,7 @@ from src.verdict.confounding import confounded
 from src.verdict.new_images import compare_for_new_images
 from src.verdict.reduction import Reduction, reduce_to_depth
 from src.verdict.trials import TrialRecord, baseline, judged_by
-from src.verdict.wording import layers, said, said_apart
+from src.reporting.wording import layers, said, said_apart
 
 
 @dataclass(frozen=True)

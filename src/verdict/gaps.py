@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from src.statistics.intervals import Interval, t_interval
 from src.tracking.schema import GAP_GENERALIZATION, GAP_MODE
 from src.verdict.trials import TrialRecord
-from src.verdict.wording import layers, listed, points
+from src.reporting.wording import layers, listed, points
 
 MODE, GENERALIZATION = GAP_MODE, GAP_GENERALIZATION
 WORTH_NAMING = 0.02

@@ -17,8 +17,8 @@ from src.statistics.power import MOST_SEEDS, POWER, detectable, seeds_to_show
 from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
 from src.verdict.trials import TrialRecord, configuration, tuned, typed_value
-from src.verdict.wording import listed, percent, typed
-from src.verdict.wording import seeds as counted_seeds
+from src.reporting.wording import listed, percent, typed
+from src.reporting.wording import seeds as counted_seeds
 
 _LEAST_SEEDS = 3
 _READS_DEPTH = "schedule=two_phase"

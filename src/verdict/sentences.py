@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from src.verdict.confounding import going_with_depth
 from src.verdict.facet import Facet
-from src.verdict.wording import layers, listed, probability, seeds, spoken, trials
+from src.reporting.wording import layers, listed, probability, seeds, spoken, trials
 
 
 def headline(kind: str, depth: int | None) -> str:

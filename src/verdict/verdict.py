@@ -39,7 +39,7 @@ from src.verdict.sentences import (
     sentence_of_tie,
 )
 from src.verdict.trials import TrialRecord, baseline, facets, judged_by, measured, unmeasured
-from src.verdict.wording import probability
+from src.reporting.wording import probability
 
 Kind = Literal["nothing", "one depth", "one seed", "confounded", "tie", "shown"]
 

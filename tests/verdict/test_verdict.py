@@ -19,7 +19,7 @@ from src.statistics.comparison import Comparison
 from src.statistics.power import POWER, chance_to_show, detectable
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Kind, Verdict, judge
-from src.verdict.wording import probability, typed
+from src.reporting.wording import probability, typed
 from tests.conftest import shell_words
 from tests.verdict.studies import cells, claims, design_of, draw, grid, named, trial
 

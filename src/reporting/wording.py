@@ -12,9 +12,9 @@ def percent(share: float) -> str:
     """An accuracy.
 
     >>> percent(0.8125)
-    '81.2 %'
+    '81.2%'
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def points(difference: float, *, signed: bool = False) -> str:
@@ -31,7 +31,7 @@ def said(value: float, metric: Metric) -> str:
 
     >>> from src.common.metrics import METRICS
     >>> said(0.8125, METRICS["balanced_accuracy"]), said(0.8125, METRICS["macro_f1"])
-    ('81.2 %', '0.812')
+    ('81.2%', '0.812')
     """
     return percent(value) if metric.is_proportion else plain(value, metric)
 
@@ -64,13 +64,13 @@ def spoken(difference: Interval, metric: Metric) -> str:
 
     >>> from src.common.metrics import METRICS
     >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
-    '+4.0 points, 95 % interval −1.0 to +9.0'
+    '+4.0 points, 95% CI −1.0 to +9.0'
     """
     text = said_apart(difference.estimate, metric, signed=True)
     if difference.low is None or difference.high is None:
         return text
     ends = f"{plain(difference.low, metric, signed=True)} to {plain(difference.high, metric, signed=True)}"
-    return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
+    return f"{text}, {LEVEL:.0%} CI {ends}".replace("95%", "95 %")
 
 
 def probability(p: float) -> str:
