@@ -5,14 +5,22 @@ from collections.abc import Mapping, Sequence
 
 from src.reporting.wording import layers, listed, points
 from src.verdict.gaps import Doubt, GapRow
+from src.verdict.verdict import Verdict
 
 _MOST_NUMBERS = 3
+_OF_ACCURACY = "These gaps are of accuracy: while training, nothing else is measured."
 _SAID: Mapping[Doubt, str] = {
     "": "mainly {part} at {depths}",
     "not told apart": "more {part} than {other} at {depths}, though the {unit}s do not tell them apart",
     "one seed": "more {part} than {other} at {depths}, though one {unit} cannot tell how surely",
 }
 _PARTS = (("mode", "generalization"), ("generalization", "mode"))
+
+
+def gap_text(verdict: Verdict) -> str:
+    """Return where the gap of a verdict's trials comes from; empty where they have none."""
+    text = describe_gaps(verdict.gaps, pooled=verdict.is_pooled)
+    return f"{text} {_OF_ACCURACY}" if text and verdict.metric.objective != "accuracy" else text
 
 
 def describe_gaps(rows: Sequence[GapRow], *, pooled: bool = False) -> str:

@@ -268,5 +268,5 @@ def _metric_of(verdicts: Sequence[Verdict]) -> Metric:
 
 def _facet_alt(verdict: Verdict) -> str:
     means = ", ".join(f"{row.depth} layers {said(row.score.estimate, verdict.metric)}" for row in verdict.rows)
-    facet = f"{verdict.facet}: " if verdict.facet else ""
-    return f"{facet}validation {means}. {verdict.gap_text}"
+    facet = f"{verdict.label}: " if verdict.label else ""
+    return f"{facet}validation {means}. {gap_text(verdict)}"

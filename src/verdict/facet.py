@@ -1,5 +1,6 @@
 """A facet of a study: its trials reduced to depth and seed, and the depths compared."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from src.statistics.design import Floats
 from src.statistics.influence import influences
 from src.statistics.intervals import Interval
 from src.statistics.mrmc import Scores, estimate
-from src.verdict.confounding import confounded
+from src.verdict.confounding import confounded, going_with_depth
 from src.verdict.reduction import Reduction, reduce_to_depth
 from src.verdict.trials import TrialRecord, judged_by
 
@@ -49,6 +50,21 @@ class Facet:
         """Degrees of freedom of what seeds do; 0 where no depth is repeated."""
         return self.comparison.estimate.design.freedom
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Trials at each depth."""
+        return self.comparison.estimate.design.counts
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the depths are compared seed by seed."""
+        return self.comparison.estimate.design.paired
+
+    @property
+    def going_with_depth(self) -> list[str]:
+        """The settings that differ between the depths."""
+        return going_with_depth(self.reduction.trials)
+
     @cached_property
     def worse(self) -> tuple[int, ...]:
         """Places of depths that are clearly worse than the best."""
@@ -56,6 +72,22 @@ class Facet:
             return ()
         best, found = self.comparison.best, self.comparison.is_worse
         return tuple(place for place in range(len(self.depths)) if found(place) and not self.withheld[place, best])
+
+    @property
+    def standard_error(self) -> float:
+        """Of one mean, over seeds and images, seeds' common part taken out; NaN where nothing was repeated."""
+        if not self.freedom:
+            return math.nan
+        best, errors = self.comparison.best, self.comparison.errors
+        others = np.delete(errors[best], best) if len(self.depths) > 1 else errors[0] * math.sqrt(2)
+        return float(np.median(others)) / math.sqrt(2)
+
+    @property
+    def deviation(self) -> float:
+        """Of a trial's score once depth and seed are taken out; NaN where nothing was repeated."""
+        design = self.comparison.estimate.design
+        squares = np.square(design.project @ self.scores.values).sum()
+        return math.sqrt(squares / design.freedom) if design.freedom else math.nan
 
     def mean(self, place: int) -> float:
         """Validation mean at an average seed, 0–1."""
@@ -71,6 +103,14 @@ class Facet:
         if not self.is_testable or self.withheld[place, best]:
             return Interval(found.estimate, None, None, found.count)
         return found
+
+    def pair(self, one: int, other: int) -> Interval:
+        """Return the mean of the depth `one` minus that of `other`; its interval holds for all pairs at once."""
+        return self.comparison.pair(self.depths.index(one), self.depths.index(other))
+
+    def is_whole(self, depth: int) -> bool:
+        """Return whether the whole backbone trains at a depth."""
+        return any(trial.whole for trial in self.reduction.trials if trial.depth == depth)
 
     def trials(self, place: int) -> list[TrialRecord]:
         """The trials at a place."""

@@ -74,7 +74,7 @@ def _for_rivals(facet: Facet) -> Iterator[NextStep]:
     farthest = min(rivals, key=facet.mean)
     difference = facet.mean(best) - facet.mean(farthest)
     places = sorted((best, *rivals))
-    counts = facet.comparison.estimate.design.counts
+    counts = facet.counts
     found = outlook(facet.comparison, best, farthest)
     goal = found.seeds or min(counts[place] for place in places) + 1
     missing = sum(max(0, goal - counts[place]) for place in places)
@@ -107,7 +107,7 @@ def _untried(facet: Facet, chosen: int) -> Iterator[NextStep]:
     for low, high in pairwise(depths[max(0, chosen - 1) : chosen + 2]):
         if high - low > max(2, low):
             yield _step(facet, "between", _typed([(low + high) // 2], known), depths=(low, high))
-    if chosen == len(depths) - 1 and not _is_whole(facet, chosen):
+    if chosen == len(depths) - 1 and not facet.is_whole(depths[chosen]):
         yield _step(facet, "deeper", _typed(["all"], known))
     if chosen == 0 and depths[0] > 0:
         yield _step(facet, "less", _typed([0], known))
@@ -150,14 +150,9 @@ def _batchnorm_of(facet: Facet, words: Sequence[str]) -> list[str]:
 def _around(facet: Facet) -> list[int | str]:
     """Return the one depth that was tried, with two more. How many layers the backbone has is not known."""
     depth = facet.depths[0]
-    if _is_whole(facet, 0):
+    if facet.is_whole(depth):
         return [*sorted({0, depth // 2, depth})]
     return [0, depth or 2, "all"]
-
-
-def _is_whole(facet: Facet, place: int) -> bool:
-    """Return whether the whole backbone trains at a place, so that there is no deeper."""
-    return any(trial.whole for trial in facet.trials(place))
 
 
 def _seeds(facet: Facet, places: Sequence[int], goal: int) -> list[int]:
