@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from src.diagnosis.remedies import Settings, as_typed, fared, pull_apart
 from src.diagnosis.rules import RULES, Rule
 from src.diagnosis.symptoms import Numbers
-from src.verdict.trials import TrialRecord, once
 from src.reporting.wording import layers
+from src.verdict.trials import TrialRecord, once
 
 
 @dataclass(frozen=True)

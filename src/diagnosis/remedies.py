@@ -7,8 +7,8 @@ import numpy as np
 
 from src.common.depth_choice import DepthChoice
 from src.common.shell import setting
-from src.verdict.trials import Factor, TrialRecord, judged_by, measured, typed_value
 from src.reporting.wording import layers, said, trials
+from src.verdict.trials import Factor, TrialRecord, judged_by, measured, typed_value
 
 _ALL = 10**6
 """Layers: more than any network has."""

@@ -12,9 +12,9 @@ from typing import Any
 from src.common.metrics import Metric
 from src.diagnosis.phases import Phase, phase_number, phases
 from src.diagnosis.remedies import Settings
+from src.reporting.wording import percent, points, said, said_apart
 from src.tracking import schema
 from src.verdict.trials import TrialRecord
-from src.reporting.wording import percent, points, said, said_apart
 
 Numbers = Mapping[str, Any]
 

@@ -17,12 +17,12 @@ from src.diagnosis.rules import RULES
 from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
+from src.reporting.verdict_text import answer, ends, headline, limits, next_steps, seconds, signed_ends, standing
+from src.reporting.wording import number, plain
 from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import DepthRow, Verdict
-from src.reporting.verdict_text import answer, ends, headline, limits, next_steps, seconds, signed_ends, standing
-from src.reporting.wording import number, plain
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from src.common.shell import TRAIN, shell_line
+from src.reporting.wording import layers, percent, said, said_apart
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
 from src.tracking.schema import TEST, baseline, of_split
 from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
-from src.reporting.wording import layers, percent, said, said_apart
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Recommended:
 
 
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
-    """Return a trial of the recommended depth, in the facet whose recommended depth has the best validation mean; None across data.
+    """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of

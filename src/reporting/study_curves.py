@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from src.common.metrics import METRICS, Metric
 from src.diagnosis.phases import phases
 from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
+from src.reporting.wording import layers
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Verdict
-from src.reporting.wording import layers
 
 _MOST_LABELS = 24
 

@@ -20,9 +20,9 @@ from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.gap_text import gap_text
 from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
-from src.reporting.gap_text import gap_text
 from src.reporting.study_figures import NAMES, Gallery, draw_all
 from src.reporting.verdict_text import answer, headline, limits, next_steps, note
 from src.tracking import schema
@@ -116,7 +116,7 @@ def make_joint_report(
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
     for study in studies.values() if len(studies) == 1 else ():
         with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
-            study.describe("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
+            study.answer("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
     return report
 
 
@@ -221,7 +221,8 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "headline": headline(verdict),
         "answer": answer(verdict),
         "next_steps": [
-            asdict(step) | {"text": text} for step, (text, _) in zip(verdict.next_steps, next_steps(verdict), strict=True)
+            asdict(step) | {"text": text}
+            for step, (text, _) in zip(verdict.next_steps, next_steps(verdict), strict=True)
         ],
         "limits": limits(verdict),
         "depths": [asdict(row) for row in verdict.rows],

@@ -97,7 +97,7 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
     title(lines, verdict.label or "All trials", 52)
-    lines.set(ylim=(0, 1.03), ylabel=verdict.metric.words)
+    lines.set(ylabel=verdict.metric.words)
     score_axis(lines.yaxis, verdict.metric)
     bars.set(ylabel=f"gap{_of_accuracy(verdict.metric)}, points", xlim=(-0.6, len(verdict.rows) - 0.4))
     percent_axis(bars.yaxis, symbol="")

@@ -187,7 +187,7 @@ def _explained(design: Design, scores: Scores) -> Floats:
 def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[Floats, Floats]:
     """Return each depth's overdispersion and its degrees of freedom, [depths] both.
 
-    Beside seeds as blocks, a depth's residuals hold some of the others' scatter. What is its own solves for the expected
+    Beside seeds as blocks, a depth's residuals hold some of the others' scatter. What is its own solves for expected
     squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a hundredth of the pooled one. Depths that
     move together, as two that train to the same network, are worth fewer degrees of freedom (Satterthwaite 1946).
     """

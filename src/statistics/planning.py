@@ -55,7 +55,7 @@ def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
 
 
 def _settled(comparison: BestComparison) -> float:
-    """Return the bound that is left once the variances are well known: not more than that of as many independent means."""
+    """Return the bound once variances are well known: at most that of as many independent means (Tukey 1949)."""
     depths = len(comparison.estimate.means)
     return min(comparison.critical, float(stats.studentized_range.ppf(0.95, depths, np.inf)) / math.sqrt(2))
 

@@ -130,4 +130,3 @@ def _means(groups: Iterable[Sequence[TrialRecord]]) -> dict[frozenset[str], floa
 
 def _mean(trials: Sequence[TrialRecord]) -> float:
     return float(np.mean([trial.score for trial in trials]))
-
