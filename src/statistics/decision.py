@@ -1,29 +1,34 @@
-"""Which depth to unfreeze, by what a choice costs: rules that were chosen by their regret in docs/statistics.md."""
+"""Which depth to unfreeze, by what a choice costs: the rule with the least measured regret in docs/statistics.md."""
 
 import numpy as np
 
 from src.statistics.best import BestComparison
 from src.statistics.design import Floats
 
-_LENGTH = 1.5
-"""Over so many depths, as positions in the study, means inform one another."""
+_GAIN, _GAIN_SPREAD = 0.015, 0.03
+"""From the least to the deepest depth of a study, in the metric's unit: what tasks gained, and how far they differ."""
+_AROUND, _STEPS = 0.005, 2.0
+"""How far means lie from that line, and over how many neighbouring depths they do so together."""
 
 
-def smoothed_means(comparison: BestComparison) -> Floats:
-    """Return the depths' means smoothed over neighbouring depths, [depths].
+def expected_means(comparison: BestComparison) -> Floats:
+    """Return what the depths' means are expected to be once they inform one another, [depths].
 
-    A Gaussian process over the depths' positions (Rasmussen and Williams 2006, sec. 2.2): its noise is the covariance
-    of the means, its variance what is left of their scatter.
+    A Gaussian process (Rasmussen and Williams 2006, sec. 2.7): a line over the logarithm of depth whose slope is known
+    from other tasks as far as they agree, and smooth differences from it; the noise is the covariance of the means.
     """
     estimate = comparison.estimate
     size = len(estimate.means)
     centre = np.eye(size) - 1 / size
+    rise = centre @ np.log1p(np.array(estimate.design.levels, np.float64))
+    rise /= max(float(np.ptp(rise)), 1.0)
+    steps = np.subtract.outer(np.arange(size), np.arange(size)) / _STEPS
+    around = _AROUND**2 * np.exp(-np.square(steps) / 2)
+    prior = centre @ around @ centre + _GAIN_SPREAD**2 * np.outer(rise, rise)
     noise = centre @ estimate.covariance() @ centre
-    mean = float(estimate.means.mean())
-    left = float(estimate.means.var(ddof=1) - np.trace(noise) / max(size - 1, 1)) if size > 1 else 0.0
-    steps = np.subtract.outer(np.arange(size), np.arange(size))
-    prior = max(left, float(np.trace(noise)) / size / 4) * np.exp(-np.square(steps / _LENGTH) / 2)
-    return np.asarray(mean + prior @ np.linalg.pinv(prior + noise, hermitian=True) @ (estimate.means - mean))
+    mean = estimate.means.mean() + _GAIN * rise
+    weights = prior @ np.linalg.pinv(prior + noise, hermitian=True, rcond=1e-10)
+    return np.asarray(mean + weights @ (estimate.means - mean))
 
 
 def choose(comparison: BestComparison, margin: float = 0.0) -> int:
@@ -33,5 +38,5 @@ def choose(comparison: BestComparison, margin: float = 0.0) -> int:
         comparison: of the depths.
         margin: what a lesser depth may be expected to lose, 0–1: the least depth within it is chosen.
     """
-    means = smoothed_means(comparison)
+    means = expected_means(comparison)
     return int(np.flatnonzero(means >= means.max() - margin)[0])

@@ -28,11 +28,14 @@ from src.statistics.design import Design, Floats, make_design
 _TAIL, _WIDE, _RARE = 3.0, 2.0, 0.05
 _SCALE, _SCALE_PER_CASE = 0.3, 1.5e-3
 """Of the prior of overdispersion - 1: the more images, the less of the scatter they explain."""
-_COMMON = 0.5
+_COMMON = 0.35
 """How probable it is, before anything is seen, that all depths share one overdispersion."""
 _LEAST_DEPTHS = 3
 """Residuals of two depths beside seeds mirror one another, and say nothing of which one scatters."""
 _GRID = np.geomspace(1e-3, 1e5, 160)
+_LOG_FACTOR = 1.5
+_LEAST = 0.1
+"""Of the pooled variance: so much each depth is taken to scatter at least."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,9 @@ class Estimate:
 
     def draw_overdispersion(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw the overdispersion of each depth, [count, depths]."""
-        values, prior = self._prior()
+        values, of_common, of_own = self._priors()
         likelihood = -self.freedoms[:, None] / 2 * (np.log(values) + self.overdispersion[:, None] / values)
-        own, common = likelihood + prior, likelihood.sum(axis=0) + prior
+        own, common = likelihood + of_own, likelihood.sum(axis=0) + of_common
         evidence = special.logsumexp(common) - special.logsumexp(own, axis=1).sum()
         is_common = self.means.size < _LEAST_DEPTHS or rng.random((count, 1)) < special.expit(
             evidence + special.logit(_COMMON)
@@ -128,13 +131,19 @@ class Estimate:
         shared = _choose(values, common, count, rng)[:, None]
         return np.where(is_common, shared, np.stack([_choose(values, each, count, rng) for each in own], axis=1))
 
-    def _prior(self) -> tuple[Floats, Floats]:
-        """Return values of the overdispersion, and the logarithms of how probable they are before anything is seen."""
-        if not self.cases:  # a variance of unknown size: Jeffreys' prior
-            return self.pooled * _GRID, np.zeros(_GRID.size)
+    def _priors(self) -> tuple[Floats, Floats, Floats]:
+        """Return values of the overdispersion, and the logarithms of how probable they are before anything is seen.
+
+        Once for all depths together, once for each. Where images are not known, it is a variance of any size (Jeffreys'
+        prior), and a depth's own differs from it by a factor (log-normal).
+        """
+        if not self.cases:
+            factors = np.log(_GRID)
+            own = -np.square(factors / _LOG_FACTOR) / 2
+            return self.pooled * _GRID, np.full(_GRID.size, -np.log(_GRID.size)), own - special.logsumexp(own)
         edges = np.concatenate([[0.0], np.sqrt(_GRID[1:] * _GRID[:-1]), [np.inf]])
-        share = _RARE * (_beyond(edges / 10, _WIDE)) + (1 - _RARE) * _beyond(edges, _TAIL)
-        return 1 + _GRID * (_SCALE + _SCALE_PER_CASE * self.cases), np.log(share)
+        share = np.log(_RARE * _beyond(edges / 10, _WIDE) + (1 - _RARE) * _beyond(edges, _TAIL))
+        return 1 + _GRID * (_SCALE + _SCALE_PER_CASE * self.cases), share, share
 
 
 def estimate(scores: Scores) -> Estimate:
@@ -188,7 +197,7 @@ def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[
     """Return each depth's overdispersion and its degrees of freedom, [depths] both.
 
     Beside seeds as blocks, a depth's residuals hold some of the others' scatter. What is its own solves for expected
-    squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a hundredth of the pooled one. Depths that
+    squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a tenth of the pooled one. Depths that
     move together, as two that train to the same network, are worth fewer degrees of freedom (Satterthwaite 1946).
     """
     if not design.freedom:
@@ -201,7 +210,7 @@ def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[
     pooled = max(squares.sum(), scores.step**2 / 12 * design.freedom) / own.sum()
     found = np.linalg.pinv(mixed, rcond=1e-3) @ squares
     freedom = own.sum() ** 2 / np.square(expected).sum()
-    return np.maximum(found, pooled / 100), design.own_freedom * freedom / design.freedom
+    return np.maximum(found, _LEAST * pooled), design.own_freedom * freedom / design.freedom
 
 
 def _beyond(edges: Floats, tail: float) -> Floats:

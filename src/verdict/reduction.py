@@ -4,9 +4,8 @@ Two ways were weighed. *The best configuration overall* leaves contrasts of dept
 one wants to know: a rate that suits ten layers is forced upon a hundred. *The best configuration at each depth* asks
 the right question. Where configurations act alike at all depths, the same number of chances lifts all depths alike, and
 false claims get rarer, not more frequent (the largest of several means scatters less than one of them). Where they are
-equal at one depth and a single one stands out at another, luck lifts the first alone. So the best at each depth is taken,
-among the
-configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
+equal at one depth and a single one stands out at another, luck lifts the first alone. So the best at each depth is
+taken, among the configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
 other hyperparameters count as noise, unless they go with depth (:mod:`src.verdict.confounding`). A trial from which
 another went on for longer, as hyperband promotes them, is the same trial, and counts once.
 """
