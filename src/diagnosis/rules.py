@@ -1,7 +1,7 @@
-"""The rules of the diagnosis: what each measures, from which size on it is reported, and the remedy to test.
+"""The rules of the diagnosis: what each one measures, the limit from which it is reported, and the remedy to test.
 
 Their words are in `src/reporting/diagnosis.j2`, by the rules' names. The sources are for the meaning of a rule. The
-limits are Thaw's own: sizes from which on the remedy is worth a trial. They are no tests, and chance can reach the
+limits are Thaw's own: from there on the remedy is worth a trial. They are no tests, and chance can reach the
 smallest of them: the 2 points of `fine_tuning_hurts` are two of a hundred validation images, and compare the best of
 one phase's epochs with the best of another's. Curves that diverge after the kept epoch harm nothing that is kept, so
 their limit is twice that of `overfitting`. A last epoch that is best by one image, or by less than validation varies

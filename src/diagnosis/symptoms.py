@@ -160,8 +160,8 @@ def _worst(trial: TrialRecord, measure: Callable[[Phase], Symptom | None]) -> Sy
 
 def _learning_rate(phase: Phase) -> dict[str, float]:
     """Return the phase's number, from 1, and its first learning rate."""
-    rates = _series(phase, schema.LEARNING_RATE)
-    return {"phase": phase_number(phase[0]) + 1, "learning_rate": rates[0] if rates else math.nan}
+    first = next(iter(_series(phase, schema.LEARNING_RATE)), math.nan)
+    return {"phase": phase_number(phase[0]) + 1, "learning_rate": first}
 
 
 def _metric(trial: TrialRecord, name: str) -> float:

@@ -76,7 +76,7 @@ FIRED: list[tuple[str, TrialRecord, Settings, str]] = [
     ),
     (
         "overfitting", measured(0.98, 0.58, factors={"augment": "strong", "dropout": 0.5}), {"unfrozen": 0},
-        "Unfreeze 0 layers.",
+        "Keep the whole backbone frozen. Accuracy is",
     ),
     (
         "overfitting", measured(0.98, 0.58, depth=0, factors={"augment": "strong", "dropout": 0.5}), {},
@@ -88,7 +88,7 @@ FIRED: list[tuple[str, TrialRecord, Settings, str]] = [
     ),
     (
         "underfitting", measured(0.63, 0.60, depth=0, overrides=("unfrozen=all",), factors={"schedule": "head_only"}),
-        {"schedule": "two_phase", "unfrozen": "all"}, "Use the schedule two_phase and unfreeze all layers. No epoch",
+        {"schedule": "two_phase", "unfrozen": "all"}, "Train in two phases and unfreeze all layers. No epoch",
     ),
     (
         "underfitting", measured(0.63, 0.60), {"unfrozen": "all"},
@@ -97,9 +97,9 @@ FIRED: list[tuple[str, TrialRecord, Settings, str]] = [
     ),
     (
         "diverging_curves", diverged(*DIVERGED), {"augment": "light"},
-        "Use light augmentation. From epoch 1 of the last phase, which was kept, to epoch 3, fit accuracy went from "
-        "47.0% to 97.0% and validation accuracy from 40.0% to 38.0%: what the network learns there does not carry over "
-        "to other photos.",
+        "Use light augmentation. From epoch 1 of the last phase, which was kept, to epoch 3, accuracy went from 47.0% "
+        "to 97.0% in training (fit) and from 40.0% to 38.0% on validation: what the network learns there does not "
+        "carry over to other photos.",
     ),
     (
         "diverging_curves", diverged(*DIVERGED, factors={"batchnorm": "train"}), {"batchnorm": "inference"},

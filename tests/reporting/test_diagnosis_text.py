@@ -1,10 +1,11 @@
 """The diagnosis in words: a heading, what to do first, the numbers, and whose they are."""
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
+from src.common.project import PROJECT
 from src.diagnosis.diagnose import diagnose
 from src.diagnosis.rules import RULES
 from src.reporting.diagnosis_text import FindingText, describe, describe_rule, heading
@@ -41,6 +42,15 @@ def test_headings_are_short_and_differ() -> None:
     headings = [heading(rule) for rule in RULES]
     assert len(set(headings)) == len(RULES)
     assert all(len(each.split()) <= 5 and each[0].isupper() for each in headings)
+
+
+def test_the_document_names_the_rules_and_what_a_finding_has() -> None:
+    page = (PROJECT / "docs" / "sweeps.md").read_text("utf-8")
+    (names,) = re.findall(r"eleven rules to every trial: `([^`]+)`", page)
+    assert names.split() == [rule.name for rule in RULES]
+    (keys,) = re.findall(r"each of the `findings` has (.+), worst first", page)
+    assert len(re.findall(r"`(\w+)`", keys)) == 6
+    assert set(re.findall(r"`(\w+)`", keys)) <= {field.name for field in fields(FindingText)}
 
 
 def test_rules_state_what_they_measure_and_their_limit() -> None:
