@@ -60,14 +60,7 @@ class RuleText:
 
 def describe(findings: Sequence[Finding], recommended: str | None = None) -> list[FindingText]:
     """Return `findings` in words; `recommended` is the run that the verdict recommends."""
-    return [
-        FindingText(
-            finding.rule.name, heading(finding.rule), _text(finding, recommended), _words("note", finding),
-            as_typed(finding.remedy), finding.rule.figure, finding.rule.source, finding.symptom.size,
-            finding.symptom.values, finding.remedy, finding.run_ids,
-        )
-        for finding in findings
-    ]  # fmt: skip
+    return [_describe(finding, recommended) for finding in findings]
 
 
 def describe_rule(rule: Rule) -> RuleText:
@@ -95,9 +88,21 @@ def as_typed(settings: Settings) -> str:
     return " ".join(setting(name, typed_value(value)) for name, value in settings.items())
 
 
-def _text(finding: Finding, recommended: str | None) -> str:
-    numbers = _words(finding.rule.name, finding, finding.symptom.values)
-    return f"{numbers} {_words('extent', finding, recommended)}".strip()
+def _describe(finding: Finding, recommended: str | None) -> FindingText:
+    rule, symptom = finding.rule, finding.symptom
+    return FindingText(
+        name=rule.name,
+        heading=heading(rule),
+        text=f"{_words(rule.name, finding, symptom.values)} {_words('extent', finding, recommended)}".strip(),
+        note=_words("note", finding),
+        override=as_typed(finding.remedy),
+        figure=rule.figure,
+        source=rule.source,
+        size=symptom.size,
+        numbers=symptom.values,
+        remedy=finding.remedy,
+        run_ids=finding.run_ids,
+    )
 
 
 def _words(macro: str, *values: object) -> str:
