@@ -37,7 +37,7 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
     assert (verdict["kind"], verdict["depth"]) == ("shown", 20)
     assert verdict["sentence"] in html.unescape(page)
     assert data["recommended"]["command"] == "python -m src.train unfrozen=20 seed=0"
-    assert "60.0 % of 500 photos (95% interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
+    assert "60.0% of 500 photos (95% interval 55.6% to 64.2%)" in data["recommended"]["test"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html", "verdict.json", "trials.csv", "tradeoff.png", "curves.png", "shares.png", "frontier.png",
         "symptoms.png",
