@@ -38,10 +38,9 @@ class Symptom:
     values: Mapping[str, Value]
 
 
-def overfitting(trial: TrialRecord) -> Symptom:
+def overfitting(trial: TrialRecord) -> Symptom | None:
     """Return train − val accuracy, both in inference mode."""
-    train, val = _metric(trial, _BEST_TRAIN), _metric(trial, _BEST_VAL)
-    return Symptom(train - val, {"train": train, "val": val})
+    return _gap(trial, schema.GAP_GENERALIZATION, train=_BEST_TRAIN, val=_BEST_VAL)
 
 
 def underfitting(trial: TrialRecord) -> Symptom | None:
@@ -67,8 +66,9 @@ def diverging_curves(trial: TrialRecord) -> Symptom | None:
 
 def batchnorm_mismatch(trial: TrialRecord) -> Symptom | None:
     """Return fit − train accuracy, where BatchNorm trains with its batches' statistics."""
-    fit, train = _metric(trial, _BEST_FIT), _metric(trial, _BEST_TRAIN)
-    return Symptom(fit - train, {"fit": fit, "train": train}) if trial.factor("batchnorm") == "train" else None
+    if trial.factor("batchnorm") != "train":
+        return None
+    return _gap(trial, schema.GAP_MODE, fit=_BEST_FIT, train=_BEST_TRAIN)
 
 
 def diverging_loss(trial: TrialRecord) -> Symptom | None:
@@ -132,6 +132,12 @@ def class_imbalance(trial: TrialRecord) -> Symptom | None:
 def leakage(trial: TrialRecord) -> Symptom:
     """Return the number of near-duplicate pairs across splits."""
     return Symptom(trial.near_duplicates.pairs, {"images": trial.near_duplicates.photos})
+
+
+def _gap(trial: TrialRecord, gap: str, **accuracies: str) -> Symptom | None:
+    """Return the symptom of a gap and its two accuracies, by their metrics' names."""
+    values = {name: _metric(trial, metric) for name, metric in accuracies.items()}
+    return None if any(map(math.isnan, values.values())) else Symptom(_metric(trial, gap), values)
 
 
 def _divergence(phase: Phase) -> Symptom | None:

@@ -89,7 +89,7 @@ def test_the_scores_of_a_remedy_that_was_tried_take_its_place() -> None:
     without, with_it = {2: (0.5, 0.6), 11: (0.1, 0.1)}, {2: (0.7, 0.72), 11: (0.9, 0.9)}
     records = [*grid(without, factors={"dropout": 0.2, "augment": "strong"}),
                *grid(with_it, factors={"dropout": 0.5, "augment": "strong"})]  # fmt: skip
-    overfit = {"best/train_accuracy": 0.98, "best/val_accuracy": 0.5}
+    overfit = {"best/train_accuracy": 0.98, "best/val_accuracy": 0.5, "gap/generalization": 0.48}
     text = described("overfitting", replace(records[0], metrics=overfit), *records[1:])
     assert text.text.startswith("Compare with the trials of this study that have dropout=0.5. Accuracy is 98.0%")
     assert text.note == "Validation accuracy at 2 layers: 71.0% (2 trials) with dropout=0.5, 55.0% (2 trials) without."
