@@ -164,13 +164,15 @@ FIRED: list[tuple[str, TrialRecord, Settings, str]] = [
     ),
     (
         "class_imbalance", trial(class_counts={"oak": 90, "elm": 30}), {"class_weights": "balanced"},
-        "Use balanced class weights. oak has 90 training photos and elm 30, 3.0 to 1. Accuracy counts photos, so large "
-        "classes decide it; objective=balanced_accuracy gives each class the same weight.",
+        "Use balanced class weights. The largest class, oak, has 90 training photos and the smallest, elm, 30: 3.0 to "
+        "1. Accuracy counts photos, so large classes decide it; objective=balanced_accuracy gives each class the same "
+        "weight.",
     ),
     (
         "class_imbalance", trial(class_counts={"oak": 90, "elm": 30}, objective="macro_f1"),
         {"class_weights": "balanced"},
-        "Use balanced class weights. oak has 90 training photos and elm 30, 3.0 to 1.",
+        "Use balanced class weights. The largest class, oak, has 90 training photos and the smallest, elm, 30: 3.0 to "
+        "1.",
     ),
     (
         "leakage", near_duplicates(1200, 3, *PAIRS), {"data.near_duplicates": "drop"},

@@ -31,6 +31,11 @@ def test_batchnorm_may_cause_a_part_of_what_diverges_in_training_mode() -> None:
     assert texts == {True, False}
 
 
+def test_only_accuracy_is_said_to_count_photos() -> None:
+    texts = [described(*row[:2]).text for row in FIRED if row[0] == "class_imbalance"]
+    assert ["Accuracy counts photos" in text for text in texts] == [True, False]
+
+
 def test_scores_are_those_of_the_objective() -> None:
     record = trial(objective="macro_f1", history=history([0.5, 0.6], [0.4, 0.52], of="val/macro_f1"))
     assert "Validation macro F1 was 0.600 at best before the last phase and 0.520 at best in it, 0.080 less" in (
