@@ -121,8 +121,12 @@ class Study:
         """
         return self.run.to_frame()
 
-    def verdict(self, objective: Objective | None = None) -> list["Verdict"]:
-        """Return the verdicts, one for each facet; `objective`: the metric that judges, None: the study's own.
+    def verdict(self, objective: Objective | None = None, margin: float = 0.0) -> list["Verdict"]:
+        """Return the verdicts, one for each facet; :meth:`answer` has them in words.
+
+        Args:
+            objective: the metric that judges; None: the study's own.
+            margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
 
         Raises:
             ThawError: no such objective.
@@ -131,9 +135,15 @@ class Study:
         from src.verdict.verdict import judge
 
         judged_by = known_objective("objective=", objective)
-        return judge(records(self.client, {self.name: self.run}, judged_by), self.name)
+        return judge(records(self.client, {self.name: self.run}, judged_by), self.name, margin)
 
-    def report(self, out: Path | str, objective: Objective | None = None) -> "Report":
+    def answer(self, objective: Objective | None = None, margin: float = 0.0) -> str:
+        """Return the verdicts in Markdown, one for each facet; arguments and errors as :meth:`verdict` has them."""
+        from src.reporting.verdict_text import note
+
+        return "\n\n".join(note(verdict) for verdict in self.verdict(objective, margin))
+
+    def report(self, out: Path | str, objective: Objective | None = None, margin: float = 0.0) -> "Report":
         """Write report.html, figures, trials.csv and verdict.json to the folder `out`, and return the report.
 
         Raises:
@@ -141,7 +151,8 @@ class Study:
         """
         from src.reporting.study_report import report_to
 
-        return report_to(Path(out), self.client, {self.name: self.run}, known_objective("objective=", objective))
+        judged_by = known_objective("objective=", objective)
+        return report_to(Path(out), self.client, {self.name: self.run}, judged_by, margin)
 
 
 def _text(value: Value) -> str:

@@ -261,6 +261,14 @@ class TrackingConfig(Section):
     )
 
 
+class ReportConfig(Section):
+    """The report at a sweep's end. Cannot change a number of a trial."""
+
+    margin: float | None = Field(
+        ge=0, le=100, description="points: the least depth that is expected to lose no more is recommended; null: 0"
+    )
+
+
 class RuntimeConfig(Section):
     """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
@@ -287,7 +295,7 @@ PHASE_KEYS = {
 }  # fmt: skip
 """Keys that matter only through the schedule, each with the phase's key that may refer to it."""
 
-CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "study", "force", "fail_fast"})
+CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "report", "study", "force", "fail_fast"})
 """Sections and keys that have no part in what a trial measures."""
 
 
@@ -323,6 +331,7 @@ class TrialConfig(Section):
     label_smoothing: Fraction = Field(description="part of the target spread over all classes")
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    report: ReportConfig
     study: str | None = Field(
         min_length=1, max_length=200, description="name that a sweep's trials are found under; null: what it varies"
     )

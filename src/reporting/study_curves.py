@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from src.common.metrics import METRICS, Metric
 from src.diagnosis.phases import phases
 from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
+from src.reporting.wording import layers
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Verdict
-from src.reporting.wording import layers
 
 _MOST_LABELS = 24
 
@@ -57,7 +57,7 @@ def _panel(axes: Axes, verdict: Verdict, split: str, metric: Metric, colours: Ma
             width = 1.4 if stretch.is_of_all else 0.5
             axes.plot(places, stretch.means, color=colours[row.depth], lw=width, marker=".", ms=2 * width)
     mark_phases(axes, list(starts.values())[1:])
-    title(axes, f"{split}   {verdict.facet}", 58)
+    title(axes, f"{split}   {verdict.label}", 58)
     axes.set(xlabel="epoch", ylabel=metric.words, ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     score_axis(axes.yaxis, metric)

@@ -13,6 +13,7 @@ from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.diagnosis_text import heading
+from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
 from src.reporting.pareto_figure import draw_pareto_front
 from src.reporting.recommendation import Recommended
@@ -20,13 +21,13 @@ from src.reporting.study_curves import draw_study_curves
 from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
+from src.reporting.wording import layers, said
 from src.tracking.artifacts import fetch
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
-from src.reporting.wording import layers, said
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 
@@ -270,5 +271,5 @@ def _metric_of(verdicts: Sequence[Verdict]) -> Metric:
 
 def _facet_alt(verdict: Verdict) -> str:
     means = ", ".join(f"{row.depth} layers {said(row.score.estimate, verdict.metric)}" for row in verdict.rows)
-    facet = f"{verdict.facet}: " if verdict.facet else ""
-    return f"{facet}validation {means}. {verdict.gap_text}"
+    facet = f"{verdict.label}: " if verdict.label else ""
+    return f"{facet}validation {means}. {gap_text(verdict)}"

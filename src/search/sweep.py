@@ -53,6 +53,7 @@ class _Settings:
     judged: Metric
     folder: Path
     fail_fast: bool
+    margin: float = 0.0
 
     @classmethod
     def read(cls, config: DictConfig, name: str) -> Self:
@@ -64,6 +65,7 @@ class _Settings:
             METRICS[str(config.objective)],
             Path(str(config.hydra.sweep.dir)).absolute(),
             bool(config.fail_fast),
+            float(config.report.margin or 0) / 100,
         )
 
 
@@ -260,7 +262,7 @@ def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> l
     """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
     folder = settings.folder / "report"
     with naming(folder):
-        report = make_report(client, study, settings.name, folder)
+        report = make_report(client, study, settings.name, folder, settings.margin)
         study.keep(folder, "report")
     return report.lines()
 

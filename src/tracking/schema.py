@@ -170,6 +170,8 @@ PYTHON = Name("python", TEXT, "Python's version")
 
 # Tags of trials and studies.
 
+NOTE = Name("mlflow.note.content", TEXT, "a study's answer in Markdown, which MLflow's page shows as its description")
+
 PARENT = Name("mlflow.parentRunId", TEXT, "run of the study that trained it")
 WORKPLACE = Name("workplace", TEXT, "id of the lock folder that its process works in")
 LOCKS = Name("workplace.locks", TEXT, "path of that folder")

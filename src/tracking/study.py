@@ -33,6 +33,7 @@ from src.tracking.study_table import one_each, study_frame, to_csv
 from src.tracking.trial_runs import all_experiments
 
 _MEMBERSHIP_FILE = "study.json"
+_ANSWER_MARK = "*Written by Thaw.*"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ class Study:
         self.client.log_batch(self.run_id, tags=run_tags(schema.VARIES.of(" ".join(lines[: len(varied)]))))
         self.client.log_text(self.run_id, encodable("".join(f"{line}\n" for line in lines)), "study.txt")
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
+
+    def answer(self, text: str) -> None:
+        """Show `text`, Markdown, as the study's description, unless somebody wrote another."""
+        tags = self.client.get_run(self.run_id).data.tags
+        known = schema.NOTE.read(tags)
+        if not known or known.endswith(_ANSWER_MARK):
+            self.client.set_tag(self.run_id, schema.NOTE.name, encodable(f"{text}\n\n{_ANSWER_MARK}"))
 
     def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own: one run, however often it fails so."""
