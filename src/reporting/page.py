@@ -14,6 +14,7 @@ from src.common.metrics import METRICS, Metric
 from src.common.shell import shell_word
 from src.diagnosis.diagnose import Finding
 from src.diagnosis.rules import RULES
+from src.reporting.diagnosis_text import describe, describe_rule
 from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
@@ -96,8 +97,8 @@ def write_page(
             alike=alike,
             folded=len(rows) > _MOST_OPEN,
             cards=sorted(cards, key=lambda card: not card.is_recommended),
-            findings=findings,
-            rules=RULES,
+            findings=describe(findings, recommended.run_id if recommended else None),
+            rules=[describe_rule(rule) for rule in RULES],
             worth=WORTH_NAMING,
             pictures=gallery.pictures,
             anchors={picture.name for picture in gallery.pictures},

@@ -12,6 +12,7 @@ from src.common.files import atomic_write
 from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
 from src.reporting.classes import TABLE, draw_classes, read_classes
+from src.reporting.diagnosis_text import heading
 from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
 from src.reporting.pareto_figure import draw_pareto_front
@@ -52,7 +53,7 @@ _OF_FINDINGS = {
     ),
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
-NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "signs", *_KEPT, *_OF_FINDINGS)
+NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "symptoms", *_KEPT, *_OF_FINDINGS)
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,13 @@ def draw_all(
     """Draw what there is to draw into the folder `out`, where an earlier report's figures make room."""
     for name in NAMES:
         (out / f"{name}.png").unlink(missing_ok=True)
-    pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(trials, findings, out)], []
+    pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(findings, out)], []
     by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id, *_KEPT[name]) for name in _KEPT if recommended]
     wanted += [
-        (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
-    ]
+        (each.rule.figure, each.worst.run_id, *_OF_FINDINGS[each.rule.figure])
+        for each in findings if each.rule.figure in _OF_FINDINGS
+    ]  # fmt: skip
     for name, run_id, title, alt in wanted:
         if _put(client, run_id, name, out):
             place: Place = "recommended" if name in _KEPT else "diagnosis"
@@ -177,17 +179,17 @@ def _over(verdicts: Sequence[Verdict]) -> str:
     return " or ".join(["seeds"] * (False in pooled) + ["trials"] * (True in pooled))
 
 
-def _of_diagnosis(trials: Sequence[TrialRecord], findings: Sequence[Finding], out: Path) -> list[Picture]:
-    by_id = {trial.run_id: trial for trial in trials}
-    shown = [(finding.name, by_id[finding.run_ids[0]]) for finding in findings if finding.figure == "signs"]
+def _of_diagnosis(findings: Sequence[Finding], out: Path) -> list[Picture]:
+    shown = [finding for finding in findings if finding.rule.figure == "symptoms"]
     if not shown:
         return []
-    draw_symptoms(shown, out / "signs.png")
-    alt = f"Curves of the trial that each finding speaks of: {'; '.join(name for name, _ in shown)}."
+    draw_symptoms(shown, out / "symptoms.png")
+    alt = f"Curves of the worst trial of each finding: {'; '.join(heading(finding.rule) for finding in shown)}."
     return [
         Picture(
-            out / "signs.png", "diagnosis", "What the findings speak of", alt,
-            "The worst trial of each: accuracy, or loss where the rate is at fault; dotted where a phase begins.",
+            out / "symptoms.png", "diagnosis", "Curves of the findings", alt,
+            "The worst trial of each finding: its accuracy, or its loss where the learning rate is in question. Dotted "
+            "where a phase begins.",
         )
     ]  # fmt: skip
 

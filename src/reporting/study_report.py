@@ -20,6 +20,7 @@ from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.diagnosis_text import describe
 from src.reporting.gap_text import gap_text
 from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
@@ -104,7 +105,7 @@ def make_joint_report(
     trials = _records(client, studies, runs, table, objective)
     verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "", margin)
     recommended = recommend(verdicts)
-    findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
+    findings = tuple(diagnose(trials))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / PAGE,
@@ -209,10 +210,14 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
         "recommended": asdict(report.recommended) if report.recommended else None,
         "why_none": why_none(report.verdicts),
         "importance": asdict(report.importance) if report.importance else None,
-        "findings": [asdict(finding) | {"override": finding.override} for finding in report.findings],
+        "findings": [asdict(each) for each in describe(report.findings, _recommended_run(report.recommended))],
         "figures": [picture.path.name for picture in gallery.pictures],
         "missing": gallery.missing,
     }
+
+
+def _recommended_run(recommended: Recommended | None) -> str | None:
+    return recommended.run_id if recommended else None
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _check_figures(browser: Chrome) -> None:
         "f.querySelector('img').naturalWidth])"
     )
     assert {figure for figure, *_ in figures} == {
-        "tradeoff", "shares", "heat", "frontier", "curves", "confusion", "mistakes", "signs", "classes",
+        "tradeoff", "shares", "heat", "frontier", "curves", "confusion", "mistakes", "symptoms", "classes",
         "near_duplicates",
     }  # fmt: skip
     assert all(len(alt) > 40 and wide > 300 for _, alt, wide in figures)

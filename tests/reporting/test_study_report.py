@@ -37,14 +37,14 @@ def test_a_clear_study_names_its_depth(fill: Fill, store_uri: str, tmp_path: Pat
     assert (verdict["kind"], verdict["depth"]) == ("shown", 20)
     assert verdict["sentence"] in html.unescape(page)
     assert data["recommended"]["command"] == "python -m src.train unfrozen=20 seed=0"
-    assert "60.0 % of 500 photos (95% interval 55.6 % to 64.2 %)" in data["recommended"]["test"]
+    assert "60.0% of 500 photos (95% interval 55.6% to 64.2%)" in data["recommended"]["test"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html", "verdict.json", "trials.csv", "tradeoff.png", "curves.png", "shares.png", "frontier.png",
-        "signs.png",
+        "symptoms.png",
     }  # fmt: skip
     assert len(list(csv.DictReader((tmp_path / "trials.csv").open()))) == 16
     (gap,) = [finding for finding in data["findings"] if finding["name"] == "overfitting"]
-    assert "In 16 of 16 trials, the recommended one among them; the numbers are of" in gap["text"]
+    assert "16 of 16 trials show this, the recommended one included; the numbers are from" in gap["text"]
     assert gap["text"] in html.unescape(page)
 
 
@@ -173,8 +173,10 @@ def test_how_a_remedy_fared_stands_in_its_place(fill: Fill, store_uri: str, tmp_
     trials = [(trial(depth, 0, augment=kind), "FINISHED") for depth in (0, 11) for kind in ("none", "light")]
     page, data = report(store_uri, fill("tries remedies", trials), "tries remedies", tmp_path)
     (finding,) = [each for each in data["findings"] if each["name"] == "overfitting"]
-    assert finding["note"].startswith("This study tried it at 0 layers: augment=light has 50.0 % (1 trial)")
+    assert finding["text"].startswith("Compare with the trials of this study that have augment=light. Accuracy is")
+    assert finding["note"].startswith("Validation accuracy at 0 layers: 50.0% (1 trial) with augment=light, ")
     assert finding["note"] in page
+    assert (finding["override"], finding["remedy"]) == ("", {})
     assert "<code>augment=light</code>" not in page
 
 
@@ -266,9 +268,10 @@ def test_what_a_diverged_trial_did_is_found(fill: Fill, store_uri: str, tmp_path
     client.log_metric(failed.info.run_id, "fit/loss", float("nan"), step=2)
     client.log_metric(failed.info.run_id, "learning_rate", 1.0, step=0)
     _, data = report(store_uri, study, "diverged", tmp_path)
-    (finding,) = [each for each in data["findings"] if each["name"] == "rate too high: diverges"]
-    assert "up to no number" in finding["text"]
-    assert finding["figure"] == "signs"
+    (finding,) = [each for each in data["findings"] if each["name"] == "diverging_loss"]
+    assert "then stopped being a finite number" in finding["text"]
+    assert finding["figure"] == "symptoms"
+    assert finding["numbers"]["last"] is None
     assert finding["run_ids"] == [failed.info.run_id]
 
 
