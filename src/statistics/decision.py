@@ -8,7 +8,9 @@ from src.statistics.design import Floats
 _GAIN, _GAIN_SPREAD = 0.015, 0.03
 """From the least to the deepest depth of a study, in the metric's unit: what tasks gained, and how far they differ."""
 _AROUND, _STEPS = 0.005, 2.0
-"""How far means lie from that line, and over how many neighbouring depths they do so together."""
+"""How far means lie from that line at least, and over how many neighbouring depths they do so together."""
+_CLEAR = 4.0
+"""They lie farther where their squared distances are so many times what noise explains."""
 
 
 def expected_means(comparison: BestComparison) -> Floats:
@@ -22,10 +24,13 @@ def expected_means(comparison: BestComparison) -> Floats:
     centre = np.eye(size) - 1 / size
     rise = centre @ np.log1p(np.array(estimate.design.levels, np.float64))
     rise /= max(float(np.ptp(rise)), 1.0)
-    steps = np.subtract.outer(np.arange(size), np.arange(size)) / _STEPS
-    around = _AROUND**2 * np.exp(-np.square(steps) / 2)
-    prior = centre @ around @ centre + _GAIN_SPREAD**2 * np.outer(rise, rise)
     noise = centre @ estimate.covariance() @ centre
+    centred = centre @ estimate.means
+    slope = (rise @ centred) / max(float(rise @ rise), np.finfo(float).tiny)
+    left = (np.square(centred - slope * rise).sum() - _CLEAR * np.trace(noise)) / max(size - 2, 1)
+    steps = np.subtract.outer(np.arange(size), np.arange(size)) / _STEPS
+    around = (_AROUND**2 + max(left, 0.0)) * np.exp(-np.square(steps) / 2)
+    prior = centre @ around @ centre + _GAIN_SPREAD**2 * np.outer(rise, rise)
     mean = estimate.means.mean() + _GAIN * rise
     weights = prior @ np.linalg.pinv(prior + noise, hermitian=True, rcond=1e-10)
     return np.asarray(mean + weights @ (estimate.means - mean))

@@ -5,9 +5,10 @@ one wants to know: a rate that suits ten layers is forced upon a hundred. *The b
 the right question. Where configurations act alike at all depths, the same number of chances lifts all depths alike, and
 false claims get rarer, not more frequent (the largest of several means scatters less than one of them). Where they are
 equal at one depth and a single one stands out at another, luck lifts the first alone. So the best at each depth is
-taken, among the configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
-other hyperparameters count as noise, unless they go with depth (:mod:`src.verdict.confounding`). A trial from which
-another went on for longer, as hyperband promotes them, is the same trial, and counts once.
+taken, among the configurations that were trained at **every** depth. Where there are none, as in a random search,
+nothing is picked: the other hyperparameters count as noise, unless they go with depth
+(:mod:`src.verdict.confounding`). A trial from which another went on for longer, as hyperband promotes them, is the same
+trial, and counts once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -91,8 +91,9 @@ def test_that_facets_claim_each_by_itself_is_said_where_one_claims() -> None:
 def test_what_was_reduced_is_said() -> None:
     low, high = ({depth: [value - step for value in row] for depth, row in WINNER.items()} for step in (0, 0.1))
     (verdict,) = judge([*grid(low, factors={"dropout": 0.2}), *grid(high, factors={"dropout": 0.5})])
-    assert "dropout also varied: each depth stands with its best of 2 configurations (0 layers: dropout=0.2;" in " ".join(
-        limits(verdict)
+    assert (
+        "dropout also varied: each depth stands with its best of 2 configurations (0 layers: dropout=0.2;"
+        in " ".join(limits(verdict))
     )
 
 

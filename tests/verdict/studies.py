@@ -49,7 +49,5 @@ def predicted(
             own = numbers if same_images else numbers + np.uint64(seed)
             kept = ImagePredictions(own, numbers // np.uint64(burst), labels, predicted, np.ones(images, np.float32))
             metrics = {METRICS[objective].best: float(np.mean(is_hit))}
-            found.append(
-                trial(depth, seed, val_images=images, predictions=kept, objective=objective, metrics=metrics)
-            )
+            found.append(trial(depth, seed, val_images=images, predictions=kept, objective=objective, metrics=metrics))
     return found

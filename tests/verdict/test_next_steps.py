@@ -47,7 +47,9 @@ def test_images_limit_where_no_number_of_seeds_would_do() -> None:
     step = rivals(judge(predicted({0: 0.50, 2: 0.51}, images=60, seeds=3))[0])
     assert step.outlook.limit == "images"
     assert step.outlook.images > 60
-    assert "no number of seeds would show" in next_steps(judge(predicted({0: 0.50, 2: 0.51}, images=60, seeds=3))[0])[0][0]
+    assert (
+        "no number of seeds would show" in next_steps(judge(predicted({0: 0.50, 2: 0.51}, images=60, seeds=3))[0])[0][0]
+    )
 
 
 def test_seeds_have_a_price_in_time() -> None:
