@@ -167,7 +167,7 @@ RULES: Mapping[str, Callable[[BestComparison], int]] = {
     "best mean": best_mean,
     "one standard error": one_standard_error,
     "least within 1 point": lambda found: choose(found, 0.01),
-    "always the least": lambda found: 0,
+    "always the least": lambda _: 0,
     "always the deepest": lambda found: len(found.estimate.means) - 1,
 }
 """What chooses a depth's place."""

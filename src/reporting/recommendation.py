@@ -109,7 +109,7 @@ def _test_text(trial: TrialRecord) -> str:
     interval = wilson_interval(share, photos)
     of = f" of {photos:,} photos" if photos else ""
     ends = "" if interval.low is None or interval.high is None else (
-        f" (95% interval {percent(interval.low)} to {percent(interval.high)})"
+        f" (95% CI {percent(interval.low)} to {percent(interval.high)})"
     )  # fmt: skip
     text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
     return text + _test_score(trial) + _test_baseline(trial)

@@ -41,7 +41,7 @@ def choose(comparison: BestComparison, margin: float = 0.0) -> int:
 
     Args:
         comparison: of the depths.
-        margin: what a lesser depth may be expected to lose, 0–1: the least depth within it is chosen.
+        margin: what a lesser depth may lose, 0–1: the least depth whose mean lies within it is chosen.
     """
-    means = expected_means(comparison)
-    return int(np.flatnonzero(means >= means.max() - margin)[0])
+    chosen, means = int(expected_means(comparison).argmax()), comparison.estimate.means
+    return int(np.flatnonzero(means >= means[chosen] - margin)[0]) if margin else chosen
