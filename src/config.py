@@ -357,8 +357,8 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
-        once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(found)}
+        details = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
+        once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(details)}
         lines = (_explain(detail, section, under) for detail in reversed(once.values()))
         raise ThawError("; ".join(lines)) from error
 

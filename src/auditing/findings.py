@@ -67,14 +67,14 @@ class Audit:
 def all_findings(audit: Audit) -> list[Finding]:
     """Return every finding, by kind, most urgent first within a kind."""
     makers = (_unreadable, _skipped, _absent, _small, _pairs, _grouped, _suspects)
-    found = [finding for make in makers for finding in make(audit)]
-    return sorted(found, key=lambda each: (each.kind, -each.score))
+    findings = [finding for make in makers for finding in make(audit)]
+    return sorted(findings, key=lambda finding: (finding.kind, -finding.score))
 
 
 def as_csv(findings: Iterable[Finding]) -> str:
     """Return findings.csv: text that a spreadsheet would run as a formula has an apostrophe before it."""
-    return _csv(_COLUMNS, ([_harmless(str(getattr(each, name))) for name in _COLUMNS[:-1]] + [f"{each.score:.4f}"]
-                           for each in findings))  # fmt: skip
+    return _csv(_COLUMNS, ([_harmless(str(getattr(finding, name))) for name in _COLUMNS[:-1]] + [f"{finding.score:.4f}"]
+                           for finding in findings))  # fmt: skip
 
 
 def crossing_groups(audit: Audit) -> list[tuple[int, ...]]:
@@ -127,7 +127,7 @@ def _unreadable(audit: Audit) -> Iterator[Finding]:
 
 
 def _skipped(audit: Audit) -> Iterator[Finding]:
-    return (Finding(SKIPPED, path=each.name, details=each.why) for each in audit.images.skipped)
+    return (Finding(SKIPPED, path=file.name, details=file.why) for file in audit.images.skipped)
 
 
 def _absent(audit: Audit) -> Iterator[Finding]:
@@ -168,12 +168,12 @@ def _suspects(audit: Audit) -> Iterator[Finding]:
     if audit.suspicion is None:
         return
     names, readable = audit.images.class_names, audit.images.readable
-    for each in audit.suspicion.suspects:
+    for suspect in audit.suspicion.suspects:
         details = (
-            f"{'confident' if each.is_confident else 'possible'}: probability {each.given_probability:.3f} of the "
-            f"given label, {each.suggested_probability:.3f} of the suggested one"
+            f"{'confident' if suspect.is_confident else 'possible'}: probability {suspect.given_probability:.3f} of the "
+            f"given label, {suspect.suggested_probability:.3f} of the suggested one"
         )
-        yield _of(audit, int(readable[each.position]), SUSPECT, names[each.suggested], details, each.score)
+        yield _of(audit, int(readable[suspect.position]), SUSPECT, names[suspect.suggested], details, suspect.score)
 
 
 def _of(audit: Audit, i: int, kind: str, suggested: str = "", details: str = "", score: float = 1.0) -> Finding:

@@ -55,7 +55,7 @@ def frozen_features(
     blocks = []
     for first in range(0, indices.size, _BLOCK):
         images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
-        both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
+        both = (frozen_segment(view.reshape(len(view), -1))[0] for view in (images, images[:, :, ::-1]))
         blocks.append(sum(both) / 2)
         emit(Advanced(COMPUTING, first + len(images), indices.size))
     return np.concatenate(blocks).astype(np.float32)

@@ -63,10 +63,10 @@ def find_groups(images: AuditedImages, pairs: NDArray[np.int64]) -> Groups:
     first, second = np.array(edges, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(edges), np.int8), (first, second)), shape=(count, count))
     of = connected_components(graph, directed=False)[1].astype(np.int64)
-    found: dict[int, list[int]] = defaultdict(list)
+    by_group: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(of.tolist()):
-        found[group].append(index)
-    members = sorted((tuple(each) for each in found.values() if len(each) > 1), key=lambda each: (-len(each), each))
+        by_group[group].append(index)
+    members = sorted((tuple(group) for group in by_group.values() if len(group) > 1), key=lambda group: (-len(group), group))
     return Groups(of, tuple(members), pairs)
 
 

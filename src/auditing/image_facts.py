@@ -115,7 +115,7 @@ def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: Eve
             split_of[i] = split
     with remarks_kept(), ThreadPoolExecutor(machine.decoding_threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
-    skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
+    skipped = tuple(sorted(_skipped(config, listing), key=lambda file: file.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
 
 

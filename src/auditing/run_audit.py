@@ -40,9 +40,9 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
         audit = Audit(images, side, output, groups, suspicion)
-        told = statements(audit)
-        paths = _write(audit, told)
-    return [one_line(each.text, 2000) for each in told] + [f"{path.name}: {path}" for path in paths]
+        all_statements = statements(audit)
+        paths = _write(audit, all_statements)
+    return [one_line(statement.text, 2000) for statement in all_statements] + [f"{path.name}: {path}" for path in paths]
 
 
 def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -76,11 +76,11 @@ def _suspicion(
     return find_suspects(features, labels, groups.of[readable], terminal)
 
 
-def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:
+def _write(audit: Audit, all_statements: Sequence[Statement]) -> list[Path]:
     """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
     findings = all_findings(audit)
     texts = {
-        PAGE: page_text(audit, told, findings),
+        PAGE: page_text(audit, all_statements, findings),
         FINDINGS: as_csv(findings),
         MANIFEST: manifest(audit),
     }

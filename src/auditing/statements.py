@@ -40,16 +40,16 @@ def _labels(audit: Audit) -> Iterator[Statement]:
     if audit.suspicion is None:
         yield Statement("labels", "Label errors were not searched: too few classes have two images or groups.", True)
         return
-    found, names = audit.suspicion, audit.images.class_names
-    confident = sum(each.is_confident for each in found.suspects)
+    suspicion, names = audit.suspicion, audit.images.class_names
+    confident = sum(suspect.is_confident for suspect in suspicion.suspects)
     text = (
-        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(found.suspects) - confident} more "
-        f"images are predicted as another class. A head on frozen features predicts {100 * found.accuracy:.0f}% of the "
+        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(suspicion.suspects) - confident} more "
+        f"images are predicted as another class. A head on frozen features predicts {100 * suspicion.accuracy:.0f}% of the "
         "given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
-    if found.left_out:
-        left = _some([names[k] for k in found.left_out])
+    if suspicion.left_out:
+        left = _some([names[k] for k in suspicion.left_out])
         yield Statement("labels", f"Too few images to search for label errors: {left}.", True)
 
 
@@ -144,21 +144,21 @@ def _files(audit: Audit) -> Iterator[Statement]:
         yield Statement("files", one_line(line), True)
     unreadable = audit.images.store.unreadable
     if unreadable:
-        named = _some([audit.images.samples[i].name for i in unreadable])
-        yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {named}.", True)
+        names = _some([audit.images.samples[i].name for i in unreadable])
+        yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {names}.", True)
     if audit.images.skipped:
-        reasons = Counter(each.why for each in audit.images.skipped)
-        told = "; ".join(f"{count} {why}" for why, count in reasons.most_common())
-        yield Statement("files", f"{_many(len(audit.images.skipped), 'file plays', 'files play')} no part: {told}.")
+        reasons = Counter(file.why for file in audit.images.skipped)
+        counts = "; ".join(f"{count} {why}" for why, count in reasons.most_common())
+        yield Statement("files", f"{_many(len(audit.images.skipped), 'file plays', 'files play')} no part: {counts}.")
 
 
 def _sizes(audit: Audit) -> Iterator[Statement]:
-    facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
+    facts = [file for i in audit.images.readable if (file := audit.images.facts[i])]
     if not facts:
         yield Statement("sizes", f"The images are drawn at {audit.side} px: there are no files to look at.")
         return
-    short = np.array([min(each.width, each.height) for each in facts])
-    long = np.array([max(each.width, each.height) for each in facts])
+    short = np.array([min(file.width, file.height) for file in facts])
+    long = np.array([max(file.width, file.height) for file in facts])
     enlarged, elongated = int((short < audit.side).sum()), int((long > _ELONGATED * short).sum())
     yield Statement(
         "sizes",
@@ -169,10 +169,10 @@ def _sizes(audit: Audit) -> Iterator[Statement]:
     if elongated:
         text = f"{_many(elongated, 'image is', 'images are')} more than {_ELONGATED:g} times as long as wide"
         yield Statement("sizes", f"{text}: data.resize=crop or pad keeps their shape.")
-    modes = Counter(each.mode for each in facts)
+    modes = Counter(file.mode for file in facts)
     if len(modes) > 1 or "RGB" not in modes:
-        told = ", ".join(f"{count} {_MODES.get(mode, mode)}" for mode, count in modes.most_common())
-        yield Statement("sizes", f"Kinds of pixels: {told}; all become RGB.")
+        counts = ", ".join(f"{count} {_MODES.get(mode, mode)}" for mode, count in modes.most_common())
+        yield Statement("sizes", f"Kinds of pixels: {counts}; all become RGB.")
 
 
 _MODES = {

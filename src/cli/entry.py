@@ -57,8 +57,8 @@ def study_context() -> "StudyContext | None":
 def origin() -> Origin:
     """Return the origin of the running job's configuration: the words that were typed, and its group choices."""
     hydra = HydraConfig.get()
-    own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
-    return origin_of(hydra.runtime.choices, overrides(), own)
+    options = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    return origin_of(hydra.runtime.choices, overrides(), options)
 
 
 def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequence[str] = ()) -> Origin:

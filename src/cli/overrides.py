@@ -57,7 +57,7 @@ class Axes:
         """
         parser = OverridesParser.create(config_loader=loader)
         given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
-        by_key = {plain_key(each): each for each in given}
+        by_key = {plain_key(override): override for override in given}
         if "objective" in by_key and by_key["objective"].is_sweep_override():
             values = _values(by_key["objective"])
             raise ThawError(
@@ -68,25 +68,25 @@ class Axes:
     @property
     def varied(self) -> dict[str, str]:
         """Return the values of each key that varies."""
-        return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
+        return {plain_key(override): _values(override) for override in self.overrides if override.is_sweep_override()}
 
     @property
     def depths(self) -> tuple[DepthChoice, ...]:
         """The depths that it varies, but for what is none."""
-        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
-        found = [_depth(value) for each in varied for value in each.sweep_iterator()]
-        return tuple(depth for depth in found if depth is not None)
+        varied = [override for override in self.overrides if plain_key(override) == "unfrozen" and override.is_discrete_sweep()]
+        depths = [_depth(value) for override in varied for value in override.sweep_iterator()]
+        return tuple(depth for depth in depths if depth is not None)
 
     @property
     def fixed(self) -> list[str]:
         """The overrides that do not vary but change numbers."""
-        still = [each for each in self.overrides if not each.is_sweep_override()]
-        return [str(each.input_line) for each in still if changes_numbers(plain_key(each))]
+        still = [override for override in self.overrides if not override.is_sweep_override()]
+        return [str(override.input_line) for override in still if changes_numbers(plain_key(override))]
 
     @property
     def name(self) -> str:
         """Return the default name of a study: the keys that it varies and fixes, with their values."""
-        lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
+        lines = [str(override.input_line) for override in self.overrides if changes_numbers(plain_key(override))]
         name = " ".join(lines) or "one trial"
         if len(name) <= _LONGEST_NAME:
             return name

@@ -117,14 +117,14 @@ class FileStore:
 
     def _make_room(self, sizes: Mapping[str, float]) -> None:
         """Remove what dead processes left unfinished, and the files used least recently until `sizes` fit in."""
-        own = {self.path(key) for key in sizes}
+        paths = {self.path(key) for key in sizes}
         left = self.max_bytes - sum(sizes.values())
         for last_use, size, path in _found(self.folder.glob(".*.unfinished")):
-            if path.name.startswith(tuple(f".{each.name}." for each in own)) or last_use < time.time() - _DAY:
+            if path.name.startswith(tuple(f".{target.name}." for target in paths)) or last_use < time.time() - _DAY:
                 _remove(path)
             else:
                 left -= size
-        for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - own), reverse=True):
+        for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - paths), reverse=True):
             left -= size
             if left < 0:
                 _remove(path)

@@ -13,7 +13,7 @@ def summary_text(summary: dict[str, Any]) -> str:
 def nan_to_none(value: Any) -> Any:
     """`value` with None for every float that is no finite number, however deep: JSON has no word for them."""
     if isinstance(value, dict):
-        return {name: nan_to_none(each) for name, each in value.items()}
+        return {name: nan_to_none(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [nan_to_none(each) for each in value]
+        return [nan_to_none(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -98,8 +98,8 @@ def _macro_f1(counts: ClassCounts) -> float:
 
 
 METRICS: Mapping[str, Metric] = {
-    each.objective: each
-    for each in (
+    metric.objective: metric
+    for metric in (
         Metric("accuracy", "accuracy", "accuracy", True, _accuracy),
         Metric("balanced_accuracy", "balanced accuracy", "balanced", True, _balanced_accuracy),
         Metric("macro_f1", "macro F1", "macro F1", False, _macro_f1),
@@ -138,9 +138,9 @@ def baselines(train: NDArray[np.int64], splits: Mapping[str, NDArray[np.int64]])
         splits: the same of splits that are measured, by their names; one without images has no baseline.
     """
     largest = int(train.argmax())
-    found = {schema.CHANCE: 1 / train.size}
+    numbers = {schema.CHANCE: 1 / train.size}
     for split, true in splits.items():
         if true.sum():
             reached = scores(ClassCounts.of_one_guess(true, largest))
-            found |= {schema.baseline(split, name): value for name, value in reached.items()}
-    return found
+            numbers |= {schema.baseline(split, name): value for name, value in reached.items()}
+    return numbers

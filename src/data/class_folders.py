@@ -58,14 +58,14 @@ class _Folder:
     @property
     def splits(self) -> dict[Split, Path]:
         """The sub-folders that are called a split."""
-        found: dict[Split, Path] = {}
+        paths: dict[Split, Path] = {}
         for folder in self.folders:
             split = split_named(folder.name)
-            if split and split in found:
-                raise ThawError(f"{self.path} has both {found[split].name}/ and {folder.name}/: keep one")
+            if split and split in paths:
+                raise ThawError(f"{self.path} has both {paths[split].name}/ and {folder.name}/: keep one")
             if split:
-                found[split] = folder
-        return found
+                paths[split] = folder
+        return paths
 
     @property
     def names(self) -> set[str]:
@@ -83,22 +83,22 @@ def find_layout(root: Path) -> Layout:
     lines = [f"{root}: the class folders are below {top.path.relative_to(root)}/"] if top.path != root else []
     lines += _other_splits(root)
     if top.splits:
-        found, more = _in_splits(top)
+        folders, more = _in_splits(top)
     else:
         children = [_look(folder) for folder in top.folders]
         with_splits = [child for child in children if child.splits]
         by_class = len(with_splits) == len(children) > 1
-        found, more = _split_below_classes(children) if by_class else _classes(top, children)
-    return Layout(top.path, tuple(found), (*lines, *more))
+        folders, more = _split_below_classes(children) if by_class else _classes(top, children)
+    return Layout(top.path, tuple(folders), (*lines, *more))
 
 
 def _other_splits(root: Path) -> list[str]:
     """Return a line where `root` is a split itself, and the others lie beside it."""
-    own, parent = split_named(root.resolve().name), root.resolve().parent
-    if own is None:
+    split, parent = split_named(root.resolve().name), root.resolve().parent
+    if split is None:
         return []
     try:
-        beside = [folder for folder in _look(parent).folders if split_named(folder.name) not in (None, own)]
+        beside = [folder for folder in _look(parent).folders if split_named(folder.name) not in (None, split)]
     except ThawError:  # nobody asked for that folder
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
@@ -224,7 +224,7 @@ def _look(path: Path) -> _Folder:
     folders, images, lost_links = [], [], []
     try:
         with os.scandir(path) as entries:
-            for entry in (each for each in entries if _counts(each.name)):
+            for entry in [entry for entry in entries if _counts(entry.name)]:
                 if _is_folder(entry):
                     folders.append(path / entry.name)
                 elif entry.is_symlink() and not (path / entry.name).exists():
@@ -253,14 +253,14 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     if "train" not in splits:
         raise ThawError(_no_train(top.path, splits))
     beside = [folder for folder in top.folders if folder not in splits.values()]
-    found: list[ClassFolder] = []
+    class_folders: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
     lines += _no_part(top.path, "in no split", top.images) + _lost(top)
     for split, path in splits.items():
         parent, more = _class_parent(split, _look(path))
-        found += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
+        class_folders += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
         lines += more
-    return found, lines
+    return class_folders, lines
 
 
 def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
@@ -287,23 +287,23 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
 
 
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
-    found: list[ClassFolder] = []
+    class_folders: list[ClassFolder] = []
     lines: list[str] = []
-    for each in classes:
-        splits = each.splits
+    for class_folder in classes:
+        splits = class_folder.splits
         if "train" not in splits:
-            raise ThawError(_no_train(each.path, splits))
-        beside = [f"{folder.name}/" for folder in each.folders if folder not in splits.values()]
-        lines += _no_part(each.path, "no split (train, val, test)", [*beside, *each.images])
+            raise ThawError(_no_train(class_folder.path, splits))
+        beside = [f"{folder.name}/" for folder in class_folder.folders if folder not in splits.values()]
+        lines += _no_part(class_folder.path, "no split (train, val, test)", [*beside, *class_folder.images])
         for split, path in splits.items():
             inner = _look(path)
             if inner.folders and not inner.images:
                 raise ThawError(
-                    f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
-                    f"point data.root at one of them, as in {setting('data.root', each.path)}"
+                    f"{class_folder.path.parent} holds several data sets, {some_of([f'{other.path.name}/' for other in classes])}: "
+                    f"point data.root at one of them, as in {setting('data.root', class_folder.path)}"
                 )
-            found.append(ClassFolder(split, each.path.name, path))
-    return found, lines
+            class_folders.append(ClassFolder(split, class_folder.path.name, path))
+    return class_folders, lines
 
 
 def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
@@ -340,10 +340,10 @@ def _no_train(folder: Path, splits: Mapping[Split, Path]) -> str:
 
 def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
     """Refuse "classes" that hold the same sub-folders: these are the classes, or nobody knows."""
-    common = set.intersection(*(each.names for each in classes)) if classes else set()
-    if len(classes) > 1 and len(common) > 1 and not any(each.images for each in classes):
+    common = set.intersection(*(folder.names for folder in classes)) if classes else set()
+    if len(classes) > 1 and len(common) > 1 and not any(folder.images for folder in classes):
         raise ThawError(
-            f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
+            f"{parent} holds {some_of([f'{folder.path.name}/' for folder in classes])}, and each of them "
             f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
             "val/ test/, or point data.root at one of the folders, as in "
             f"{setting('data.root', classes[0].path)}, or use data=csv"

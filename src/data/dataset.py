@@ -232,13 +232,13 @@ def _near_duplicates(store: ImageCache, splits: Splits, names: Sequence[str]) ->
 def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
     if not near.pairs:
         return []
-    told = "; ".join(
+    examples = "; ".join(
         f"{_in_split(pair.first_name, pair.first_split)} and {_in_split(pair.second_name, pair.second_split)}"
         for pair in near.examples[:3]
     )
     more = f"; and {near.pairs - 3} more" if near.pairs > 3 else ""
     return [
-        f"near-equal photos lie across splits, so that validation or test may flatter: {told}{more}; "
+        f"near-equal photos lie across splits, so that validation or test may flatter: {examples}{more}; "
         "name such groups with data.group_pattern or in a manifest's group column, or leave them out with "
         "data.near_duplicates=drop"
     ]

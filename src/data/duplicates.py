@@ -103,22 +103,22 @@ def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
     distinct, first, home = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(home.ravel(), kind="stable")
     copies = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
-    found = [np.stack([order[copies], order[copies + 1], np.zeros_like(copies)], axis=1)]
+    blocks = [np.stack([order[copies], order[copies + 1], np.zeros_like(copies)], axis=1)]
     for rows, columns in combinations_with_replacement(_blocks(np.arange(len(distinct))), 2):
         bits = _differing(distinct[rows], distinct[columns])
         i, j = np.nonzero((bits <= RADIUS) & (rows[:, None] < columns[None, :]))
         ends = np.sort(np.stack([first[rows[i]], first[columns[j]]], axis=1), axis=1)
-        found.append(np.column_stack([ends, bits[i, j].astype(np.int64)]))
-        if sum(map(len, found)) >= most:
+        blocks.append(np.column_stack([ends, bits[i, j].astype(np.int64)]))
+        if sum(map(len, blocks)) >= most:
             break
-    pairs = np.concatenate(found)
+    pairs = np.concatenate(blocks)
     return np.asarray(pairs[np.lexsort(pairs.T)][:most], np.int64)
 
 
 def _recall(memo: Path) -> NearDuplicates | None:
     try:
         kept = json.loads(memo.read_text("utf-8"))
-        examples = tuple(Pair(*each) for each in kept["examples"])
+        examples = tuple(Pair(*pair) for pair in kept["examples"])
         return NearDuplicates(kept["pairs"], kept["photos"], examples, tuple(kept["earlier"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -140,8 +140,8 @@ def _look(hashes: Hashes, splits: Splits, names: Sequence[str]) -> NearDuplicate
             nearest = sorted(nearest)[:_EXAMPLES]
     alike = earlier | later
     held_out = alike[splits.val].sum() + alike[splits.test].sum()
-    found = tuple(int(index) for index in np.flatnonzero(earlier))
-    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest), found)
+    indices = tuple(int(index) for index in np.flatnonzero(earlier))
+    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest), indices)
 
 
 def _blocks(indices: Indices) -> list[Indices]:
@@ -156,9 +156,9 @@ def _differing(one: Hashes, other: Hashes) -> NDArray[np.float32]:
 
 def _least(bits: NDArray[np.float32], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the places of the nearest pairs among those that are `near`."""
-    found = np.flatnonzero(near)
-    order = np.argsort(bits.ravel()[found], kind="stable")[:_EXAMPLES]
-    return [(int(place) // bits.shape[1], int(place) % bits.shape[1]) for place in found[order]]
+    candidates = np.flatnonzero(near)
+    order = np.argsort(bits.ravel()[candidates], kind="stable")[:_EXAMPLES]
+    return [(int(place) // bits.shape[1], int(place) % bits.shape[1]) for place in candidates[order]]
 
 
 def _signs(hashes: Hashes) -> NDArray[np.float32]:

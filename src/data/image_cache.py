@@ -76,18 +76,18 @@ def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, thr
         if not _find(store, key):
             shutil.rmtree(store.folder / key, ignore_errors=True)  # images were a folder of files once
             _decode(store, key, listing, side, threads)
-        found = _find(store, key)  # before another process may make room
-    if not found:
+        cache = _find(store, key)  # before another process may make room
+    if not cache:
         raise OSError("what was written reads back otherwise")
-    return found
+    return cache
 
 
 def _find(store: FileStore, key: str) -> ImageCache | None:
-    found = store.open(key) or {}
-    if not found.keys() >= {"pixels", "digests", "hashes", "unreadable", "remarks"}:
+    arrays = store.open(key) or {}
+    if not arrays.keys() >= {"pixels", "digests", "hashes", "unreadable", "remarks"}:
         return None
-    unreadable, remarks = _by_index(found["unreadable"]), _by_index(found["remarks"])
-    return ImageCache(found["pixels"], found["digests"], found["hashes"], unreadable, remarks, store.folder / key)
+    unreadable, remarks = _by_index(arrays["unreadable"]), _by_index(arrays["remarks"])
+    return ImageCache(arrays["pixels"], arrays["digests"], arrays["hashes"], unreadable, remarks, store.folder / key)
 
 
 def _by_index(texts: NDArray[np.uint8]) -> dict[int, str]:

@@ -63,8 +63,8 @@ def file_stamps(paths: Sequence[Path]) -> list[str]:
     Raises:
         OSError: a file is not there or not open to us.
     """
-    found = [(place, path.stat()) for place, path in zip(real_places(paths), paths, strict=True)]
-    return [f"{place}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}" for place, status in found]
+    places = [(place, path.stat()) for place, path in zip(real_places(paths), paths, strict=True)]
+    return [f"{place}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}" for place, status in places]
 
 
 def real_places(paths: Sequence[Path]) -> list[Path]:

@@ -46,9 +46,9 @@ def list_manifest(config: CsvData) -> Listing:
     for _, sample in read:
         used.setdefault(sample.split, set()).add(sample.label)
     classes, lines = match_classes(str(config.manifest), used)
-    found = [(path, _labelled(sample, classes[sample.split, sample.label])) for path, sample in read]
-    found.sort(key=lambda pair: pair[1].name)
-    return list_files(config, str(config.manifest), found, [*columns.lines, *lines])
+    labelled = [(path, _labelled(sample, classes[sample.split, sample.label])) for path, sample in read]
+    labelled.sort(key=lambda pair: pair[1].name)
+    return list_files(config, str(config.manifest), labelled, [*columns.lines, *lines])
 
 
 def _labelled(sample: Sample, label: str) -> Sample:
@@ -118,14 +118,14 @@ def _paths(config: CsvData, columns: Columns, rows: Sequence[_Row]) -> list[Path
     Raises:
         ThawError: files are not there; the first is named, and how many there are.
     """
-    found = [(row, _path(config, columns, row)) for row in rows]
-    missing = [row for row, path in found if path is None]
+    paths = [(row, _path(config, columns, row)) for row in rows]
+    missing = [row for row, path in paths if path is None]
     if missing:
         name, folder = _file_name(config, columns, missing[0]), config.manifest.parent / (config.image_folder or "")
         share = f" (and {len(missing) - 1} more of {len(rows)} rows)" if len(missing) > 1 else ""
         said = f"no such file {name!r}{_hint(config, folder, name)}{share}"
         raise ThawError(f"{config.manifest} line {missing[0].line}: {said}")
-    return [path for _, path in found if path is not None]
+    return [path for _, path in paths if path is not None]
 
 
 def _path(config: CsvData, columns: Columns, row: _Row) -> Path | None:
@@ -149,9 +149,9 @@ def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
 
 def _spellings(folder: Path, name: str) -> Iterator[Path]:
     """Yield the paths that `name` can mean: systems differ in separators and in forms of Unicode."""
-    for each in dict.fromkeys((name, name.replace("\\", "/"))):
-        yield from (folder / unicodedata.normalize(form, each) for form in ("NFC", "NFD"))
-        yield folder / each
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        yield from (folder / unicodedata.normalize(form, spelling) for form in ("NFC", "NFD"))
+        yield folder / spelling
 
 
 def _hint(config: CsvData, folder: Path, name: str) -> str:
@@ -193,15 +193,15 @@ def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
     return Sample(name, label, split, columns.cell(columns.group, row.cells) or None)
 
 
-def _check(config: CsvData, found: list[tuple[Path, Sample]]) -> None:
+def _check(config: CsvData, samples: list[tuple[Path, Sample]]) -> None:
     seen: dict[Path, str] = {}
-    for place, (_, sample) in zip(real_places([path for path, _ in found]), found, strict=True):
+    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
         before = seen.get(place)
         if before is not None:
             labels = f", as {before!r} and as {sample.label!r}" if before != sample.label else ""
             raise ThawError(f"{config.manifest}: {sample.name!r} is named twice{labels}; remove one of the rows")
         seen[place] = sample.label
-    with_split = sum(sample.split is not None for _, sample in found)
-    if 0 < with_split < len(found):
-        without = f"{len(found) - with_split} of {len(found)} rows have no split"
+    with_split = sum(sample.split is not None for _, sample in samples)
+    if 0 < with_split < len(samples):
+        without = f"{len(samples) - with_split} of {len(samples)} rows have no split"
         raise ThawError(f"{config.manifest}: {without}; fill it in, or leave the column out")

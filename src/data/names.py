@@ -103,17 +103,17 @@ def _merged(split: Split | None, names: Iterable[str]) -> list[str]:
     for name in sorted(names):
         written.setdefault(unicodedata.normalize("NFC", name), []).append(ascii(name))
     where = f"{split}: " if split else ""
-    several = (each for each in written.values() if len(each) > 1)
-    return [f"{where}{' and '.join(each)} are one class, whose name is written in two ways" for each in several]
+    several = (similar for similar in written.values() if len(similar) > 1)
+    return [f"{where}{' and '.join(similar)} are one class, whose name is written in two ways" for similar in several]
 
 
 def _kept_apart(names: Iterable[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for name in sorted(names):
         alike.setdefault(_plain(name), []).append(ascii(name))
-    several = (each for each in alike.values() if len(each) > 1)
+    several = (similar for similar in alike.values() if len(similar) > 1)
     return [
-        f"classes {' and '.join(each)} differ in letter case or blanks alone; they are kept apart" for each in several
+        f"classes {' and '.join(similar)} differ in letter case or blanks alone; they are kept apart" for similar in several
     ]
 
 

@@ -51,8 +51,8 @@ class CachePlan:
 
     def without(self, cut: Cut) -> Self:
         """The same, with nothing kept at `cut`: who would read there computes at each epoch, to the same numbers."""
-        phases = tuple(replace(each, kept=None) if each.kept == cut else each for each in self.phases)
-        return replace(self, phases=phases, kept=tuple(each for each in self.kept if each != cut))
+        phases = tuple(replace(phase, kept=None) if phase.kept == cut else phase for phase in self.phases)
+        return replace(self, phases=phases, kept=tuple(phase for phase in self.kept if phase != cut))
 
 
 def plan_cache(
@@ -64,22 +64,22 @@ def plan_cache(
 ) -> CachePlan:
     """Find the freeze boundaries of `trial`, and plan what is kept together with `shared_features`."""
     changed = _deepest_so_far(list(depths.values()))
-    own = [cuts(graph, table, depth) for depth in changed]
+    cuts_by_phase = [cuts(graph, table, depth) for depth in changed]
     if not trial.features.store or _every_view_is_new(trial):
-        return CachePlan(tuple(_placement(each, None) for each in own), ())
+        return CachePlan(tuple(_placement(phase_cuts, None) for phase_cuts in cuts_by_phase), ())
     share = max(1, shared_features.trials // max(1, len(shared_features.depths)))
     epochs = [phase.epochs for phase in trial.schedule.values()]
     passes = Counter[str]()
-    for each, count in zip(own, epochs, strict=True):
-        passes[each[-1].name] += _passes(trial, count, share)
-    reach = {each[-1].name: each for each in own}
+    for phase_cuts, count in zip(cuts_by_phase, epochs, strict=True):
+        passes[phase_cuts[-1].name] += _passes(trial, count, share)
+    reach = {phase_cuts[-1].name: phase_cuts for phase_cuts in cuts_by_phase}
     for depth in _companion_depths(shared_features, trial, table):
-        found = cuts(graph, table, depth)
-        if reach.setdefault(found[-1].name, found) is found:
-            passes[found[-1].name] = _passes(trial, epochs[-1], share)
+        companion_cuts = cuts(graph, table, depth)
+        if reach.setdefault(companion_cuts[-1].name, companion_cuts) is companion_cuts:
+            passes[companion_cuts[-1].name] = _passes(trial, epochs[-1], share)
     planned = dict(zip(reach, _plan(reach, passes, trial.features.dtype), strict=True))
     kept = {cut.name: cut for cut in planned.values() if cut}
-    return CachePlan(tuple(_placement(each, planned[each[-1].name]) for each in own), tuple(kept.values()))
+    return CachePlan(tuple(_placement(phase_cuts, planned[phase_cuts[-1].name]) for phase_cuts in cuts_by_phase), tuple(kept.values()))
 
 
 def _placement(reach: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
@@ -101,7 +101,7 @@ def _deepest_so_far(depths: Sequence[Depth]) -> list[Depth]:
     """Return the deepest depth up to each phase: layers that an earlier phase trained are not constant later."""
     reached: list[Depth] = []
     for depth in depths:
-        reached.append(max([depth, *reached[-1:]], key=lambda each: each.canonical))
+        reached.append(max([depth, *reached[-1:]], key=lambda candidate: candidate.canonical))
     return reached
 
 
@@ -117,18 +117,18 @@ def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
 
 def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
     """Return the study's depths that the backbone has: another trial's bad depth is that trial's failure."""
-    found = []
+    resolved = []
     for asked in shared_features.depths:
         try:
-            found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
+            resolved.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
         except ThawError:
             continue
-    return found
+    return resolved
 
 
 def _plan(reach: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
     """Return the cut to cache features at, by freeze boundary. Features are rounded there and nowhere else."""
-    uses = [Use(found, passes[name]) for name, found in reach.items()]
+    uses = [Use(phase_cuts, passes[name]) for name, phase_cuts in reach.items()]
     if dtype == "float32":
         return plan_cuts(uses)
     at_the_depth = [Use([use.cuts[0], use.natural], use.passes) for use in uses]

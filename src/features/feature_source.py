@@ -111,21 +111,21 @@ class FeatureSource:
         return self._opened[split, view]
 
     def _open_or_fill(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Rows | None]:
-        found = self._open(split, view)
-        if not self._missing(phase_cache_plan, found) or not self.store.works:
-            return found
+        features = self._open(split, view)
+        if not self._missing(phase_cache_plan, features) or not self.store.works:
+            return features
         with self.store.exclusive(self._digest(split, view, "all")):
-            found = self._open(split, view)  # another process may have computed them meanwhile
-            missing = self._missing(phase_cache_plan, found)
+            features = self._open(split, view)  # another process may have computed them meanwhile
+            missing = self._missing(phase_cache_plan, features)
             if missing and self.store.works:
                 with self.cache_context.clock.part("features"):
                     self._fill(split, view, missing)
             return self._open(split, view)
 
-    def _missing(self, phase_cache_plan: PhaseCachePlan, found: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
+    def _missing(self, phase_cache_plan: PhaseCachePlan, features: Mapping[str, Rows | None]) -> tuple[Cut, ...]:
         """Return the cuts that lack features and precede all trained layers: behind those, features would be wrong."""
         return tuple(
-            cut for cut in self.cache_plan.kept if found[cut.name] is None and cut.name in phase_cache_plan.constant
+            cut for cut in self.cache_plan.kept if features[cut.name] is None and cut.name in phase_cache_plan.constant
         )
 
     def _open(self, split: Split, view: View) -> dict[str, Rows | None]:

@@ -38,8 +38,8 @@ class FrozenSegment:
 
         def run(rows: tf.Tensor) -> list[tf.Tensor]:
             inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
-            found = stretch(inputs, training=False)
-            values = dict(zip(made, found if isinstance(found, list | tuple) else [found], strict=True))
+            outputs = stretch(inputs, training=False)
+            values = dict(zip(made, outputs if isinstance(outputs, list | tuple) else [outputs], strict=True))
             values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
             return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
 
@@ -47,8 +47,8 @@ class FrozenSegment:
 
     def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
-        found = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
-        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
+        batches = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
+        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*batches, strict=True)]
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -61,8 +61,8 @@ def _named(pattern: str, template: str = r"\1") -> Callable[[str], str]:
 
 def _convnext_block(layer: str) -> str:
     """The layers between two stages belong to the first block of the later one."""
-    own, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
-    return own[0] if own else f"stage_{int(between[1]) + 1}_block_0" if between else ""
+    within, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
+    return within[0] if within else f"stage_{int(between[1]) + 1}_block_0" if between else ""
 
 
 _NUMBERED = Blocks(_named(r"^(block\d+[a-z]?)_"))

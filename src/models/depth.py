@@ -98,7 +98,7 @@ def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> in
 
 
 def _last_blocks(number: int, blocks: Sequence[str], backbone: str) -> str:
-    named = [block for block in dict.fromkeys(blocks) if block not in {"", "stem", "top"}]
-    if number > len(named):
-        raise ThawError(f"unfrozen={number} blocks: {backbone} has {len(named) or 'no named'} blocks")
-    return named[-number]
+    block_names = [block for block in dict.fromkeys(blocks) if block not in {"", "stem", "top"}]
+    if number > len(block_names):
+        raise ThawError(f"unfrozen={number} blocks: {backbone} has {len(block_names) or 'no named'} blocks")
+    return block_names[-number]

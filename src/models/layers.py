@@ -48,17 +48,17 @@ class Blocks:
         places = {layer.name: place for place, layer in enumerate(layers)}
         end = places.get(self.top, 1 + max((place for place, name in enumerate(names) if name), default=-1))
         after_stem = places.get(self.stem, -1) + 1
-        found, current = ["top"] * len(names), next((name for name in reversed(names) if name), "")
+        assigned, current = ["top"] * len(names), next((name for name in reversed(names) if name), "")
         for place in range(end - 1, -1, -1):
             current = names[place] or current
-            found[place] = current if place >= after_stem else "stem"
-        return found
+            assigned[place] = current if place >= after_stem else "stem"
+        return assigned
 
 
 def _forward(layers: Sequence[LayerInfo], names: Sequence[str]) -> list[str]:
     last = max((place for place, name in enumerate(names) if name), default=-1)
-    found, current = [], "stem"
+    assigned, current = [], "stem"
     for place, (layer, name) in enumerate(zip(layers, names, strict=True)):
         current = "top" if place > last and layer.variables else name or current
-        found.append(current)
-    return found
+        assigned.append(current)
+    return assigned

@@ -117,5 +117,5 @@ def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batch
     kept = TunableDropout(seed=0, name="head_dropout")(pooled)
     scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
     model = keras.Model(backbone.inputs[0], scores, name=plain.name)
-    named = (*plain.weights, *model.get_layer("head_dense").weights)
-    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in named))
+    variables = (*plain.weights, *model.get_layer("head_dense").weights)
+    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in variables))

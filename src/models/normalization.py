@@ -87,13 +87,13 @@ def with_batchnorm_policy(layer: layers.Layer, batchnorm: BatchNormPolicy) -> la
 
 def to_keras_layer(layer: layers.Layer) -> layers.Layer:
     """A new layer like `layer`, of Keras' own class: what a saved model is made of."""
-    own = {
+    keras_classes = {
         InferenceBatchNorm: layers.BatchNormalization,
         TrainableOnlyDropout: layers.Dropout,
         TunableDropout: layers.Dropout,
         LiveNormalization: layers.Normalization,
     }
-    return own.get(type(layer), type(layer)).from_config(layer.get_config())
+    return keras_classes.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
 def adapt_statistics(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:

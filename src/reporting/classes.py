@@ -43,12 +43,12 @@ def read_classes(table: bytes) -> list[ClassRow]:
         rows = list(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    found = [
+    classes = [
         ClassRow(row["class"], int(row["training_photos"]), int(row["photos"]), float(row["recall"])) for row in rows
     ]
-    if not found or not all(_is_possible(row) for row in found):
+    if not classes or not all(_is_possible(row) for row in classes):
         raise ValueError("no classes, or numbers that cannot be")
-    return found
+    return classes
 
 
 def _is_possible(row: ClassRow) -> bool:

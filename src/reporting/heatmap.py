@@ -18,14 +18,14 @@ _MAP = "YlGn"
 _MOST_NUMBERS = 12
 
 
-def draw_heatmap(found: Sequence[Interaction], metric: Metric, path: Path) -> None:
+def draw_heatmap(interactions: Sequence[Interaction], metric: Metric, path: Path) -> None:
     """The first six maps; each cell is a mean of the metric's validation values over all that else varied."""
-    shown = found[:MOST_MAPS]
+    shown = interactions[:MOST_MAPS]
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
-    tallest = max(len(each.depths) for each in shown)
+    tallest = max(len(interaction.depths) for interaction in shown)
     figure = canvas(rows * (1.3 + 0.34 * min(12, tallest)), 4.6 * columns)
-    means = np.concatenate([each.means.ravel() for each in shown])
+    means = np.concatenate([interaction.means.ravel() for interaction in shown])
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(shown) :]:

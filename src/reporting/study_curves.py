@@ -77,9 +77,9 @@ def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
 def _stretches(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_Stretch]:
     """Yield one depth's line, phase by phase: as far as all of its trials go, and from there on."""
     for number, start in starts.items():
-        own = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
-        common, longest = min(map(len, own)), max(map(len, own))
-        means = tuple(float(np.mean([each[k] for each in own if k < len(each)])) for k in range(longest))
+        curves = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
+        common, longest = min(map(len, curves)), max(map(len, curves))
+        means = tuple(float(np.mean([curve[k] for curve in curves if k < len(curve)])) for k in range(longest))
         if common:
             yield _Stretch(start, means[:common], is_of_all=True)
         if common < longest:

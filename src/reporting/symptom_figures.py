@@ -16,21 +16,21 @@ _LOSS = ("rate",)
 _COLUMNS = 3
 
 
-def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
+def draw_symptoms(symptoms: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
     """Draw each (finding, worst trial): loss if the finding is of the rate, else accuracy; dotted at a new phase."""
-    rows = -(-len(found) // _COLUMNS)
+    rows = -(-len(symptoms) // _COLUMNS)
     figure = canvas(2.5 * rows + 0.5)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for axes in grid[len(found) :]:
+    for axes in grid[len(symptoms) :]:
         axes.set_axis_off()
-    for axes, (name, trial) in zip(grid, found, strict=False):
+    for axes, (name, trial) in zip(grid, symptoms, strict=False):
         _panel(axes, trial, "loss" if name.startswith(_LOSS) else "accuracy")
         title(axes, name, 34)
     handles = [
         Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),
         Line2D([], [], color=TRAIN, marker="^", ls="", label="train, at the epoch that was kept"),
     ]  # fmt: skip
-    judged = found[0][1].judged
+    judged = symptoms[0][1].judged
     if judged.objective != "accuracy":
         handles.append(Line2D([], [], color=VAL, ls=":", label=judged.on_validation))
     legend(figure, handles, 3)

@@ -141,7 +141,7 @@ def _splits(name: str, numbers: Mapping[str, Any]) -> str:
     """Return the metric `name` on each split that has it."""
     names = {split: schema.best(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL)}
     names[schema.TEST] = schema.of_split(schema.TEST, name)
-    known = {split: numbers.get(each) for split, each in names.items()}
+    known = {split: numbers.get(metric_name) for split, metric_name in names.items()}
     return "   ".join(f"{split} {value:.3f}" for split, value in known.items() if value is not None)
 
 

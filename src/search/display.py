@@ -57,8 +57,8 @@ class SweepProgress:
         done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
-        parts += [f"{counts[status]} {status}" for status in told if counts[status]]
+        statuses, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
+        parts += [f"{counts[status]} {status}" for status in statuses if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
         parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
@@ -162,7 +162,7 @@ def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
     if len(outcomes) <= _MOST_ROWS:
         return outcomes
     failed = [outcome for outcome in outcomes if outcome.error]
-    best = sorted((each for each in outcomes if each.score is not None), key=lambda each: -(each.score or 0.0))
+    best = sorted((outcome for outcome in outcomes if outcome.score is not None), key=lambda outcome: -(outcome.score or 0.0))
     return best[:10] + failed
 
 

@@ -82,11 +82,11 @@ class Halving(Exhaustive):
         KerasTuner promotes while more trials wait than two sizes in a row differ by. A failed trial is one that need
         not be thrown out any more.
         """
-        rounds = next(each["rounds"] for each in self._brackets if each["bracket_num"] == bracket_num)
+        rounds = next(entry["rounds"] for entry in self._brackets if entry["bracket_num"] == bracket_num)
         planned: int = len(rounds[0]) if self._exhausted else super()._get_size(bracket_num, 0)
         all_failed = 0
         for trials in rounds[:round_num]:
-            failed = sum(self.trials[each["id"]].status == "FAILED" for each in trials)
+            failed = sum(self.trials[entry["id"]].status == "FAILED" for entry in trials)
             planned = min(math.ceil(planned / self.factor), planned - failed)
             all_failed += failed
         return planned + all_failed

@@ -109,9 +109,9 @@ def rationed(space: Space) -> Space:
     Raises:
         ThawError: it varies them itself.
     """
-    if any(each.key == EPOCHS_KEY for each in space.dimensions):
+    if any(dimension.key == EPOCHS_KEY for dimension in space.dimensions):
         raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
-    return replace(space, fixed=tuple(each for each in space.fixed if override_key(each) != EPOCHS_KEY))
+    return replace(space, fixed=tuple(line for line in space.fixed if override_key(line) != EPOCHS_KEY))
 
 
 def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
@@ -136,14 +136,14 @@ def _hyperparameters(space: Space) -> Any:
     from keras_tuner import HyperParameters
 
     parameters = HyperParameters()
-    for each in space.dimensions:
-        match each:
+    for dimension in space.dimensions:
+        match dimension:
             case Reals():
-                parameters.Float(each.key, each.start, each.end, sampling=_sampling(each))
+                parameters.Float(dimension.key, dimension.start, dimension.end, sampling=_sampling(dimension))
             case Integers():
-                parameters.Int(each.key, each.start, each.end, sampling=_sampling(each))
+                parameters.Int(dimension.key, dimension.start, dimension.end, sampling=_sampling(dimension))
             case Choices():
-                parameters.Choice(each.key, list(each.values))
+                parameters.Choice(dimension.key, list(dimension.values))
     return parameters
 
 

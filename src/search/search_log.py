@@ -74,7 +74,7 @@ class SearchLog:
             return self._jobs
         self._search = self._search or self._caught_up(self._rounds)
         self._proposals = self._search.ask(self._together)
-        self._jobs = [each.overrides for each in self._proposals]
+        self._jobs = [proposal.overrides for proposal in self._proposals]
         if not self._jobs:
             self._save(_Round([], [], self.pruned))
         return self._jobs
@@ -100,17 +100,17 @@ class SearchLog:
     def _caught_up(self, rounds: Sequence[_Round]) -> Search:
         """The oracle, made and told what came of `rounds`."""
         search = Search(self._settings, self._space, self._folder, self._judged)
-        for each in rounds:
+        for round_ in rounds:
             proposals = search.ask(self._together)
-            if [proposal.overrides for proposal in proposals] != each.jobs:
+            if [proposal.overrides for proposal in proposals] != round_.jobs:
                 self._path.unlink(missing_ok=True)
                 raise ThawError("the search proposes otherwise than it did before, on another machine? Run it again")
-            for proposal, score in zip(proposals, each.scores, strict=True):
+            for proposal, score in zip(proposals, round_.scores, strict=True):
                 search.tell(proposal, score)
         return search
 
     def _save(self, *last: _Round) -> None:
-        rounds = [asdict(each) for each in (*self._rounds, *last)]
+        rounds = [asdict(round_) for round_ in (*self._rounds, *last)]
         atomic_write(self._path, json.dumps({"facts": self._facts, "rounds": rounds}))
 
 
@@ -124,6 +124,6 @@ def _load(path: Path, facts: Mapping[str, Any]) -> list[_Round]:
     """The rounds of a search with these `facts` that `path` holds; none where it holds another's, or is damaged."""
     try:
         kept = json.loads(path.read_text("utf-8"))
-        return [_Round(**each) for each in kept["rounds"]] if kept["facts"] == facts else []
+        return [_Round(**round_) for round_ in kept["rounds"]] if kept["facts"] == facts else []
     except (OSError, ValueError, TypeError, KeyError):
         return []

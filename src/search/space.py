@@ -118,9 +118,9 @@ class Space:
         Raises:
             ThawError: a sweep that has no values or cannot be read, or no sweep at all.
         """
-        last = {each.get_key_element(): each for each in overrides}.values()
-        fixed = tuple(str(each.input_line) for each in last if not each.is_sweep_override())
-        dimensions = tuple(_dimension(each) for each in last if each.is_sweep_override())
+        last = {override.get_key_element(): override for override in overrides}.values()
+        fixed = tuple(str(override.input_line) for override in last if not override.is_sweep_override())
+        dimensions = tuple(_dimension(override) for override in last if override.is_sweep_override())
         if not dimensions:
             raise ThawError("nothing to search: give KEY=interval(a,b) or KEY=a,b")
         return cls(fixed, dimensions)
@@ -128,27 +128,27 @@ class Space:
     @property
     def size(self) -> int | None:
         """Return the number of points; None if a dimension is continuous."""
-        sizes = [len(each.values) for each in self.dimensions if each.values is not None]
+        sizes = [len(dimension.values) for dimension in self.dimensions if dimension.values is not None]
         return math.prod(sizes) if len(sizes) == len(self.dimensions) else None
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Every point of a finite space, by key; the last key varies fastest."""
-        keys = [each.key for each in self.dimensions]
-        for values in itertools.product(*(each.values or () for each in self.dimensions)):
+        keys = [dimension.key for dimension in self.dimensions]
+        for values in itertools.product(*(dimension.values or () for dimension in self.dimensions)):
             yield dict(zip(keys, values, strict=True))
 
     def ends(self) -> Iterator[dict[str, Any]]:
         """The two points where every dimension has its first value, and its last."""
         for place in (0, -1):
-            yield {each.key: each.ends[place] for each in self.dimensions}
+            yield {dimension.key: dimension.ends[place] for dimension in self.dimensions}
 
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The point at `values`, which an oracle has found by calculation, or next to them."""
-        return {each.key: each.nearest(values[each.key]) for each in self.dimensions}
+        return {dimension.key: dimension.nearest(values[dimension.key]) for dimension in self.dimensions}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
         """A point as Hydra's overrides, the fixed ones first; keys that are no dimension's are passed over."""
-        return [*self.fixed, *(f"{each.key}={each.text(values[each.key])}" for each in self.dimensions)]
+        return [*self.fixed, *(f"{dimension.key}={dimension.text(values[dimension.key])}" for dimension in self.dimensions)]
 
 
 def _interval(start: int | float, end: int | float) -> IntervalSweep:
@@ -202,28 +202,28 @@ def _elements(override: Override, sweep: Any) -> Sequence[Any]:
         raise _error(override, "there is no value in it")
     if len(listed) > _MOST_CHOICES:
         raise _error(override, f"more than {_MOST_CHOICES} values; give KEY=interval(a,b)")
-    if any(isinstance(each, Sweep | Glob) for each in listed):
+    if any(isinstance(element, Sweep | Glob) for element in listed):
         raise _error(override, "a sweep within a sweep; give one interval, one range or single values")
     return listed
 
 
 def _choices(override: Override, elements: Sequence[Any]) -> Choices:
-    key, texts = override.get_key_element(), [Transformer.str(each) for each in elements]
+    key, texts = override.get_key_element(), [Transformer.str(element) for element in elements]
     kind = _number_type(elements)
     if kind is not None:
-        numbers = dict(sorted((kind(each), text) for each, text in zip(elements, texts, strict=True)))
+        numbers = dict(sorted((kind(element), text) for element, text in zip(elements, texts, strict=True)))
         return Choices(key, tuple(numbers), tuple(numbers.values()))
-    plain = [each.text if isinstance(each, QuotedString) else each for each in elements]
+    plain = [element.text if isinstance(element, QuotedString) else element for element in elements]
     words = tuple({repr(value): text for value, text in zip(plain, texts, strict=True)}.values())
     return Choices(key, words, words)
 
 
 def _number_type(elements: Sequence[Any]) -> type[int] | type[float] | None:
     """Return the type of number that holds all `elements`; None if some are no finite numbers."""
-    types = {type(each) for each in elements}
+    types = {type(element) for element in elements}
     if types == {int}:
         return int
-    return float if types <= {int, float} and all(math.isfinite(each) for each in elements) else None
+    return float if types <= {int, float} and all(math.isfinite(element) for element in elements) else None
 
 
 def _error(override: Override, what: str) -> ThawError:

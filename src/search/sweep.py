@@ -221,8 +221,8 @@ def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, 
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     without = {"hydra", "tracking"}  # its uri may hold a password
-    own = {key: value for key, value in plain.items() if key not in without}
-    study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(own))
+    trial_config = {key: value for key, value in plain.items() if key not in without}
+    study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(trial_config))
 
 
 def _first_stretch(numbers: Sequence[int]) -> list[int]:

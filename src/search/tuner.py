@@ -45,9 +45,9 @@ def sweep_search(
         search_log = SearchLog(settings, space, sweep.search_folder, sweep.judged)
         while jobs := search_log.ask():
             outcomes = sweep.launch(jobs)
-            if {"killed", "skipped"} & {each.status for each in outcomes}:
+            if {"killed", "skipped"} & {outcome.status for outcome in outcomes}:
                 break  # their scores are still to come, and what is asked next follows from them
-            search_log.tell([each.score for each in outcomes])
+            search_log.tell([outcome.score for outcome in outcomes])
             sweep.pruned = search_log.pruned
 
 

@@ -12,8 +12,8 @@ from src.tracking import schema
 @cache
 def package_versions() -> str:
     """Every installed package, as `pip freeze` would say it."""
-    found = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}
-    return "\n".join(sorted(found, key=str.lower)) + "\n"
+    packages = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}
+    return "\n".join(sorted(packages, key=str.lower)) + "\n"
 
 
 def git_tags(project: Path) -> dict[str, str]:

@@ -27,18 +27,18 @@ def idle_keys(configuration: Mapping[str, Value], *, backbone_trains: bool) -> s
     >>> sorted(idle_keys({"epochs": 15, "schedule.a.epochs": 3, "batchnorm": "train"}, backbone_trains=False))
     ['batchnorm', 'epochs']
     """
-    found = {name for name in PHASE_KEYS if name in configuration and not _is_in_a_phase(name, configuration)}
-    found |= {
+    idle = {name for name in PHASE_KEYS if name in configuration and not _is_in_a_phase(name, configuration)}
+    idle |= {
         name for name in configuration
         if name.endswith(".plateau_factor") and name.replace("plateau_factor", "plateau_patience") not in configuration
     }  # fmt: skip
     if not any(configuration.get(f"augment.{name}") for name in _AUGMENTS):
-        found |= {name for name in configuration if name.startswith("augment.")}
+        idle |= {name for name in configuration if name.startswith("augment.")}
     if not backbone_trains and configuration.get("batchnorm") in {"inference", "frozen", "train"}:
-        found.add("batchnorm")  # these differ only where the backbone trains
+        idle.add("batchnorm")  # these differ only where the backbone trains
     if "image_size" in configuration:
-        found |= {"weights.image_size"} & set(configuration)
-    return found
+        idle |= {"weights.image_size"} & set(configuration)
+    return idle
 
 
 def _is_in_a_phase(name: str, configuration: Mapping[str, Value]) -> bool:

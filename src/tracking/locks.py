@@ -29,8 +29,8 @@ def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":
 
     A folder with another id is another's, on this machine or since: its locks say nothing of the run.
     """
-    found = _existing(Path(locks)) if locks else None
-    return found if found and found.id == identity else None
+    lock_folder = _existing(Path(locks)) if locks else None
+    return lock_folder if lock_folder and lock_folder.id == identity else None
 
 
 def _existing(locks: Path) -> "LockFolder | None":
@@ -72,8 +72,8 @@ class LockFolder:
         """The folder's id, made where there is none and where a disk has damaged it."""
         path = self.folder / _ID_FILE
         with exclusive_lock(self.folder / "workplace.lock"):
-            found = path.read_bytes() if path.exists() else b""
-            if not re.fullmatch(rb"[0-9a-f]{32}", found):
-                found = uuid.uuid4().hex.encode()
-                atomic_write(path, found)
-            return found.decode()
+            content = path.read_bytes() if path.exists() else b""
+            if not re.fullmatch(rb"[0-9a-f]{32}", content):
+                content = uuid.uuid4().hex.encode()
+                atomic_write(path, content)
+            return content.decode()

@@ -71,8 +71,8 @@ class Run:
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
         logged = [Param(name, text) for name, text in facts.parameter_texts().items()]
-        own = schema.CONFIGURATION.of(facts.configuration)
-        self.client.log_batch(self.run_id, params=logged, tags=run_tags({**own, **tags}))
+        configuration = schema.CONFIGURATION.of(facts.configuration)
+        self.client.log_batch(self.run_id, params=logged, tags=run_tags({**configuration, **tags}))
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
@@ -149,16 +149,16 @@ def started_run(
         _close(run, "KILLED", one_line(stop))
         raise
     except BaseException as error:
-        told: BaseException = error
+        reported: BaseException = error
         if isinstance(error, MlflowException):
-            told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
-        told.run_id = run.run_id  # type: ignore[attr-defined]
+            reported = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
+        reported.run_id = run.run_id  # type: ignore[attr-defined]
         trace = traceback.format_exc()
         _close(run, "FAILED", one_line(error, 2000))
         with contextlib.suppress(MlflowException, OSError, ThawError):
             run.text(trace, "traceback.txt")
-        if told is not error:
-            raise told from error
+        if reported is not error:
+            raise reported from error
         raise
 
 

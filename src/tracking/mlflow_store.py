@@ -35,8 +35,8 @@ def sqlite_uri(path: Path) -> str:
 
 def tracking_uri(config: TrackingConfig, project: Path) -> str:
     """`tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
-    own = sqlite_uri(project / "mlflow.db")
-    return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+    default = sqlite_uri(project / "mlflow.db")
+    return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 def how_to_compare(uri: str, project: Path) -> str:
@@ -134,22 +134,22 @@ def _artifact_root(uri: str, project: Path) -> str:
 
 
 def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
         raise ThawError(f"MLflow experiment {name!r} was deleted: restore it, or set tracking.experiment=")
-    if found is not None and not found.experiment_id:
+    if experiment is not None and not experiment.experiment_id:
         raise ThawError(f"what answers at {_without_password(uri)} is no MLflow server; set tracking.uri=")
-    if found is not None:
-        return str(found.experiment_id)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
     root = None if served else f"{_artifact_root(uri, project)}/{folder_name(name)}"
     try:
         return str(client.create_experiment(name, artifact_location=root))
     except MlflowException:
-        found = client.get_experiment_by_name(name)  # another process may just have made it
-        if found is None:
+        experiment = client.get_experiment_by_name(name)  # another process may just have made it
+        if experiment is None:
             raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def _without_password(text: str) -> str:

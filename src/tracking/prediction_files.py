@@ -37,8 +37,8 @@ def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], 
     """
     names: Arrays = {"class_names": np.array(dataset.class_names, np.str_)}
     with naming(folder):
-        for split, found in predictions.items():
-            atomic_write(folder / f"{split}.npz", pack({**_of_split(found, dataset).arrays(), **names}))
+        for split, predicted in predictions.items():
+            atomic_write(folder / f"{split}.npz", pack({**_of_split(predicted, dataset).arrays(), **names}))
 
 
 def read_predictions(client: mlflow.MlflowClient, run: FoundRun, split: Split = "val") -> ImagePredictions | None:
@@ -61,20 +61,20 @@ def study_predictions(
     kept = parted(_read(client, client.get_run(parent_run_id), "val") or {})
     finished = {run.info.run_id: run for run in runs if run.info.status == "FINISHED"}
     lacking = {run_id: run for run_id, run in finished.items() if run_id not in kept}
-    new = {run_id: found for run_id, run in lacking.items() if (found := read_predictions(client, run))}
-    known = {run_id: own for run_id, own in (kept | new).items() if run_id in finished}
+    new = {run_id: predictions for run_id, run in lacking.items() if (predictions := read_predictions(client, run))}
+    known = {run_id: predictions for run_id, predictions in (kept | new).items() if run_id in finished}
     if new:
         _keep(client, parent_run_id, pack(joined(known)))
     return known
 
 
-def _of_split(found: "Predictions", dataset: Dataset) -> ImagePredictions:
+def _of_split(predictions: "Predictions", dataset: Dataset) -> ImagePredictions:
     return ImagePredictions(
-        dataset.digests[found.indices],
-        dataset.groups[found.indices],
-        found.labels.astype(np.uint16),
-        found.predicted.astype(np.uint16),
-        found.probabilities.max(axis=1).astype(np.float32),
+        dataset.digests[predictions.indices],
+        dataset.groups[predictions.indices],
+        predictions.labels.astype(np.uint16),
+        predictions.predicted.astype(np.uint16),
+        predictions.probabilities.max(axis=1).astype(np.float32),
     )
 
 

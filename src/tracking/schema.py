@@ -34,7 +34,7 @@ def encodable(text: str) -> str:
 def as_json(value: Any) -> str:
     """Return `value` as JSON that people can read and any encoding takes: surrogates alone are escaped."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub(r"[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _decimal(text: str) -> int:
@@ -376,10 +376,10 @@ def is_metric(name: str) -> bool:
 def as_markdown() -> str:
     """Return docs/run_schema.md."""
     sections: dict[str, Iterable[tuple[str, str, str, str]]] = {
-        **{heading: [_kind_of(tag) for tag in own] for heading, own in TAGS.items()},
+        **{heading: [_kind_of(tag) for tag in tags] for heading, tags in TAGS.items()},
         "Parameters of a trial": map(_kind_of, PARAMETERS),
-        "Metrics": ((each.name, "number", each.unit, each.meaning) for each in METRICS),
-        "Columns of a study's table": ((each.name, each.dtype, each.unit, each.meaning) for each in (STUDY, *COLUMNS)),
+        "Metrics": ((column.name, "number", column.unit, column.meaning) for column in METRICS),
+        "Columns of a study's table": ((column.name, column.dtype, column.unit, column.meaning) for column in (STUDY, *COLUMNS)),
     }
     return "\n".join([_INTRODUCTION, *(line for section in sections.items() for line in _section(*section))])
 

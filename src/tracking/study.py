@@ -65,10 +65,10 @@ class StudyContext:
     def load(cls, folder: Path, overrides: Sequence[str]) -> Self | None:
         """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
-            left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
-            depths = (DepthChoice(**each) for each in left["shared_features"]["depths"])
-            shared = SharedFeatures(tuple(depths), left["shared_features"]["trials"])
-            return cls(**left | {"overrides": tuple(overrides), "shared_features": shared})
+            content = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
+            depths = (DepthChoice(**depth) for depth in content["shared_features"]["depths"])
+            shared = SharedFeatures(tuple(depths), content["shared_features"]["trials"])
+            return cls(**content | {"overrides": tuple(overrides), "shared_features": shared})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -98,13 +98,13 @@ class Study:
         """
         key = study_key(name)
         query = f"tags.{schema.STUDY_KEY} = '{key}'"
-        found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
-        if found:
-            client.log_batch(found[0].info.run_id, tags=run_tags({**tags, **schema.OBJECTIVE.of(objective)}))
-            client.update_run(found[0].info.run_id, "RUNNING")
-            return cls(client, experiment_id, found[0].info.run_id, key, objective)
-        named = schema.STUDY_KEY.of(key) | schema.STUDY_NAME.of(name)
-        born = {**named, **schema.OBJECTIVE.of(objective), **tags}
+        runs = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
+        if runs:
+            client.log_batch(runs[0].info.run_id, tags=run_tags({**tags, **schema.OBJECTIVE.of(objective)}))
+            client.update_run(runs[0].info.run_id, "RUNNING")
+            return cls(client, experiment_id, runs[0].info.run_id, key, objective)
+        identity = schema.STUDY_KEY.of(key) | schema.STUDY_NAME.of(name)
+        born = {**identity, **schema.OBJECTIVE.of(objective), **tags}
         created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
         study = cls(client, experiment_id, created.info.run_id, key, objective)
         study._adopt()
@@ -115,10 +115,10 @@ class Study:
         """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
         experiments = all_experiments(client)
         query = f"tags.{schema.STUDY_KEY} = '{study_key(name)}'"
-        found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
-        if not found:
+        runs = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
+        if not runs:
             return None
-        info, tags = found[0].info, found[0].data.tags
+        info, tags = runs[0].info, runs[0].data.tags
         return cls(client, info.experiment_id, info.run_id, study_key(name), _objective_of(tags))
 
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
@@ -130,11 +130,11 @@ class Study:
 
     def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
         """A trial that failed before it had a run of its own: one run, however often it fails so."""
-        own, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
+        context, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
         mark = study_key(f"{self.key} {name}")
-        found = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
-        born = schema.UNPLANNED.of(mark) | own.tags()
-        run = found[0] if found else self.client.create_run(
+        runs = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
+        born = schema.UNPLANNED.of(mark) | context.tags()
+        run = runs[0] if runs else self.client.create_run(
             self.experiment_id, tags=born, run_name=encodable(name)[:250]
         )  # fmt: skip
         self.client.log_batch(run.info.run_id, tags=run_tags(schema.ERROR.of(error)))
@@ -191,17 +191,17 @@ class Study:
             self.client.set_terminated(self.run_id, status)
 
     def _log_numbers(self, frame: pd.DataFrame, counts: Mapping[str, int]) -> None:
-        numbers, own = {schema.study_count(name): float(count) for name, count in counts.items()}, {}
+        numbers, tags = {schema.study_count(name): float(count) for name, count in counts.items()}, {}
         judged = METRICS[self.objective].best
         finished = frame[frame[schema.STATUS.name] == "FINISHED"]
         if judged in finished and finished[judged].notna().any():
             best = finished.loc[finished[judged].idxmax()]
             every = [metric.best for metric in METRICS.values() if metric.best in finished]
             numbers |= {name: float(best[name]) for name in every if not pd.isna(best[name])}
-            own = schema.BEST_RUN.of(best[schema.RUN_ID.name])
+            tags = schema.BEST_RUN.of(best[schema.RUN_ID.name])
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, 0) for name, value in numbers.items()]
-        self.client.log_batch(self.run_id, metrics, tags=run_tags(own))
+        self.client.log_batch(self.run_id, metrics, tags=run_tags(tags))
 
     def _adopt(self) -> None:
         """Take over the trials of the study's run from before, where somebody deleted that."""
@@ -228,7 +228,7 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
     """
     study = Study.find(client, name)
     if study is None:
-        known = ", ".join(one_line(each, 60) for each in study_names(client)) or "none"
+        known = ", ".join(one_line(known_name, 60) for known_name in study_names(client)) or "none"
         raise ThawError(f"--study {name}: no such study; known: {known}")
     return study
 
@@ -236,8 +236,8 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
 def study_names(client: mlflow.MlflowClient) -> list[str]:
     """The studies that a store knows, sorted."""
     experiments = all_experiments(client)
-    found = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
-    return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in found})
+    runs = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
+    return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in runs})
 
 
 def _objective_of(tags: Mapping[str, str]) -> Objective:

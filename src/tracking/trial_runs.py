@@ -44,10 +44,10 @@ class TrialRuns:
         `lost` is given the latest run that kept its model, where none has its files any more.
         """
         kept = self._measured(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
-        found = next((run for run in kept if self._has_model(run)), None)
-        if kept and found is None:
+        run_with_model = next((run for run in kept if self._has_model(run)), None)
+        if kept and run_with_model is None:
             lost(kept[0])
-        return found
+        return run_with_model
 
     def _measured(self, query: str, metric: str) -> list[FoundRun]:
         return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
@@ -55,13 +55,13 @@ class TrialRuns:
     def _has_model(self, run: FoundRun) -> bool:
         """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
         try:
-            found = {each.path: each for each in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
-            folders = [each.path for each in found.values() if each.is_dir]
-            below = [each for folder in folders for each in self.client.list_artifacts(run.info.run_id, folder)]
+            top = {file.path: file for file in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
+            folders = [file.path for file in top.values() if file.is_dir]
+            below = [file for folder in folders for file in self.client.list_artifacts(run.info.run_id, folder)]
         except Exception:  # each kind of store has errors of its own
             return False
-        files = {path: each.file_size for path, each in found.items()} | {each.path: each.file_size for each in below}
-        return _MODEL_DESCRIPTION in found and any(
+        files = {path: file.file_size for path, file in top.items()} | {file.path: file.file_size for file in below}
+        return _MODEL_DESCRIPTION in top and any(
             path.endswith(".keras") and size != 0 for path, size in files.items()
         )
 
@@ -93,7 +93,7 @@ class TrialRuns:
     def history(self, run_id: str, metrics: Container[str] = _PER_EPOCH) -> list[dict[str, float]]:
         """Return what each epoch of a run left, in their order; `metrics`: the names of those that it has."""
         epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in (each for each in _PER_EPOCH if each in metrics):
+        for name in (name for name in _PER_EPOCH if name in metrics):
             for metric in self.client.get_metric_history(run_id, name):
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
@@ -142,11 +142,11 @@ def _finished(key: str) -> str:
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
     """The ids of every experiment of a store."""
-    found: list[str] = []
+    ids: list[str] = []
     token = None
     while True:
         page = client.search_experiments(page_token=token)
-        found += [each.experiment_id for each in page]
+        ids += [experiment.experiment_id for experiment in page]
         token = page.token
         if not token:
-            return found
+            return ids

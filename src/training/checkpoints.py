@@ -86,13 +86,13 @@ class CheckpointStore(FileStore):
 
 def _arrays(state: Checkpoint, device: str) -> Arrays:
     groups = {"last": state.last, "best": state.best, "optimizer": state.optimizer}
-    named = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    by_name = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
     facts = {
-        "version": LAYOUT_VERSION, "device": device, "names": sorted(named), "stopped": state.stopped,
+        "version": LAYOUT_VERSION, "device": device, "names": sorted(by_name), "stopped": state.stopped,
         "epochs": [asdict(record) for record in state.epochs],
         "pace": asdict(state.early_stopping), "train": list(state.train.items()),
     }  # fmt: skip
-    return {"facts": as_array(facts), **named}
+    return {"facts": as_array(facts), **by_name}
 
 
 def _checkpoint(stored: Arrays, device: str) -> Checkpoint:

@@ -75,7 +75,7 @@ def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: 
 
 def probabilities_of(batches: Sequence[Batches]) -> NDArray[np.float32]:
     """Return the probabilities of every image of measured `batches`, float32 [images, classes]."""
-    return np.concatenate([each.probabilities for each in batches if each.probabilities is not None])
+    return np.concatenate([batch.probabilities for batch in batches if batch.probabilities is not None])
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
 
 def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
     """Loss and accuracy over all images of `batches`."""
-    sizes, losses, hits = (np.concatenate([getattr(each, part) for each in batches]) for part in _PARTS)
+    sizes, losses, hits = (np.concatenate([getattr(batch, part) for batch in batches]) for part in _PARTS)
     return {
         of_split(name, "loss"): float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
         of_split(name): float(hits.astype(np.float64).sum() / sizes.sum()),

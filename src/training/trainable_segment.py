@@ -71,8 +71,8 @@ class TrainableSegment:
 
     def measure(self, rows: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int) -> Batches:
         """Loss, hits and probabilities on `rows` in inference mode."""
-        *left, probabilities = self._measure(rows, labels, batch_size)
-        return replace(_batches(len(labels), batch_size, left), probabilities=np.asarray(probabilities))
+        *totals, probabilities = self._measure(rows, labels, batch_size)
+        return replace(_batches(len(labels), batch_size, totals), probabilities=np.asarray(probabilities))
 
     def _train_batches(self, rows: Any, labels: Any, weights: Any, size: Any) -> tuple[Any, Any]:
         def step(k: Any) -> tuple[Any, Any]:
@@ -117,8 +117,8 @@ def _hits(scores: Any, truth: Any) -> Any:
     return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == truth, tf.float32))
 
 
-def _batches(images: int, size: int, left: Sequence[Any]) -> Batches:
-    losses, hits = (np.asarray(each) for each in left)
+def _batches(images: int, size: int, outputs: Sequence[Any]) -> Batches:
+    losses, hits = (np.asarray(array) for array in outputs)
     sizes = np.full(len(losses), size, np.int64)
     sizes[-1] = images - size * (len(losses) - 1)
     return Batches(sizes, losses, hits)

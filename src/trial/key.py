@@ -55,15 +55,15 @@ def frozen_key(plan: Plan, device: str) -> str:
 def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     """Return all that determines the first `phases` phases."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
-    own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
-    idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))
-    own["backbone"] = plan.spec.name
-    schedule = zip(own["schedule"].items(), depths, strict=False)
-    own["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
-    own["augment"] = None if "augment.flip" in idle else own["augment"]
-    own["batchnorm"] = None if "batchnorm" in idle else own["batchnorm"]
+    config = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
+    idle = idle_keys(dict(flatten(config)), backbone_trains=any(depth.canonical for depth in depths))
+    config["backbone"] = plan.spec.name
+    schedule = zip(config["schedule"].items(), depths, strict=False)
+    config["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
+    config["augment"] = None if "augment.flip" in idle else config["augment"]
+    config["batchnorm"] = None if "batchnorm" in idle else config["batchnorm"]
     return {
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": config, "side": plan.side,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
         "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip

@@ -21,6 +21,6 @@ def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -
     def cut(phase: PhaseConfig) -> Depth:
         depth = resolve(phase.unfrozen)
         limit = depth if phase.no_deeper_than is None else resolve(phase.no_deeper_than)
-        return min(depth, limit, key=lambda each: each.canonical)
+        return min(depth, limit, key=lambda candidate: candidate.canonical)
 
     return {name: cut(phase) for name, phase in trial.schedule.items()}

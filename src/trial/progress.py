@@ -77,7 +77,7 @@ def _epoch_line(record: EpochRecord, judged: Metric) -> str:
     def value(split: str, measure: str) -> float:
         return record.metrics[schema.of_split(split, measure)]
 
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
+    objective = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
     fit, val = (f"{split} {value(split, 'accuracy'):.3f} (loss {value(split, 'loss'):.3f}"
                 for split in (schema.FIT, schema.VAL))  # fmt: skip
-    return f"{fit})   {val}{own})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"
+    return f"{fit})   {val}{objective})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"

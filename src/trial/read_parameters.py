@@ -48,14 +48,14 @@ def unread_keys(plan: Plan) -> set[str]:
 def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) -> dict[str, Value]:
     """Return the parameters of the schema that `plan` has, and what was typed besides."""
     shown = _NAMES | _typed(origin)
-    own = {name: value for name, value in configuration.items() if name in shown}
+    shown_keys = {name: value for name, value in configuration.items() if name in shown}
     summed_up: dict[str, Value] = {
         "backbone": plan.spec.name, "weights": plan.weights.name, "data": plan.trial.data.kind,
         "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.side,
         schema.UNFROZEN_LAYERS.name: last_depth(plan).canonical,
     }  # fmt: skip
     chosen = {name: choice for name, choice in origin.groups.items() if name in _NAMES}
-    return {**own, **chosen, **summed_up}
+    return {**shown_keys, **chosen, **summed_up}
 
 
 def _typed(origin: Origin) -> set[str]:

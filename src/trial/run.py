@@ -132,20 +132,20 @@ def _find_reusable(
         return None
     needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, environment.study)
-    found = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
-    if found is None:
+    run = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
+    if run is None:
         return None
     from_the_data = baselines(plan.dataset)
     if environment.study:
-        with environment.lock_folder.claim(f"membership.{found.info.run_id}"):  # two jobs of it may reuse one run
-            environment.study.take_in(environment.client, found)
-        trial_runs.complete(found, trial_facts(plan, environment.origin), from_the_data)
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
+        with environment.lock_folder.claim(f"membership.{run.info.run_id}"):  # two jobs of it may reuse one run
+            environment.study.take_in(environment.client, run)
+        trial_runs.complete(run, trial_facts(plan, environment.origin), from_the_data)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))
     environment.terminal.note(
-        f"reused from the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
+        f"reused from the run {one_line(run.info.run_name, 100)!r} of {when}; force=true trains it anew"
     )
     known = {schema.OBJECTIVE.name: plan.trial.objective} | from_the_data
-    return TrialResult(trial_runs.summary(found) | known, reused=True)
+    return TrialResult(trial_runs.summary(run) | known, reused=True)
 
 
 def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:

@@ -22,9 +22,9 @@ def run_name(plan: Plan) -> str:
 def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
     """Log all that is known of the trial before it trains."""
     dataset = plan.dataset
-    own = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
-    own |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
-    run.describe(trial_facts(plan, origin), dataset, own | data_tags(dataset) | git_tags(PROJECT))
+    tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
+    tags |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
+    run.describe(trial_facts(plan, origin), dataset, tags | data_tags(dataset) | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
@@ -34,7 +34,7 @@ def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
 def _depth_tags(plan: Plan) -> dict[str, str]:
     """Return what a run says of the depths of its phases."""
     depth, layers = last_depth(plan), len(plan.table)
-    texts = [schema.DEPTH_TEXT.at(name).of(each.describe(layers)) for name, each in plan.depths.items()]
+    texts = [schema.DEPTH_TEXT.at(name).of(phase_depth.describe(layers)) for name, phase_depth in plan.depths.items()]
     return {
         **schema.DEPTH.of(depth.canonical),
         **schema.BLOCK.of(next(iter(depth.blocks), "")),

@@ -60,10 +60,10 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
     with clock.part("evaluation"):
         last = len(schedule_result.phases) - 1
         segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
-        found = _evaluated(segment, loader, last)
-        numbers = _numbers(segment, schedule_result, plan.dataset, found)
+        evaluated = _evaluated(segment, loader, last)
+        numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
         context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in schedule_result.phases)))
-        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
+        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
         context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
@@ -101,12 +101,12 @@ def _numbers(
     segment: TrainableSegment,
     result: ScheduleResult,
     dataset: Dataset,
-    found: Mapping[Split, Sequence[Batches]],
+    evaluated: Mapping[Split, Sequence[Batches]],
 ) -> dict[str, float]:
     """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
     numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
-    return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
+    return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
 
 
 def _save_model(context: TrialContext, network: Network) -> None:
