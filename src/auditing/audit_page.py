@@ -72,7 +72,7 @@ def page_text(audit: Audit, all_statements: Sequence[Statement], findings: Seque
 
 def _extent(audit: Audit) -> str:
     sizes = ", ".join(f"{audit.images.splits[split].size} {split}" for split in SPLITS)
-    return f"{len(audit.images.class_names)} classes; {sizes}; looked at as {audit.side} px squares."
+    return f"{len(audit.images.class_names)} classes; {sizes}; looked at as {audit.image_size} px squares."
 
 
 def _photo(audit: Audit, index: int, *lines: str) -> _Photo:

@@ -53,7 +53,7 @@ class Audit:
     """
 
     images: AuditedImages
-    side: int
+    image_size: int
     output: Path
     groups: Groups
     suspicion: Suspicion | None
@@ -142,9 +142,9 @@ def _absent(audit: Audit) -> Iterator[Finding]:
 def _small(audit: Audit) -> Iterator[Finding]:
     for i in audit.images.readable.tolist():
         facts = audit.images.facts[i]
-        if facts and min(facts.width, facts.height) < audit.side:
-            details = f"{facts.width} × {facts.height} px, enlarged to {audit.side}"
-            yield _of(audit, i, SMALL, details=details, score=1 - min(facts.width, facts.height) / audit.side)
+        if facts and min(facts.width, facts.height) < audit.image_size:
+            details = f"{facts.width} × {facts.height} px, enlarged to {audit.image_size}"
+            yield _of(audit, i, SMALL, details=details, score=1 - min(facts.width, facts.height) / audit.image_size)
 
 
 def _pairs(audit: Audit) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from src.auditing.image_facts import AuditedImages
-from src.data.names import split_named
+from src.data.names import split_called
 
 BURST_SECONDS = 2
 """Images of one folder taken at most so long after one another are a burst."""
@@ -86,16 +86,16 @@ def infer_pattern(images: AuditedImages, groups: Groups) -> Pattern | None:
 
 def _fit(images: AuditedImages, text: str, links: Sequence[tuple[int, int]]) -> Pattern | None:
     names = {int(i): _named(images, int(i), text) for i in images.readable}
-    share = float(np.mean([names[i] == names[j] for i, j in links]))
+    kept_together = float(np.mean([names[i] == names[j] for i, j in links]))
     sizes, classes = Counter(names.values()), Counter(label for label, _ in names.values())
     too_coarse = any(size > _LARGEST_SHARE * classes[label] for (label, _), size in sizes.items() if classes[label] > 3)
     homes: dict[tuple[str, str], set[str]] = defaultdict(set)
     for i, name in names.items():
         homes[name].add(images.samples[i].split or "")
-    parted = any(len(splits) > 1 for splits in homes.values())
-    if share < _KEPT_TOGETHER or too_coarse or parted:
+    crosses_splits = any(len(splits) > 1 for splits in homes.values())
+    if kept_together < _KEPT_TOGETHER or too_coarse or crosses_splits:
         return None
-    return Pattern(text, share, sum(size > 1 for size in sizes.values()))
+    return Pattern(text, kept_together, sum(size > 1 for size in sizes.values()))
 
 
 def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
     sample = images.samples[index]
     below = below_class(sample.name, sample.label)
     first, _, rest = below.partition("/")
-    below = rest if rest and sample.split and split_named(first) == sample.split else below
+    below = rest if rest and sample.split and split_called(first) == sample.split else below
     match = re.search(text, below)
     return sample.label, match.group(match.lastindex or 0) if match else f"/{index}"
 

@@ -59,13 +59,13 @@ class Suspicion:
         suspects: images that are predicted as another class, most doubtful first.
         accuracy: share of the images whose given label is predicted, 0–1.
         images: how many were searched.
-        left_out: classes that are too small to search, by number.
+        excluded: classes that are too small to search, by number.
     """
 
     suspects: tuple[Suspect, ...]
     accuracy: float
     images: int
-    left_out: tuple[int, ...]
+    excluded: tuple[int, ...]
 
 
 def find_suspects(
@@ -96,11 +96,11 @@ def find_suspects(
 
 
 def _suspect(
-    position: int, known: NDArray[np.int64], row: Probabilities, given: int, other: tuple[int, bool]
+    position: int, known: NDArray[np.int64], probabilities: Probabilities, given: int, other: tuple[int, bool]
 ) -> Suspect:
     suggested, is_confident = other
     return Suspect(
-        position, int(known[given]), int(known[suggested]), float(row[given]), float(row[suggested]), is_confident
+        position, int(known[given]), int(known[suggested]), float(probabilities[given]), float(probabilities[suggested]), is_confident
     )
 
 

@@ -33,13 +33,13 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
         ThawError: bad input, as for a trial; an image set that cannot be audited; others' files in `output`.
     """
     spare_others(f"hydra.run.dir={output}", output, PAGE, (FINDINGS, MANIFEST))
-    spec, weights, side = pretrained_of(trial)
+    spec, weights, image_size = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
-        terminal.bar(f"reading images at {side} px")
-        images = load_images(trial.data, side, trial.runtime, terminal)
+        terminal.bar(f"reading images at {image_size} px")
+        images = load_images(trial.data, image_size, trial.runtime, terminal)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
-        audit = Audit(images, side, output, groups, suspicion)
+        audit = Audit(images, image_size, output, groups, suspicion)
         all_statements = statements(audit)
         paths = _write(audit, all_statements)
     return [one_line(statement.text, 2000) for statement in all_statements] + [f"{path.name}: {path}" for path in paths]

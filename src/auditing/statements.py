@@ -48,9 +48,9 @@ def _labels(audit: Audit) -> Iterator[Statement]:
         "given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
-    if suspicion.left_out:
-        left = _some([names[k] for k in suspicion.left_out])
-        yield Statement("labels", f"Too few images to search for label errors: {left}.", True)
+    if suspicion.excluded:
+        names_of_small = _some([names[k] for k in suspicion.excluded])
+        yield Statement("labels", f"Too few images to search for label errors: {names_of_small}.", True)
 
 
 def _duplicates(audit: Audit) -> Iterator[Statement]:
@@ -101,8 +101,8 @@ def _groups(audit: Audit) -> Iterator[Statement]:
 def _with_manifest(audit: Audit, crossing: int) -> str:
     how = f"{MANIFEST} has them in a group column"
     if crossing:
-        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. {MANIFEST} leaves the splits out"
-        how = f"{parted}; Thaw splits anew, each group whole"
+        crossing_text = f"{_many(crossing, 'group is', 'groups are')} in several splits. {MANIFEST} leaves the splits out"
+        how = f"{crossing_text}; Thaw splits anew, each group whole"
     return f"{how}: data=csv {setting('data.manifest', audit.output / MANIFEST)}"
 
 
@@ -155,15 +155,15 @@ def _files(audit: Audit) -> Iterator[Statement]:
 def _sizes(audit: Audit) -> Iterator[Statement]:
     facts = [file for i in audit.images.readable if (file := audit.images.facts[i])]
     if not facts:
-        yield Statement("sizes", f"The images are drawn at {audit.side} px: there are no files to look at.")
+        yield Statement("sizes", f"The images are drawn at {audit.image_size} px: there are no files to look at.")
         return
     short = np.array([min(file.width, file.height) for file in facts])
     long = np.array([max(file.width, file.height) for file in facts])
-    enlarged, elongated = int((short < audit.side).sum()), int((long > _ELONGATED * short).sum())
+    enlarged, elongated = int((short < audit.image_size).sum()), int((long > _ELONGATED * short).sum())
     yield Statement(
         "sizes",
         f"The shorter side is {short.min()} to {short.max()} px (median {np.median(short):.0f}); the network takes "
-        f"{audit.side} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
+        f"{audit.image_size} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
         enlarged > 0.1 * len(facts),
     )
     if elongated:
@@ -205,5 +205,5 @@ def _some(names: list[str]) -> str:
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+def _percent(proportion: float) -> str:
+    return f"{100 * proportion:.1f}%"

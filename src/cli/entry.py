@@ -70,17 +70,17 @@ def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequenc
 
 
 def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], float]:
-    """Run `task` as a command of its own, or as a sweep's job: that leaves its outcome for the sweep to tell."""
+    """Run `task` as a command of its own, or as a sweep's job: that leaves its result for the sweep to tell."""
 
     @functools.wraps(task)
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
         os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
         if hydra.mode == RunMode.RUN:
-            return _alone(lambda: task(composed))
-        from src.cli.job_results import leave_outcome
+            return _run_single(lambda: task(composed))
+        from src.cli.job_results import write_result
 
-        return leave_outcome(
+        return write_result(
             lambda: task(composed),
             _sweep_folder(),
             int(hydra.job.num),
@@ -102,7 +102,7 @@ def errors_as_messages() -> Iterator[None]:
         _leave(f"thaw: {explain(error)}", 1)
 
 
-def _alone(task: "Callable[[], TrialResult]") -> float:
+def _run_single(task: "Callable[[], TrialResult]") -> float:
     """Run a trial that is no sweep's."""
     with errors_as_messages():
         return task().score
@@ -129,7 +129,7 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise
-        _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
+        _leave("" if getattr(error, "is_reported", False) else f"thaw: {explain(error)}", 1)
     sys.exit(0)
 
 

@@ -79,13 +79,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _signal_again(lost: "sys.UnraisableHookArgs") -> None:
+def _signal_again(unraisable: "sys.UnraisableHookArgs") -> None:
     """Send a signal again that came within a finalizer: Python drops what is raised there."""
-    if not isinstance(lost.exc_value, Interrupted):
-        sys.__unraisablehook__(lost)
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
         return
     _handle(_interrupt)
-    _send_soon(lost.exc_value.signal_number)
+    _send_soon(unraisable.exc_value.signal_number)
 
 
 def _send_soon(number: int) -> None:

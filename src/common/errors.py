@@ -7,10 +7,10 @@ from difflib import get_close_matches
 class ThawError(Exception):
     """Bad input or a failing surrounding. Its text says what, where, and what would do.
 
-    `told` is set once the user has read it.
+    `is_reported` is set once the user has read it.
     """
 
-    told = False
+    is_reported = False
 
 
 class DownloadError(ThawError):

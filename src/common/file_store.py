@@ -50,7 +50,7 @@ class ArrayWriter:
         with self._archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
             descr = npy.dtype_to_descr(np.dtype(dtype))
             npy.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": shape})
-            yield lambda rows: member.write(np.ascontiguousarray(rows, dtype).data)
+            yield lambda values: member.write(np.ascontiguousarray(values, dtype).data)
 
     def add(self, arrays: Arrays) -> None:
         """Write whole arrays."""
@@ -68,7 +68,7 @@ class FileStore:
 
     def __init__(self, folder: Path, max_gb: float, emit: EventHandler, what: str, instead: str = "") -> None:
         self.folder, self.max_bytes, self.emit, self.what, self.instead = folder, max_gb * 1e9, emit, what, instead
-        self.works, self._has_told = max_gb > 0 or not instead, False
+        self.works, self._has_warned = max_gb > 0 or not instead, False
 
     def holds(self, size: float) -> bool:
         """Return whether `size` bytes are within the bound."""
@@ -109,8 +109,8 @@ class FileStore:
             fill({key: files.enter_context(self._writer(self.path(key))) for key in sizes})
 
     def _is_within_bound(self, size: float) -> bool:
-        if not self.holds(size) and not self._has_told:
-            self._has_told = True
+        if not self.holds(size) and not self._has_warned:
+            self._has_warned = True
             bound = f"{self.max_bytes / 1e9:g} GB"
             self.emit(Warned(f"{self.what} of {size / 1e9:.1f} GB are not kept, the bound is {bound}; {self.instead}"))
         return self.holds(size)
@@ -118,15 +118,15 @@ class FileStore:
     def _make_room(self, sizes: Mapping[str, float]) -> None:
         """Remove what dead processes left unfinished, and the files used least recently until `sizes` fit in."""
         paths = {self.path(key) for key in sizes}
-        left = self.max_bytes - sum(sizes.values())
-        for last_use, size, path in _found(self.folder.glob(".*.unfinished")):
+        remaining = self.max_bytes - sum(sizes.values())
+        for last_use, size, path in _files_by_use(self.folder.glob(".*.unfinished")):
             if path.name.startswith(tuple(f".{target.name}." for target in paths)) or last_use < time.time() - _DAY:
                 _remove(path)
             else:
-                left -= size
-        for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - paths), reverse=True):
-            left -= size
-            if left < 0:
+                remaining -= size
+        for _, size, path in sorted(_files_by_use({*self.folder.glob(_FILES)} - paths), reverse=True):
+            remaining -= size
+            if remaining < 0:
                 _remove(path)
 
     @contextmanager
@@ -164,18 +164,18 @@ def _sound_arrays(file: IO[bytes], path: Path) -> Arrays:
         if _SOUND.get(str(path)) != inode and archive.testzip():
             raise ValueError(f"{path} is damaged")
         _SOUND[str(path)] = inode
-        whole = np.memmap(file, np.uint8, "r")
-        return {member.filename.removesuffix(".npy"): _mapped(whole, archive, member) for member in archive.infolist()}
+        content = np.memmap(file, np.uint8, "r")
+        return {member.filename.removesuffix(".npy"): _mapped(content, archive, member) for member in archive.infolist()}
 
 
-def _mapped(whole: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(member) as content:
-        npy.read_magic(content)
-        shape, is_fortran, dtype = npy.read_array_header_1_0(content)
-        header = content.tell()
-    lengths = whole[member.header_offset + _LENGTHS : member.header_offset + _LOCAL_HEADER].view("<u2")
+def _mapped(content: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as member_file:
+        npy.read_magic(member_file)
+        shape, is_fortran, dtype = npy.read_array_header_1_0(member_file)
+        header = member_file.tell()
+    lengths = content[member.header_offset + _LENGTHS : member.header_offset + _LOCAL_HEADER].view("<u2")
     start = member.header_offset + _LOCAL_HEADER + int(lengths.sum())
-    values = whole[start + header : start + member.file_size].view(dtype)
+    values = content[start + header : start + member.file_size].view(dtype)
     return values.reshape(shape, order="F" if is_fortran else "C")
 
 
@@ -184,7 +184,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _found(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+def _files_by_use(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
     """Yield the last use, size in bytes and path of those that another process has not just removed."""
     for path in paths:
         with suppress(OSError):

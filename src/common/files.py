@@ -45,12 +45,12 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
-    """Name `place` in an error of the disk that names no file, as that of a full one does."""
+def path_in_errors(path: Path) -> Iterator[None]:
+    """Name `path` in an error of the disk that names no file, as that of a full one does."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(place)
+        error.filename = error.filename or str(path)
         raise
 
 
@@ -94,13 +94,13 @@ def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
 
 def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
     """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
-    rows = np.asarray(array[indices])
+    values = np.asarray(array[indices])
     base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
     if isinstance(base, mmap.mmap) and array.nbytes > _MAPPED_AT_MOST:
         base.madvise(mmap.MADV_DONTNEED)  # the system keeps the pages for others
-    return rows
+    return values
 
 
 def folder_name(name: str) -> str:

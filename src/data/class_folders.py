@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from src.common.errors import ThawError, one_line
 from src.common.shell import setting
 from src.data.listing import Split
-from src.data.names import is_container, some_of, split_named
+from src.data.names import is_container, some_of, split_called
 
 IMAGE_SUFFIXES = {
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -53,14 +53,14 @@ class _Folder:
     path: Path
     folders: tuple[Path, ...]
     images: tuple[str, ...]
-    lost_links: tuple[str, ...]
+    broken_links: tuple[str, ...]
 
     @property
     def splits(self) -> dict[Split, Path]:
         """The sub-folders that are called a split."""
         paths: dict[Split, Path] = {}
         for folder in self.folders:
-            split = split_named(folder.name)
+            split = split_called(folder.name)
             if split and split in paths:
                 raise ThawError(f"{self.path} has both {paths[split].name}/ and {folder.name}/: keep one")
             if split:
@@ -94,24 +94,24 @@ def find_layout(root: Path) -> Layout:
 
 def _other_splits(root: Path) -> list[str]:
     """Return a line where `root` is a split itself, and the others lie beside it."""
-    split, parent = split_named(root.resolve().name), root.resolve().parent
+    split, parent = split_called(root.resolve().name), root.resolve().parent
     if split is None:
         return []
     try:
-        beside = [folder for folder in _look(parent).folders if split_named(folder.name) not in (None, split)]
+        beside = [folder for folder in _look(parent).folders if split_called(folder.name) not in (None, split)]
     except ThawError:  # nobody asked for that folder
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
-    whole = root.parent if len(root.parts) > 1 else parent
+    parent_as_typed = root.parent if len(root.parts) > 1 else parent
     return (
-        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', whole)}"]
+        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', parent_as_typed)}"]
         if beside
         else []
     )
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContent:
     """The files below a folder, each kind sorted.
 
     Attributes:
@@ -125,7 +125,7 @@ class Found:
     no_files: tuple[Path, ...]
 
 
-def walk_images(folder: Path) -> Found:
+def walk_images(folder: Path) -> FolderContent:
     """Return what is below `folder`.
 
     Links are followed, but no folder is entered twice, and none that holds `folder`. Hidden files and folders, and
@@ -139,7 +139,7 @@ def walk_images(folder: Path) -> Found:
     except OSError as error:
         raise _no_access(error, folder) from error
     files = [path for path, is_file in paths if is_file]
-    return Found(
+    return FolderContent(
         tuple(path for path in files if not _is_called_otherwise(path.name)),
         tuple(path for path in files if _is_called_otherwise(path.name)),
         tuple(path for path, is_file in paths if not is_file),
@@ -221,19 +221,19 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _look(path: Path) -> _Folder:
-    folders, images, lost_links = [], [], []
+    folders, images, broken_links = [], [], []
     try:
         with os.scandir(path) as entries:
             for entry in [entry for entry in entries if _counts(entry.name)]:
                 if _is_folder(entry):
                     folders.append(path / entry.name)
                 elif entry.is_symlink() and not (path / entry.name).exists():
-                    lost_links.append(entry.name)
+                    broken_links.append(entry.name)
                 elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     images.append(entry.name)
     except OSError as error:
         raise _no_access(error, path) from error
-    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(lost_links)))
+    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(broken_links)))
 
 
 def _descended(folder: _Folder) -> _Folder:
@@ -255,7 +255,7 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     beside = [folder for folder in top.folders if folder not in splits.values()]
     class_folders: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
-    lines += _no_part(top.path, "in no split", top.images) + _lost(top)
+    lines += _no_part(top.path, "in no split", top.images) + _broken_links(top)
     for split, path in splits.items():
         parent, more = _class_parent(split, _look(path))
         class_folders += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
@@ -268,7 +268,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
     lines: list[str] = []
     while len(folder.folders) == 1 and not folder.images:
         name, inner = folder.folders[0].name, _look(folder.folders[0])
-        if not inner.folders or not (is_container(name) or split_named(name) == split):
+        if not inner.folders or not (is_container(name) or split_called(name) == split):
             break
         folder, lines = inner, [f"{split}: the class folders are below {inner.path}/"]
     if folder.images and not folder.folders:
@@ -283,7 +283,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{empty[0] if empty and with_images else folder.path}/ is empty: put photos there, or remove it"
         )
     _refuse_same_folders(folder.path, [_look(path) for path in with_images])
-    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _lost(folder)
+    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _broken_links(folder)
 
 
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
@@ -308,8 +308,8 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
 
 def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
     for child in children:
-        whole = "train" in child.splits or (is_container(child.path.name) and child.folders)
-        if whole and len(children) > 1:
+        is_data_set = "train" in child.splits or (is_container(child.path.name) and child.folders)
+        if is_data_set and len(children) > 1:
             beside = some_of([f"{one.path.name}/" for one in children if one is not child])
             raise ThawError(
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
@@ -318,7 +318,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
     with_images = [child for child in children if walk_images(child.path).images]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
-    lines += _no_part(top.path, "in no class folder", top.images) + _lost(top)
+    lines += _no_part(top.path, "in no class folder", top.images) + _broken_links(top)
     lines += _containers_as_classes(top.path, with_images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
 
@@ -350,8 +350,8 @@ def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
         )
 
 
-def _lost(folder: _Folder) -> list[str]:
-    return _no_part(folder.path, "a link that leads nowhere", folder.lost_links)
+def _broken_links(folder: _Folder) -> list[str]:
+    return _no_part(folder.path, "a link that leads nowhere", folder.broken_links)
 
 
 def _no_part(parent: Path, why: str, names: Sequence[str]) -> list[str]:

@@ -92,7 +92,7 @@ def find_columns(config: CsvData, header: Sequence[str], rows: Sequence[Sequence
     taken = [column for column in (path, label, split, group) if column is not None]
     one_hot: tuple[int, ...] = ()
     if label is None:
-        given = [finder.named("label_columns", name) for name in config.label_columns or ()]
+        given = [finder.column_called("label_columns", name) for name in config.label_columns or ()]
         one_hot = tuple(given) or _one_hot([k for k in range(len(header)) if k not in taken and header[k]], rows)
         if not one_hot:
             raise finder.missing("label")
@@ -109,13 +109,13 @@ class _Finder:
         plain = [name.lower() for name in header if name]
         if len(set(plain)) < len(plain):
             raise ThawError(f"{self.where}: its first line names a column twice; it says {self._given()}; rename one")
-        self.own_form = {"path", "label"} <= set(plain)
+        self.has_thaw_columns = {"path", "label"} <= set(plain)
 
     def find(self, role: _Role, given: str | None) -> int | None:
         """Return the column that is called `given`, or else by a usual name; None where there is none."""
         if given is not None:
-            return self.named(f"{role}_column", given)
-        for names in _USUAL[role][:1] if self.own_form else _USUAL[role]:
+            return self.column_called(f"{role}_column", given)
+        for names in _USUAL[role][:1] if self.has_thaw_columns else _USUAL[role]:
             matches = [k for k, name in enumerate(self.header) if re.sub(r"[\W_]+", "", name.lower()) in names.split()]
             if len(matches) > 1:
                 names_of_matches = " and ".join(repr(one_line(self.header[k], 60)) for k in matches)
@@ -124,7 +124,7 @@ class _Finder:
                 return matches[0]
         return None
 
-    def named(self, key: str, given: str) -> int:
+    def column_called(self, key: str, given: str) -> int:
         """Return the column that is called `given`, in whatever case."""
         lower = [name.lower() for name in self.header]
         if given in self.header or given.lower() in lower:
@@ -178,5 +178,5 @@ def _guesses(config: CsvData, columns: Columns) -> list[str]:
 
 def _unused(config: CsvData, columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
     used = {columns.path, columns.label, columns.split, columns.group, *columns.one_hot}
-    left = [k for k, name in enumerate(columns.header) if k not in used and (name or any(row[k] for row in rows))]
-    return [f"{config.manifest}: columns that are not used: {columns.names(left)}"] if left else []
+    unused = [k for k, name in enumerate(columns.header) if k not in used and (name or any(row[k] for row in rows))]
+    return [f"{config.manifest}: columns that are not used: {columns.names(unused)}"] if unused else []

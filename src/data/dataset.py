@@ -65,14 +65,14 @@ class Dataset:
 
 
 def load_dataset(
-    config: DataConfig, listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler
+    config: DataConfig, listing: Listing, image_size: int, machine: RuntimeConfig, emit: EventHandler
 ) -> Dataset:
-    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
+    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `image_size` px.
 
     Raises:
         ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    store = cache_images(listing, side, machine, emit)
+    store = cache_images(listing, image_size, machine, emit)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
@@ -121,18 +121,18 @@ def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
     return frozenset(name for name, is_read in read.items() if not is_read)
 
 
-def list_samples(config: DataConfig, side: int) -> Listing:
+def list_samples(config: DataConfig, image_size: int) -> Listing:
     """Return all samples that `config` names; nothing is decoded.
 
     Raises:
         ThawError: nothing is there, its layout is not known, or it has one class only.
     """
-    listing = _list(config, side)
+    listing = _list(config, image_size)
     _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     return listing
 
 
-def _list(config: DataConfig, side: int) -> Listing:
+def _list(config: DataConfig, image_size: int) -> Listing:
     match config:
         case FolderData():
             return list_folder(config)
@@ -140,13 +140,13 @@ def _list(config: DataConfig, side: int) -> Listing:
             return list_manifest(config)
         case TreesData():
             list_generated: Callable[[DataConfig, int], Listing] = pkgutil.resolve_name(config.lister)
-            return list_generated(config, side)
+            return list_generated(config, image_size)
 
 
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache) -> list[str]:
     if not store.unreadable:
         return []
-    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_each(listing, store.unreadable)}"
+    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_with_reasons(listing, store.unreadable)}"
     allowed = config.max_unreadable
     if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
@@ -158,10 +158,10 @@ def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
     if not store.remarks:
         return []
     files = f"{len(store.remarks)} of {len(listing.samples)} files"
-    return [f"read, with a warning of the decoder: {files}: {_each(listing, store.remarks)}"]
+    return [f"read, with a warning of the decoder: {files}: {_with_reasons(listing, store.remarks)}"]
 
 
-def _each(listing: Listing, texts: Mapping[int, str]) -> str:
+def _with_reasons(listing: Listing, texts: Mapping[int, str]) -> str:
     """Return the names of the first images of `texts`, each with its text."""
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
@@ -181,14 +181,14 @@ def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArr
 
 
 def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
-    left = splits.without(near.earlier)
-    lost = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in left.train})
-    if lost:
+    remaining = splits.without(near.earlier)
+    missing = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in remaining.train})
+    if missing:
         raise ThawError(
-            f"data.near_duplicates=drop leaves no photo of {some_of(lost)} in train: all have their like in a later "
+            f"data.near_duplicates=drop leaves no photo of {some_of(missing)} in train: all have their like in a later "
             "split; give train others, or keep them with data.near_duplicates=keep"
         )
-    return left
+    return remaining
 
 
 def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:

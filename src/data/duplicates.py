@@ -102,8 +102,8 @@ def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
     """
     distinct, first, home = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(home.ravel(), kind="stable")
-    copies = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
-    blocks = [np.stack([order[copies], order[copies + 1], np.zeros_like(copies)], axis=1)]
+    equal = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
+    blocks = [np.stack([order[equal], order[equal + 1], np.zeros_like(equal)], axis=1)]
     for rows, columns in combinations_with_replacement(_blocks(np.arange(len(distinct))), 2):
         bits = _differing(distinct[rows], distinct[columns])
         i, j = np.nonzero((bits <= RADIUS) & (rows[:, None] < columns[None, :]))
@@ -117,9 +117,9 @@ def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
 
 def _recall(memo: Path) -> NearDuplicates | None:
     try:
-        kept = json.loads(memo.read_text("utf-8"))
-        examples = tuple(Pair(*pair) for pair in kept["examples"])
-        return NearDuplicates(kept["pairs"], kept["photos"], examples, tuple(kept["earlier"]))
+        content = json.loads(memo.read_text("utf-8"))
+        examples = tuple(Pair(*pair) for pair in content["examples"])
+        return NearDuplicates(content["pairs"], content["photos"], examples, tuple(content["earlier"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -134,9 +134,9 @@ def _look(hashes: Hashes, splits: Splits, names: Sequence[str]) -> NearDuplicate
             pairs += int(np.count_nonzero(near))
             earlier[rows[near.any(axis=1)]] = True
             later[columns[near.any(axis=0)]] = True
-            for place in _least(bits, near):
-                i, j = int(rows[place[0]]), int(columns[place[1]])
-                nearest.append((int(bits[place]), Pair(i, j, names[i], names[j], one, other)))
+            for position in _least(bits, near):
+                i, j = int(rows[position[0]]), int(columns[position[1]])
+                nearest.append((int(bits[position]), Pair(i, j, names[i], names[j], one, other)))
             nearest = sorted(nearest)[:_EXAMPLES]
     alike = earlier | later
     held_out = alike[splits.val].sum() + alike[splits.test].sum()
@@ -151,17 +151,17 @@ def _blocks(indices: Indices) -> list[Indices]:
 
 def _differing(one: Hashes, other: Hashes) -> NDArray[np.float32]:
     """Differing bits of every pair. Bits as ±1 make that a matrix product: 20,000 photos take some two seconds."""
-    return np.asarray((BITS - _signs(one) @ _signs(other).T) / 2, np.float32)
+    return np.asarray((BITS - _plus_minus_bits(one) @ _plus_minus_bits(other).T) / 2, np.float32)
 
 
 def _least(bits: NDArray[np.float32], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the places of the nearest pairs among those that are `near`."""
     candidates = np.flatnonzero(near)
     order = np.argsort(bits.ravel()[candidates], kind="stable")[:_EXAMPLES]
-    return [(int(place) // bits.shape[1], int(place) % bits.shape[1]) for place in candidates[order]]
+    return [(int(position) // bits.shape[1], int(position) % bits.shape[1]) for position in candidates[order]]
 
 
-def _signs(hashes: Hashes) -> NDArray[np.float32]:
+def _plus_minus_bits(hashes: Hashes) -> NDArray[np.float32]:
     """Bits as -1 and 1, float32 [images, 256]."""
     bits = np.unpackbits(np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), BITS // 8), axis=1)
     return np.asarray(2 * bits.astype(np.float32) - 1, np.float32)

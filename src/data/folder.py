@@ -8,9 +8,9 @@ from pathlib import Path
 
 from src.common.errors import ThawError, one_line
 from src.config import CsvData, FolderData
-from src.data.class_folders import IMAGE_SUFFIXES, Found, find_layout, kind_of_file, walk_images
+from src.data.class_folders import IMAGE_SUFFIXES, FolderContent, find_layout, kind_of_file, walk_images
 from src.data.decode import read_image
-from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_places
+from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_paths
 from src.data.missing_paths import no_such_folder
 from src.data.names import match_classes, some_of
 
@@ -41,7 +41,7 @@ def list_folder(config: FolderData) -> Listing:
             group = _group(config.group_pattern, label, below)
             samples.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
     _refuse_two_labels(layout.top, samples)
-    lines = [*layout.lines, *lines, *_left_out(layout.top, [files for _, files in walked])]
+    lines = [*layout.lines, *lines, *_excluded(layout.top, [files for _, files in walked])]
     return list_files(config, str(layout.top), samples, lines)
 
 
@@ -52,14 +52,14 @@ def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> Non
         ThawError: there is one.
     """
     first: dict[Path, Sample] = {}
-    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
-        other = first.setdefault(place, sample)
+    for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
+        other = first.setdefault(real, sample)
         if other.label != sample.label:
             names = f"{one_line(other.name, 200)} and {one_line(sample.name, 200)}"
             raise ThawError(f"{top}: {names} are one file in two classes; remove one of the links")
 
 
-def _left_out(top: Path, contents: Sequence[Found]) -> list[str]:
+def _excluded(top: Path, contents: Sequence[FolderContent]) -> list[str]:
     """Lines on what lies in class folders and is not read."""
     no_files = [path.relative_to(top).as_posix() for files in contents for path in files.no_files]
     kinds = Counter(kind_of_file(path) for files in contents for path in files.not_images)

@@ -14,9 +14,9 @@ from src.config import CsvData
 from src.data.class_folders import IMAGE_SUFFIXES
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
-from src.data.listing import SPLITS, Listing, Sample, Split, real_places
+from src.data.listing import SPLITS, Listing, Sample, Split, real_paths
 from src.data.missing_paths import likely_path, no_such_file
-from src.data.names import match_classes, split_named
+from src.data.names import match_classes, split_called
 
 _SEPARATORS = ",;\t|"
 _OTHER_TABLES = {".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".parquet"}
@@ -122,8 +122,8 @@ def _paths(config: CsvData, columns: Columns, rows: Sequence[_Row]) -> list[Path
     missing = [row for row, path in paths if path is None]
     if missing:
         name, folder = _file_name(config, columns, missing[0]), config.manifest.parent / (config.image_folder or "")
-        share = f" (and {len(missing) - 1} more of {len(rows)} rows)" if len(missing) > 1 else ""
-        said = f"no such file {name!r}{_hint(config, folder, name)}{share}"
+        more = f" (and {len(missing) - 1} more of {len(rows)} rows)" if len(missing) > 1 else ""
+        said = f"no such file {name!r}{_hint(config, folder, name)}{more}"
         raise ThawError(f"{config.manifest} line {missing[0].line}: {said}")
     return [path for _, path in paths if path is not None]
 
@@ -134,8 +134,8 @@ def _path(config: CsvData, columns: Columns, row: _Row) -> Path | None:
     try:
         return next((path for path in _spellings(folder, name) if path.is_file()), None)
     except OSError as error:
-        place = one_line(error.filename, 300)
-        raise ThawError(f"{config.manifest} line {row.line}: {place}: {error.strerror}") from error
+        file = one_line(error.filename, 300)
+        raise ThawError(f"{config.manifest} line {row.line}: {file}: {error.strerror}") from error
 
 
 def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
@@ -182,7 +182,7 @@ def _where_to_look(config: CsvData, folder: Path, name: str) -> str:
 
 def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
     name, given = _file_name(config, columns, row), columns.cell(columns.split, row.cells)
-    split = split_named(given)
+    split = split_called(given)
     if given and split is None:
         known = ", ".join(SPLITS)
         raise ThawError(f"{config.manifest} line {row.line}: split {given!r} is none of {known}; rename or remove it")
@@ -195,12 +195,12 @@ def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
 
 def _check(config: CsvData, samples: list[tuple[Path, Sample]]) -> None:
     seen: dict[Path, str] = {}
-    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
-        before = seen.get(place)
+    for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
+        before = seen.get(real)
         if before is not None:
             labels = f", as {before!r} and as {sample.label!r}" if before != sample.label else ""
             raise ThawError(f"{config.manifest}: {sample.name!r} is named twice{labels}; remove one of the rows")
-        seen[place] = sample.label
+        seen[real] = sample.label
     with_split = sum(sample.split is not None for _, sample in samples)
     if 0 < with_split < len(samples):
         without = f"{len(samples) - with_split} of {len(samples)} rows have no split"

@@ -24,12 +24,12 @@ ClassNames = dict[tuple[Split | None, str], str]
 """The class that a name means within a split."""
 
 
-def split_named(name: str) -> Split | None:
+def split_called(name: str) -> Split | None:
     """Return the split that people call `name`, or None.
 
     Case and separators do not count, nor does what a name says besides the split: set, data, images, seg and the like.
 
-    >>> [split_named(name) for name in ("Training", "seg_test", "Validation Set", "train_images", "dev", "trainee")]
+    >>> [split_called(name) for name in ("Training", "seg_test", "Validation Set", "train_images", "dev", "trainee")]
     ['train', 'test', 'val', 'train', 'val', None]
     """
     return next((split for split, pattern in _SPLIT_PATTERNS.items() if pattern.fullmatch(_letters(name))), None)

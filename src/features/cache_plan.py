@@ -32,12 +32,12 @@ class PhaseCachePlan:
     """The cuts of one phase.
 
     Attributes:
-        natural: what lies before it is constant, what lies behind it trains.
+        freeze_boundary: what lies before it is constant, what lies behind it trains.
         kept: where rows are stored; None: nowhere, frozen layers are computed at each epoch.
         constant: names of all cuts before which nothing has trained by the phase's end.
     """
 
-    natural: Cut
+    freeze_boundary: Cut
     kept: Cut | None
     constant: frozenset[str]
 
@@ -67,23 +67,23 @@ def plan_cache(
     cuts_by_phase = [cuts(graph, table, depth) for depth in changed]
     if not trial.features.store or _every_view_is_new(trial):
         return CachePlan(tuple(_placement(phase_cuts, None) for phase_cuts in cuts_by_phase), ())
-    share = max(1, shared_features.trials // max(1, len(shared_features.depths)))
+    trials_per_depth = max(1, shared_features.trials // max(1, len(shared_features.depths)))
     epochs = [phase.epochs for phase in trial.schedule.values()]
     passes = Counter[str]()
     for phase_cuts, count in zip(cuts_by_phase, epochs, strict=True):
-        passes[phase_cuts[-1].name] += _passes(trial, count, share)
-    reach = {phase_cuts[-1].name: phase_cuts for phase_cuts in cuts_by_phase}
-    for depth in _companion_depths(shared_features, trial, table):
-        companion_cuts = cuts(graph, table, depth)
-        if reach.setdefault(companion_cuts[-1].name, companion_cuts) is companion_cuts:
-            passes[companion_cuts[-1].name] = _passes(trial, epochs[-1], share)
-    planned = dict(zip(reach, _plan(reach, passes, trial.features.dtype), strict=True))
+        passes[phase_cuts[-1].name] += _passes(trial, count, trials_per_depth)
+    cuts_by_boundary = {phase_cuts[-1].name: phase_cuts for phase_cuts in cuts_by_phase}
+    for depth in _study_depths(shared_features, trial, table):
+        study_cuts = cuts(graph, table, depth)
+        if cuts_by_boundary.setdefault(study_cuts[-1].name, study_cuts) is study_cuts:
+            passes[study_cuts[-1].name] = _passes(trial, epochs[-1], trials_per_depth)
+    planned = dict(zip(cuts_by_boundary, _plan(cuts_by_boundary, passes, trial.features.dtype), strict=True))
     kept = {cut.name: cut for cut in planned.values() if cut}
     return CachePlan(tuple(_placement(phase_cuts, planned[phase_cuts[-1].name]) for phase_cuts in cuts_by_phase), tuple(kept.values()))
 
 
-def _placement(reach: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
-    return PhaseCachePlan(reach[-1], kept, frozenset(cut.name for cut in reach))
+def _placement(phase_cuts: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
+    return PhaseCachePlan(phase_cuts[-1], kept, frozenset(cut.name for cut in phase_cuts))
 
 
 def reasons_not_to_cache(trial: TrialConfig, depths: Mapping[str, Depth]) -> list[str]:
@@ -115,7 +115,7 @@ def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
     return max(1, epochs * trials // views)
 
 
-def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
+def _study_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
     """Return the study's depths that the backbone has: another trial's bad depth is that trial's failure."""
     resolved = []
     for asked in shared_features.depths:
@@ -126,10 +126,10 @@ def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table
     return resolved
 
 
-def _plan(reach: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
+def _plan(cuts_by_boundary: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
     """Return the cut to cache features at, by freeze boundary. Features are rounded there and nowhere else."""
-    uses = [Use(phase_cuts, passes[name]) for name, phase_cuts in reach.items()]
+    uses = [Use(phase_cuts, passes[name]) for name, phase_cuts in cuts_by_boundary.items()]
     if dtype == "float32":
         return plan_cuts(uses)
-    at_the_depth = [Use([use.cuts[0], use.natural], use.passes) for use in uses]
+    at_the_depth = [Use([use.cuts[0], use.freeze_boundary], use.passes) for use in uses]
     return [cut for use in at_the_depth for cut in plan_cuts([use], kind=dtype)]

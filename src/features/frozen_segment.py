@@ -32,23 +32,23 @@ class FrozenSegment:
     def __init__(self, model: keras.Model, start: Cut | None, ends: Sequence[Cut]) -> None:
         given = start.tensors if start else ()
         made = list(dict.fromkeys(tensor for end in ends for tensor in end.tensors if tensor not in given))
-        stretch = segment(model, given or None, made)
+        layers_between = segment(model, given or None, made)
         image = tuple(model.inputs[0].shape[1:])
         width = start.width if start else int(np.prod(image))
 
-        def run(rows: tf.Tensor) -> list[tf.Tensor]:
-            inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
-            outputs = stretch(inputs, training=False)
+        def run(batch: tf.Tensor) -> list[tf.Tensor]:
+            tensors = unpack(batch, start) if start else [tf.reshape(batch, (-1, *image))]
+            outputs = layers_between(tensors, training=False)
             values = dict(zip(made, outputs if isinstance(outputs, list | tuple) else [outputs], strict=True))
-            values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
+            values |= dict(zip(given, tensors, strict=True)) if start else {}  # what crosses both cuts, as a skip does
             return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
 
         self._run = tf.function(run, input_signature=[tf.TensorSpec((BATCH, width))], jit_compile=False)
 
-    def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
-        batches = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
-        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*batches, strict=True)]
+    def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """`inputs` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
+        batches = [self._run(_filled(inputs[k : k + BATCH], BATCH)) for k in range(0, len(inputs), BATCH)]
+        return [np.concatenate(blocks)[: len(inputs)] for blocks in zip(*batches, strict=True)]
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -57,11 +57,11 @@ def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 
 
-def unpack(rows: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
+def unpack(features: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
     """The tensors of :func:`pack`, in the order of `cut.tensors`."""
-    flat = [rows] if len(cut.tensors) == 1 else tf.split(rows, [tensor.values for tensor in cut.tensors], axis=1)
+    flat = [features] if len(cut.tensors) == 1 else tf.split(features, [tensor.values for tensor in cut.tensors], axis=1)
     return [tf.reshape(values, (-1, *tensor.shape)) for values, tensor in zip(flat, cut.tensors, strict=True)]
 
 
-def _filled(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    return rows if len(rows) == count else np.pad(rows, ((0, count - len(rows)), (0, 0)))
+def _filled(inputs: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return inputs if len(inputs) == count else np.pad(inputs, ((0, count - len(inputs)), (0, 0)))

@@ -42,13 +42,13 @@ class BackboneSpec:
         """The name used in configurations: the class's, in lower case."""
         return self.class_name.lower()
 
-    def check_side(self, side: int) -> None:
-        """Raise ThawError if images of `side` px are too small for its strides."""
-        if side < self.least_size:
-            raise ThawError(f"image_size={side}: {self.name} needs {self.least_size} px or more")
+    def check_image_size(self, image_size: int) -> None:
+        """Raise ThawError if images of `image_size` px are too small for its strides."""
+        if image_size < self.least_size:
+            raise ThawError(f"image_size={image_size}: {self.name} needs {self.least_size} px or more")
 
 
-def _named(pattern: str, template: str = r"\1") -> Callable[[str], str]:
+def _block_name(pattern: str, template: str = r"\1") -> Callable[[str], str]:
     """A function from a layer's name to its block's: `template` filled from what `pattern` finds there, or ""."""
     compiled = re.compile(pattern)
 
@@ -65,17 +65,17 @@ def _convnext_block(layer: str) -> str:
     return within[0] if within else f"stage_{int(between[1]) + 1}_block_0" if between else ""
 
 
-_NUMBERED = Blocks(_named(r"^(block\d+[a-z]?)_"))
-_MOBILENET = Blocks(_named(r"^conv_(?:dw|pw|pad)_(\d+)", r"block_\1"))
-_MOBILENET_V2 = Blocks(_named(r"^(expanded_conv|block_\d+)_"))
-_MOBILENET_V3 = Blocks(_named(r"^(expanded_conv(?:_\d+)?)_"))
-_RESNET = Blocks(_named(r"^(conv\d+_block\d+)_"))
+_NUMBERED = Blocks(_block_name(r"^(block\d+[a-z]?)_"))
+_MOBILENET = Blocks(_block_name(r"^conv_(?:dw|pw|pad)_(\d+)", r"block_\1"))
+_MOBILENET_V2 = Blocks(_block_name(r"^(expanded_conv|block_\d+)_"))
+_MOBILENET_V3 = Blocks(_block_name(r"^(expanded_conv(?:_\d+)?)_"))
+_RESNET = Blocks(_block_name(r"^(conv\d+_block\d+)_"))
 _CONVNEXT = Blocks(_convnext_block)
-_INCEPTION_V3 = Blocks(_named(r"^(mixed\d+)$"), "last", stem="max_pooling2d_1")
+_INCEPTION_V3 = Blocks(_block_name(r"^(mixed\d+)$"), "last", stem="max_pooling2d_1")
 _INCEPTION_RESNET = Blocks(
-    _named(r"^(mixed_\d[ab]|block\d+_\d+)(?:_mixed|_conv|_ac)?$"), "last", stem="max_pooling2d_1", top="conv_7b"
+    _block_name(r"^(mixed_\d[ab]|block\d+_\d+)(?:_mixed|_conv|_ac)?$"), "last", stem="max_pooling2d_1", top="conv_7b"
 )
-_NASNET = Blocks(_named(r"^(?:normal|reduction)_concat_(.+)$", r"cell_\1"), "last", stem="stem_bn1")
+_NASNET = Blocks(_block_name(r"^(?:normal|reduction)_concat_(.+)$", r"cell_\1"), "last", stem="stem_bn1")
 
 _SPECS = (
     BackboneSpec("LeNet5", "zero_to_one", _NUMBERED, image_size=32, pretrained=False),

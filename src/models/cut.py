@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.models.depth import Depth
-from src.models.keras_internals import node_of, place_of
+from src.models.keras_internals import node_of, output_of
 from src.models.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ def cuts(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> list[Cut]:
     return list(_cuts(constant, [step for step in graph if step.name not in names]))
 
 
-def natural_cut(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> Cut:
+def freeze_boundary(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> Cut:
     """The cut with all before it that is constant while `depth` trains."""
     return cuts(graph, table, depth)[-1]
 
 
 def constant_part(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> list[Step]:
-    """The steps that give the same for the same image however long `depth` trains (see `Network.thaw`).
+    """The steps that give the same for the same image however long `depth` trains (see `Network.unfreeze`).
 
     Those are not just the steps before the first that trains: where branches part, a later one may depend on none that
     does.
@@ -198,7 +198,7 @@ def _step(node: Any) -> Step:
 
 
 def _tensor(symbolic: Any) -> Tensor:
-    operation, output = place_of(symbolic)
+    operation, output = output_of(symbolic)
     return Tensor(operation.name, output, tuple(symbolic.shape[1:]))
 
 

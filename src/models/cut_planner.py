@@ -41,7 +41,7 @@ class Use:
     passes: int
 
     @property
-    def natural(self) -> Cut:
+    def freeze_boundary(self) -> Cut:
         """The last cut: what lies between another and this one is repeated at each pass."""
         return self.cuts[-1]
 
@@ -67,20 +67,20 @@ def _plan_within(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind
     Which of two cuts is better is the same for all depths that both serve, so those that share one lie side by side: it
     is enough to look at how the depths, in order, fall into groups.
     """
-    order = sorted(range(len(uses)), key=lambda k: uses[k].natural.values, reverse=True)
+    order = sorted(range(len(uses)), key=lambda k: uses[k].freeze_boundary.values, reverse=True)
     pass_seconds = uses[0].cuts[0].width / costs.read + costs.work(last.macs, last.values) if uses and last else 0.0
     best: list[tuple[float, list[Cut | None]]] = [(pass_seconds, [])]
     for end in range(1, len(order) + 1):
         plans = []
         for start in range(end):
-            seconds, cut = _share([uses[k] for k in order[start:end]], last, costs, kind)
+            seconds, cut = _best_common_cut([uses[k] for k in order[start:end]], last, costs, kind)
             plans.append((best[start][0] + seconds, best[start][1] + [cut] * (end - start)))
         best.append(min(plans, key=lambda plan: plan[0]))
     chosen = dict(zip(order, best[-1][1], strict=True))
     return best[-1][0], [chosen[k] for k in range(len(uses))]
 
 
-def _share(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
+def _best_common_cut(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
     """Seconds an image, and the cut no further than `last`, with which all of `uses` do best.
 
     The last of them is the deepest, so its cuts serve all. The image itself is stored already, a byte a value: its cut
@@ -99,7 +99,7 @@ def _passes(uses: Iterable[Use], cut: Cut, size: int, costs: Costs) -> float:
     """Seconds an image for all passes of `uses` after `cut`, with `size` bytes an image to read."""
     seconds = 0.0
     for use in uses:
-        repeated = costs.work(use.natural.macs - cut.macs, use.natural.values - cut.values)
+        repeated = costs.work(use.freeze_boundary.macs - cut.macs, use.freeze_boundary.values - cut.values)
         seconds += use.passes * (size / costs.read + repeated)
     return seconds
 

@@ -13,7 +13,7 @@ def node_of(tensor: Any) -> Any:
     return operation._inbound_nodes[index]
 
 
-def place_of(tensor: Any) -> tuple[Any, int]:
+def output_of(tensor: Any) -> tuple[Any, int]:
     """Return the operation that gives the symbolic `tensor`, and which of its outputs that is."""
     operation, _, output = tensor._keras_history
     return operation, output

@@ -48,7 +48,7 @@ class Network:
         self.model.set_weights([*backbone, drawn, np.zeros(kernel[-1], np.float32)])
         self.model.get_layer("head_dropout").set_rate(dropout)
 
-    def thaw(self, depth: Depth) -> None:
+    def unfreeze(self, depth: Depth) -> None:
         """Let the head and the backbone's `depth.variables` train, and nothing else.
 
         What comes before the first variable that trains is a constant function: its BatchNorm and Dropout rest too.
@@ -67,8 +67,8 @@ class Network:
         Raises:
             AssertionError: they are not; a bug of Thaw's, or a change in Keras.
         """
-        trains = set(self._named(self.model.trainable_variables))
-        planned = set(self._named(self.model.get_layer("head_dense").weights)) | set(depth.variables)
+        trains = set(self._by_name(self.model.trainable_variables))
+        planned = set(self._by_name(self.model.get_layer("head_dense").weights)) | set(depth.variables)
         assert trains == planned, f"planned {sorted(planned - trains)}, surplus {sorted(trains - planned)}"
 
     def changed(self, depth: Depth) -> dict[str, NDArray[np.float32]]:
@@ -87,9 +87,9 @@ class Network:
     def _changing(self, depth: Depth) -> dict[str, keras.Variable]:
         backbone = backbone_layers(self.model)
         layers_from_first = [*backbone[len(backbone) - depth.canonical :], self.model.get_layer("head_dense")]
-        return self._named(variable for layer in layers_from_first for variable in layer.weights)
+        return self._by_name(variable for layer in layers_from_first for variable in layer.weights)
 
-    def _named(self, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    def _by_name(self, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
         return {self._name_of[id(variable)]: variable for variable in variables}
 
     @cached_property
@@ -114,8 +114,8 @@ def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batch
     """
     backbone = keras.models.clone_model(plain, clone_function=lambda layer: with_batchnorm_policy(layer, batchnorm))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
-    kept = TunableDropout(seed=0, name="head_dropout")(pooled)
-    scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
+    dropped = TunableDropout(seed=0, name="head_dropout")(pooled)
+    scores = layers.Dense(classes, activation="softmax", name="head_dense")(dropped)
     model = keras.Model(backbone.inputs[0], scores, name=plain.name)
     variables = (*plain.weights, *model.get_layer("head_dense").weights)
     return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in variables))

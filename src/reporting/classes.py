@@ -63,8 +63,8 @@ def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:
     figure = framed(1.0 + 0.19 * len(shown), WIDTH, left=NAME_INCHES, bottom=0.5, top=0.15)
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(range(len(shown)), [row.training_photos for row in shown], color=FIT, height=0.65)
-    known = [place for place, row in enumerate(shown) if row.photos]
-    right.plot([shown[place].recall for place in known], known, "o", color=VAL, ms=5)
+    known = [position for position, row in enumerate(shown) if row.photos]
+    right.plot([shown[position].recall for position in known], known, "o", color=VAL, ms=5)
     left.set_yticks(range(len(shown)), [one_line(row.name, LONGEST_NAME) for row in shown], parse_math=False)
     left.invert_yaxis()
     left.set_xlabel("training photos")

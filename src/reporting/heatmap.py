@@ -39,11 +39,11 @@ def _map(axes: Axes, interaction: Interaction, metric: Metric, ends: tuple[float
     axes.imshow(interaction.means, cmap=_MAP, vmin=ends[0], vmax=ends[1], aspect="auto")
     if len(interaction.depths) <= _MOST_NUMBERS:
         for row, column in np.argwhere(interaction.counts):
-            _tell(axes, interaction, metric, (int(row), int(column)), ends)
+            _annotate(axes, interaction, metric, (int(row), int(column)), ends)
     values = [one_line(value, 20).replace(" – ", "\nto ") for value in interaction.values]
     axes.set_xticks(range(len(values)), values, parse_math=False)
-    places = np.unique(np.linspace(0, len(interaction.depths) - 1, _MOST_NUMBERS).round().astype(int))
-    axes.set_yticks(places, [str(interaction.depths[place]) for place in places])
+    positions = np.unique(np.linspace(0, len(interaction.depths) - 1, _MOST_NUMBERS).round().astype(int))
+    axes.set_yticks(positions, [str(interaction.depths[position]) for position in positions])
     axes.set_xlabel(one_line(interaction.factor, 40), size=8.5, color=QUIET, parse_math=False)
     axes.set_ylabel("layers unfrozen", size=8.5, color=QUIET)
     axes.tick_params(colors=QUIET, labelsize=8, length=0)
@@ -51,7 +51,7 @@ def _map(axes: Axes, interaction: Interaction, metric: Metric, ends: tuple[float
     title(axes, interaction.facet, 46)
 
 
-def _tell(
+def _annotate(
     axes: Axes, interaction: Interaction, metric: Metric, cell: tuple[int, int], ends: tuple[float, float]
 ) -> None:
     mean, count = interaction.means[cell], interaction.counts[cell]

@@ -50,8 +50,8 @@ def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
 def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path: Path) -> None:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
-    side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = framed(side, side, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
+    inches = min(12.0, 3 + 0.28 * len(class_names))
+    figure = framed(inches, inches, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Greens", vmin=0)
     _name_classes(axes, class_names)
@@ -91,8 +91,8 @@ def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
     fit, train, val = (schema.of_split(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL))
     axes.plot(epochs, [r.metrics[fit] for r in records], color=FIT, marker=".", label="fit (training mode)")
     axes.plot(epochs, [r.metrics[val] for r in records], color=VAL, marker=".", label="val")
-    measured = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
-    axes.plot(*zip(*measured, strict=True), "D", color=TRAIN, label="train (inference mode)")
+    train_scores = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
+    axes.plot(*zip(*train_scores, strict=True), "D", color=TRAIN, label="train (inference mode)")
     for phase in phases:
         start = phase.epochs[0].epoch - 0.5
         axes.axvline(start, color="k", linewidth=0.5, linestyle=":")

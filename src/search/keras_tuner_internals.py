@@ -43,8 +43,8 @@ class Exhaustive(_Oracle):  # type: ignore[misc]
             return self.space.nearest(values)
         if self.space.size is None:
             return None
-        left = [point for point in self.space.points() if not self._duplicate(point)]
-        return random.Random(self._seed_state).choice(left) if left else None  # noqa: S311
+        untried = [point for point in self.space.points() if not self._duplicate(point)]
+        return random.Random(self._seed_state).choice(untried) if untried else None  # noqa: S311
 
 
 class Fresh(Exhaustive):

@@ -123,7 +123,7 @@ def _facts(settings: SearchSettings, space: Space) -> dict[str, Any]:
 def _load(path: Path, facts: Mapping[str, Any]) -> list[_Round]:
     """The rounds of a search with these `facts` that `path` holds; none where it holds another's, or is damaged."""
     try:
-        kept = json.loads(path.read_text("utf-8"))
-        return [_Round(**round_) for round_ in kept["rounds"]] if kept["facts"] == facts else []
+        content = json.loads(path.read_text("utf-8"))
+        return [_Round(**round_) for round_ in content["rounds"]] if content["facts"] == facts else []
     except (OSError, ValueError, TypeError, KeyError):
         return []

@@ -139,8 +139,8 @@ class Space:
 
     def ends(self) -> Iterator[dict[str, Any]]:
         """The two points where every dimension has its first value, and its last."""
-        for place in (0, -1):
-            yield {dimension.key: dimension.ends[place] for dimension in self.dimensions}
+        for index in (0, -1):
+            yield {dimension.key: dimension.ends[index] for dimension in self.dimensions}
 
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The point at `values`, which an oracle has found by calculation, or next to them."""

@@ -44,10 +44,10 @@ def sweep_search(
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
         search_log = SearchLog(settings, space, sweep.search_folder, sweep.judged)
         while jobs := search_log.ask():
-            outcomes = sweep.launch(jobs)
-            if {"killed", "skipped"} & {outcome.status for outcome in outcomes}:
+            results = sweep.launch(jobs)
+            if {"killed", "skipped"} & {result.status for result in results}:
                 break  # their scores are still to come, and what is asked next follows from them
-            search_log.tell([outcome.score for outcome in outcomes])
+            search_log.tell([result.score for result in results])
             sweep.pruned = search_log.pruned
 
 

@@ -26,7 +26,7 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
         **schema.CLASSES.of(extremes),
         **schema.NEAR_DUPLICATES.of(near.pairs),
         **schema.NEAR_DUPLICATE_IMAGES.of(near.photos),
-        **schema.NEAR_DUPLICATES_NAMED.of([_shortened(pair) for pair in near.examples[:_EXAMPLES]]),
+        **schema.NEAR_DUPLICATE_EXAMPLES.of([_shortened(pair) for pair in near.examples[:_EXAMPLES]]),
     }
 
 
@@ -40,7 +40,7 @@ def near_duplicates(tags: Mapping[str, str]) -> NearDuplicates:
     """Near-equal photos across splits, the first few of them named; none where the run does not say."""
     pairs, photos = schema.NEAR_DUPLICATES.read(tags), schema.NEAR_DUPLICATE_IMAGES.read(tags)
     try:
-        examples = tuple(Pair(*pair) for pair in schema.NEAR_DUPLICATES_NAMED.read(tags) or ())
+        examples = tuple(Pair(*pair) for pair in schema.NEAR_DUPLICATE_EXAMPLES.read(tags) or ())
     except TypeError:
         return NearDuplicates()
     return NearDuplicates(pairs or 0, photos or 0, examples)

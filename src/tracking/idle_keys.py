@@ -68,8 +68,8 @@ class ReadKeys:
     @classmethod
     def of(cls, run: FoundRun) -> Self:
         """Return what the trial of `run` reads."""
-        kept = schema.CONFIGURATION.read(run.data.tags)
-        return cls(kept) if kept is not None else cls._of_parameters(run)
+        configuration = schema.CONFIGURATION.read(run.data.tags)
+        return cls(configuration) if configuration is not None else cls._of_parameters(run)
 
     @classmethod
     def _of_parameters(cls, run: FoundRun) -> Self:

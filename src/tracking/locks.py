@@ -18,7 +18,7 @@ from src.tracking import schema
 _ID_FILE = "workplace"
 
 
-def own_lock_folder(project: Path) -> "LockFolder | None":
+def default_lock_folder(project: Path) -> "LockFolder | None":
     """Return the default lock folder, in THAW_WORK_DIR or the project; None if it is missing or not accessible."""
     folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
     return _existing(folder / "locks")
@@ -58,13 +58,13 @@ class LockFolder:
     @property
     def tags(self) -> dict[str, str]:
         """Return the tags of the lock folder, by which others find out whether the run's process lives."""
-        return schema.WORKPLACE.of(self.id) | schema.LOCKS.of(str(self.folder.absolute()))
+        return schema.LOCK_FOLDER_ID.of(self.id) | schema.LOCK_FOLDER_PATH.of(str(self.folder.absolute()))
 
-    def claim(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
+    def lock(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
         """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""
         return exclusive_lock(self.folder / name, emit, waiting)
 
-    def claim_if_free(self, name: str) -> AbstractContextManager[bool]:
+    def lock_if_free(self, name: str) -> AbstractContextManager[bool]:
         """Claim `name` if nobody works on it just now, and say whether that was so."""
         return exclusive_lock_if_free(self.folder / name)
 

@@ -127,8 +127,8 @@ class Run:
         try:
             yield
         except OSError as error:
-            place = self.client.get_run(self.run_id).info.artifact_uri
-            raise ThawError(f"MLflow's files cannot be kept in {place}: {error.strerror or error}") from error
+            artifact_uri = self.client.get_run(self.run_id).info.artifact_uri
+            raise ThawError(f"MLflow's files cannot be kept in {artifact_uri}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

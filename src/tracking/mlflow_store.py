@@ -72,14 +72,14 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     Raises:
         ThawError: there is none, or it does not answer.
     """
-    place = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
-    if urlsplit(place).scheme == "sqlite" and not _database_file(place).exists():
-        raise ThawError(f"{_without_password(place)}: no such store; train first, or give --tracking-uri")
+    store = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    if urlsplit(store).scheme == "sqlite" and not _database_file(store).exists():
+        raise ThawError(f"{_without_password(store)}: no such store; train first, or give --tracking-uri")
     try:
-        client = mlflow.MlflowClient(place)
+        client = mlflow.MlflowClient(store)
         client.search_experiments(max_results=1)
     except Exception as error:
-        raise ThawError(f"MLflow at {_without_password(place)}: {store_reason(error)}; give --tracking-uri") from error
+        raise ThawError(f"MLflow at {_without_password(store)}: {store_reason(error)}; give --tracking-uri") from error
     return client
 
 

@@ -159,7 +159,7 @@ IMAGES = Name("photos.{split}", INTEGER, "size of a split: train, val or test", 
 CLASSES = Name("classes", COUNTS, "the largest and the smallest class of train", "images")
 NEAR_DUPLICATES = Name("near_duplicates", INTEGER, "near-duplicates in different splits", "pairs")
 NEAR_DUPLICATE_IMAGES = Name("near_duplicates.photos", INTEGER, "images of val or test that they concern", "images")
-NEAR_DUPLICATES_NAMED = Name("near_duplicates.named", LISTS, "the first few of these pairs, with file names")
+NEAR_DUPLICATE_EXAMPLES = Name("near_duplicates.named", LISTS, "the first few of these pairs, with file names")
 RESUMED_EPOCHS = Name("epochs_recalled", INTEGER, "epochs that an earlier trial had trained already", "epochs")
 MODEL = Name("model", TEXT, "`kept` where the trained network is an artifact")
 COMMIT = Name("mlflow.source.git.commit", TEXT, "commit of the code")
@@ -171,8 +171,8 @@ PYTHON = Name("python", TEXT, "Python's version")
 # Tags of trials and studies.
 
 PARENT = Name("mlflow.parentRunId", TEXT, "run of the study that trained it")
-WORKPLACE = Name("workplace", TEXT, "id of the lock folder that its process works in")
-LOCKS = Name("workplace.locks", TEXT, "path of that folder")
+LOCK_FOLDER_ID = Name("workplace", TEXT, "id of the lock folder that its process works in")
+LOCK_FOLDER_PATH = Name("workplace.locks", TEXT, "path of that folder")
 ERROR = Name("error", TEXT, "why it did not finish")
 
 # Tags of a study's run.
@@ -188,9 +188,9 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (
         TRIAL_KEY, CONFIGURATION, ARGUMENTS, COMMAND, GROUP, MEMBER, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
         DEPTH, DEPTH_TEXT, BLOCK, WHOLE, IMAGES, CLASSES, NEAR_DUPLICATES, NEAR_DUPLICATE_IMAGES,
-        NEAR_DUPLICATES_NAMED, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
+        NEAR_DUPLICATE_EXAMPLES, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
     ),
-    "Tags of trials and studies": (PARENT, WORKPLACE, LOCKS, ERROR),
+    "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, UNPLANNED),
 }  # fmt: skip
 

@@ -29,10 +29,10 @@ from src.tracking import schema
 from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import run_tags
 from src.tracking.schema import encodable
-from src.tracking.study_table import one_each, study_frame, to_csv
+from src.tracking.study_table import latest_runs, study_frame, to_csv
 from src.tracking.trial_runs import all_experiments
 
-_MEMBERSHIP_FILE = "study.json"
+_CONTEXT_FILE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class StudyContext:
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
-        atomic_write(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
+        atomic_write(folder / _CONTEXT_FILE, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, folder: Path, overrides: Sequence[str]) -> Self | None:
         """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
-            content = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
+            content = json.loads((folder / _CONTEXT_FILE).read_text("utf-8"))
             depths = (DepthChoice(**depth) for depth in content["shared_features"]["depths"])
             shared = SharedFeatures(tuple(depths), content["shared_features"]["trials"])
             return cls(**content | {"overrides": tuple(overrides), "shared_features": shared})
@@ -168,8 +168,8 @@ class Study:
                 return runs
 
     def trials(self) -> list[FoundRun]:
-        """One run for each of the study's trials; see :func:`one_each`."""
-        return one_each(self.members(), self.key)
+        """One run for each of the study's trials; see :func:`latest_runs`."""
+        return latest_runs(self.members(), self.key)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the study's table, a row for each trial; see :func:`study_frame`."""

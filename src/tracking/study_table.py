@@ -99,12 +99,12 @@ def spellings(run: FoundRun, key: str) -> tuple[tuple[str, ...], ...]:
     return schema.MEMBER.at(key).read(run.data.tags) or ()
 
 
-def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
+def latest_runs(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
     """One run for each trial: the last that finished, else the last that did not.
 
     A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
     """
-    chosen = _last_of_each(runs, lambda run: _key(run) or str(spellings(run, key)))
+    chosen = _latest_by(runs, lambda run: _key(run) or str(spellings(run, key)))
     known = {spelling for run in chosen if _key(run) for spelling in spellings(run, key)}
     return [run for run in chosen if _key(run) or not known & set(spellings(run, key))]
 
@@ -113,7 +113,7 @@ def _key(run: FoundRun) -> str | None:
     return schema.TRIAL_KEY.read(run.data.tags)
 
 
-def _last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
+def _latest_by(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
     """One run for each trial, told apart by `name`: the last that finished, else the last that did not."""
     chosen: dict[str, FoundRun] = {}
     for run in runs:

@@ -44,7 +44,7 @@ def read_records(frame: pd.DataFrame, history: History, objective: Objective) ->
     return [
         replace(_record(row, in_mode, history), objective=objective, answers=answers)
         for (row, answers), trial in zip(trials, factors, strict=True)
-        for in_mode in (_in_each_mode(trial, factors) if _settings(row) else [trial])
+        for in_mode in (_in_modes(trial, factors) if _settings(row) else [trial])
     ]
 
 
@@ -73,7 +73,7 @@ def _known(row: Mapping[Any, Any]) -> Row:
     }  # fmt: skip
 
 
-def _in_each_mode(trial: Factors, factors: Sequence[Factors]) -> list[Factors]:
+def _in_modes(trial: Factors, factors: Sequence[Factors]) -> list[Factors]:
     """Return `trial`, or where it lacks `batchnorm`, `trial` in each mode of the trials that it is to be compared with."""
     beside = [other for other in factors if _MODE in other and _facet(other) == _facet(trial)]
     modes = dict.fromkeys(other[_MODE] for other in beside)
@@ -116,7 +116,7 @@ def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
     known = [trial for trial in _without_unread(factors) if trial]
     names = sorted({name for trial in known for name in trial} - {_DATA}, key=lambda name: ("." in name, name))
     kept = [name for name in names if not _follows(name, known)]
-    if not _is_told(kept, known):
+    if not _is_determined(kept, known):
         kept.append(_DATA)
     return [{name: trial[name] for name in kept if name in trial} for trial in _without_unread(factors)]
 
@@ -138,7 +138,7 @@ def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
     images' size follows where each backbone and weight set has one.
     """
     if name == _SIZE:
-        return _has_its_own_size(factors)
+        return _size_follows(factors)
     if "." not in name:
         return False
     group = name.partition(".")[0]
@@ -150,7 +150,7 @@ def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
     return (group == _DATA and same_photos) or all(_is_fixed(name, part) for part in parts.values())
 
 
-def _has_its_own_size(factors: Sequence[Mapping[str, Factor]]) -> bool:
+def _size_follows(factors: Sequence[Mapping[str, Factor]]) -> bool:
     """Return whether backbones or weights differ, and none was trained at two image sizes."""
     sizes: dict[tuple[Factor | None, ...], set[Factor | None]] = {}
     for trial in factors:
@@ -165,9 +165,9 @@ def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
     return len(set(values)) == 1 or any(values == [trial.get(other) for trial in factors] for other in repeated)
 
 
-def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
+def _is_determined(names_kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
     """Return whether the settings of the data determine the images, together with those that determine their size."""
-    names = [name for name in kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
+    names = [name for name in names_kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
     pairs = {(tuple(trial.get(name) for name in names), trial.get(_DATA)) for trial in factors}
     return len(pairs) == len({typed for typed, _ in pairs})
 

@@ -36,20 +36,20 @@ class TrialRuns:
 
         `with_metric`: only a run that measured it, which one from before may lack; empty: any.
         """
-        return next(iter(self._measured(_finished(key), with_metric)), None)
+        return next(iter(self._finished_runs(_finished(key), with_metric)), None)
 
     def finished_with_model(self, key: str, lost: Callable[[FoundRun], None], with_metric: str = "") -> FoundRun | None:
         """Return the run that :meth:`finished` returns, of those whose model can be had.
 
         `lost` is given the latest run that kept its model, where none has its files any more.
         """
-        kept = self._measured(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
+        kept = self._finished_runs(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
         run_with_model = next((run for run in kept if self._has_model(run)), None)
         if kept and run_with_model is None:
             lost(kept[0])
         return run_with_model
 
-    def _measured(self, query: str, metric: str) -> list[FoundRun]:
+    def _finished_runs(self, query: str, metric: str) -> list[FoundRun]:
         return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
 
     def _has_model(self, run: FoundRun) -> bool:
@@ -109,15 +109,15 @@ class TrialRuns:
     def _close_if_dead(self, run: FoundRun, lock_folder: LockFolder | None, mine: str) -> bool:
         tags = run.data.tags
         key = schema.TRIAL_KEY.read(tags) or schema.STUDY_KEY.read(tags)
-        place = schema.WORKPLACE.read(tags)
-        is_here = lock_folder is not None and lock_folder.id == place
-        where = lock_folder if is_here else known_lock_folder(schema.LOCKS.read(tags) or "", place)
+        lock_folder_id = schema.LOCK_FOLDER_ID.read(tags)
+        is_here = lock_folder is not None and lock_folder.id == lock_folder_id
+        where = lock_folder if is_here else known_lock_folder(schema.LOCK_FOLDER_PATH.read(tags) or "", lock_folder_id)
         if not key or where is None:
             return False
         if is_here and key == mine:
             return self._close(run.info.run_id)
         try:
-            with where.claim_if_free(key) as is_free:
+            with where.lock_if_free(key) as is_free:
                 return is_free and self._close(run.info.run_id)
         except OSError:  # a folder that may only be read says nothing of who works
             return False

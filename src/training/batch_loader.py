@@ -15,7 +15,7 @@ from src.data.listing import Split
 from src.data.split import Indices
 from src.features.feature_source import FeatureSource, GetFeatures
 
-_CHUNK_BYTES = 8e6
+_GROUP_BYTES = 8e6
 _MOST_BATCHES = 64
 
 
@@ -28,11 +28,11 @@ class BatchGroup:
         labels: int64 [images].
     """
 
-    rows: NDArray[np.float32]
+    features: NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
-_MEASURED_AT_ONCE = 4
+_EVALUATED_AT_ONCE = 4
 """Batches: what does not train is measured in larger ones, which takes a third of the time less."""
 
 
@@ -54,38 +54,38 @@ class BatchLoader:
         augment = self.trial.augment
         view = None if augment.is_identity else view_number(augment, epoch)
         order = epoch_order(self.images, self.trial.seed, epoch)
-        return self._chunks("train", self.feature_source.source(phase, "train", view), phase, order)
+        return self._groups("train", self.feature_source.source(phase, "train", view), phase, order)
 
     def as_they_are(self, phase: int, split: Split) -> Iterator[BatchGroup]:
         """The images of `split` once, in their own order."""
-        return self._chunks(
+        return self._groups(
             split, self.feature_source.source(phase, split), phase, np.arange(self.dataset.splits[split].size)
         )
 
-    def measuring_size(self, phase: int) -> int:
+    def evaluation_size(self, phase: int) -> int:
         """Images that are measured at a time."""
-        return min(_MEASURED_AT_ONCE * self.trial.batch_size, self._chunk_size(phase))
+        return min(_EVALUATED_AT_ONCE * self.trial.batch_size, self._group_size(phase))
 
-    def _chunk_size(self, phase: int) -> int:
-        batch_bytes = self.trial.batch_size * self.feature_source.cache_plan.phases[phase].natural.image_bytes()
-        return self.trial.batch_size * int(np.clip(_CHUNK_BYTES // batch_bytes, 1, _MOST_BATCHES))
+    def _group_size(self, phase: int) -> int:
+        batch_bytes = self.trial.batch_size * self.feature_source.cache_plan.phases[phase].freeze_boundary.image_bytes()
+        return self.trial.batch_size * int(np.clip(_GROUP_BYTES // batch_bytes, 1, _MOST_BATCHES))
 
-    def _chunks(self, split: Split, source: GetFeatures, phase: int, order: Indices) -> Iterator[BatchGroup]:
-        size = self._chunk_size(phase)
+    def _groups(self, split: Split, source: GetFeatures, phase: int, order: Indices) -> Iterator[BatchGroup]:
+        size = self._group_size(phase)
         labels = self.dataset.labels[self.dataset.splits[split]]
 
-        def chunk(first: int) -> BatchGroup:
+        def load_group(first: int) -> BatchGroup:
             positions = order[first : first + size]
             return BatchGroup(source(positions), labels[positions])
 
-        return _ahead(chunk, range(0, order.size, size))
+        return _ahead(load_group, range(0, order.size, size))
 
 
-def _ahead(make: Callable[[int], BatchGroup], places: range) -> Iterator[BatchGroup]:
+def _ahead(make: Callable[[int], BatchGroup], starts: range) -> Iterator[BatchGroup]:
     """`make` of each place, one ahead of the reader: rows are read, or computed, while others train."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, places[0])
-        for place in places[1:]:
-            ready, coming = coming.result(), pool.submit(make, place)
+        coming = pool.submit(make, starts[0])
+        for start in starts[1:]:
+            ready, coming = coming.result(), pool.submit(make, start)
             yield ready
         yield coming.result()

@@ -45,18 +45,18 @@ class Predictions:
         worst: NDArray[np.int64] = wrong[np.argsort(-confidence, kind="stable")]
         return worst[:count]
 
-    def per_class(self, training_photos: Mapping[str, int]) -> list[dict[str, float | str]]:
-        """Precision, recall, F1 and photos of each class; `training_photos` by its name, in the classes' order."""
+    def per_class(self, training_images: Mapping[str, int]) -> list[dict[str, float | str]]:
+        """Precision, recall, F1 and photos of each class; `training_images` by its name, in the classes' order."""
         report = classification_report(
-            self.labels, self.predicted, labels=np.arange(len(training_photos)), output_dict=True, zero_division=0
+            self.labels, self.predicted, labels=np.arange(len(training_images)), output_dict=True, zero_division=0
         )
         return [
-            {"class": name, **_row(report[str(k)]), "training_photos": count}
-            for k, (name, count) in enumerate(training_photos.items())
+            {"class": name, **_class_scores(report[str(k)]), "training_images": count}
+            for k, (name, count) in enumerate(training_images.items())
         ]
 
 
-def _row(values: dict[str, float]) -> dict[str, float]:
+def _class_scores(values: dict[str, float]) -> dict[str, float]:
     return {
         "precision": values["precision"], "recall": values["recall"], "f1": values["f1-score"],
         "photos": int(values["support"]),

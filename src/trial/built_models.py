@@ -34,7 +34,7 @@ def get_or_build(plan: Plan) -> ModelCache:
     """
     trial = plan.trial
     seed = trial.seed if plan.weights.name == "random" else 0
-    plain = pretrained(plan.spec, plan.weights, plan.side, seed)
+    plain = pretrained(plan.spec, plan.weights, plan.image_size, seed)
     model_cache, values = _cache_of(plan, plain), _values(plain)
     if trial.batchnorm == "adapted":
         of = (plan.weights.digest, seed, plan.dataset.fingerprint)
@@ -61,7 +61,7 @@ def _values(plain: keras.Model) -> Values:
 def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
     """Return the model cache for networks of `plan`'s structure, with any weights."""
     classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
-    key = (plan.spec, plan.table, plan.side, classes, policy)
+    key = (plan.spec, plan.table, plan.image_size, classes, policy)
     if key not in _BUILT:
         is_full = len(_BUILT) == _AT_MOST
         _BUILT[key] = ModelCache(build_network(plain, plan.spec, classes=classes, batchnorm=policy))

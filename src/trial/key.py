@@ -48,7 +48,7 @@ def frozen_key(plan: Plan, device: str) -> str:
     return _digest({
         "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "device": device,
         "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
-        "side": plan.side,
+        "side": plan.image_size,
     })  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     config["augment"] = None if "augment.flip" in idle else config["augment"]
     config["batchnorm"] = None if "batchnorm" in idle else config["batchnorm"]
     return {
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": config, "side": plan.side,
+        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": config, "side": plan.image_size,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
         "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip
@@ -71,8 +71,8 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
 
 def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str, Any]:
     """Return a phase without the keys that it does not read, and without what its depth is cut to."""
-    kept = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
-    return {key: phase[key] for key in kept}
+    read = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
+    return {key: phase[key] for key in read}
 
 
 def _digest(facts: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ SUMMARY = "summary.json"
 _FOLDERS = ("figures", "model", "predictions")
 
 
-def claim_output(output: Path) -> None:
+def prepare_output(output: Path) -> None:
     """Make `output` a trial's own folder, without an earlier trial's summary.
 
     Raises:

@@ -31,7 +31,7 @@ class Plan:
     trial: TrialConfig
     spec: BackboneSpec
     weights: WeightSet
-    side: int
+    image_size: int
     dataset: Dataset
     table: tuple[LayerInfo, ...]
     depths: dict[str, Depth]
@@ -43,18 +43,18 @@ def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
     Raises:
         ThawError: no such backbone, weights, folder or depth; photos that are none.
     """
-    spec, weights, side = pretrained_of(trial)
+    spec, weights, image_size = pretrained_of(trial)
     with clock.part("data"):
-        listing = list_samples(trial.data, side)
+        listing = list_samples(trial.data, image_size)
     with clock.part("layers"):
-        table = layer_table(spec, weights, side, trial.runtime.cache_dir, trial.runtime)
+        table = layer_table(spec, weights, image_size, trial.runtime.cache_dir, trial.runtime)
     depths = plan_depths(trial, table, spec.name)
     with clock.part("data"):
-        dataset = _read(trial, listing, side, terminal)
-    terminal.note(f"{spec.name} at {side} px, weights={weights.name}; {dataset.describe()}")
+        dataset = _read(trial, listing, image_size, terminal)
+    terminal.note(f"{spec.name} at {image_size} px, weights={weights.name}; {dataset.describe()}")
     for warning in dataset.warnings:
         terminal.warn(warning)
-    return Plan(trial, spec, weights, side, dataset, table, depths)
+    return Plan(trial, spec, weights, image_size, dataset, table, depths)
 
 
 def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
@@ -65,11 +65,11 @@ def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
     """
     spec = find_backbone(trial.backbone)
     weights = weight_set(trial.weights, spec)
-    side = trial.image_size or weights.image_size
-    spec.check_side(side)
-    return spec, weights, side
+    image_size = trial.image_size or weights.image_size
+    spec.check_image_size(image_size)
+    return spec, weights, image_size
 
 
-def _read(trial: TrialConfig, listing: Listing, side: int, terminal: Terminal) -> Dataset:
-    terminal.bar(f"reading images at {side} px")
-    return load_dataset(trial.data, listing, side, trial.runtime, terminal)
+def _read(trial: TrialConfig, listing: Listing, image_size: int, terminal: Terminal) -> Dataset:
+    terminal.bar(f"reading images at {image_size} px")
+    return load_dataset(trial.data, listing, image_size, trial.runtime, terminal)

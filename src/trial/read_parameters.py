@@ -51,7 +51,7 @@ def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) 
     shown_keys = {name: value for name, value in configuration.items() if name in shown}
     summed_up: dict[str, Value] = {
         "backbone": plan.spec.name, "weights": plan.weights.name, "data": plan.trial.data.kind,
-        "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.side,
+        "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.image_size,
         schema.UNFROZEN_LAYERS.name: last_depth(plan).canonical,
     }  # fmt: skip
     chosen = {name: choice for name, choice in origin.groups.items() if name in _NAMES}

@@ -33,7 +33,7 @@ from src.trial.baseline_warning import baseline_warning
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
 from src.trial.origin import Origin
-from src.trial.output_folder import SUMMARY, claim_output, clear_output
+from src.trial.output_folder import SUMMARY, clear_output, prepare_output
 from src.trial.plan import Plan, make_plan
 from src.trial.read_parameters import last_depth, trial_facts, unread_keys
 from src.trial.result import TrialResult
@@ -80,7 +80,7 @@ def run_trial(
         raise ThawError(f"objective={trial.objective}: the study's is {study.objective}; a study has one objective")
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=study is not None) as terminal:
-        claim_output(output)
+        prepare_output(output)
         plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
@@ -107,7 +107,7 @@ def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
         return reused
     name = run_name(plan)
     waiting = f"{name}: another process trains this trial; waiting"
-    with environment.lock_folder.claim(key, environment.terminal, waiting):
+    with environment.lock_folder.lock(key, environment.terminal, waiting):
         trial_runs.close_dead(environment.lock_folder, mine=key)
         reused = _find_reusable(
             plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
@@ -137,7 +137,7 @@ def _find_reusable(
         return None
     from_the_data = baselines(plan.dataset)
     if environment.study:
-        with environment.lock_folder.claim(f"membership.{run.info.run_id}"):  # two jobs of it may reuse one run
+        with environment.lock_folder.lock(f"member.{run.info.run_id}"):  # two jobs of it may reuse one run
             environment.study.take_in(environment.client, run)
         trial_runs.complete(run, trial_facts(plan, environment.origin), from_the_data)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))

@@ -23,7 +23,7 @@ def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
     """Log all that is known of the trial before it trains."""
     dataset = plan.dataset
     tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
-    tags |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
+    tags |= schema.IMAGE_SIDE.of(plan.image_size) | _depth_tags(plan)
     run.describe(trial_facts(plan, origin), dataset, tags | data_tags(dataset) | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")

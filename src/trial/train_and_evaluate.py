@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.common.events import EventHandler
-from src.common.files import naming
+from src.common.files import path_in_errors
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
@@ -24,7 +24,7 @@ from src.tracking.saved_model import save_model
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import predictions_of
-from src.training.phase import measured, metrics_of, trainable_segment
+from src.training.phase import infer_batches, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
 from src.trial.batch_source import open_batch_loader
@@ -62,13 +62,13 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
         evaluated = _evaluated(segment, loader, last)
         numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
-        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in schedule_result.phases)))
+        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
         context.run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
         figures = context.output / "figures"
-        with naming(figures):
+        with path_in_errors(figures):
             draw_trial_figures(schedule_result.phases, predictions["val"], plan.dataset, figures)
         context.run.files(figures, "figures")
     if context.keeps_model:
@@ -94,7 +94,7 @@ def _checkpoints(context: TrialContext, emit: EventHandler) -> CheckpointStore:
 def _evaluated(segment: TrainableSegment, loader: BatchLoader, phase: int) -> dict[Split, list[Batches]]:
     """Return the kept weights' batches of the validation images, and of the test images where there are some."""
     splits: tuple[Split, ...] = ("val", "test") if loader.dataset.splits.test.size else ("val",)
-    return {split: measured(segment, loader, phase, split) for split in splits}
+    return {split: infer_batches(segment, loader, phase, split) for split in splits}
 
 
 def _numbers(

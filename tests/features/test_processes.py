@@ -87,7 +87,7 @@ from src.features.cache_plan import PhaseCachePlan, CachePlan
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext, FeatureSource
 from src.models.catalog import find_backbone
-from src.models.cut import natural_cut
+from src.models.cut import freeze_boundary
 from src.models.depth import resolve_depth
 from src.models.network import build_network
 from src.training.batch_loader import BatchLoader
@@ -109,7 +109,7 @@ plain = keras.Model(image, keras.layers.BatchNormalization(name="block1_bn")(wid
 net = build_network(plain, find_backbone("lenet5"), classes=2, batchnorm="inference")
 net.begin(plain.get_weights(), seed=0, dropout=0.0)
 depth = resolve_depth(DepthChoice.read(1), net.table, "inference", "wide")
-cut = natural_cut(net.graph, net.table, depth)
+cut = freeze_boundary(net.graph, net.table, depth)
 
 from hydra import compose, initialize_config_dir
 from src.cli.composition import CONF, prepare, trial_config
@@ -128,8 +128,8 @@ context = CacheContext("k", store, Clock())
 loader = BatchLoader(dataset, trial, FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, context))
 tail = model_cache.trainable_segment(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)
-for chunk in loader.training(0, 0):
-    left = tail.train(chunk.rows, chunk.labels, np.ones(2, np.float32), 100)
+for group in loader.training(0, 0):
+    left = tail.train(group.features, group.labels, np.ones(2, np.float32), 100)
 size = sum(path.stat().st_size for path in (folder / "features").glob("*.npz"))
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss begins at what the parent had
 (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]

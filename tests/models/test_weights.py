@@ -61,9 +61,9 @@ def test_the_embedded_weights_say_their_own_width_and_size() -> None:
 
 
 def test_too_small_images_are_told() -> None:
-    find_backbone("xception").check_side(71)
+    find_backbone("xception").check_image_size(71)
     with pytest.raises(ThawError, match="xception needs 71 px or more"):
-        find_backbone("xception").check_side(70)
+        find_backbone("xception").check_image_size(70)
 
 
 def test_an_unknown_backbone_is_told_with_a_hint() -> None:

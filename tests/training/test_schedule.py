@@ -60,7 +60,7 @@ class Diary:
             case Waiting():
                 self.told.append(("waits",))
             case EpochsReused():
-                self.told += [("recalled", record.epoch) for record in event.records]
+                self.told += [("resumed", record.epoch) for record in event.records]
             case Advanced() if event.activity == COMPUTING:
                 self.computed += event.done == event.total
             case Advanced():
