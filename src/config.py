@@ -61,7 +61,7 @@ def _read_name(value: object) -> object:
 
 Depth = Annotated[DepthChoice, BeforeValidator(DepthChoice.read), PlainSerializer(lambda depth: depth.text)]
 Name = Annotated[str, BeforeValidator(_read_name)]
-ExpandedPath = Annotated[Path, BeforeValidator(_read_path)]
+UserPath = Annotated[Path, BeforeValidator(_read_path)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
@@ -74,7 +74,7 @@ class WeightsConfig(Section):
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
     )
-    path: ExpandedPath | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
+    path: UserPath | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
     alpha: float | None = Field(gt=0, le=4, description="width multiplier; null: the weight set's own")
     image_size: int | None = Field(ge=32, le=1024, description="native size, px; null: the weight set's own")
 
@@ -119,7 +119,7 @@ class FolderData(_PhotoData):
     """train/ val/ test/ with a folder per class, a folder per class with those in it, or just a folder per class."""
 
     kind: Literal["folder"]
-    root: ExpandedPath = Field(description="the folder")
+    root: UserPath = Field(description="the folder")
     group_pattern: str | None = Field(
         description="regular expression on a photo's path below its class; what it captures (or matches) names "
         "a group, such as a burst, that never crosses splits"
@@ -138,7 +138,7 @@ class CsvData(_PhotoData):
     """A manifest: a table of images and their classes, with path,label[,split][,group] or columns of other names."""
 
     kind: Literal["csv"]
-    manifest: ExpandedPath = Field(description="the table (CSV); relative paths in it start from its own folder")
+    manifest: UserPath = Field(description="the table (CSV); relative paths in it start from its own folder")
     path_column: Name | None = Field(description="column of files; null: found by a usual name (docs/data.md)")
     label_column: Name | None = Field(description="column of classes; null: found by a usual name, or one-hot columns")
     label_columns: list[Name] | None = Field(
@@ -147,7 +147,9 @@ class CsvData(_PhotoData):
     )
     split_column: Name | None = Field(description="column of splits; null: found by a usual name, if there")
     group_column: Name | None = Field(description="column of groups; null: found by a usual name, if there")
-    image_folder: ExpandedPath | None = Field(description="folder that files are named from, itself relative to the manifest")
+    image_folder: UserPath | None = Field(
+        description="folder that file names start from, itself relative to the manifest"
+    )
     extension: Annotated[str, Field(pattern=r"^\.?\w+$")] | None = Field(
         description="appended to files that are named without, such as .jpg"
     )
@@ -180,7 +182,7 @@ class TreesData(_Data):
 
     @property
     def reduced_species(self) -> int:
-        """Species, from the last on, that draw a training image fewer."""
+        """Return how many species, from the last on, draw a training image fewer."""
         counted = self.classes * (self.train_images + self.val_images + self.test_images)
         return 0 if self.images is None else counted - self.images
 
@@ -264,8 +266,8 @@ class TrackingConfig(Section):
 class RuntimeConfig(Section):
     """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
-    cache_dir: ExpandedPath = Field(description="folder of decoded photos; safe to delete at any time")
-    work_dir: ExpandedPath = Field(
+    cache_dir: UserPath = Field(description="folder of decoded photos; safe to delete at any time")
+    work_dir: UserPath = Field(
         description="folder of locks and of phases under way or done; deleting it while nothing runs costs time alone"
     )
     images_max_gb: float = Field(
@@ -277,7 +279,7 @@ class RuntimeConfig(Section):
 
     @property
     def decoding_threads(self) -> int:
-        """The number of images that are decoded at once."""
+        """Return the number of images that are decoded at once."""
         return self.threads or os.cpu_count() or 1
 
 

@@ -88,13 +88,13 @@ def _photo(audit: Audit, index: int, *lines: str) -> _Photo:
 def _suspects(audit: Audit) -> list[_Photo]:
     if audit.suspicion is None:
         return []
-    names, readable = audit.images.class_names, audit.images.readable
+    names, readable, split_of = audit.images.class_names, audit.images.readable, audit.images.split_of
     return [
         _photo(
             audit, int(readable[suspect.position]),
             f"given: {one_line(names[suspect.given], _LONGEST)} ({_percent(suspect.given_probability)})",
             f"predicted: {one_line(names[suspect.suggested], _LONGEST)} ({_percent(suspect.suggested_probability)})",
-            ("confident, " if suspect.is_confident else "possible, ") + audit.images.split_of[readable[suspect.position]],
+            ("confident, " if suspect.is_confident else "possible, ") + split_of[readable[suspect.position]],
         )
         for suspect in audit.suspicion.suspects[:MOST_SUSPECTS]
     ]  # fmt: skip
@@ -172,7 +172,7 @@ def _listed(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
 
 
 def _percent(probability: float) -> str:
-    """No classifier is certain.
+    """Return a probability as a percentage that is never 0% or 100%: no classifier is certain.
 
     >>> _percent(0.001), _percent(0.5), _percent(0.999)
     ('<1%', '50%', '>99%')

@@ -110,7 +110,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _harmless(cell: str) -> str:
-    """`cell` as text to a spreadsheet (OWASP: CSV injection).
+    """Return `cell` as text to a spreadsheet (OWASP: CSV injection).
 
     >>> _harmless("=1+1"), _harmless("rose.jpg")
     ("'=1+1", 'rose.jpg')
@@ -170,8 +170,8 @@ def _suspects(audit: Audit) -> Iterator[Finding]:
     names, readable = audit.images.class_names, audit.images.readable
     for suspect in audit.suspicion.suspects:
         details = (
-            f"{'confident' if suspect.is_confident else 'possible'}: probability {suspect.given_probability:.3f} of the "
-            f"given label, {suspect.suggested_probability:.3f} of the suggested one"
+            f"{'confident' if suspect.is_confident else 'possible'}: probability {suspect.given_probability:.3f} of "
+            f"the given label, {suspect.suggested_probability:.3f} of the suggested one"
         )
         yield _of(audit, int(readable[suspect.position]), SUSPECT, names[suspect.suggested], details, suspect.score)
 

@@ -66,8 +66,8 @@ def find_groups(images: AuditedImages, pairs: NDArray[np.int64]) -> Groups:
     by_group: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(of.tolist()):
         by_group[group].append(index)
-    members = sorted((tuple(group) for group in by_group.values() if len(group) > 1), key=lambda group: (-len(group), group))
-    return Groups(of, tuple(members), pairs)
+    members = [tuple(group) for group in by_group.values() if len(group) > 1]
+    return Groups(of, tuple(sorted(members, key=lambda group: (-len(group), group))), pairs)
 
 
 def infer_pattern(images: AuditedImages, groups: Groups) -> Pattern | None:
@@ -124,7 +124,7 @@ def _one_class(images: AuditedImages, pair: tuple[int, int]) -> bool:
 
 
 def _stated(images: AuditedImages) -> Iterator[tuple[int, int]]:
-    """Links within each group that a pattern or a manifest states."""
+    """Yield links within each group that a pattern or a manifest states."""
     first: dict[str, int] = {}
     for i in images.readable.tolist():
         group = images.samples[i].group
@@ -133,7 +133,7 @@ def _stated(images: AuditedImages) -> Iterator[tuple[int, int]]:
 
 
 def _taken_together(images: AuditedImages) -> Iterator[tuple[int, int]]:
-    """Links between images of one folder that were taken within seconds of each other."""
+    """Yield links between images of one folder that were taken within seconds of each other."""
     by_folder: dict[object, list[tuple[float, int]]] = defaultdict(list)
     for i in images.readable.tolist():
         facts = images.facts[i]
@@ -147,7 +147,7 @@ def _taken_together(images: AuditedImages) -> Iterator[tuple[int, int]]:
 
 
 def _seconds(taken: str) -> float | None:
-    """EXIF's time as seconds; None where it is no time, as in cameras whose clock was never set."""
+    """Return EXIF's time as seconds; None where it is no time, as in cameras whose clock was never set."""
     try:
         return datetime.strptime(taken.strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
     except (ValueError, OverflowError):

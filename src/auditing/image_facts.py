@@ -74,7 +74,7 @@ class AuditedImages:
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """All samples, the unreadable ones too."""
+        """Return all samples, the unreadable ones too."""
         return self.listing.samples
 
     @cached_property
@@ -84,7 +84,7 @@ class AuditedImages:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The classes of readable images, sorted."""
+        """Return the classes of readable images, sorted."""
         return tuple(sorted({self.samples[i].label for i in self.readable}))
 
     def counts(self, split: Split) -> Counter[str]:
@@ -93,7 +93,7 @@ class AuditedImages:
 
 
 def load_images(config: DataConfig, image_size: int, machine: RuntimeConfig, emit: EventHandler) -> AuditedImages:
-    """Read the images that `config` names at `image_size` px. However many files are unreadable, the others are audited.
+    """Read the images that `config` names at `image_size` px; unreadable files are left out.
 
     Raises:
         ThawError: nothing is there, no file can be read, one class only, or the images cannot be split.

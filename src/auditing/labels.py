@@ -89,18 +89,17 @@ def find_suspects(
     inside = np.flatnonzero(np.isin(labels, large))
     known, numbers = np.unique(labels[inside], return_inverse=True)
     probabilities = _cross_fitted(features[inside], numbers, groups[inside], emit)
-    suspects = [_suspect(int(inside[i]), known, probabilities[i], numbers[i], other) for i, other in _doubted(probabilities, numbers)]
+    doubted = _doubted(probabilities, numbers)
+    suspects = [_suspect(int(inside[i]), known, probabilities[i], numbers[i], other) for i, other in doubted]
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.position))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == numbers))
     return Suspicion(tuple(suspects), accuracy, inside.size, tuple(sorted(set(every.tolist()) - set(known.tolist()))))
 
 
-def _suspect(
-    position: int, known: NDArray[np.int64], probabilities: Probabilities, given: int, other: tuple[int, bool]
-) -> Suspect:
+def _suspect(position: int, known: NDArray[np.int64], p: Probabilities, given: int, other: tuple[int, bool]) -> Suspect:
     suggested, is_confident = other
     return Suspect(
-        position, int(known[given]), int(known[suggested]), float(probabilities[given]), float(probabilities[suggested]), is_confident
+        position, int(known[given]), int(known[suggested]), float(p[given]), float(p[suggested]), is_confident
     )
 
 
@@ -123,7 +122,7 @@ def _cross_fitted(
     groups: NDArray[np.int64],
     emit: EventHandler,
 ) -> Probabilities:
-    """Class probabilities of each image by classifiers that saw none of its group; the mean of several partitions."""
+    """Return each image's class probabilities by classifiers that saw none of its group: a mean over partitions."""
     some = np.sort(np.random.default_rng(0).permutation(len(labels))[:_MOST_TO_CHOOSE])
     strength = _choose_strength(features[some], labels[some], groups[some])
     probabilities = np.zeros((len(labels), int(labels.max()) + 1))
@@ -174,5 +173,6 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit((seen - mean) / deviation, labels[train])
-        probabilities[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba((features[held_out] - mean) / deviation)
+        predicted = classifier.predict_proba((features[held_out] - mean) / deviation)
+        probabilities[np.ix_(held_out, classifier.classes_)] = predicted
     return probabilities

@@ -40,16 +40,16 @@ def _labels(audit: Audit) -> Iterator[Statement]:
     if audit.suspicion is None:
         yield Statement("labels", "Label errors were not searched: too few classes have two images or groups.", True)
         return
-    suspicion, names = audit.suspicion, audit.images.class_names
-    confident = sum(suspect.is_confident for suspect in suspicion.suspects)
+    result, names = audit.suspicion, audit.images.class_names
+    confident = sum(suspect.is_confident for suspect in result.suspects)
     text = (
-        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(suspicion.suspects) - confident} more "
-        f"images are predicted as another class. A head on frozen features predicts {100 * suspicion.accuracy:.0f}% of the "
-        "given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
+        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(result.suspects) - confident} "
+        f"more images are predicted as another class. A head on frozen features predicts {100 * result.accuracy:.0f}% of "
+        "the given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
-    if suspicion.excluded:
-        names_of_small = _some([names[k] for k in suspicion.excluded])
+    if result.excluded:
+        names_of_small = _some([names[k] for k in result.excluded])
         yield Statement("labels", f"Too few images to search for label errors: {names_of_small}.", True)
 
 
@@ -101,8 +101,8 @@ def _groups(audit: Audit) -> Iterator[Statement]:
 def _with_manifest(audit: Audit, crossing: int) -> str:
     how = f"{MANIFEST} has them in a group column"
     if crossing:
-        crossing_text = f"{_many(crossing, 'group is', 'groups are')} in several splits. {MANIFEST} leaves the splits out"
-        how = f"{crossing_text}; Thaw splits anew, each group whole"
+        crossing_text = f"{_many(crossing, 'group is', 'groups are')} in several splits"
+        how = f"{crossing_text}. {MANIFEST} leaves the splits out; Thaw splits anew, each group whole"
     return f"{how}: data=csv {setting('data.manifest', audit.output / MANIFEST)}"
 
 

@@ -28,7 +28,7 @@ _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def output_dir() -> Path:
-    """Hydra's folder of the running job."""
+    """Return Hydra's folder of the running job."""
     return Path(HydraConfig.get().runtime.output_dir)
 
 
@@ -38,13 +38,13 @@ def overrides() -> list[str]:
 
 
 def _sweep_folder() -> Path:
-    """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
+    """Return the folder of the running job's sweep; jobs may have changed to another one (`hydra.job.chdir`)."""
     hydra = HydraConfig.get()
     return Path(hydra.runtime.cwd, hydra.sweep.dir)
 
 
 def study_context() -> "StudyContext | None":
-    """The study that the running job belongs to, if its sweep left one."""
+    """Return the study that the running job belongs to; None outside a sweep."""
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         return None

@@ -57,7 +57,7 @@ def _system_line(error: OSError) -> str | None:
 
 
 def _raised_in_hydra(error: Exception) -> bool:
-    """Hydra refuses some overrides with a plain ValueError or TypeError."""
+    """Return whether Hydra raised `error`: it refuses some overrides with a plain ValueError or TypeError."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra.")
 
@@ -91,7 +91,7 @@ def _hydra_line(text: str) -> str:
 
 
 def _several_line(override: str) -> str:
-    """A choice of values where there is no sweep."""
+    """Return the message on several values for a key where there is no sweep."""
     value = override.partition("=")[2]
     point = f"; a decimal has a point ({value.replace(',', '.')})" if re.fullmatch(r"\d+,\d+", value) else ""
     return f"{override} names several values: add -m to train a trial for each; a list goes into brackets{point}"

@@ -53,7 +53,7 @@ class JobResult:
 
     @classmethod
     def load(cls, folder: Path, number: int) -> Self | None:
-        """The result of job `number`, or None while there is none."""
+        """Return the result of job `number`, or None while there is none."""
         try:
             return cls(**json.loads(_file(folder, number).read_text("utf-8")))
         except (OSError, ValueError, TypeError):

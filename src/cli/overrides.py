@@ -72,14 +72,16 @@ class Axes:
 
     @property
     def depths(self) -> tuple[DepthChoice, ...]:
-        """The depths that it varies, but for what is none."""
-        varied = [override for override in self.overrides if plain_key(override) == "unfrozen" and override.is_discrete_sweep()]
-        depths = [_depth(value) for override in varied for value in override.sweep_iterator()]
+        """Return the depths that it varies; values that are no depth are left out."""
+        asked = [override for override in self.overrides if plain_key(override) == "unfrozen"]
+        depths = [
+            _depth(value) for override in asked if override.is_discrete_sweep() for value in override.sweep_iterator()
+        ]
         return tuple(depth for depth in depths if depth is not None)
 
     @property
     def fixed(self) -> list[str]:
-        """The overrides that do not vary but change numbers."""
+        """Return the overrides that do not vary but change numbers."""
         still = [override for override in self.overrides if not override.is_sweep_override()]
         return [str(override.input_line) for override in still if changes_numbers(plain_key(override))]
 
@@ -95,7 +97,7 @@ class Axes:
 
 
 def plain_key(override: Override) -> str:
-    """The key that an override sets, without what says how: `+`, `++`, `~`, a package."""
+    """Return the key that an override sets, without `+`, `++`, `~` or a package."""
     return override_key(str(override.input_line))
 
 
@@ -110,7 +112,7 @@ def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
 
 
 def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
-    """A job's overrides as text: those of `varied` keys, or all that can change its numbers.
+    """Return a job's overrides as text: those of `varied` keys, or all that can change its numbers.
 
     >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
     ('unfrozen=2 seed=0', 'unfrozen=2')

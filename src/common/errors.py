@@ -26,7 +26,7 @@ class Interrupted(BaseException):
 
 
 def one_line(text: object, limit: int = 500) -> str:
-    r"""`text` on one line: white space folded, unprintable characters escaped, `limit` characters at most.
+    r"""Return `text` on one line: white space folded, unprintable characters escaped, cut to `limit` characters.
 
     File and class names come from strangers, and a terminal obeys control characters.
 
@@ -38,7 +38,7 @@ def one_line(text: object, limit: int = 500) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with every character escaped that a terminal would obey or an encoding refuse."""
+    """Return `text` with every character escaped that a terminal would obey or an encoding refuse."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -165,7 +165,8 @@ def _sound_arrays(file: IO[bytes], path: Path) -> Arrays:
             raise ValueError(f"{path} is damaged")
         _SOUND[str(path)] = inode
         content = np.memmap(file, np.uint8, "r")
-        return {member.filename.removesuffix(".npy"): _mapped(content, archive, member) for member in archive.infolist()}
+        members = archive.infolist()
+        return {member.filename.removesuffix(".npy"): _mapped(content, archive, member) for member in members}
 
 
 def _mapped(content: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:

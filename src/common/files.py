@@ -18,7 +18,7 @@ _MAPPED_AT_MOST = 64e6
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
+    """Yield a file that replaces `path` when the block ends without an error; its folder is made if it is missing.
 
     Several processes may do so at once: the last one's content stays, never a mixture.
 
@@ -78,7 +78,7 @@ def exclusive_lock(path: Path, emit: EventHandler = ignore, waiting: str = "") -
 
 @contextmanager
 def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
-    """As :func:`exclusive_lock` where nobody holds the lock just now, else without it; says whether that was so."""
+    """Hold the lock `path` for the block if no other process has it, and yield whether this one does."""
     path.touch()
     lock = FileLock(path)
     try:
@@ -93,7 +93,7 @@ def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
 
 
 def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
-    """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
+    """Return `array[indices]`; of a large mapped file, no page stays in the process's memory."""
     values = np.asarray(array[indices])
     base: object = array
     while isinstance(base, np.ndarray):
@@ -104,5 +104,5 @@ def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def folder_name(name: str) -> str:
-    """A folder for any name: MLflow takes names of experiments that no file system does, and so do studies."""
+    """Return a folder's name for any name: MLflow and studies take names that no file system does."""
     return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in name)[:120]

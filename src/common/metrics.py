@@ -58,17 +58,17 @@ class Metric:
 
     @property
     def best(self) -> str:
-        """The name in MLflow of its validation value at the epoch that was kept."""
+        """Return the name in MLflow of its validation value at the epoch that was kept."""
         return schema.best(schema.VAL, self.objective)
 
     @property
     def on_validation(self) -> str:
-        """The name of its validation value on the terminal; `val` alone is accuracy's."""
+        """Return the name of its validation value on the terminal; `val` alone is accuracy's."""
         return "val" if self.objective == "accuracy" else f"val {self.words}"
 
     @property
     def baseline(self) -> str:
-        """The name in MLflow of what always predicting the largest training class reaches on validation."""
+        """Return the name in MLflow of what always predicting the largest training class reaches on validation."""
         return schema.baseline(schema.VAL, self.objective)
 
     def is_no_better(self, numbers: Mapping[str, float]) -> bool:

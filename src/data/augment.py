@@ -48,6 +48,6 @@ def view_parameters(
 
 
 def _uniform(seed: int, digest: int, view: int) -> NDArray[np.float64]:
-    """Nine numbers in [-1, 1) that follow from the arguments alone (a counter-based generator: Salmon et al. 2011)."""
+    """Return nine numbers in [-1, 1) that follow from the arguments alone (counter-based: Salmon et al. 2011)."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, digest], np.uint64), counter=view))
     return generator.uniform(-1, 1, 9)

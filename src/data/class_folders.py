@@ -57,7 +57,7 @@ class _Folder:
 
     @property
     def splits(self) -> dict[Split, Path]:
-        """The sub-folders that are called a split."""
+        """Return the sub-folders that are called a split."""
         paths: dict[Split, Path] = {}
         for folder in self.folders:
             split = split_called(folder.name)
@@ -69,7 +69,7 @@ class _Folder:
 
     @property
     def names(self) -> set[str]:
-        """The sub-folders' names, in lower case."""
+        """Return the sub-folders' names, in lower case."""
         return {folder.name.casefold() for folder in self.folders}
 
 
@@ -237,7 +237,7 @@ def _look(path: Path) -> _Folder:
 
 
 def _descended(folder: _Folder) -> _Folder:
-    """The first folder that holds more than one other with folders of its own: data sets are zipped once too deep."""
+    """Return the first folder with more than one sub-folder that has folders: archives often add outer folders."""
     entered = {folder.path.resolve()}
     while len(folder.folders) == 1 and not folder.splits and not folder.images:
         inner = _look(folder.folders[0])
@@ -289,6 +289,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
     class_folders: list[ClassFolder] = []
     lines: list[str] = []
+    names = [f"{class_folder.path.name}/" for class_folder in classes]
     for class_folder in classes:
         splits = class_folder.splits
         if "train" not in splits:
@@ -299,8 +300,8 @@ def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder],
             inner = _look(path)
             if inner.folders and not inner.images:
                 raise ThawError(
-                    f"{class_folder.path.parent} holds several data sets, {some_of([f'{other.path.name}/' for other in classes])}: "
-                    f"point data.root at one of them, as in {setting('data.root', class_folder.path)}"
+                    f"{class_folder.path.parent} holds several data sets, {some_of(names)}: point "
+                    f"data.root at one of them, as in {setting('data.root', class_folder.path)}"
                 )
             class_folders.append(ClassFolder(split, class_folder.path.name, path))
     return class_folders, lines

@@ -146,7 +146,8 @@ def _list(config: DataConfig, image_size: int) -> Listing:
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache) -> list[str]:
     if not store.unreadable:
         return []
-    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_with_reasons(listing, store.unreadable)}"
+    files = f"{len(store.unreadable)} of {len(listing.samples)} files"
+    text = f"{files} are no image: {_with_reasons(listing, store.unreadable)}"
     allowed = config.max_unreadable
     if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
@@ -182,7 +183,8 @@ def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArr
 
 def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
     remaining = splits.without(near.earlier)
-    missing = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in remaining.train})
+    before, after = ({listing.samples[i].label for i in indices} for indices in (splits.train, remaining.train))
+    missing = sorted(before - after)
     if missing:
         raise ThawError(
             f"data.near_duplicates=drop leaves no photo of {some_of(missing)} in train: all have their like in a later "
@@ -192,7 +194,7 @@ def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
 
 
 def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Class names from train, sorted, and every image's index into them."""
+    """Return the class names of train, sorted, and every image's index into them."""
     names = _class_names(listing.source, (listing.samples[i].label for i in splits.train))
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([number.get(sample.label, -1) for sample in listing.samples], np.int64)

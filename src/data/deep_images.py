@@ -81,7 +81,7 @@ def to_8_bits(image: PillowImage.Image, file: DeepFile, bit_depth: int | None) -
 
 
 def _range(values: NDArray[Any], file: DeepFile, bit_depth: int | None) -> tuple[float, float]:
-    """Black and white."""
+    """Return the values that are black and white."""
     greatest, white = float(values.max()), file.white
     if file.unscaled_bits and greatest < 2**file.unscaled_bits and np.any(values % 2 ** (16 - file.unscaled_bits)):
         white = 2**file.unscaled_bits - 1  # else they are scaled, as PNG asks for

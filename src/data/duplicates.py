@@ -145,7 +145,7 @@ def _look(hashes: Hashes, splits: Splits, names: Sequence[str]) -> NearDuplicate
 
 
 def _blocks(indices: Indices) -> list[Indices]:
-    """`indices` in parts: what is compared at once must fit into memory, however many photos there are."""
+    """Return `indices` in parts, so that what is compared at once fits into memory."""
     return np.array_split(indices, range(_AT_ONCE, indices.size, _AT_ONCE)) if indices.size else []
 
 
@@ -162,6 +162,6 @@ def _least(bits: NDArray[np.float32], near: NDArray[np.bool_]) -> list[tuple[int
 
 
 def _plus_minus_bits(hashes: Hashes) -> NDArray[np.float32]:
-    """Bits as -1 and 1, float32 [images, 256]."""
+    """Return the bits as -1 and 1, float32 [images, 256]."""
     bits = np.unpackbits(np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), BITS // 8), axis=1)
     return np.asarray(2 * bits.astype(np.float32) - 1, np.float32)

@@ -60,7 +60,7 @@ def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> Non
 
 
 def _excluded(top: Path, contents: Sequence[FolderContent]) -> list[str]:
-    """Lines on what lies in class folders and is not read."""
+    """Return lines on the files in class folders that are not read."""
     no_files = [path.relative_to(top).as_posix() for files in contents for path in files.no_files]
     kinds = Counter(kind_of_file(path) for files in contents for path in files.not_images)
     lines = [f"no files (links to nothing or back, pipes), so they play no part: {some_of(no_files)}"] * bool(no_files)

@@ -47,7 +47,7 @@ class ImageCache:
 
 
 def cache_images(listing: Listing, image_size: int, machine: RuntimeConfig, emit: EventHandler) -> ImageCache:
-    """Return the images of `listing` as squares of `image_size` px, from `machine.cache_dir` where they were decoded before.
+    """Return the images of `listing` as squares of `image_size` px, from `machine.cache_dir` if they are there.
 
     Safe with several processes at once: one decodes, the others wait. What a killed process left is never read.
 

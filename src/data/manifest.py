@@ -96,14 +96,14 @@ def _text(manifest: Path) -> str:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """The separator that stands most often in the first line with text, outside quotes; a comma where none does."""
+    """Return the most frequent separator of the first line with text, outside quotes; a comma where there is none."""
     first = next((line for line in lines if line.strip()), "")
     bare = "".join(first.split('"')[::2])
     return max(_SEPARATORS, key=bare.count)
 
 
 def _fitted(manifest: Path, header: Sequence[str], row: _Row) -> _Row:
-    """`row` with as many cells as the header."""
+    """Return `row` with as many cells as the header."""
     if any(row.cells[len(header) :]):
         raise ThawError(
             f"{manifest} line {row.line}: {len(row.cells)} cells, but {len(header)} columns in the first line "

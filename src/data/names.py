@@ -94,7 +94,7 @@ def _letters(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """`name` without what may differ between two spellings of one class."""
+    """Return `name` without what may differ between two spellings of one class."""
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
@@ -111,21 +111,21 @@ def _kept_apart(names: Iterable[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for name in sorted(names):
         alike.setdefault(_plain(name), []).append(ascii(name))
-    several = (similar for similar in alike.values() if len(similar) > 1)
+    several = (names for names in alike.values() if len(names) > 1)
     return [
-        f"classes {' and '.join(similar)} differ in letter case or blanks alone; they are kept apart" for similar in several
+        f"classes {' and '.join(names)} differ in letter case or blanks alone; they are kept apart" for names in several
     ]
 
 
 def _counterpart(name: str, names: Collection[str], known: Collection[str]) -> str | None:
-    """The one class of `known` that differs from `name` in case and blanks alone, unless another of `names` is it."""
+    """Return the class of `known` that differs from `name` in case and blanks alone, if exactly one does."""
     alike = [other for other in known if _plain(other) == _plain(name)]
     rivals = Counter(_plain(other) for other in names)
     return alike[0] if len(alike) == 1 and rivals[_plain(name)] == 1 else None
 
 
 def _stranger(name: str, known: Collection[str]) -> str:
-    """`name`, beside the names of `known` that it may be mistaken for, with every difference visible."""
+    """Return `name` with the names of `known` that it resembles, every difference visible."""
     alike = sorted(other for other in known if _plain(other) == _plain(name)) or get_close_matches(name, known, n=1)
     shown = one_line(name, 60)
     return f"{shown} (this is {name!a}, train has {', '.join(map(ascii, alike))})" if alike else shown

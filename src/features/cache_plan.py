@@ -50,7 +50,7 @@ class CachePlan:
     kept: tuple[Cut, ...]
 
     def without(self, cut: Cut) -> Self:
-        """The same, with nothing kept at `cut`: who would read there computes at each epoch, to the same numbers."""
+        """Return the plan with nothing cached at `cut`: phases that read there compute at each epoch instead."""
         phases = tuple(replace(phase, kept=None) if phase.kept == cut else phase for phase in self.phases)
         return replace(self, phases=phases, kept=tuple(phase for phase in self.kept if phase != cut))
 
@@ -79,7 +79,8 @@ def plan_cache(
             passes[study_cuts[-1].name] = _passes(trial, epochs[-1], trials_per_depth)
     planned = dict(zip(cuts_by_boundary, _plan(cuts_by_boundary, passes, trial.features.dtype), strict=True))
     kept = {cut.name: cut for cut in planned.values() if cut}
-    return CachePlan(tuple(_placement(phase_cuts, planned[phase_cuts[-1].name]) for phase_cuts in cuts_by_phase), tuple(kept.values()))
+    phases = tuple(_placement(phase_cuts, planned[phase_cuts[-1].name]) for phase_cuts in cuts_by_phase)
+    return CachePlan(phases, tuple(kept.values()))
 
 
 def _placement(phase_cuts: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
@@ -87,7 +88,7 @@ def _placement(phase_cuts: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
 
 
 def reasons_not_to_cache(trial: TrialConfig, depths: Mapping[str, Depth]) -> list[str]:
-    """A line for each reason why frozen layers are computed at each epoch, or fewer of them are constant."""
+    """Return a line for each reason why frozen layers run at each epoch, or fewer of them are constant."""
     lines = []
     if _every_view_is_new(trial):
         lines.append("augment.views=null shows a new view each epoch: frozen layers are computed at each epoch")

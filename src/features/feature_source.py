@@ -69,27 +69,27 @@ class FeatureSource:
         self._opened: dict[tuple[Split, View], Mapping[str, Features | None]] = {}
 
     def source(self, phase: int, split: Split, view: View = None) -> GetFeatures:
-        """The rows of `split` in `view` for the phase `phase`, at its natural cut."""
-        phase_cache_plan = self.cache_plan.phases[phase]
-        cached = self._kept(phase_cache_plan, split, view)[phase_cache_plan.kept.name] if phase_cache_plan.kept else None
-        return self._computed(phase_cache_plan, split, view) if cached is None else self._read(phase_cache_plan, cached)
+        """Return the features of `split` in `view` at the freeze boundary of the phase `phase`."""
+        plan = self.cache_plan.phases[phase]
+        cached = self._kept(plan, split, view)[plan.kept.name] if plan.kept else None
+        return self._computed(plan, split, view) if cached is None else self._read(plan, cached)
 
     def kept_bytes(self) -> int:
-        """Bytes that the rows of all splits and views take where they are planned to be kept."""
+        """Return the bytes of all splits' and views' features at the cuts that are cached."""
         views = 1 if self.trial.augment.is_identity else 1 + (self.trial.augment.views or 0)
         splits = self.dataset.splits
         images = views * splits.train.size + splits.val.size + splits.test.size
         return sum(images * cut.image_bytes(self.trial.features.dtype) for cut in self.cache_plan.kept)
 
-    def _read(self, phase_cache_plan: PhaseCachePlan, cached: Features) -> GetFeatures:
-        assert phase_cache_plan.kept is not None
-        if phase_cache_plan.kept.name == phase_cache_plan.freeze_boundary.name:
+    def _read(self, plan: PhaseCachePlan, cached: Features) -> GetFeatures:
+        assert plan.kept is not None
+        if plan.kept.name == plan.freeze_boundary.name:
             return lambda positions: gather(cached, positions).astype(np.float32, copy=False)
-        bridge = self.frozen_segments(phase_cache_plan.kept, (phase_cache_plan.freeze_boundary,))
+        bridge = self.frozen_segments(plan.kept, (plan.freeze_boundary,))
         return lambda positions: bridge(gather(cached, positions))[0]
 
-    def _computed(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> GetFeatures:
-        frozen_segment = self.frozen_segments(None, (phase_cache_plan.freeze_boundary,))
+    def _computed(self, plan: PhaseCachePlan, split: Split, view: View) -> GetFeatures:
+        frozen_segment = self.frozen_segments(None, (plan.freeze_boundary,))
         dtype = self.trial.features.dtype
 
         def compute(positions: Indices) -> NDArray[np.float32]:
@@ -104,29 +104,27 @@ class FeatureSource:
         images = images_shown(self.dataset, indices, augment, self.trial.seed, number)
         return images.reshape(len(positions), -1)
 
-    def _kept(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Features | None]:
+    def _kept(self, plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Features | None]:
         """Return the kept features of `split` in `view` by cut; compute those that lack and are still constant."""
         if (split, view) not in self._opened:
-            self._opened[split, view] = self._open_or_fill(phase_cache_plan, split, view)
+            self._opened[split, view] = self._open_or_fill(plan, split, view)
         return self._opened[split, view]
 
-    def _open_or_fill(self, phase_cache_plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Features | None]:
+    def _open_or_fill(self, plan: PhaseCachePlan, split: Split, view: View) -> Mapping[str, Features | None]:
         features = self._open(split, view)
-        if not self._missing(phase_cache_plan, features) or not self.store.works:
+        if not self._missing(plan, features) or not self.store.works:
             return features
         with self.store.exclusive(self._digest(split, view, "all")):
             features = self._open(split, view)  # another process may have computed them meanwhile
-            missing = self._missing(phase_cache_plan, features)
+            missing = self._missing(plan, features)
             if missing and self.store.works:
                 with self.cache_context.clock.part("features"):
                     self._fill(split, view, missing)
             return self._open(split, view)
 
-    def _missing(self, phase_cache_plan: PhaseCachePlan, features: Mapping[str, Features | None]) -> tuple[Cut, ...]:
+    def _missing(self, plan: PhaseCachePlan, features: Mapping[str, Features | None]) -> tuple[Cut, ...]:
         """Return the cuts that lack features and precede all trained layers: behind those, features would be wrong."""
-        return tuple(
-            cut for cut in self.cache_plan.kept if features[cut.name] is None and cut.name in phase_cache_plan.constant
-        )
+        return tuple(cut for cut in self.cache_plan.kept if features[cut.name] is None and cut.name in plan.constant)
 
     def _open(self, split: Split, view: View) -> dict[str, Features | None]:
         count, dtype = self.dataset.splits[split].size, self.trial.features.dtype
@@ -152,7 +150,7 @@ class FeatureSource:
         self.store.fill(shapes, self.trial.features.dtype, blocks())
 
     def _digest(self, split: Split, view: View, name: str) -> str:
-        """Names the rows of `split` in `view` at `name`: what images, how they look, and through which layers."""
+        """Return the key of the features of `split` in `view` at the cut `name`: a hash of images, views and layers."""
         images = self.dataset.digests[self.dataset.splits[split]].astype("<u8").tobytes()
         looks = None if view is None else [self.trial.augment.model_dump(exclude={"views"}), self.trial.seed, view]
         text = json.dumps([self.cache_context.key, name, looks, self.trial.features.dtype], sort_keys=True)
@@ -160,5 +158,5 @@ class FeatureSource:
 
 
 def _image_bytes(cuts: Sequence[Cut]) -> int:
-    """Bytes of an image's rows at all of `cuts` together."""
+    """Return the bytes of an image's features at all of `cuts` together."""
     return sum(cut.image_bytes() for cut in cuts)

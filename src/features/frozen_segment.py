@@ -46,7 +46,7 @@ class FrozenSegment:
         self._run = tf.function(run, input_signature=[tf.TensorSpec((BATCH, width))], jit_compile=False)
 
     def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """`inputs` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
+        """Return the features at each end for `inputs`: float32 [images, features], or [images, pixels]."""
         batches = [self._run(_filled(inputs[k : k + BATCH], BATCH)) for k in range(0, len(inputs), BATCH)]
         return [np.concatenate(blocks)[: len(inputs)] for blocks in zip(*batches, strict=True)]
 
@@ -58,8 +58,9 @@ def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def unpack(features: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
-    """The tensors of :func:`pack`, in the order of `cut.tensors`."""
-    flat = [features] if len(cut.tensors) == 1 else tf.split(features, [tensor.values for tensor in cut.tensors], axis=1)
+    """Return the tensors of :func:`pack`, in the order of `cut.tensors`."""
+    sizes = [tensor.values for tensor in cut.tensors]
+    flat = [features] if len(sizes) == 1 else tf.split(features, sizes, axis=1)
     return [tf.reshape(values, (-1, *tensor.shape)) for values, tensor in zip(flat, cut.tensors, strict=True)]
 
 

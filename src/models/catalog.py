@@ -39,7 +39,7 @@ class BackboneSpec:
 
     @property
     def name(self) -> str:
-        """The name used in configurations: the class's, in lower case."""
+        """Return the name used in configurations: the class's, in lower case."""
         return self.class_name.lower()
 
     def check_image_size(self, image_size: int) -> None:
@@ -49,7 +49,7 @@ class BackboneSpec:
 
 
 def _block_name(pattern: str, template: str = r"\1") -> Callable[[str], str]:
-    """A function from a layer's name to its block's: `template` filled from what `pattern` finds there, or ""."""
+    """Return a function from a layer's name to its block's: `template` filled from `pattern`'s match, or ""."""
     compiled = re.compile(pattern)
 
     def name(layer: str) -> str:
@@ -60,7 +60,7 @@ def _block_name(pattern: str, template: str = r"\1") -> Callable[[str], str]:
 
 
 def _convnext_block(layer: str) -> str:
-    """The layers between two stages belong to the first block of the later one."""
+    """Return a layer's block; layers between two stages belong to the first block of the later one."""
     within, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
     return within[0] if within else f"stage_{int(between[1]) + 1}_block_0" if between else ""
 
@@ -113,7 +113,7 @@ CATALOG = {spec.name: spec for spec in _SPECS}
 
 
 def find_backbone(name: str) -> BackboneSpec:
-    """The backbone called `name`, upper and lower case alike.
+    """Return the backbone called `name`, in upper or lower case.
 
     Raises:
         ThawError: no such backbone.

@@ -24,7 +24,7 @@ class Costs:
     write: float = 0.1e9
 
     def work(self, macs: int, values: int) -> float:
-        """Seconds that so much forward work takes."""
+        """Return the seconds that so much forward work takes."""
         return macs / self.macs + values / self.values
 
 
@@ -42,7 +42,7 @@ class Use:
 
     @property
     def freeze_boundary(self) -> Cut:
-        """The last cut: what lies between another and this one is repeated at each pass."""
+        """Return the last cut: what lies between another and this one is repeated at each pass."""
         return self.cuts[-1]
 
 
@@ -62,7 +62,7 @@ def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "flo
 
 
 def _plan_within(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, list[Cut | None]]:
-    """Seconds an image, and each use's cut, with a pass that goes as far as `last`; None: without any.
+    """Return the seconds an image and each use's cut, with a pass that goes as far as `last`; None: without any.
 
     Which of two cuts is better is the same for all depths that both serve, so those that share one lie side by side: it
     is enough to look at how the depths, in order, fall into groups.
@@ -81,7 +81,7 @@ def _plan_within(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind
 
 
 def _best_common_cut(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, Cut | None]:
-    """Seconds an image, and the cut no further than `last`, with which all of `uses` do best.
+    """Return the least seconds an image for all of `uses` with one cut no further than `last`, and that cut.
 
     The last of them is the deepest, so its cuts serve all. The image itself is stored already, a byte a value: its cut
     stands for storing nothing.
@@ -96,7 +96,7 @@ def _best_common_cut(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: 
 
 
 def _passes(uses: Iterable[Use], cut: Cut, size: int, costs: Costs) -> float:
-    """Seconds an image for all passes of `uses` after `cut`, with `size` bytes an image to read."""
+    """Return the seconds an image for all passes of `uses` after `cut`, with `size` bytes an image to read."""
     seconds = 0.0
     for use in uses:
         repeated = costs.work(use.freeze_boundary.macs - cut.macs, use.freeze_boundary.values - cut.values)
@@ -105,7 +105,7 @@ def _passes(uses: Iterable[Use], cut: Cut, size: int, costs: Costs) -> float:
 
 
 def _narrowing(cuts: Sequence[Cut]) -> list[Cut]:
-    """The cuts that are narrower than every later one: no other can be best."""
+    """Return the cuts that are narrower than every later one: no other can be best."""
     narrow: list[Cut] = []
     for cut in reversed(cuts):
         if not narrow or cut.width < narrow[-1].width:

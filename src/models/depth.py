@@ -45,7 +45,7 @@ class Depth:
         return str(self.asked) if self.asked.layers is None and self.canonical else str(self.canonical)
 
     def describe(self, layers: int) -> str:
-        """One line for people."""
+        """Return one line for people."""
         if not self.variables:
             what = "the head alone" if not self.unfrozen else f"{self.unfrozen} layers, but no variable of the backbone"
             return f"unfrozen={self.asked}: trains {what}"
@@ -81,7 +81,7 @@ def _trains(layer: LayerInfo, batchnorm: BatchNormPolicy) -> bool:
 
 
 def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> int:
-    """The number of layers from the end that `asked` names."""
+    """Return the number of layers from the end that `asked` names."""
     if asked.layers is not None:
         if asked.layers > len(layers):
             raise ThawError(f"unfrozen={asked}: {backbone} has {len(layers)} layers")

@@ -19,7 +19,7 @@ LAYOUT_VERSION = 1
 def layer_table(
     spec: BackboneSpec, weights: WeightSet, image_size: int, cache_dir: Path, machine: RuntimeConfig | None = None
 ) -> tuple[LayerInfo, ...]:
-    """The backbone's layers as Keras lists them; where no trial has left them in `cache_dir`, by building it once.
+    """Return the backbone's layers as Keras lists them, from `cache_dir` or by building the backbone once.
 
     `machine`: how TensorFlow is to use it where that starts it, since threads are bound before its first operation.
 
@@ -48,11 +48,11 @@ def _read(text: str) -> tuple[LayerInfo, ...]:
     )
 
 
-def _build(spec: BackboneSpec, weights: WeightSet, image_size: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
+def _build(spec: BackboneSpec, weights: WeightSet, size: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
     from src.models import runtime  # noqa: I001 - first: it starts TensorFlow quietly and deterministically
 
     from src.models.backbone import describe_layers, pretrained
 
     if machine is not None:
         runtime.set_threads(machine)
-    return describe_layers(pretrained(spec, weights, image_size, 0), spec)
+    return describe_layers(pretrained(spec, weights, size, 0), spec)

@@ -38,7 +38,7 @@ class Network:
 
     @cached_property
     def graph(self) -> Graph:
-        """The model's operations, for finding cuts."""
+        """Return the model's operations, for finding cuts."""
         return trace(self.model)
 
     def begin(self, backbone: Values, *, seed: int, dropout: float) -> None:
@@ -72,7 +72,7 @@ class Network:
         assert trains == planned, f"planned {sorted(planned - trains)}, surplus {sorted(trains - planned)}"
 
     def changed(self, depth: Depth) -> dict[str, NDArray[np.float32]]:
-        """Copies of the variables that training at `depth` may change, by name: from the first layer that trains on."""
+        """Return copies of the variables that training at `depth` may change, by name: from its first layer on."""
         return {name: np.array(variable.numpy()) for name, variable in self._changing(depth).items()}
 
     def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
@@ -97,7 +97,7 @@ class Network:
         return {id(variable): name for name, variable in zip(self.names, self.model.weights, strict=True)}
 
     def trainable_parameters(self) -> int:
-        """Values that train as the network stands, the head's among them."""
+        """Return the number of values that train as the network is now set, the head's included."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def in_keras_layers(self) -> keras.Model:
@@ -108,7 +108,7 @@ class Network:
 
 
 def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
-    """A backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
+    """Build a backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
 
     See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
     """

@@ -33,7 +33,7 @@ class WeightSet:
 
 
 def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
-    """The weight set that `config` asks for, without loading it.
+    """Return the weight set that `config` asks for, without loading it.
 
     Raises:
         ThawError: the backbone has no such weights or no width, or the file is not there.

@@ -56,7 +56,7 @@ def _is_possible(row: ClassRow) -> bool:
 
 
 def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:
-    """Training photos of each class, and the share of its validation photos that is read right; rarest first."""
+    """Draw training photos of each class, and the share of its validation photos that is read right; rarest first."""
     shown = sorted(rows, key=lambda row: row.training_photos)
     if len(shown) > _MOST_CLASSES:
         shown = shown[: _MOST_CLASSES // 2] + shown[-_MOST_CLASSES // 2 :]

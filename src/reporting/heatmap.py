@@ -19,7 +19,7 @@ _MOST_NUMBERS = 12
 
 
 def draw_heatmap(interactions: Sequence[Interaction], metric: Metric, path: Path) -> None:
-    """The first six maps; each cell is a mean of the metric's validation values over all that else varied."""
+    """Draw the first six maps; each cell is a mean of the metric's validation values over all that else varied."""
     shown = interactions[:MOST_MAPS]
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)

@@ -18,7 +18,7 @@ _BESIDE = 0.01
 
 
 def draw_pareto_front(points: Sequence[CostPoint], metric: Metric, path: Path) -> None:
-    """A point for each configuration, a line through each data set's Pareto front, its depths named."""
+    """Draw a point for each configuration and a line through each data set's Pareto front, its depths labelled."""
     colours = facet_colours(list(dict.fromkeys(point.facet for point in points)))
     figure = canvas(3.9 if len(colours) > 1 else 3.4)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -53,12 +53,12 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
 
 
 def title(axes: Axes, text: str, limit: int = 60) -> None:
-    """A panel's title, which may hold what strangers typed."""
+    """Set a panel's title, which may hold what strangers typed."""
     axes.set_title(one_line(text, limit), size=9.5, color=INK, loc="left", parse_math=False)
 
 
 def mark_phases(axes: Axes, epochs: Iterable[float]) -> None:
-    """A dotted line before each of the `epochs` that a phase begins with."""
+    """Draw a dotted line before each of the `epochs` that a phase begins with."""
     for epoch in epochs:
         axes.axvline(epoch - 0.5, color=QUIET, ls=":", lw=1)
 
@@ -78,7 +78,7 @@ def score_axis(axis: Axis, metric: Metric) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
-    """The labels of `handles`, below the figure."""
+    """Draw the labels of `handles` below the figure."""
     shown = figure.legend(
         handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False, labelcolor=QUIET
     )

@@ -116,7 +116,7 @@ class Terminal(Notices):
         self._bar = self._bars.add_task(title, total=None)
 
     def count(self, done: int, total: int) -> None:
-        """So much of the bar's total is done. Without a terminal: a line at each quarter."""
+        """Show that `done` of the bar's `total` is done; without a terminal, print a line at each quarter."""
         if self._bar is None:
             return
         self._bars.update(self._bar, completed=done, total=total)
@@ -126,7 +126,7 @@ class Terminal(Notices):
             self.note(f"{self._title}: {done} of {total}")
 
     def result(self, numbers: Mapping[str, Any], places: Mapping[str, str]) -> None:
-        """The short table: accuracies, gaps, times, and where the run is."""
+        """Print the short table: accuracies, gaps, times, and where the run is."""
         if self._in_sweep:
             return
         table = Table(show_header=False, box=None, pad_edge=False)

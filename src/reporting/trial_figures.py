@@ -38,7 +38,7 @@ def draw_trial_figures(
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
-    """Accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
+    """Draw accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
     figure = framed(3.4, WIDTH, left=0.55, bottom=0.45)
     left, right = figure.subplots(1, 2)
     _curve(left, phases, "accuracy")
@@ -68,7 +68,7 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
 
 
 def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, count: int = 12) -> None:
-    """The validation photos that were misread with most confidence."""
+    """Draw the validation photos that were misread with most confidence."""
     worst = predictions.worst(count)
     photos = [dataset.pixels[predictions.indices[position]] for position in worst]
     captions = [_caption(predictions, dataset.class_names, int(position)) for position in worst]
@@ -76,7 +76,7 @@ def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, co
 
 
 def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> None:
-    """The nearest pairs across splits, side by side."""
+    """Draw the nearest pairs across splits, side by side."""
     pairs = dataset.near_duplicates.examples[:count]
     photos = [np.hstack([dataset.pixels[pair.first], dataset.pixels[pair.second]]) for pair in pairs]
     captions = [

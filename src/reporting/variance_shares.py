@@ -12,7 +12,7 @@ _MOST = 15
 
 
 def draw_variance_shares(importance: Importance, words: str, path: Path) -> None:
-    """A bar for each hyperparameter, with its 95% interval, and for what none alone explains of the metric `words`."""
+    """Draw a bar for each hyperparameter, with its 95% interval, and for what none alone explains of `words`."""
     shown = importance.shares[:_MOST]
     together = [("together, not told apart", importance.together)] if importance.is_joint else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]

@@ -12,7 +12,7 @@ from src.common.errors import ThawError
 
 
 def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequence[str]]) -> dict[int, Exception]:
-    """The jobs that Hydra cannot compose, by position: a launcher would end the whole sweep at the first of them.
+    """Return the errors of jobs that Hydra cannot compose, by position: at one, a launcher would end the whole sweep.
 
     A job is taken to be in order where each of its overrides was so in an earlier one: composing takes 0.1 s.
 

@@ -29,15 +29,15 @@ class SweepProgress:
     began: float = field(default_factory=time.monotonic)
 
     def add(self, result: JobResult) -> None:
-        """One trial has ended."""
+        """Record that one trial has ended."""
         self.results[result.number] = result
 
     def counts(self) -> Counter[str]:
-        """Trials by how they ended."""
+        """Return the number of trials by how they ended."""
         return Counter(result.status for result in self.results.values())
 
     def best(self) -> JobResult | None:
-        """The result with the highest score."""
+        """Return the result with the highest score."""
         scored = [result for result in self.results.values() if result.score is not None]
         return max(scored, key=lambda result: result.score or 0.0, default=None)
 
@@ -53,7 +53,7 @@ class SweepProgress:
         return sum(result.baseline is not None for result in self.results.values())
 
     def line(self) -> str:
-        """The state of the sweep in one line."""
+        """Return the state of the sweep in one line."""
         done, counts, best, remaining = len(self.results), self.counts(), self.best(), self.remaining_seconds()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
@@ -120,9 +120,7 @@ class SweepDisplay(Notices):
             out.print(Text(printable(f"{label:<8} {place}")), soft_wrap=True)
 
     def _move(self) -> None:
-        self._bars.update(
-            self._bar, completed=len(self.sweep_progress.results), description=self.sweep_progress.line()
-        )
+        self._bars.update(self._bar, completed=len(self.sweep_progress.results), description=self.sweep_progress.line())
 
 
 def _place(sweep_progress: SweepProgress) -> str:
@@ -167,7 +165,7 @@ def _rows(sweep_progress: SweepProgress) -> Sequence[JobResult]:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds for people.
+    """Return seconds for people.
 
     >>> _duration(4.2), _duration(90), _duration(7500)
     ('4 s', '90 s', '125 min')

@@ -69,7 +69,7 @@ class Halving(Exhaustive):
     _exhausted = False
 
     def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
-        """KerasTuner's waits, or stops, without a look at what could be promoted."""
+        """Promote a trial where KerasTuner would wait or stop without looking for one."""
         response: dict[str, Any] = super()._random_trial(trial_id, bracket)
         if response["status"] == "RUNNING":
             return response
@@ -77,7 +77,7 @@ class Halving(Exhaustive):
         return self.populate_space(trial_id)  # type: ignore[no-any-return]
 
     def _get_size(self, bracket_num: int, round_num: int) -> int:
-        """A round's trials as planned, and those that failed in the rounds before it.
+        """Return a round's planned number of trials plus those that failed in the rounds before it.
 
         KerasTuner promotes while more trials wait than two sizes in a row differ by. A failed trial is one that need
         not be thrown out any more.

@@ -65,7 +65,7 @@ class Search:
         keep_files_in(self._oracle, folder)
 
     def ask(self, count: int) -> list[Proposal]:
-        """Up to `count` trials that may run side by side; none once the search is over."""
+        """Return up to `count` trials that may run side by side; none once the search is over."""
         proposals: list[Proposal] = []
         while len(proposals) < count:
             number = len(self._oracle.trials)
@@ -78,7 +78,7 @@ class Search:
         return proposals
 
     def tell(self, proposal: Proposal, score: float | None) -> None:
-        """A trial has ended with `score` (the more the better); None or not a finite number: it failed."""
+        """Report that a trial has ended with `score` (higher is better); None or not finite: it failed."""
         trial, failed = self._trials[proposal.number], score is None or not math.isfinite(score)
         with warnings.catch_warnings(action="ignore"):
             if not failed:
@@ -104,7 +104,7 @@ class Search:
 
 
 def rationed(space: Space) -> Space:
-    """`space` with the epochs of fine-tuning left to hyperband.
+    """Return `space` with the epochs of fine-tuning left to hyperband.
 
     Raises:
         ThawError: it varies them itself.
@@ -152,7 +152,7 @@ def _sampling(dimension: Reals | Integers) -> str:
 
 
 def _spread(seed: int) -> int:
-    """KerasTuner counts up from its seed, so neighbours would draw the same numbers; and 0 is no seed to it."""
+    """Return a seed far from its neighbours': KerasTuner counts up from its seed, and takes 0 for none."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
 
 

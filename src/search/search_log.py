@@ -64,7 +64,7 @@ class SearchLog:
         return self._rounds[-1].pruned if self._rounds else 0
 
     def ask(self) -> list[list[str]]:
-        """The overrides of trials that may run side by side; none once the search is over.
+        """Return the overrides of trials that may run side by side; none once the search is over.
 
         Raises:
             ThawError: the oracle proposes otherwise than before.
@@ -80,7 +80,7 @@ class SearchLog:
         return self._jobs
 
     def tell(self, scores: Sequence[float | None]) -> None:
-        """The trials asked for last have ended with `scores` (the more the better); None: it failed.
+        """Report that the trials asked for last have ended with `scores` (higher is better); None: it failed.
 
         Raises:
             ThawError: the oracle proposes otherwise than before.
@@ -98,7 +98,7 @@ class SearchLog:
         self._save()
 
     def _caught_up(self, rounds: Sequence[_Round]) -> Search:
-        """The oracle, made and told what came of `rounds`."""
+        """Return a new oracle that has been given the scores of `rounds`."""
         search = Search(self._settings, self._space, self._folder, self._judged)
         for round_ in rounds:
             proposals = search.ask(self._together)
@@ -121,7 +121,7 @@ def _facts(settings: SearchSettings, space: Space) -> dict[str, Any]:
 
 
 def _load(path: Path, facts: Mapping[str, Any]) -> list[_Round]:
-    """The rounds of a search with these `facts` that `path` holds; none where it holds another's, or is damaged."""
+    """Return the rounds of a search with these `facts` from `path`; none where the file is another's or damaged."""
     try:
         content = json.loads(path.read_text("utf-8"))
         return [_Round(**round_) for round_ in content["rounds"]] if content["facts"] == facts else []

@@ -25,19 +25,19 @@ class Reals:
 
     @property
     def values(self) -> None:
-        """They cannot be listed."""
+        """Return None: real numbers cannot be listed."""
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The least and the greatest."""
+        """Return the least and the greatest."""
         return self.start, self.end
 
     def nearest(self, value: float) -> float:
-        """`value` with six significant digits, which is all that people read and machines agree on, within the ends."""
+        """Return `value` with six significant digits, on which machines agree, within the ends."""
         return min(max(float(f"{value:.6g}"), self.start), self.end)
 
     def text(self, value: float) -> str:
-        """`value` as Hydra reads it, exactly."""
+        """Return `value` as Hydra reads it, exactly."""
         return repr(float(value))
 
 
@@ -57,15 +57,15 @@ class Integers:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """The least and the greatest."""
+        """Return the least and the greatest."""
         return self.start, self.end
 
     def nearest(self, value: int) -> int:
-        """`value` as a plain integer within the ends."""
+        """Return `value` as a plain integer within the ends."""
         return min(max(int(value), self.start), self.end)
 
     def text(self, value: int) -> str:
-        """`value` as Hydra reads it."""
+        """Return `value` as Hydra reads it."""
         return str(int(value))
 
 
@@ -84,15 +84,15 @@ class Choices:
 
     @property
     def ends(self) -> tuple[Any, Any]:
-        """The first and the last value."""
+        """Return the first and the last value."""
         return self.values[0], self.values[-1]
 
     def nearest(self, value: Any) -> Any:
-        """`value` itself."""
+        """Return `value` itself."""
         return value
 
     def text(self, value: Any) -> str:
-        """`value` as Hydra reads it: quoted and escaped where it has to be."""
+        """Return `value` as Hydra reads it: quoted and escaped where it has to be."""
         return self.texts[self.values.index(value)]
 
 
@@ -113,7 +113,7 @@ class Space:
 
     @classmethod
     def of(cls, overrides: Iterable[Override]) -> Self:
-        """The space of `overrides` as Hydra's parser gives them. Of two for one key the later counts.
+        """Return the space of `overrides` as Hydra's parser gives them. Of two for one key the later counts.
 
         Raises:
             ThawError: a sweep that has no values or cannot be read, or no sweep at all.
@@ -132,27 +132,28 @@ class Space:
         return math.prod(sizes) if len(sizes) == len(self.dimensions) else None
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """Every point of a finite space, by key; the last key varies fastest."""
+        """Yield every point of a finite space, by key; the last key varies fastest."""
         keys = [dimension.key for dimension in self.dimensions]
         for values in itertools.product(*(dimension.values or () for dimension in self.dimensions)):
             yield dict(zip(keys, values, strict=True))
 
     def ends(self) -> Iterator[dict[str, Any]]:
-        """The two points where every dimension has its first value, and its last."""
+        """Yield the points where every dimension has its first value, and its last."""
         for index in (0, -1):
             yield {dimension.key: dimension.ends[index] for dimension in self.dimensions}
 
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The point at `values`, which an oracle has found by calculation, or next to them."""
+        """Return the point at `values`, which an oracle has calculated, or next to them."""
         return {dimension.key: dimension.nearest(values[dimension.key]) for dimension in self.dimensions}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """A point as Hydra's overrides, the fixed ones first; keys that are no dimension's are passed over."""
-        return [*self.fixed, *(f"{dimension.key}={dimension.text(values[dimension.key])}" for dimension in self.dimensions)]
+        """Return a point as Hydra's overrides, the fixed ones first; keys of no dimension are left out."""
+        point = {dimension.key: dimension.text(values[dimension.key]) for dimension in self.dimensions}
+        return [*self.fixed, *(f"{key}={text}" for key, text in point.items())]
 
 
 def _interval(start: int | float, end: int | float) -> IntervalSweep:
-    """Hydra's own makes floats of both, and what the user wrote is lost."""
+    """Return an interval with the ends as the user wrote them: Hydra's own makes floats of both."""
     return IntervalSweep(start=start, end=end)
 
 
@@ -189,7 +190,7 @@ def _numbers(override: Override, sweep: IntervalSweep) -> Reals | Integers:
 
 
 def _elements(override: Override, sweep: Any) -> Sequence[Any]:
-    """The values that a choice, a range or a glob stands for, in the order written whatever it says of shuffling."""
+    """Return the values of a choice, a range or a glob in the order written."""
     try:
         if isinstance(sweep, Glob):
             elements: Iterable[Any] = override.sweep_iterator()

@@ -124,7 +124,7 @@ class Sweep:
             raise
 
     def _returned(self, number: int, returned: JobReturn) -> None:
-        """A job left no result, because the folder takes none or its launcher keeps files elsewhere."""
+        """Record a job that left no result, because the folder takes none or its launcher keeps files elsewhere."""
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints what is told here
                 score = float(returned.return_value)
@@ -164,7 +164,7 @@ class Sweep:
 def open_sweep(
     config: DictConfig, launcher: Launcher, axes: Axes, name: str, total: int | None, shown: Sequence[str] = ()
 ) -> Iterator[Sweep]:
-    """A sweep over `axes` of `total` trials (None: nobody knows), as a study that is closed however it ends.
+    """Open a sweep over `axes` of `total` trials (None: not known), as a study that is closed however it ends.
 
     The study's name is the configuration's, else `name`. `shown`: keys that a trial is called by, besides the axes'.
 
@@ -226,7 +226,7 @@ def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, 
 
 
 def _first_consecutive(numbers: Sequence[int]) -> list[int]:
-    """The first of the rising `numbers` up to a gap: a launcher counts on from there.
+    """Return the first of the rising `numbers` up to a gap: a launcher counts on from there.
 
     >>> _first_consecutive([0, 1, 4, 5, 6])
     [0, 1]
@@ -235,7 +235,7 @@ def _first_consecutive(numbers: Sequence[int]) -> list[int]:
 
 
 def _naming(error: Exception, folder: Path) -> Exception:
-    """`error` with a place where it has none: a full disk names no file."""
+    """Return `error` with the folder's path where it names no file, as that of a full disk."""
     if isinstance(error, OSError) and error.filename is None:
         error.filename = str(folder)
     return error
@@ -257,7 +257,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
 
 
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
-    """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
+    """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
     folder = settings.folder / "report"
     with path_in_errors(folder):
         report = make_report(client, study, settings.name, folder)

@@ -16,7 +16,7 @@ _LONGEST_NAME = 200
 
 
 def data_tags(dataset: Dataset) -> dict[str, str]:
-    """The tags of a run on `dataset`; names of photos and classes are cut to what people read."""
+    """Return the tags of a run on `dataset`; names of photos and classes are cut to what people read."""
     counts = sorted(dataset.class_counts("train").items(), key=lambda item: item[1])
     extremes = {_short(name): count for name, count in (counts[-1], counts[0])}
     near = dataset.near_duplicates

@@ -69,7 +69,7 @@ class LockFolder:
         return exclusive_lock_if_free(self.folder / name)
 
     def _read_id(self) -> str:
-        """The folder's id, made where there is none and where a disk has damaged it."""
+        """Return the folder's id; make one where it is missing or damaged."""
         path = self.folder / _ID_FILE
         with exclusive_lock(self.folder / "workplace.lock"):
             content = path.read_bytes() if path.exists() else b""

@@ -118,7 +118,7 @@ class Run:
             self.client.log_artifacts(self.run_id, str(folder), under)
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED."""
+        """Set the run's status: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.run_id, status)
 
     @contextlib.contextmanager
@@ -135,7 +135,7 @@ class Run:
 def started_run(
     client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str]
 ) -> Iterator[Run]:
-    """A run, born with `tags`, that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
+    """Open a run with `tags` that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
     try:
         created = client.create_run(experiment_id, started_ms, dict(tags), name)
     except MlflowException as error:
@@ -172,7 +172,7 @@ def _close(run: Run, status: str, error: str) -> None:
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
-    """Dotted keys and their values; what is null stays out.
+    """Yield dotted keys and their values; null is left out.
 
     >>> list(flatten({"a": {"b": 1, "c": None}, "d": [1, "x"]}))
     [('a.b', 1), ('d', [1, 'x'])]
@@ -185,10 +185,10 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def as_yaml(trial: TrialConfig) -> str:
-    """The full resolved configuration, as a file that Hydra reads."""
+    """Return the full resolved configuration, as a file that Hydra reads."""
     return str(yaml.safe_dump(public(trial), sort_keys=False, allow_unicode=True))
 
 
 def public(trial: TrialConfig) -> dict[str, Any]:
-    """The configuration as plain containers, without the store's place: it may hold a password."""
+    """Return the configuration as plain containers, without the store's URI: it may hold a password."""
     return trial.model_dump(mode="json", exclude={"tracking": {"uri"}})

@@ -29,12 +29,12 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def sqlite_uri(path: Path) -> str:
-    """The URI of a database file. SQLAlchemy decodes %XX, MLflow does not always: only what must be is encoded."""
+    """Return the URI of a database file, with few characters encoded: MLflow does not always decode %XX."""
     return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
 
 
 def tracking_uri(config: TrackingConfig, project: Path) -> str:
-    """`tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
+    """Return `tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
     default = sqlite_uri(project / "mlflow.db")
     return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
 
@@ -49,7 +49,7 @@ def how_to_compare(uri: str, project: Path) -> str:
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
-    """A client of the store that `config` names, and the id of its experiment, made where they were missing.
+    """Return a client of the store that `config` names and the id of its experiment; both are made if missing.
 
     Raises:
         ThawError: the server does not answer, the store cannot be written, or the experiment was deleted.
@@ -67,7 +67,7 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
 
 
 def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
-    """A client of a store to read from: `uri`, else MLFLOW_TRACKING_URI, else the project's own. Nothing is made.
+    """Return a client of the store `uri`, else MLFLOW_TRACKING_URI, else the project's own; make none.
 
     Raises:
         ThawError: there is none, or it does not answer.

@@ -378,8 +378,8 @@ def as_markdown() -> str:
     sections: dict[str, Iterable[tuple[str, str, str, str]]] = {
         **{heading: [_kind_of(tag) for tag in tags] for heading, tags in TAGS.items()},
         "Parameters of a trial": map(_kind_of, PARAMETERS),
-        "Metrics": ((column.name, "number", column.unit, column.meaning) for column in METRICS),
-        "Columns of a study's table": ((column.name, column.dtype, column.unit, column.meaning) for column in (STUDY, *COLUMNS)),
+        "Metrics": ((it.name, "number", it.unit, it.meaning) for it in METRICS),
+        "Columns of a study's table": ((it.name, it.dtype, it.unit, it.meaning) for it in (STUDY, *COLUMNS)),
     }
     return "\n".join([_INTRODUCTION, *(line for section in sections.items() for line in _section(*section))])
 

@@ -92,7 +92,7 @@ class Study:
         cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str],
         objective: Objective = "accuracy",
     ) -> Self:  # fmt: skip
-        """The study called `name` in an experiment, made where it was missing; it reads RUNNING from here on.
+        """Return the study called `name` in an experiment, made if it is missing; its status becomes RUNNING.
 
         Its trials are judged by `objective` from here on, also those of earlier sweeps.
         """
@@ -112,7 +112,7 @@ class Study:
 
     @classmethod
     def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
-        """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
+        """Return the study called `name` in any experiment, the one swept last of several; None if there is none."""
         experiments = all_experiments(client)
         query = f"tags.{schema.STUDY_KEY} = '{study_key(name)}'"
         runs = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
@@ -129,7 +129,7 @@ class Study:
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
     def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
-        """A trial that failed before it had a run of its own: one run, however often it fails so."""
+        """Add a trial that failed before it had a run of its own: one run, however often it fails so."""
         context, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
         mark = study_key(f"{self.key} {name}")
         runs = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
@@ -155,7 +155,7 @@ class Study:
         return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
-        """Every run of the study's trials, its own and those taken in, oldest first."""
+        """Return every run of the study's trials, also those that other studies trained, oldest first."""
         experiments = all_experiments(self.client)
         query, runs, token = f"tags.`{schema.MEMBER.at(self.key)}` != ''", [], None
         while True:
@@ -168,7 +168,7 @@ class Study:
                 return runs
 
     def trials(self) -> list[FoundRun]:
-        """One run for each of the study's trials; see :func:`latest_runs`."""
+        """Return one run for each of the study's trials; see :func:`latest_runs`."""
         return latest_runs(self.members(), self.key)
 
     def to_frame(self) -> pd.DataFrame:
@@ -234,7 +234,7 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:
-    """The studies that a store knows, sorted."""
+    """Return the studies that a store knows, sorted."""
     experiments = all_experiments(client)
     runs = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
     return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in runs})

@@ -100,7 +100,7 @@ def spellings(run: FoundRun, key: str) -> tuple[tuple[str, ...], ...]:
 
 
 def latest_runs(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
-    """One run for each trial: the last that finished, else the last that did not.
+    """Return one run for each trial: the last that finished, else the last that did not.
 
     A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
     """
@@ -114,7 +114,7 @@ def _key(run: FoundRun) -> str | None:
 
 
 def _latest_by(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
-    """One run for each trial, told apart by `name`: the last that finished, else the last that did not."""
+    """Return one run for each trial as `name` identifies it: the last that finished, else the last that did not."""
     chosen: dict[str, FoundRun] = {}
     for run in runs:
         key = name(run)

@@ -74,7 +74,7 @@ def _known(row: Mapping[Any, Any]) -> Row:
 
 
 def _in_modes(trial: Factors, factors: Sequence[Factors]) -> list[Factors]:
-    """Return `trial`, or where it lacks `batchnorm`, `trial` in each mode of the trials that it is to be compared with."""
+    """Return `trial`, or where it lacks `batchnorm`, one in each mode of the trials that it is compared with."""
     beside = [other for other in factors if _MODE in other and _facet(other) == _facet(trial)]
     modes = dict.fromkeys(other[_MODE] for other in beside)
     return [trial] if _MODE in trial or not modes else [trial | {_MODE: mode} for mode in modes]
@@ -101,7 +101,7 @@ def _typed_once(rows: Sequence[Row], factors: Sequence[Factors]) -> list[Factors
 
 
 def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
-    """`factors` of several trials without those that follow from their own group.
+    """Return `factors` of several trials without those that follow from their own group.
 
     A group's choice brings all its values along, and a schedule repeats the rates: a verdict should speak of one name.
     Of the data, what was typed is told where the photos differ, and their fingerprint where nothing typed says so.
@@ -161,7 +161,7 @@ def _size_follows(factors: Sequence[Mapping[str, Factor]]) -> bool:
 def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
     values = [trial.get(name) for trial in factors]
     part = name.rpartition(".")[2]
-    repeated = [key for key, phase_key in PHASE_KEYS.items() if phase_key == part] if name.startswith("schedule.") else []
+    repeated = [key for key in PHASE_KEYS if PHASE_KEYS[key] == part and name.startswith("schedule.")]
     return len(set(values)) == 1 or any(values == [trial.get(other) for trial in factors] for other in repeated)
 
 
@@ -197,13 +197,13 @@ def _record(row: Row, factors: Mapping[str, Factor], history: History) -> TrialR
 
 
 def _spelled_seed(overrides: Sequence[str]) -> int:
-    """The seed that a trial's overrides set; 0 where they set none."""
+    """Return the seed that a trial's overrides set; 0 where they set none."""
     seeds = [override_value(line) for line in overrides if override_key(line) == "seed"]
     return next((int(text) for text in seeds if text.isdecimal()), 0)
 
 
 def _epochs(row: Row, history: History) -> Sequence[Mapping[str, float]]:
-    """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
+    """Return a run's epochs, unless it is still adding to them."""
     if row[schema.STATUS.name] == "RUNNING":
         return []
     return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY, *_LOSSES})

@@ -61,9 +61,7 @@ class TrialRuns:
         except Exception:  # each kind of store has errors of its own
             return False
         files = {path: file.file_size for path, file in top.items()} | {file.path: file.file_size for file in below}
-        return _MODEL_DESCRIPTION in top and any(
-            path.endswith(".keras") and size != 0 for path, size in files.items()
-        )
+        return _MODEL_DESCRIPTION in top and any(path.endswith(".keras") and size != 0 for path, size in files.items())
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
         """Return the run's summary.json from the store's own tables: artifacts may have been moved."""
@@ -141,7 +139,7 @@ def _finished(key: str) -> str:
 
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
-    """The ids of every experiment of a store."""
+    """Return the ids of every experiment of a store."""
     ids: list[str] = []
     token = None
     while True:

@@ -46,24 +46,24 @@ class BatchLoader:
 
     @property
     def images(self) -> int:
-        """Training images."""
+        """Return the number of training images."""
         return int(self.dataset.splits.train.size)
 
     def training(self, phase: int, epoch: int) -> Iterator[BatchGroup]:
-        """The training images of epoch `epoch` of the trial, in its order and view, for the phase `phase`."""
+        """Yield the training images of epoch `epoch` of the trial, in its order and view, for the phase `phase`."""
         augment = self.trial.augment
         view = None if augment.is_identity else view_number(augment, epoch)
         order = epoch_order(self.images, self.trial.seed, epoch)
         return self._groups("train", self.feature_source.source(phase, "train", view), phase, order)
 
     def as_they_are(self, phase: int, split: Split) -> Iterator[BatchGroup]:
-        """The images of `split` once, in their own order."""
+        """Yield the images of `split` once, in their own order."""
         return self._groups(
             split, self.feature_source.source(phase, split), phase, np.arange(self.dataset.splits[split].size)
         )
 
     def evaluation_size(self, phase: int) -> int:
-        """Images that are measured at a time."""
+        """Return the number of images that are evaluated at a time."""
         return min(_EVALUATED_AT_ONCE * self.trial.batch_size, self._group_size(phase))
 
     def _group_size(self, phase: int) -> int:
@@ -82,7 +82,7 @@ class BatchLoader:
 
 
 def _ahead(make: Callable[[int], BatchGroup], starts: range) -> Iterator[BatchGroup]:
-    """`make` of each place, one ahead of the reader: rows are read, or computed, while others train."""
+    """Yield `make` of each start, one ahead of the reader: features are read, or computed, while others train."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(make, starts[0])
         for start in starts[1:]:

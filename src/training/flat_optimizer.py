@@ -76,7 +76,7 @@ class FlatOptimizer:
             moment.assign(np.concatenate([state[number].ravel() for number in numbers]).reshape(moment.shape))
 
     def _moments(self) -> Iterator[tuple[keras.Variable, list[str], list[int]]]:
-        """Each moment of the optimizer, with the numbers in a state and the indices of the variables it is of."""
+        """Yield each moment of the optimizer, with its numbers in a state and the indices of its variables."""
         moments, members = self.optimizer.variables[_COUNTERS:], [*([k] for k in self.large), self.small]
         count = len(moments) // len(members)
         for position, moment in enumerate(moments):

@@ -26,7 +26,7 @@ class PhaseResult:
 
     @property
     def best(self) -> EpochRecord:
-        """The best epoch's record."""
+        """Return the best epoch's record."""
         return next(record for record in self.epochs if record.epoch == self.best_epoch)
 
 

@@ -27,9 +27,13 @@ from src.training.trainable_segment import Batches, TrainableSegment
 
 
 def fit_phase(
-    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, checkpoints: CheckpointStore, emit: EventHandler
+    model_cache: ModelCache,
+    loader: BatchLoader,
+    phase_spec: PhaseSpec,
+    checkpoints: CheckpointStore,
+    emit: EventHandler,
 ) -> PhaseResult:
-    """Train the network by `phase_spec`, from where `checkpoints` has a checkpoint; it then has the best epoch's weights.
+    """Train the network by `phase_spec`, from its checkpoint if there is one, and give it the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
@@ -79,7 +83,7 @@ def probabilities_of(batches: Sequence[Batches]) -> NDArray[np.float32]:
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
-    """scikit-learn's `balanced`, images / (classes · images of the class), or 1 for each; float32 [classes]."""
+    """Return the classes' weights in the loss, float32 [classes]: 1, or scikit-learn's `balanced`."""
     classes = np.arange(len(dataset.class_names))
     if trial.class_weights is None:
         return np.ones(classes.size, np.float32)
@@ -88,7 +92,7 @@ def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
 
 
 def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
-    """Loss and accuracy over all images of `batches`."""
+    """Return loss and accuracy over all images of `batches`."""
     sizes, losses, hits = (np.concatenate([getattr(batch, part) for batch in batches]) for part in _PARTS)
     return {
         of_split(name, "loss"): float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
@@ -168,7 +172,7 @@ class _Training:
         return value if math.isfinite(value) else -math.inf
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:
-        """`state` with the variables as they are."""
+        """Return `state` with the variables as they are."""
         last = self.model_cache.network.changed(self.phase_spec.depth)
         return replace(state, last=last, optimizer=self.segment.optimizer.state())
 

@@ -30,7 +30,7 @@ class ScheduleResult:
 
     @property
     def last(self) -> PhaseResult:
-        """The phase that the kept weights come from."""
+        """Return the phase that the kept weights come from."""
         return self.phases[-1]
 
     def summary(self) -> dict[str, float]:

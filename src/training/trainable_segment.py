@@ -70,7 +70,7 @@ class TrainableSegment:
         return _batches(len(labels), batch_size, self._train(features, labels, class_weights, batch_size))
 
     def evaluate(self, features: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int) -> Batches:
-        """Loss, hits and probabilities on `features` in inference mode."""
+        """Return loss, hits and probabilities on `features` in inference mode."""
         *totals, probabilities = self._evaluate(features, labels, batch_size)
         return replace(_batches(len(labels), batch_size, totals), probabilities=np.asarray(probabilities))
 
@@ -103,7 +103,7 @@ class TrainableSegment:
 
 
 def _compiled(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
-    """`function` as a graph, which holds no Python that would need rewriting."""
+    """Return `function` as a graph; it holds no Python that would need rewriting."""
     return tf.function(function, input_signature=signature, jit_compile=False, autograph=False)
 
 

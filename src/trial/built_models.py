@@ -44,7 +44,7 @@ def get_or_build(plan: Plan) -> ModelCache:
 
 
 def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
-    """The backbone's `values`, its statistics taken from the training images."""
+    """Return the backbone's `values` with statistics taken from the training images."""
     network.begin(values, seed=0, dropout=0)
     adapt_statistics(network.model, _mixed(dataset))
     adapted: Values = network.model.get_weights()[: len(values)]
@@ -53,7 +53,7 @@ def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
 
 @lru_cache(maxsize=1)
 def _values(plain: keras.Model) -> Values:
-    """Its weights: to read them takes as long as to set them."""
+    """Return its weights: to read them takes as long as to set them."""
     values: Values = plain.get_weights()
     return values
 
@@ -71,7 +71,7 @@ def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
 
 
 def _mixed(dataset: Dataset) -> Iterator[NDArray[np.float32]]:
-    """The training images in batches of mixed classes."""
+    """Yield the training images in batches of mixed classes."""
     train = dataset.splits.train
     order = train[epoch_order(train.size, 0, 0)]
     for first in range(0, order.size, _ADAPTING_BATCH):

@@ -14,6 +14,8 @@ from src.trial.plan import Plan
 SEMANTICS_VERSION = 5
 """Raise it when the same configuration would train to other numbers."""
 
+_VERSIONS = [SEMANTICS_VERSION, version("keras"), version("tensorflow")]
+
 COVERED_ELSEWHERE = {
     "weights": "the weights' digest and width",
     "data": "the data's fingerprint",
@@ -30,23 +32,23 @@ COVERED_ELSEWHERE = {
 
 
 def trial_key(plan: Plan) -> str:
-    """The key of the whole trial, 32 hexadecimal digits."""
+    """Return the key of the whole trial, 32 hexadecimal digits."""
     return _digest(_facts(plan, len(plan.depths)))
 
 
 def phase_key(plan: Plan, index: int) -> str:
-    """The key of phase `index`: what it trains on from which weights, but not how many epochs it may go on."""
+    """Return the key of phase `index`: what it trains on from which weights, but not its number of epochs."""
     facts = _facts(plan, index + 1)
     del facts["config"]["schedule"][index]["epochs"]
     return _digest(facts | {"phase": index})
 
 
 def frozen_key(plan: Plan, device: str) -> str:
-    """Names the frozen layers that a trial's rows come from: what `device` computes of an image up to any cut."""
+    """Return the key of the frozen layers: what `device` computes of an image up to any cut."""
     random = plan.trial.seed if plan.weights.name == "random" else None
     adapted = plan.dataset.fingerprint if plan.trial.batchnorm == "adapted" else None
     return _digest({
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "device": device,
+        "version": _VERSIONS, "device": device,
         "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
         "side": plan.image_size,
     })  # fmt: skip
@@ -59,11 +61,13 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     idle = idle_keys(dict(flatten(config)), backbone_trains=any(depth.canonical for depth in depths))
     config["backbone"] = plan.spec.name
     schedule = zip(config["schedule"].items(), depths, strict=False)
-    config["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
+    config["schedule"] = [
+        _phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule
+    ]
     config["augment"] = None if "augment.flip" in idle else config["augment"]
     config["batchnorm"] = None if "batchnorm" in idle else config["batchnorm"]
     return {
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": config, "side": plan.image_size,
+        "version": _VERSIONS, "config": config, "side": plan.image_size,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
         "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip

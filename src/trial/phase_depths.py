@@ -9,7 +9,7 @@ from src.models.layers import LayerInfo
 
 
 def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -> dict[str, Depth]:
-    """Each phase's depth, by phase.
+    """Return each phase's depth by its name.
 
     Raises:
         ThawError: a depth that the backbone does not have; in whichever phase.

@@ -103,7 +103,7 @@ def _numbers(
     dataset: Dataset,
     evaluated: Mapping[Split, Sequence[Batches]],
 ) -> dict[str, float]:
-    """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
+    """Return the metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
     numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
     return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
