@@ -14,8 +14,6 @@ from src.trial.plan import Plan
 SEMANTICS_VERSION = 5
 """Raise it when the same configuration would train to other numbers."""
 
-_VERSIONS = [SEMANTICS_VERSION, version("keras"), version("tensorflow")]
-
 COVERED_ELSEWHERE = {
     "weights": "the weights' digest and width",
     "data": "the data's fingerprint",
@@ -48,7 +46,7 @@ def frozen_key(plan: Plan, device: str) -> str:
     random = plan.trial.seed if plan.weights.name == "random" else None
     adapted = plan.dataset.fingerprint if plan.trial.batchnorm == "adapted" else None
     return _digest({
-        "version": _VERSIONS, "device": device,
+        "version": _versions(), "device": device,
         "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
         "side": plan.image_size,
     })  # fmt: skip
@@ -67,7 +65,7 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     config["augment"] = None if "augment.flip" in idle else config["augment"]
     config["batchnorm"] = None if "batchnorm" in idle else config["batchnorm"]
     return {
-        "version": _VERSIONS, "config": config, "side": plan.image_size,
+        "version": _versions(), "config": config, "side": plan.image_size,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
         "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip
@@ -77,6 +75,10 @@ def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str,
     """Return a phase without the keys that it does not read, and without what its depth is cut to."""
     read = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
     return {key: phase[key] for key in read}
+
+
+def _versions() -> list[int | str]:
+    return [SEMANTICS_VERSION, version("keras"), version("tensorflow")]
 
 
 def _digest(facts: dict[str, Any]) -> str:
