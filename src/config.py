@@ -293,6 +293,16 @@ CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "study", "force", "fai
 """Sections and keys that have no part in what a trial measures."""
 
 
+def section_of(key: str) -> str:
+    """Return the first part of a dotted key, also of an override's with `+`, `~` or a package."""
+    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
+
+
+def changes_numbers(key: str) -> bool:
+    """Return whether the key `key`, or an override of it, has a part in what a trial measures."""
+    return section_of(key) not in CANNOT_CHANGE_NUMBERS | {"hydra"}
+
+
 class TrialConfig(Section):
     """One trial. Keys that people sweep stand at the top. Of `PHASE_KEYS`, those that no phase refers to are null."""
 

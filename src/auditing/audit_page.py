@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image as PillowImage
 
-from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding
+from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding, kind_of_pair
 from src.auditing.image_facts import FileFacts
 from src.auditing.statements import Statement, kinds_of_pixels
 from src.common.errors import one_line, printable
@@ -101,11 +101,9 @@ def _suspects(audit: Audit) -> list[_Photo]:
 
 
 def _pairs(audit: Audit) -> list[_Pairs]:
-    samples, split_of = audit.images.samples, audit.images.split_of
     kinds: dict[str, list[tuple[int, int]]] = {CONFLICT: [], ACROSS: [], WITHIN: []}
     for i, j, _ in audit.groups.pairs.tolist():
-        kind = ACROSS if split_of[i] != split_of[j] else WITHIN
-        kinds[CONFLICT if samples[i].label != samples[j].label else kind].append((i, j))
+        kinds[kind_of_pair(audit, i, j)].append((i, j))
     return [
         _Pairs(kind, tuple((_photo(audit, i), _photo(audit, j)) for i, j in pairs[:MOST_PAIRS]), len(pairs))
         for kind, pairs in kinds.items() if pairs

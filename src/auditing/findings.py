@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from src.auditing.groups import Groups
-from src.auditing.image_facts import AuditedImages, why_unreadable
+from src.auditing.image_facts import AuditedImages
 from src.auditing.labels import Suspicion
 from src.data.duplicates import BITS
 from src.data.listing import SPLITS
@@ -77,6 +77,13 @@ def as_csv(findings: Iterable[Finding]) -> str:
                            for finding in findings))  # fmt: skip
 
 
+def kind_of_pair(audit: Audit, i: int, j: int) -> str:
+    """Return the kind of finding that a near-equal pair is."""
+    if audit.images.samples[i].label != audit.images.samples[j].label:
+        return CONFLICT
+    return ACROSS if audit.images.split_of[i] != audit.images.split_of[j] else WITHIN
+
+
 def crossing_groups(audit: Audit) -> list[tuple[int, ...]]:
     """Return the groups whose images are in several splits."""
     return [group for group in audit.groups.members if len({audit.images.split_of[i] for i in group}) > 1]
@@ -119,11 +126,9 @@ def _harmless(cell: str) -> str:
 
 
 def _unreadable(audit: Audit) -> Iterator[Finding]:
-    for i in audit.images.store.unreadable:
+    for i, why in audit.images.store.unreadable.items():
         sample = audit.images.samples[i]
-        yield Finding(
-            UNREADABLE, sample.split or "", sample.name, sample.label, details=why_unreadable(audit.images, i)
-        )
+        yield Finding(UNREADABLE, sample.split or "", sample.name, sample.label, details=why)
 
 
 def _skipped(audit: Audit) -> Iterator[Finding]:
@@ -150,8 +155,7 @@ def _small(audit: Audit) -> Iterator[Finding]:
 def _pairs(audit: Audit) -> Iterator[Finding]:
     samples, split_of = audit.images.samples, audit.images.split_of
     for i, j, bits in audit.groups.pairs.tolist():
-        kind = ACROSS if split_of[i] != split_of[j] else WITHIN
-        kind = CONFLICT if samples[i].label != samples[j].label else kind
+        kind = kind_of_pair(audit, i, j)
         suggested = samples[j].label if kind == CONFLICT else ""
         details = f"and {samples[j].name} ({split_of[j]}, {samples[j].label}): {bits} of {BITS} bits differ"
         yield _of(audit, i, kind, suggested, details, 1 - bits / BITS)

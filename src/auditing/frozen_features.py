@@ -53,6 +53,7 @@ def frozen_features(
     depth = resolve_depth(DepthChoice(layers=0), network.table, "inference", spec.name)
     frozen_segment = FrozenSegment(network.model, None, (freeze_boundary(network.graph, network.table, depth),))
     blocks = []
+    emit(Advanced(COMPUTING, 0, indices.size))
     for first in range(0, indices.size, _BLOCK):
         images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
         both = (frozen_segment(view.reshape(len(view), -1))[0] for view in (images, images[:, :, ::-1]))

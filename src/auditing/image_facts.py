@@ -40,7 +40,6 @@ class FileFacts:
     width: int
     height: int
     is_turned: bool
-    has_alpha: bool
     taken: str
 
 
@@ -119,19 +118,13 @@ def load_images(config: DataConfig, image_size: int, machine: RuntimeConfig, emi
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
 
 
-def why_unreadable(images: AuditedImages, index: int) -> str:
-    """Return why image `index` could not be read."""
-    return images.store.unreadable[index]
-
-
 def _facts(path: Path) -> FileFacts | None:
     try:
         with PillowImage.open(path) as image:
             exif = image.getexif()
             taken = str(exif.get_ifd(_EXIF).get(_TAKEN, ""))
             turned = exif.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-            alpha = image.has_transparency_data
-            return FileFacts(image.format or "?", image.mode, image.width, image.height, turned, alpha, taken)
+            return FileFacts(image.format or "?", image.mode, image.width, image.height, turned, taken)
     except Exception:  # decoders complain in every way; the decoded images say which files are unreadable
         return None
 

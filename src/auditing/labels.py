@@ -123,6 +123,7 @@ def _cross_fitted(
     emit: EventHandler,
 ) -> Probabilities:
     """Return each image's class probabilities by classifiers that saw none of its group: a mean over partitions."""
+    emit(Advanced(FITTING, 0, REPEATS))
     some = np.sort(np.random.default_rng(0).permutation(len(labels))[:_MOST_TO_CHOOSE])
     strength = _choose_strength(features[some], labels[some], groups[some])
     probabilities = np.zeros((len(labels), int(labels.max()) + 1))

@@ -13,7 +13,7 @@ from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
 from src.auditing.statements import Statement, statements
 from src.common.errors import DownloadError, one_line
-from src.common.events import COMPUTING, FITTING
+from src.common.events import EventHandler, Warned
 from src.common.files import atomic_write, exclusive_lock
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
@@ -35,7 +35,6 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
     spare_others(f"hydra.run.dir={output}", output, PAGE, (FINDINGS, MANIFEST))
     spec, weights, image_size = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
-        terminal.bar(f"reading images at {image_size} px")
         images = load_images(trial.data, image_size, trial.runtime, terminal)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
@@ -58,22 +57,20 @@ def _suspicion(
     weights: WeightSet,
     images: AuditedImages,
     groups: Groups,
-    terminal: Terminal,
+    emit: EventHandler,
 ) -> Suspicion | None:
     readable = images.readable
     numbers = {name: k for k, name in enumerate(images.class_names)}
     labels = np.array([numbers[images.samples[i].label] for i in readable], np.int64)
     if weights.name == "random":
-        terminal.warn("weights=random: frozen random layers know little, so suspected label errors are mostly chance")
-    terminal.bar(COMPUTING)
+        emit(Warned("weights=random: frozen random layers know little, so suspected label errors are mostly chance"))
     try:
-        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, terminal)
+        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, emit)
     except DownloadError as error:
         raise DownloadError(
             f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula"
         ) from error
-    terminal.bar(FITTING)
-    return find_suspects(features, labels, groups.of[readable], terminal)
+    return find_suspects(features, labels, groups.of[readable], emit)
 
 
 def _write(audit: Audit, all_statements: Sequence[Statement]) -> list[Path]:

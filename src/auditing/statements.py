@@ -42,10 +42,11 @@ def _labels(audit: Audit) -> Iterator[Statement]:
         return
     result, names = audit.suspicion, audit.images.class_names
     confident = sum(suspect.is_confident for suspect in result.suspects)
+    others, percent = len(result.suspects) - confident, f"{100 * result.accuracy:.0f}%"
     text = (
-        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(result.suspects) - confident} "
-        f"more images are predicted as another class. A head on frozen features predicts {100 * result.accuracy:.0f}% of "
-        "the given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
+        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {others} more images are "
+        f"predicted as another class. A head on frozen features predicts {percent} of the given labels for images "
+        "that it has not seen; the lower that is, the more of the doubts are the head's own."
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
     if result.excluded:

@@ -77,7 +77,8 @@ def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], f
         hydra = HydraConfig.get()
         os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
         if hydra.mode == RunMode.RUN:
-            return _run_single(lambda: task(composed))
+            with errors_as_messages():
+                return task(composed).score
         from src.cli.job_results import write_result
 
         return write_result(
@@ -100,12 +101,6 @@ def errors_as_messages() -> Iterator[None]:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise
         _leave(f"thaw: {explain(error)}", 1)
-
-
-def _run_single(task: "Callable[[], TrialResult]") -> float:
-    """Run a trial that is no sweep's."""
-    with errors_as_messages():
-        return task().score
 
 
 def run_entry(main: Callable[[], Any]) -> NoReturn:

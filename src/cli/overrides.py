@@ -1,7 +1,6 @@
 """A sweep's overrides: in which order they vary, and what they are called."""
 
 import hashlib
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +13,17 @@ from hydra.core.override_parser.types import Override, QuotedString
 from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.common.override import override_key, override_value
-from src.config import CANNOT_CHANGE_NUMBERS
+from src.config import changes_numbers, section_of
 
 _OUTERMOST_FIRST = (
     ("backbone", "weights", "data", "image_size"),
     ("augment",),
     (
-        "batchnorm",
-        "seed",
-        "schedule",
-        "batch_size",
-        "optimizer",
-        "objective",
-        "monitor",
-        "class_weights",
+        "batchnorm", "seed", "schedule", "batch_size", "optimizer", "objective", "monitor", "class_weights",
         "label_smoothing",
     ),
     ("dropout", "learning_rate", "epochs"),
-)
+)  # fmt: skip
 """Keys by how much frozen work trials with different values cannot share: all of it, the features, the head."""
 
 _LONGEST_NAME = 200
@@ -101,11 +93,6 @@ def plain_key(override: Override) -> str:
     return override_key(str(override.input_line))
 
 
-def changes_numbers(key: str) -> bool:
-    """Return whether the key `key`, or an override of it, can change a trial's numbers."""
-    return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
-
-
 def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
     """Return those of a job's overrides that can change its numbers."""
     return tuple(line for line in job if changes_numbers(override_key(line)))
@@ -121,10 +108,6 @@ def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     return shlex.join(shown) or "the defaults"
 
 
-def _section(key: str) -> str:
-    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
-
-
 def _values(override: Override) -> str:
     return override_value(str(override.input_line))
 
@@ -138,7 +121,7 @@ def _depth(value: object) -> DepthChoice | None:
 
 
 def _rank(override: Override) -> int:
-    section = _section(plain_key(override))
+    section = section_of(plain_key(override))
     if plain_key(override).startswith("schedule.fine_tuning"):
         return len(_OUTERMOST_FIRST)
     return next((rank for rank, keys in enumerate(_OUTERMOST_FIRST) if section in keys), len(_OUTERMOST_FIRST))

@@ -3,7 +3,7 @@
 import mmap
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,31 +63,24 @@ def exclusive_lock(path: Path, emit: EventHandler = ignore, waiting: str = "") -
     Raises:
         OSError: the file cannot be made.
     """
-    path.touch()  # fails at once where a lock would wait for ever
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        emit(Waiting(waiting))
-        lock.acquire()
-    try:
+    with exclusive_lock_if_free(path) as is_free:
+        if is_free:
+            yield
+            return
+    emit(Waiting(waiting))
+    with FileLock(path):
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
 def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock `path` for the block if no other process has it, and yield whether this one does."""
-    path.touch()
+    path.touch()  # fails at once where a lock would wait for ever
     lock = FileLock(path)
-    try:
+    with suppress(Timeout):
         lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
         lock.release()
 

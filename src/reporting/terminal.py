@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.common.errors import Interrupted, one_line, printable
-from src.common.events import Advanced, Event, Waiting, Warned
+from src.common.events import Advanced, Event, Noted, Waiting, Warned
 from src.common.metrics import METRICS, Metric
 from src.tracking import schema
 
@@ -47,7 +47,7 @@ class Notices:
         match event:
             case Warned():
                 self.warn(event.text)
-            case Waiting():
+            case Noted() | Waiting():
                 self.note(event.text)
 
     def note(self, text: str) -> None:

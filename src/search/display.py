@@ -124,11 +124,8 @@ class SweepDisplay(Notices):
 
 
 def _place(sweep_progress: SweepProgress) -> str:
-    return (
-        f"{len(sweep_progress.results)}/{sweep_progress.total}"
-        if sweep_progress.total is not None
-        else f"{len(sweep_progress.results)}"
-    )
+    of = "" if sweep_progress.total is None else f"/{sweep_progress.total}"
+    return f"{len(sweep_progress.results)}{of}"
 
 
 def _ending(result: JobResult, judged: Metric) -> str:

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep, Sweep, Transformer
@@ -14,23 +14,30 @@ from src.common.errors import ThawError, one_line
 _MOST_CHOICES = 10_000
 
 
+Number = TypeVar("Number", int, float)
+
+
 @dataclass(frozen=True)
-class Reals:
-    """Every number from `start` to `end`; with `log`, each order of magnitude is as likely as another."""
+class _Interval(Generic[Number]):
+    """The numbers from `start` to `end`, both included; with `log`, each order of magnitude is equally likely."""
 
     key: str
-    start: float
-    end: float
+    start: Number
+    end: Number
     log: bool = False
+
+    @property
+    def ends(self) -> tuple[Number, Number]:
+        """Return the least and the greatest."""
+        return self.start, self.end
+
+
+class Reals(_Interval[float]):
+    """An interval of real numbers."""
 
     @property
     def values(self) -> None:
         """Return None: real numbers cannot be listed."""
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Return the least and the greatest."""
-        return self.start, self.end
 
     def nearest(self, value: float) -> float:
         """Return `value` with six significant digits, on which machines agree, within the ends."""
@@ -41,24 +48,13 @@ class Reals:
         return repr(float(value))
 
 
-@dataclass(frozen=True)
-class Integers:
-    """Every integer from `start` to `end`, both included; with `log`, small ones are likelier."""
-
-    key: str
-    start: int
-    end: int
-    log: bool = False
+class Integers(_Interval[int]):
+    """An interval of integers."""
 
     @property
     def values(self) -> range:
         """Return all values."""
         return range(self.start, self.end + 1)
-
-    @property
-    def ends(self) -> tuple[int, int]:
-        """Return the least and the greatest."""
-        return self.start, self.end
 
     def nearest(self, value: int) -> int:
         """Return `value` as a plain integer within the ends."""

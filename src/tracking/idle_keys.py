@@ -12,7 +12,7 @@ from typing import Self
 from mlflow.entities import Run as FoundRun
 
 from src.common.override import override_key
-from src.config import CANNOT_CHANGE_NUMBERS, PHASE_KEYS, AugmentConfig
+from src.config import PHASE_KEYS, AugmentConfig, changes_numbers
 from src.tracking import schema
 
 Value = str | int | float | bool | list[object]
@@ -46,11 +46,6 @@ def _is_in_a_phase(name: str, configuration: Mapping[str, Value]) -> bool:
     phases = [key for key in configuration if key.startswith("schedule.")]
     values = [configuration[key] for key in phases if key.endswith(f".{PHASE_KEYS[name]}")]
     return not phases or configuration[name] in values
-
-
-def changes_numbers(key: str) -> bool:
-    """Return whether a dotted key has a part in what a trial measures."""
-    return key.partition(".")[0] not in CANNOT_CHANGE_NUMBERS
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -30,7 +31,7 @@ from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import run_tags
 from src.tracking.schema import encodable
 from src.tracking.study_table import latest_runs, study_frame, to_csv
-from src.tracking.trial_runs import all_experiments
+from src.tracking.trial_runs import all_experiments, all_pages
 
 _CONTEXT_FILE = "study.json"
 
@@ -156,16 +157,9 @@ class Study:
 
     def members(self) -> list[FoundRun]:
         """Return every run of the study's trials, also those that other studies trained, oldest first."""
-        experiments = all_experiments(self.client)
-        query, runs, token = f"tags.`{schema.MEMBER.at(self.key)}` != ''", [], None
-        while True:
-            page = self.client.search_runs(
-                experiments, query, max_results=500, order_by=["start_time ASC"], page_token=token
-            )
-            runs += list(page)
-            token = page.token
-            if not token:
-                return runs
+        experiments, query = all_experiments(self.client), f"tags.`{schema.MEMBER.at(self.key)}` != ''"
+        search = partial(self.client.search_runs, experiments, query, max_results=500, order_by=["start_time ASC"])
+        return list(all_pages(lambda token: search(page_token=token)))
 
     def trials(self) -> list[FoundRun]:
         """Return one run for each of the study's trials; see :func:`latest_runs`."""

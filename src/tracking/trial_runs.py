@@ -2,17 +2,22 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any, TypeVar
 
 import mlflow
 from mlflow.entities import Metric, Param
 from mlflow.entities import Run as FoundRun
+from mlflow.store.entities import PagedList
 
+from src.common.errors import one_line
+from src.common.events import EventHandler, Warned
 from src.common.metrics import METRICS
 from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
 from src.tracking.mlflow_run import TrialFacts, run_tags
+
+T = TypeVar("T")
 
 _MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
 _RUNNING = "attributes.status = 'RUNNING'"
@@ -38,15 +43,14 @@ class TrialRuns:
         """
         return next(iter(self._finished_runs(_finished(key), with_metric)), None)
 
-    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None], with_metric: str = "") -> FoundRun | None:
-        """Return the run that :meth:`finished` returns, of those whose model can be had.
-
-        `lost` is given the latest run that kept its model, where none has its files any more.
-        """
+    def finished_with_model(self, key: str, emit: EventHandler, with_metric: str = "") -> FoundRun | None:
+        """Return the run that :meth:`finished` returns, of those whose model can be had; warn where all are gone."""
         kept = self._finished_runs(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
         run_with_model = next((run for run in kept if self._has_model(run)), None)
         if kept and run_with_model is None:
-            lost(kept[0])
+            name = f"{one_line(kept[0].info.run_name, 100)!r} ({kept[0].info.run_id})"
+            where = f"is not in {kept[0].info.artifact_uri} any more"
+            emit(Warned(f"the model of the run {name} {where}: training the trial again"))
         return run_with_model
 
     def _finished_runs(self, query: str, metric: str) -> list[FoundRun]:
@@ -140,11 +144,13 @@ def _finished(key: str) -> str:
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
     """Return the ids of every experiment of a store."""
-    ids: list[str] = []
-    token = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        ids += [experiment.experiment_id for experiment in page]
-        token = page.token
-        if not token:
-            return ids
+    return [item.experiment_id for item in all_pages(lambda token: client.search_experiments(page_token=token))]
+
+
+def all_pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    """Yield what a search of MLflow finds, page by page; `search` is given the page's token."""
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
+        yield from page

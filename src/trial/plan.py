@@ -6,15 +6,14 @@ A bad name, a missing folder or a depth that the backbone does not have is told 
 from dataclasses import dataclass
 
 from src.common.clock import Clock
+from src.common.events import EventHandler, Noted, Warned
 from src.config import TrialConfig
 from src.data.dataset import Dataset, list_samples, load_dataset
-from src.data.listing import Listing
 from src.models.catalog import BackboneSpec, find_backbone
 from src.models.depth import Depth
 from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
 from src.models.weights import WeightSet, weight_set
-from src.reporting.terminal import Terminal
 from src.trial.phase_depths import plan_depths
 
 
@@ -37,7 +36,7 @@ class Plan:
     depths: dict[str, Depth]
 
 
-def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
+def make_plan(trial: TrialConfig, emit: EventHandler, clock: Clock) -> Plan:
     """Look up, list and read what `trial` names; images come last, since decoding them may take minutes.
 
     Raises:
@@ -50,10 +49,10 @@ def make_plan(trial: TrialConfig, terminal: Terminal, clock: Clock) -> Plan:
         table = layer_table(spec, weights, image_size, trial.runtime.cache_dir, trial.runtime)
     depths = plan_depths(trial, table, spec.name)
     with clock.part("data"):
-        dataset = _read(trial, listing, image_size, terminal)
-    terminal.note(f"{spec.name} at {image_size} px, weights={weights.name}; {dataset.describe()}")
+        dataset = load_dataset(trial.data, listing, image_size, trial.runtime, emit)
+    emit(Noted(f"{spec.name} at {image_size} px, weights={weights.name}; {dataset.describe()}"))
     for warning in dataset.warnings:
-        terminal.warn(warning)
+        emit(Warned(warning))
     return Plan(trial, spec, weights, image_size, dataset, table, depths)
 
 
@@ -68,8 +67,3 @@ def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
     image_size = trial.image_size or weights.image_size
     spec.check_image_size(image_size)
     return spec, weights, image_size
-
-
-def _read(trial: TrialConfig, listing: Listing, image_size: int, terminal: Terminal) -> Dataset:
-    terminal.bar(f"reading images at {image_size} px")
-    return load_dataset(trial.data, listing, image_size, trial.runtime, terminal)

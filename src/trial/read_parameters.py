@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from src.config import PHASE_KEYS
+from src.config import PHASE_KEYS, changes_numbers
 from src.models.depth import Depth
 from src.tracking import schema
-from src.tracking.idle_keys import Value, changes_numbers, idle_keys
+from src.tracking.idle_keys import Value, idle_keys
 from src.tracking.mlflow_run import TrialFacts, flatten, public
 from src.trial.origin import Origin
 from src.trial.plan import Plan

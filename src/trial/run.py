@@ -5,16 +5,16 @@ reported within a second, and a reused trial is returned as fast.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run as FoundRun
 
 from src.common.clock import Clock
 from src.common.errors import ThawError, one_line
+from src.common.events import EventHandler, ignore
 from src.common.files import atomic_write
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS
@@ -109,30 +109,19 @@ def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
     waiting = f"{name}: another process trains this trial; waiting"
     with environment.lock_folder.lock(key, environment.terminal, waiting):
         trial_runs.close_dead(environment.lock_folder, mine=key)
-        reused = _find_reusable(
-            plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
-        )
+        reused = _find_reusable(plan, key, trial_runs, environment, environment.terminal)
         return reused or TrialResult(_train(plan, key, environment), reused=False)
 
 
-def _lost_text(run: FoundRun) -> str:
-    name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
-    return f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
-
-
 def _find_reusable(
-    plan: Plan,
-    key: str,
-    trial_runs: TrialRuns,
-    environment: _Environment,
-    lost: Callable[[FoundRun], None] = lambda _: None,
+    plan: Plan, key: str, trial_runs: TrialRuns, environment: _Environment, emit: EventHandler = ignore
 ) -> TrialResult | None:
-    """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
+    """Reuse the run that finished the trial, if one has; emit a warning where its model is asked for and gone."""
     if plan.trial.force:
         return None
     needed = METRICS[plan.trial.objective].best
     asks = _keeps_model(plan.trial, environment.study)
-    run = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
+    run = trial_runs.finished_with_model(key, emit, needed) if asks else trial_runs.finished(key, needed)
     if run is None:
         return None
     from_the_data = baselines(plan.dataset)
