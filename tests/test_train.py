@@ -102,6 +102,7 @@ def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> N
     run_id = summary_of(trained[0])["run_id"]
     top = {artifact.path for artifact in client.list_artifacts(run_id)}
     assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "model", "predictions"}
+    assert top <= {file.name.removesuffix("/") for file in schema.FILES["Files of a trial"]}
     figures = {artifact.path for artifact in client.list_artifacts(run_id, "figures")}
     assert figures == {f"figures/{n}" for n in ("confusion.png", "curves.png", "mistakes.png", "per_class.csv")}
 

@@ -30,7 +30,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with unfinished.open("xb") as file:
             yield file
-        unfinished.replace(path)
+            file.flush()
+            unfinished.replace(path)  # before a lock on it goes with its closing
     except BaseException as error:
         unfinished.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in {None, str(unfinished)}:

@@ -271,20 +271,11 @@ VAL: Final = "val"
 TEST: Final = "test"
 
 
-@dataclass(frozen=True)
-class MetricName:
-    """A metric's name in MLflow, or a form of names, with its unit and meaning."""
-
-    name: str
-    unit: str
-    meaning: str
-
-
-_METRICS: list[MetricName] = []
+_METRICS: list[Name[float]] = []
 
 
 def _metric(name: str, unit: str, meaning: str) -> str:
-    _METRICS.append(MetricName(name, unit, meaning))
+    _METRICS.append(Name(name, NUMBER, meaning, unit))
     return name
 
 
@@ -315,6 +306,28 @@ PER_EPOCH_ONLY = (LEARNING_RATE, PHASE)
 """They say nothing of a whole trial."""
 
 PHASE_TIME_PREFIX = "time/phase/"
+
+# Files of runs; a folder's name ends in a slash.
+
+FILES: Mapping[str, tuple[Name[str], ...]] = {
+    "Files of a trial": (
+        Name("config.yaml", TEXT, "the resolved configuration, as Hydra reads it"),
+        Name("packages.txt", TEXT, "every installed package with its version"),
+        Name("summary.json", TEXT, "the trial's metrics, and those of each epoch"),
+        Name("warnings.txt", TEXT, "warnings on the data, where there are any"),
+        Name("traceback.txt", TEXT, "the error of a trial that failed"),
+        Name("figures/", TEXT, "learning curves, confusion matrix, worst mistakes, near-duplicates; per_class.csv"),
+        Name("predictions/", TEXT, "val.npz, and test.npz where there are test images: a prediction for each image"),
+        Name("model/", TEXT, "the trained network, where it is kept: `mlflow.keras.load_model`"),
+    ),
+    "Files of a study": (
+        Name("config.yaml", TEXT, "the configuration below what varies"),
+        Name("study.txt", TEXT, "what its latest sweep varied and fixed"),
+        Name("trials.csv", TEXT, "the table below"),
+        Name("predictions/", TEXT, "val.npz of all trials together"),
+        Name("report/", TEXT, "report.html, its figures, trials.csv and verdict.json"),
+    ),
+}
 
 
 def of_split(split: str, measure: str = "accuracy") -> str:
@@ -378,7 +391,8 @@ def as_markdown() -> str:
     sections: dict[str, Iterable[tuple[str, str, str, str]]] = {
         **{heading: [_kind_of(tag) for tag in tags] for heading, tags in TAGS.items()},
         "Parameters of a trial": map(_kind_of, PARAMETERS),
-        "Metrics": ((it.name, "number", it.unit, it.meaning) for it in METRICS),
+        "Metrics": map(_kind_of, METRICS),
+        **{heading: [(file.name, "file", "", file.meaning) for file in files] for heading, files in FILES.items()},
         "Columns of a study's table": ((it.name, it.dtype, it.unit, it.meaning) for it in (STUDY, *COLUMNS)),
     }
     return "\n".join([_INTRODUCTION, *(line for section in sections.items() for line in _section(*section))])
@@ -397,14 +411,18 @@ def _section(heading: str, rows: Iterable[tuple[str, str, str, str]]) -> Iterato
 
 _INTRODUCTION = """# What runs hold in MLflow
 
-Every tag, parameter and metric that Thaw writes, and the columns of a study's table. Words in braces stand for a name.
-This page is made by `python -m src.tracking.schema > docs/run_schema.md`.
+Every tag, parameter, metric and file that Thaw writes, and the columns of a study's table. Words in braces stand
+for a name. This page is made by `python -m src.tracking.schema > docs/run_schema.md`.
 """
 _NOTES = {
     "Tags of a trial": f"""JSON of more than {LONGEST_TAG} characters goes on in the tags `NAME.1`, `NAME.2` and so on.
 Runs of earlier versions have neither `configuration` nor `arguments`; parameters and `command` are read instead.""",
     "Parameters of a trial": """MLflow compares runs by these, so they are few. A key beyond them is a parameter of the
 runs for which it was typed. The tag `configuration` holds all keys that a trial reads.""",
+    "Metrics": """`{measure}` is `loss`, `accuracy`, `balanced_accuracy` or `macro_f1`; `fit` has the first two, a
+baseline has no loss. `{split}` is `fit`, `train` or `val`, of a baseline `val` or `test`. `{part}` is `data`, `layers`,
+`tracking`, `tensorflow`, `network`, `features`, `phase/NAME`, `evaluation`, `figures` or `model`. `{count}` is
+`finished`, `failed`, `killed`, `reused` or `pruned`.""",
     "Columns of a study's table": """`Study.load(NAME).to_frame()` returns the table, a row for each trial. The report's
 trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` tells several
 studies apart. After these columns come the keys that trials read of their [configuration](configuration.md), by their
