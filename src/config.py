@@ -377,7 +377,7 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
 
 def _explain(detail: dict[str, Any], section: type[Section], under: str) -> str:
     """Return one of pydantic's findings as ``key=value: what is wrong``."""
-    key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
+    key = ".".join(str(part) for part in detail["loc"] if part not in _KINDS)
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = detail["input"]
@@ -391,10 +391,6 @@ def _explain(detail: dict[str, Any], section: type[Section], under: str) -> str:
         message += f", in brackets: {under}{key}=[A,B]"
     shown = "null" if given is None else given
     return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, section)}"
-
-
-def _is_union_branch(part: int | str) -> bool:
-    return part in {"folder", "csv", "trees"}
 
 
 def _fields_beside(key: str, root: type[Section]) -> list[str]:

@@ -89,21 +89,19 @@ def find_suspects(
     inside = np.flatnonzero(np.isin(labels, large))
     known, numbers = np.unique(labels[inside], return_inverse=True)
     probabilities = _cross_fitted(features[inside], numbers, groups[inside], emit)
-    doubted = _doubted(probabilities, numbers)
-    suspects = [_suspect(int(inside[i]), known, probabilities[i], numbers[i], other) for i, other in doubted]
+    suspects = [
+        Suspect(
+            int(inside[i]), int(known[given]), int(known[other]), float(row[given]), float(row[other]), is_confident
+        )
+        for i, other, is_confident in _doubted(probabilities, numbers)
+        for row, given in [(probabilities[i], numbers[i])]
+    ]
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.position))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == numbers))
     return Suspicion(tuple(suspects), accuracy, inside.size, tuple(sorted(set(every.tolist()) - set(known.tolist()))))
 
 
-def _suspect(position: int, known: NDArray[np.int64], p: Probabilities, given: int, other: tuple[int, bool]) -> Suspect:
-    suggested, is_confident = other
-    return Suspect(
-        position, int(known[given]), int(known[suggested]), float(p[given]), float(p[suggested]), is_confident
-    )
-
-
-def _doubted(probabilities: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, tuple[int, bool]]]:
+def _doubted(probabilities: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, int, bool]]:
     """Return the images that are predicted as another class, each with that class and whether it is confident.
 
     A class's threshold is the mean probability that it has for images labelled so.
@@ -113,7 +111,7 @@ def _doubted(probabilities: Probabilities, labels: NDArray[np.int64]) -> list[tu
     confident = (reaches.max(axis=1) > 0) & (reaches.argmax(axis=1) != labels)
     suggested = np.where(confident, reaches.argmax(axis=1), probabilities.argmax(axis=1))
     doubted = np.flatnonzero(suggested != labels)
-    return [(int(i), (int(suggested[i]), bool(confident[i]))) for i in doubted]
+    return [(int(i), int(suggested[i]), bool(confident[i])) for i in doubted]
 
 
 def _cross_fitted(

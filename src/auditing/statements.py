@@ -12,6 +12,7 @@ from src.common.errors import one_line
 from src.common.shell import setting
 from src.data.dataset import remark_warnings
 from src.data.listing import SPLITS
+from src.data.names import some_of
 
 _IMBALANCED, _SMALL_CLASS, _ELONGATED = 3.0, 10, 2.0
 
@@ -50,7 +51,7 @@ def _labels(audit: Audit) -> Iterator[Statement]:
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
     if result.excluded:
-        names_of_small = _some([names[k] for k in result.excluded])
+        names_of_small = some_of([names[k] for k in result.excluded])
         yield Statement("labels", f"Too few images to search for label errors: {names_of_small}.", True)
 
 
@@ -126,7 +127,7 @@ def _balance(audit: Audit) -> Iterator[Statement]:
     small = [name for name, count in counts.items() if count < _SMALL_CLASS]
     if small:
         yield Statement(
-            "classes", f"Fewer than {_SMALL_CLASS} training images: {_some(sorted(small))}. Add some.", True
+            "classes", f"Fewer than {_SMALL_CLASS} training images: {some_of(sorted(small))}. Add some.", True
         )
 
 
@@ -136,7 +137,7 @@ def _absent(audit: Audit) -> Iterator[Statement]:
         absent = [name for name in audit.images.class_names if not counts[name]]
         if counts and absent:
             says = "no trial can learn them" if split == "train" else f"{split} accuracy says nothing of them"
-            yield Statement("classes", f"{split} has no image of {_some(absent)}: {says}.", True)
+            yield Statement("classes", f"{split} has no image of {some_of(absent)}: {says}.", True)
 
 
 def _files(audit: Audit) -> Iterator[Statement]:
@@ -145,7 +146,7 @@ def _files(audit: Audit) -> Iterator[Statement]:
         yield Statement("files", one_line(line), True)
     unreadable = audit.images.store.unreadable
     if unreadable:
-        names = _some([audit.images.samples[i].name for i in unreadable])
+        names = some_of([audit.images.samples[i].name for i in unreadable])
         yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {names}.", True)
     if audit.images.skipped:
         reasons = Counter(file.why for file in audit.images.skipped)
@@ -199,11 +200,6 @@ def _many(count: int, one: str, several: str) -> str:
     ('1 image is', 'No images', '1,200 images')
     """
     return f"{count:,} {one if count == 1 else several}" if count else f"No {several}"
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(one_line(name, 60) for name in names[:5])
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _percent(proportion: float) -> str:

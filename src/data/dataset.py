@@ -219,8 +219,8 @@ def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64]
     for split in ("val", "test"):
         absent = sorted(set(range(len(class_names))) - set(labels[splits[split]].tolist()))
         if absent and splits[split].size:
-            shown = ", ".join(one_line(class_names[k], 60) for k in absent[:5]) + (" …" if len(absent) > 5 else "")
-            warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {shown}")
+            names = some_of([class_names[k] for k in absent])
+            warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {names}")
     return warnings
 
 

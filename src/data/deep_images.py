@@ -93,14 +93,11 @@ def _range(values: NDArray[Any], file: DeepFile, bit_depth: int | None) -> tuple
         white = 2**file.bits - 1
     if white is None:
         kind = "signed values" if file.is_signed else f"{file.bits}-bit values up to {greatest:.0f}"
-        raise ValueError(f"{kind}, and the file does not say which is white: {_remedy(file)}")
+        remedy = "convert it to 8 bits" if file.is_signed else "give data.bit_depth=12, say, or 16"
+        raise ValueError(f"{kind}, and the file does not say which is white: {remedy}")
     if not np.isfinite(greatest) or greatest > white or values.min() < file.black:
         raise ValueError(f"values from {values.min():g} to {greatest:g}, beyond {file.black:g} to {white:g}")
     return file.black, white
-
-
-def _remedy(file: DeepFile) -> str:
-    return "convert it to 8 bits" if file.is_signed else "give data.bit_depth=12, say, or 16"
 
 
 def _values(image: PillowImage.Image, file: DeepFile) -> NDArray[Any]:

@@ -5,7 +5,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 from src.common.errors import ThawError, one_line, printable
@@ -46,13 +46,9 @@ def list_manifest(config: CsvData) -> Listing:
     for _, sample in read:
         used.setdefault(sample.split, set()).add(sample.label)
     classes, lines = match_classes(str(config.manifest), used)
-    labelled = [(path, _labelled(sample, classes[sample.split, sample.label])) for path, sample in read]
+    labelled = [(path, replace(sample, label=classes[sample.split, sample.label])) for path, sample in read]
     labelled.sort(key=lambda pair: pair[1].name)
     return list_files(config, str(config.manifest), labelled, [*columns.lines, *lines])
-
-
-def _labelled(sample: Sample, label: str) -> Sample:
-    return Sample(sample.name, label, sample.split, sample.group)
 
 
 def _read(manifest: Path) -> tuple[list[str], list[_Row]]:

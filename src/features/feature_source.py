@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,7 +137,8 @@ class FeatureSource:
         count = int(self.dataset.splits[split].size)
         keys = [self._digest(split, view, cut.name) for cut in cuts]
         frozen_segment = self.frozen_segments(None, cuts)
-        size = BATCH * int(np.clip(_BLOCK_BYTES // (BATCH * _image_bytes(cuts)), 1, _MOST_BATCHES))
+        batch_bytes = BATCH * sum(cut.image_bytes() for cut in cuts)
+        size = BATCH * int(np.clip(_BLOCK_BYTES // batch_bytes, 1, _MOST_BATCHES))
 
         def blocks() -> Iterator[Mapping[str, Features]]:
             self.store.emit(Advanced(COMPUTING, 0, count))
@@ -155,8 +156,3 @@ class FeatureSource:
         looks = None if view is None else [self.trial.augment.model_dump(exclude={"views"}), self.trial.seed, view]
         text = json.dumps([self.cache_context.key, name, looks, self.trial.features.dtype], sort_keys=True)
         return hashlib.blake2b(text.encode() + images, digest_size=16).hexdigest()
-
-
-def _image_bytes(cuts: Sequence[Cut]) -> int:
-    """Return the bytes of an image's features at all of `cuts` together."""
-    return sum(cut.image_bytes() for cut in cuts)

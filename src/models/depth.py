@@ -64,7 +64,8 @@ def resolve_depth(asked: DepthChoice, layers: Sequence[LayerInfo], batchnorm: Ba
     """
     unfrozen = _count(asked, layers, backbone)
     start = len(layers) - unfrozen
-    training = [i for i in range(start, len(layers)) if layers[i].variables and _trains(layers[i], batchnorm)]
+    trainable = [bool(layer.variables) and not (layer.is_batchnorm and batchnorm == "frozen") for layer in layers]
+    training = [i for i in range(start, len(layers)) if trainable[i]]
     variables = [variable for i in training for variable in layers[i].variables]
     return Depth(
         asked=asked,
@@ -74,10 +75,6 @@ def resolve_depth(asked: DepthChoice, layers: Sequence[LayerInfo], batchnorm: Ba
         parameters=sum(size for _, size in variables),
         blocks=tuple(dict.fromkeys(layers[i].block for i in training)),
     )
-
-
-def _trains(layer: LayerInfo, batchnorm: BatchNormPolicy) -> bool:
-    return not (layer.is_batchnorm and batchnorm == "frozen")
 
 
 def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> int:

@@ -48,16 +48,13 @@ class SweepProgress:
             return None
         return (time.monotonic() - self.began) / trained * (self.total - len(self.results))
 
-    def _no_better(self) -> int:
-        """Return how many trials always predicting the largest class would equal or beat."""
-        return sum(result.baseline is not None for result in self.results.values())
-
     def line(self) -> str:
         """Return the state of the sweep in one line."""
         done, counts, best, remaining = len(self.results), self.counts(), self.best(), self.remaining_seconds()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        statuses, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
+        statuses = ("reused", "failed", "killed", "skipped")
+        guesses = sum(result.baseline is not None for result in self.results.values())
         parts += [f"{counts[status]} {status}" for status in statuses if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []

@@ -110,7 +110,7 @@ class Sweep:
         A process that is killed takes its launcher along, and a disk may be full before a job comes to run.
         """
         try:
-            with _Watcher(self.folder, list(jobs), self.ended):
+            with path_in_errors(self.folder), _Watcher(self.folder, list(jobs), self.ended):
                 returns = self.launcher.launch(list(jobs.values()), initial_job_idx=min(jobs))
             for number, returned in zip(jobs, returns, strict=True):
                 if number not in self.display.sweep_progress.results:
@@ -118,7 +118,7 @@ class Sweep:
         except Exception as error:
             remaining = self._unfinished(jobs)
             if not self._end_dead(jobs, _DEAD) and remaining:
-                self._failed(remaining[0], _naming(error, self.folder))
+                self._failed(remaining[0], error)
         except BaseException as end:
             self._end_dead(jobs, one_line(end) or type(end).__name__)
             raise
@@ -232,13 +232,6 @@ def _first_consecutive(numbers: Sequence[int]) -> list[int]:
     [0, 1]
     """
     return [number for expected, number in enumerate(numbers, numbers[0]) if number == expected]
-
-
-def _naming(error: Exception, folder: Path) -> Exception:
-    """Return `error` with the folder's path where it names no file, as that of a full disk."""
-    if isinstance(error, OSError) and error.filename is None:
-        error.filename = str(folder)
-    return error
 
 
 def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: BaseException | None) -> None:

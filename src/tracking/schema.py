@@ -43,10 +43,6 @@ def _decimal(text: str) -> int:
     return int(text)
 
 
-def _yes(text: str) -> bool:
-    return text == "yes"
-
-
 def _words(text: str) -> tuple[str, ...]:
     return tuple(str(word) for word in json.loads(text))
 
@@ -71,17 +67,13 @@ def _shell_words(line: str) -> tuple[str, ...]:
         return tuple(line.split(" "))
 
 
-def _mapping(text: str) -> dict[str, Any]:
-    return dict(json.loads(text))
-
-
 TEXT = Kind("text", str, encodable)
 INTEGER = Kind("integer", _decimal)
 NUMBER = Kind("number", float)
-YES_NO = Kind("yes or no", _yes, lambda value: "yes" if value else "no")
+YES_NO = Kind("yes or no", "yes".__eq__, lambda value: "yes" if value else "no")
 WORDS = Kind("JSON list of texts", _words, as_json, is_structured=True)
 COUNTS = Kind("JSON object of integers", _counts, as_json, is_structured=True)
-MAPPING = Kind("JSON object", _mapping, as_json, is_structured=True)
+MAPPING: Kind[dict[str, Any]] = Kind("JSON object", lambda text: dict(json.loads(text)), as_json, is_structured=True)
 SPELLINGS = Kind("JSON list of lists of texts", _spellings, as_json, is_structured=True)
 SHELL_WORDS = Kind("words of a shell", _shell_words, lambda words: encodable(shlex.join(words)))
 LISTS: Kind[list[Any]] = Kind("JSON list of lists", lambda text: list(json.loads(text)), as_json, is_structured=True)

@@ -120,7 +120,8 @@ class Study:
         if not runs:
             return None
         info, tags = runs[0].info, runs[0].data.tags
-        return cls(client, info.experiment_id, info.run_id, study_key(name), _objective_of(tags))
+        judged = METRICS.get(schema.OBJECTIVE.read(tags) or "", METRICS["accuracy"])  # one from before has none
+        return cls(client, info.experiment_id, info.run_id, study_key(name), judged.objective)
 
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
         """Log what the study's latest sweep varies, over what, what it fixes, and the configuration below (YAML)."""
@@ -232,8 +233,3 @@ def study_names(client: mlflow.MlflowClient) -> list[str]:
     experiments = all_experiments(client)
     runs = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
     return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in runs})
-
-
-def _objective_of(tags: Mapping[str, str]) -> Objective:
-    """Return a study's objective; accuracy of one from before."""
-    return METRICS.get(schema.OBJECTIVE.read(tags) or "", METRICS["accuracy"]).objective

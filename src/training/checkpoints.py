@@ -47,10 +47,6 @@ class Checkpoint:
         """Return whether a phase of at most `epochs` epochs is complete."""
         return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
 
-    def leads_to(self, epochs: int) -> bool:
-        """Return whether a phase of at most `epochs` epochs passes through this state."""
-        return len(self.epochs) <= epochs
-
 
 class CheckpointStore(FileStore):
     """A store of phases.

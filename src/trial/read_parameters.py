@@ -47,7 +47,8 @@ def unread_keys(plan: Plan) -> set[str]:
 
 def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) -> dict[str, Value]:
     """Return the parameters of the schema that `plan` has, and what was typed besides."""
-    shown = _NAMES | _typed(origin)
+    typed = {key for key in origin.keys if not {key, key.rpartition(".")[2]} & _SAID_OTHERWISE}
+    shown = _NAMES | typed
     shown_keys = {name: value for name, value in configuration.items() if name in shown}
     summed_up: dict[str, Value] = {
         "backbone": plan.spec.name, "weights": plan.weights.name, "data": plan.trial.data.kind,
@@ -56,11 +57,6 @@ def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) 
     }  # fmt: skip
     chosen = {name: choice for name, choice in origin.groups.items() if name in _NAMES}
     return {**shown_keys, **chosen, **summed_up}
-
-
-def _typed(origin: Origin) -> set[str]:
-    """Return the keys that were typed, but for those that another parameter speaks for."""
-    return {key for key in origin.keys if not {key, key.rpartition(".")[2]} & _SAID_OTHERWISE}
 
 
 _NAMES = frozenset(parameter.name for parameter in schema.PARAMETERS)

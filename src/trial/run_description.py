@@ -3,7 +3,7 @@
 from src.common.depth_choice import DepthChoice
 from src.common.errors import one_line
 from src.common.project import PROJECT
-from src.models.depth import Depth, resolve_depth
+from src.models.depth import resolve_depth
 from src.tracking import schema
 from src.tracking.data_tags import data_tags
 from src.tracking.environment import git_tags, package_versions
@@ -34,14 +34,11 @@ def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
 def _depth_tags(plan: Plan) -> dict[str, str]:
     """Return what a run says of the depths of its phases."""
     depth, layers = last_depth(plan), len(plan.table)
+    deepest = resolve_depth(DepthChoice(), plan.table, plan.trial.batchnorm, plan.spec.name)
     texts = [schema.DEPTH_TEXT.at(name).of(phase_depth.describe(layers)) for name, phase_depth in plan.depths.items()]
     return {
         **schema.DEPTH.of(depth.canonical),
         **schema.BLOCK.of(next(iter(depth.blocks), "")),
-        **schema.WHOLE.of(depth.canonical == _deepest(plan).canonical),
+        **schema.WHOLE.of(depth.canonical == deepest.canonical),
         **{name: text for tag in texts for name, text in tag.items()},
     }
-
-
-def _deepest(plan: Plan) -> Depth:
-    return resolve_depth(DepthChoice(), plan.table, plan.trial.batchnorm, plan.spec.name)

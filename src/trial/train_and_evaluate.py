@@ -14,7 +14,6 @@ from src.data.listing import Split
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext
 from src.models import runtime
-from src.models.network import Network
 from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
 from src.tracking.data_tags import baselines
@@ -73,7 +72,8 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         context.run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
-            _save_model(context, model_cache.network)
+            save_model(model_cache.network, context.output / "model", context.run.run_id, plan.dataset.class_names)
+            context.run.files(context.output / "model", "model")
             context.run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, numbers | clock.metrics(), schedule_result)
     context.run.text(summary_text(summary), "summary.json")
@@ -107,11 +107,6 @@ def _numbers(
     numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
     return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
-
-
-def _save_model(context: TrialContext, network: Network) -> None:
-    save_model(network, context.output / "model", context.run.run_id, context.plan.dataset.class_names)
-    context.run.files(context.output / "model", "model")
 
 
 def _summary(context: TrialContext, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
