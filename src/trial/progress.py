@@ -5,14 +5,15 @@ import time
 from src.common import events
 from src.common.metrics import METRICS, Metric
 from src.tracking import schema
+from src.tracking.mlflow_run import Run
 from src.trial.context import TrialContext
 
 
 class ProgressLogger:
     """Shows on the terminal what the schedule does, and logs it to the run."""
 
-    def __init__(self, context: TrialContext) -> None:
-        self.context, self.terminal = context, context.terminal
+    def __init__(self, context: TrialContext, run: Run) -> None:
+        self.context, self.run, self.terminal = context, run, context.terminal
 
     def __call__(self, event: events.Event, /) -> None:
         """Show and log an event."""
@@ -21,7 +22,7 @@ class ProgressLogger:
                 self._phase_begins(event)
             case events.EpochsReused(records):
                 for record in records:
-                    self.context.run.metrics(record.metrics, record.epoch)
+                    self.run.metrics(record.metrics, record.epoch)
                 self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
                 self._at(records[-1].epoch + 1)
             case events.Advanced() if event.activity == events.TRAINING:
@@ -31,13 +32,13 @@ class ProgressLogger:
                 if event.done == event.total:
                     self._at(self.next_epoch)
             case events.EpochRecord():
-                self.context.run.metrics(event.metrics, event.epoch)
+                self.run.metrics(event.metrics, event.epoch)
                 line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
                 self.terminal.note(f"{self._place(event.epoch)}   {line}")
                 self._at(event.epoch + 1)
             case events.PhaseEnded():
                 for epoch, values in event.train.items():
-                    self.context.run.metrics(values, epoch)
+                    self.run.metrics(values, epoch)
                 self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
             case events.Waiting():
                 self.terminal.note(f"{self.phase.name}: {event.text}")

@@ -18,6 +18,7 @@ from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
+from src.tracking.mlflow_run import Run
 from src.tracking.prediction_files import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
 from src.training.batch_loader import BatchLoader
@@ -41,18 +42,18 @@ class TrainingResult:
     notes: tuple[str, ...]
 
 
-def train_and_evaluate(context: TrialContext) -> TrainingResult:
-    """Train and evaluate the trial of `context`; leave all in its run and output folder but the summary's file.
+def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
+    """Train and evaluate the trial of `context`; leave all in `run` and the output folder but the summary's file.
 
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
     plan, clock = context.plan, context.clock
     with clock.part("tracking"):
-        context.run.tags(machine_tags(runtime.device_name()))
+        run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
-    progress = ProgressLogger(context)
+    progress = ProgressLogger(context, run)
     loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, progress), progress)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     schedule_result = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, progress), progress)
@@ -61,22 +62,22 @@ def train_and_evaluate(context: TrialContext) -> TrainingResult:
         segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
         evaluated = _evaluated(segment, loader, last)
         numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
-        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
+        run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
-        context.run.files(context.output / FOLDER, FOLDER)
+        run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
         figures = context.output / "figures"
         with path_in_errors(figures):
             draw_trial_figures(schedule_result.phases, predictions["val"], plan.dataset, figures)
-        context.run.files(figures, "figures")
+        run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
-            save_model(model_cache.network, context.output / "model", context.run.run_id, plan.dataset.class_names)
-            context.run.files(context.output / "model", "model")
-            context.run.tags(schema.MODEL.of("kept"))
-    summary = _summary(context, numbers | clock.metrics(), schedule_result)
-    context.run.text(summary_text(summary), "summary.json")
+            save_model(model_cache.network, context.output / "model", run.run_id, plan.dataset.class_names)
+            run.files(context.output / "model", "model")
+            run.tags(schema.MODEL.of("kept"))
+    summary = _summary(context, run, numbers | clock.metrics(), schedule_result)
+    run.text(summary_text(summary), "summary.json")
     return TrainingResult(summary, _notes(schedule_result, METRICS[plan.trial.objective]))
 
 
@@ -109,13 +110,13 @@ def _numbers(
     return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
 
 
-def _summary(context: TrialContext, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
+def _summary(context: TrialContext, run: Run, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
     per_epoch = result.last.epochs[-1]
     already = {*per_epoch.metrics, *result.last.train[per_epoch.epoch]}
-    context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
+    run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
-        "run_id": context.run.run_id,
+        "run_id": run.run_id,
         schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
         schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
