@@ -105,7 +105,7 @@ class _PhotoData(_Data):
     )
     max_unreadable: Fraction = Field(description="part of the files that may be no image before all is refused")
     near_duplicates: Literal["keep", "drop"] = Field(
-        description="drop: photos of train that have their like in val or test are left out, and of val those in test"
+        description="drop: leave out photos of train with a near-duplicate in val or test, and of val with one in test"
     )
 
     @model_validator(mode="after")
@@ -268,7 +268,7 @@ class RuntimeConfig(Section):
 
     cache_dir: UserPath = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: UserPath = Field(
-        description="folder of locks and of phases under way or done; deleting it while nothing runs costs time alone"
+        description="folder of locks and of phases under way or done; deleting it while nothing runs costs only time"
     )
     images_max_gb: float = Field(
         ge=0, description="what decoded photos may hold; the least recently used go first, those in use stay"
@@ -361,7 +361,7 @@ Checked = TypeVar("Checked", bound=Section)
 
 
 def check(section: type[Checked], values: Mapping[str, Any], under: str = "") -> Checked:
-    """Check `values` against `section`; its keys are told with `under` before them.
+    """Check `values` against `section`; messages name its keys with `under` before them.
 
     Raises:
         ThawError: as :func:`parse`.

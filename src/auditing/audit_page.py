@@ -1,4 +1,4 @@
-"""An audit on one page that opens from disk, its photos inside and everything that a stranger named as text."""
+"""An audit on one page that opens from disk, with its photos inside and all names as plain text."""
 
 import base64
 import io

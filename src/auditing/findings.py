@@ -47,7 +47,7 @@ class Audit:
     """All that an audit found.
 
     Attributes:
-        side: the size that the network takes, px.
+        image_size: side of the images that the network takes, px.
         output: the folder of the audit's files.
         suspicion: suspected label errors, their positions among `images.readable`; None where none could be searched.
     """

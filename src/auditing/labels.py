@@ -1,4 +1,4 @@
-"""Suspected label errors: images whose class the other images, seen through frozen features, do not confirm.
+"""Suspected label errors: images whose class a classifier on the other images' frozen features does not predict.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, Confident Learning: Estimating Uncertainty in Dataset Labels,
 JAIR 70): a classifier that never saw an image says how probable its given label is. The images are ranked by that

@@ -95,5 +95,5 @@ def _write(audit: Audit, all_statements: Sequence[Statement]) -> list[Path]:
 
 
 def _remove(paths: Sequence[Path]) -> None:
-    for path in reversed(paths):  # the page last: it says whose the others are
+    for path in reversed(paths):  # the page last: it marks the others as an audit's
         path.unlink(missing_ok=True)

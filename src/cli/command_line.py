@@ -1,6 +1,6 @@
 """Prepare the command line for Hydra: quote texts that its grammar rejects, and report mistakes with their remedy.
 
-Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
+Hydra's grammar takes only ASCII letters without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
 Paths and names have all of these, and a shell takes away the quotes that are typed around them.
 """
 

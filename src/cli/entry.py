@@ -70,7 +70,7 @@ def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequenc
 
 
 def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], float]:
-    """Run `task` as a command of its own, or as a sweep's job: that leaves its result for the sweep to tell."""
+    """Run `task` as a command of its own, or as a sweep's job, which leaves its result for the sweep to show."""
 
     @functools.wraps(task)
     def run(composed: DictConfig) -> float:
@@ -104,11 +104,11 @@ def errors_as_messages() -> Iterator[None]:
 
 
 def run_entry(main: Callable[[], Any]) -> NoReturn:
-    """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
+    """Run a Hydra entry; print errors in a line or two, and end with the status that shells expect.
 
     0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is printed once, here.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

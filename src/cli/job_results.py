@@ -1,6 +1,6 @@
 """One job of a sweep, on whichever process or machine a launcher runs it, and the result that it leaves for the sweep.
 
-A sweep and its jobs meet in the sweep's folder alone: every launcher shares that.
+A sweep and its jobs share only the sweep's folder, whatever the launcher.
 """
 
 import contextlib

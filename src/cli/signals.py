@@ -1,6 +1,6 @@
-"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal are told apart by the exit status alone.
+"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal differ only in the exit status.
 
-A pipe that nobody reads any more is such a signal, SIGPIPE, and ends a command without a word.
+A closed pipe is such a signal too, SIGPIPE, and ends a command silently.
 """
 
 import os
@@ -26,7 +26,7 @@ def leave_at_once() -> None:
 
 @contextmanager
 def closed_pipe_interrupts() -> Iterator[None]:
-    """Raise :class:`Interrupted` where the block prints, also its last line, to a pipe that nobody reads any more."""
+    """Raise :class:`Interrupted` where the block prints, also its last line, to a closed pipe."""
     try:
         try:
             yield
@@ -38,7 +38,7 @@ def closed_pipe_interrupts() -> Iterator[None]:
 
 @contextmanager
 def closed_pipe_ends_quietly() -> Iterator[None]:
-    """End the command as Unix tools end, with SIGPIPE's status, where nobody reads what the block prints."""
+    """End the command as Unix tools do, with SIGPIPE's status, if the block's output is closed."""
     try:
         with closed_pipe_interrupts():
             yield

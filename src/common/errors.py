@@ -28,7 +28,7 @@ class Interrupted(BaseException):
 def one_line(text: object, limit: int = 500) -> str:
     r"""Return `text` on one line: white space folded, unprintable characters escaped, cut to `limit` characters.
 
-    File and class names come from strangers, and a terminal obeys control characters.
+    File and class names may hold control characters, which a terminal obeys.
 
     >>> one_line("a\n  b\x1b[31m")
     'a b\\x1b[31m'

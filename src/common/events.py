@@ -16,7 +16,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something about what goes on, for users who watch."""
+    """Information on what happens, for users who watch."""
 
     text: str
 

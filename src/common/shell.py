@@ -1,4 +1,4 @@
-"""Settings and words as they are typed in a shell, for commands that messages tell and people copy."""
+"""Settings and words as they are typed in a shell, for commands in messages that people copy."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Random views of an image: a pure function of seed, image and view, whatever the batch or process around it."""
+"""Random views of an image: a pure function of seed, image and view, not of the batch or process."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Find the class folders of `data.root` by the names of folders alone, before any image is read."""
+"""Find the class folders of `data.root` by folder names, before any image is read."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _OTHER_SUFFIXES = {
     ".log", ".m4v", ".md", ".mov", ".mp3", ".mp4", ".pdf", ".py", ".rtf", ".tsv", ".txt", ".url", ".wav", ".xls",
     ".xlsx", ".xml", ".xmp", ".yaml", ".yml",
 }  # fmt: skip
-"""Of files that lie beside images: notes, edits, films, what systems write."""
+"""Of files beside images: notes, edits, films, files of systems."""
 
 _FINDERS_FILE = ".ds_store"
 _SYSTEM_FOLDERS = {
@@ -93,13 +93,13 @@ def find_layout(root: Path) -> Layout:
 
 
 def _other_splits(root: Path) -> list[str]:
-    """Return a line where `root` is a split itself, and the others lie beside it."""
+    """Return a line if `root` is itself a split with others beside it."""
     split, parent = split_called(root.resolve().name), root.resolve().parent
     if split is None:
         return []
     try:
         beside = [folder for folder in _look(parent).folders if split_called(folder.name) not in (None, split)]
-    except ThawError:  # nobody asked for that folder
+    except ThawError:  # that folder was not asked for
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
     parent_as_typed = root.parent if len(root.parts) > 1 else parent
@@ -340,7 +340,7 @@ def _no_train(folder: Path, splits: Mapping[Split, Path]) -> str:
 
 
 def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
-    """Refuse "classes" that hold the same sub-folders: these are the classes, or nobody knows."""
+    """Refuse "classes" that hold the same sub-folders: those may be the classes."""
     common = set.intersection(*(folder.names for folder in classes)) if classes else set()
     if len(classes) > 1 and len(common) > 1 and not any(folder.images for folder in classes):
         raise ThawError(

@@ -125,7 +125,7 @@ class _Finder:
         return None
 
     def column_called(self, key: str, given: str) -> int:
-        """Return the column that is called `given`, in whatever case."""
+        """Return the column that is called `given`, in upper or lower case."""
         lower = [name.lower() for name in self.header]
         if given in self.header or given.lower() in lower:
             return self.header.index(given) if given in self.header else lower.index(given.lower())

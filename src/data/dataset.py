@@ -79,7 +79,7 @@ def load_dataset(
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
     if near.pairs and config.near_duplicates == "drop":
-        warnings.append(f"left out: {len(near.earlier)} photos that have their like in a later split")
+        warnings.append(f"left out: {len(near.earlier)} photos with a near-duplicate in a later split")
         splits, near = _without(near, splits, listing), NearDuplicates()
     class_names, labels = _align(listing, splits)
     warnings += _absent_class_warnings(class_names, labels, splits)
@@ -187,8 +187,8 @@ def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
     missing = sorted(before - after)
     if missing:
         raise ThawError(
-            f"data.near_duplicates=drop leaves no photo of {some_of(missing)} in train: all have their like in a later "
-            "split; give train others, or keep them with data.near_duplicates=keep"
+            f"data.near_duplicates=drop leaves no photo of {some_of(missing)} in train: all have near-duplicates in "
+            "a later split; give train others, or keep them with data.near_duplicates=keep"
         )
     return remaining
 
@@ -206,7 +206,7 @@ def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """Return the classes of the training images, sorted; none where train is empty, which the split tells."""
+    """Return the classes of the training images, sorted; none where train is empty, which the split reports."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
@@ -240,7 +240,7 @@ def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
     )
     more = f"; and {near.pairs - 3} more" if near.pairs > 3 else ""
     return [
-        f"near-equal photos lie across splits, so that validation or test may flatter: {examples}{more}; "
+        f"near-equal photos are in different splits, so validation or test may be optimistic: {examples}{more}; "
         "name such groups with data.group_pattern or in a manifest's group column, or leave them out with "
         "data.near_duplicates=drop"
     ]

@@ -30,7 +30,7 @@ class DeepFile:
         white: the value that is white; None where the file does not say.
         is_signed: the file holds numbers below 0.
         is_inverted: the least value is white.
-        unscaled_bits: bits of which the values may be low ones (PNG's sBIT); None: no such word.
+        unscaled_bits: bits of which the values may be low ones (PNG's sBIT); None: no sBIT.
         is_colour: Pillow hands out its upper 8 bits only.
     """
 
@@ -68,7 +68,7 @@ def to_8_bits(image: PillowImage.Image, file: DeepFile, bit_depth: int | None) -
         bit_depth: of the values, for files that do not say.
 
     Raises:
-        ValueError: nobody says which value is white, or there are values beyond it.
+        ValueError: the white value is not known, or there are values beyond it.
     """
     if file.is_colour:
         return _checked_colour(image, bit_depth)

@@ -1,4 +1,4 @@
-"""Near-equal photos that lie across splits: what makes validation look better than it is.
+"""Near-duplicates in different splits, which make validation look better than it is.
 
 A perceptual hash (pHash: Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions) of 256 bits:
 of a photo's slow waves, which are above their median. Copies that were recompressed, lit otherwise, halved in size or
@@ -53,7 +53,7 @@ class NearDuplicates:
         pairs: how many.
         photos: how many photos of validation and test are in one.
         examples: the nearest of them.
-        earlier: the photos that have their like in a later split, of train, validation and test in this order.
+        earlier: photos with a near-duplicate in a later split, of train, validation and test in this order.
     """
 
     pairs: int = 0
@@ -88,7 +88,7 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
 
 
 def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
-    """Return the near-equal pairs among all of `hashes`, whatever their splits: nearest first.
+    """Return the near-equal pairs among all of `hashes`, in any split, nearest first.
 
     Images of one hash are linked one to the next, and only the first of them is compared with others, so that a data
     set of copies gives as many pairs as it has images.

@@ -68,6 +68,6 @@ def file_stamps(paths: Sequence[Path]) -> list[str]:
 
 
 def real_paths(paths: Sequence[Path]) -> list[Path]:
-    """Return where each file lies, links followed."""
+    """Return each file's path with links resolved."""
     folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # once: it takes long
     return [path.resolve() if path.is_symlink() else folders[path.parent] / path.name for path in paths]

@@ -54,7 +54,7 @@ def list_manifest(config: CsvData) -> Listing:
 def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
     """Return the header, and the rows that are not blank."""
     lines = list(io.StringIO(_text(manifest), newline=""))
-    stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own word
+    stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own line
     if stated:
         lines[0] = "\n"
     reader = csv.reader(

@@ -1,4 +1,4 @@
-"""A file or folder that is not there: told with what is there, and what may be meant."""
+"""Messages on files and folders that do not exist: what is there, and what may be meant."""
 
 import os
 import unicodedata

@@ -1,6 +1,6 @@
 """Plan the cuts of a schedule's phases: the constant part before each, and the cut whose features are kept.
 
-What trains lies behind a phase's natural cut, which takes in all that is constant. Its rows are kept there, or at a
+What trains is behind a phase's freeze boundary, all before it is constant. Features are cached there, or at a
 narrower place before it, from which the rest is repeated; one such place may serve several phases, and several depths
 of a study. None of this changes a number.
 """
@@ -32,8 +32,8 @@ class PhaseCachePlan:
     """The cuts of one phase.
 
     Attributes:
-        freeze_boundary: what lies before it is constant, what lies behind it trains.
-        kept: where rows are stored; None: nowhere, frozen layers are computed at each epoch.
+        freeze_boundary: what is before it is constant, what is behind it trains.
+        kept: where features are cached; None: nowhere, frozen layers are computed at each epoch.
         constant: names of all cuts before which nothing has trained by the phase's end.
     """
 

@@ -1,4 +1,4 @@
-"""Features on disk: an array of rows under a key that names all they follow from."""
+"""Features on disk: an array under a key that names everything they follow from."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -23,12 +23,12 @@ class FeatureCache(FileStore):
         super().__init__(folder, max_gb, emit, "features", "computing frozen layers at each epoch")
 
     def read(self, key: str, shape: tuple[int, int], dtype: str) -> Features | None:
-        """Return the rows under `key`, mapped into memory, or None."""
+        """Return the features under `key`, mapped into memory, or None."""
         rows = (self.open(key) or {}).get(_NAME)
         return rows if rows is not None and (rows.shape, rows.dtype) == (shape, np.dtype(dtype)) else None
 
     def fill(self, shapes: Mapping[str, tuple[int, int]], dtype: str, blocks: Iterator[Mapping[str, Features]]) -> None:
-        """Write the arrays of `shapes` (images, values), by key, as `blocks` of their rows come; all or none."""
+        """Write the arrays of `shapes` (images, values), by key, as `blocks` of them come; all or none."""
 
         def write(files: Mapping[str, ArrayWriter]) -> None:
             with ExitStack() as streams:

@@ -1,4 +1,4 @@
-"""Features for training: a split in a view at a phase's natural cut, read back where they are kept, else computed."""
+"""Features for training: a split in a view at a phase's freeze boundary, read from the cache or computed."""
 
 import hashlib
 import json
@@ -24,13 +24,13 @@ from src.features.frozen_segment import BATCH, FrozenSegment
 from src.models.cut import Cut
 
 GetFeatures = Callable[[Indices], NDArray[np.float32]]
-"""The rows of images by position within their split, float32 [images, values of one image]."""
+"""The features of images by position within their split, float32 [images, values of one image]."""
 
 View = int | None
 """The number of a random view; None: the images as they are."""
 
 _BLOCK_BYTES, _MOST_BATCHES = 32e6, 8
-"""Of the rows that are computed before they are written."""
+"""Of the features that are computed before they are written."""
 
 
 class FrozenSegments(Protocol):

@@ -1,9 +1,9 @@
 """Frozen segments of a network as compiled functions from features to features.
 
-A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
+An image's features are all tensors that cross a cut, flattened into one row. Frozen layers are always run on
 batches of one size, the last one filled up: kernels choose their method by the size of a batch, and matrix kernels take
 the rows of an operand in blocks, of 8 or 24 by processor, and the rest by another method. In batches of 24 there is no
-rest, so a row is a function of the image alone, wherever it stands, whatever its neighbours, and whether it is computed
+rest, so an image's features are a function of the image only: of neither its neighbours nor whether they are computed
 or read back.
 """
 
@@ -24,7 +24,7 @@ class FrozenSegment:
     """The frozen part from images, or from the features of one cut, to those of others; compiled once.
 
     Args:
-        model: the network; what lies between `start` and `ends` must not train.
+        model: the network; the layers between `start` and `ends` must not train.
         start: None for images.
         ends: cuts behind `start`.
     """

@@ -24,7 +24,7 @@ class BackboneSpec:
         has_width: whether it takes a width multiplier `alpha`.
         pretrained: whether ImageNet weights exist.
         weight_sizes: native sides of its ImageNet weights where there are several, px; Keras would pick by the input's.
-        rescaled_for_imagenet: whether Keras adds a Rescaling after the Normalization for its ImageNet weights alone.
+        rescaled_for_imagenet: whether Keras adds a Rescaling after the Normalization only for its ImageNet weights.
     """
 
     class_name: str

@@ -105,7 +105,7 @@ def trace(model: "keras.Model") -> Graph:
 def cuts(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> list[Cut]:
     """Return every cut through the part of `graph` that is constant while `depth` trains, from the image's own on.
 
-    The last is the natural one, with all that is constant before it; after the others some of that is repeated.
+    The last is the freeze boundary; after the others some of the constant part is repeated.
     """
     constant = constant_part(graph, table, depth)
     names = {step.name for step in constant}

@@ -12,9 +12,9 @@ class Costs:
 
     Attributes:
         macs: multiply-accumulates a second, forward: VGG16 reaches 113 · 10⁹.
-        values: values a second that come out of operations, whatever those compute: memory bounds them. With 2 · 10⁹,
+        values: values a second that come out of operations of any kind: memory bounds them. With 2 · 10⁹,
             MobileNetV2 and V3, ResNet50, EfficientNetB0, DenseNet121 and VGG16 take 0.8 to 1.6 times the estimate.
-        read: bytes a second, gathered by rows from a memory map that mostly lies in the page cache: 9 · 10⁹ or more.
+        read: bytes a second, gathered by rows from a memory map that is mostly in the page cache: 9 · 10⁹ or more.
         write: bytes a second, some of which is for the room that they take from others.
     """
 
@@ -33,7 +33,7 @@ class Use:
     """One depth that trains on a network.
 
     Attributes:
-        cuts: those it can train after, from the image's own to the natural one (:func:`src.models.cut.cuts`).
+        cuts: those it can train after, from the image's own to the freeze boundary (:func:`src.models.cut.cuts`).
         passes: how often it takes each image: epochs, times trials.
     """
 
@@ -42,7 +42,7 @@ class Use:
 
     @property
     def freeze_boundary(self) -> Cut:
-        """Return the last cut: what lies between another and this one is repeated at each pass."""
+        """Return the last cut: the layers between another and this one are repeated at each pass."""
         return self.cuts[-1]
 
 
@@ -51,7 +51,7 @@ def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "flo
 
     The least seconds an image. All stored cuts are filled in one pass: the image read, the work before the last of them
     done, the bytes of each written. Each use then reads the bytes of its cut and repeats the work from there to its
-    natural one. How far the pass should go is tried for every cut.
+    freeze boundary. How far the pass should go is tried for every cut.
     """
     prices = costs or Costs()
     uses = [replace(use, cuts=[use.cuts[0], *_narrowing(use.cuts[1:])]) for use in uses]
@@ -64,7 +64,7 @@ def plan_cuts(uses: Sequence[Use], costs: Costs | None = None, kind: Kind = "flo
 def _plan_within(uses: Sequence[Use], last: Cut | None, costs: Costs, kind: Kind) -> tuple[float, list[Cut | None]]:
     """Return the seconds an image and each use's cut, with a pass that goes as far as `last`; None: without any.
 
-    Which of two cuts is better is the same for all depths that both serve, so those that share one lie side by side: it
+    Which of two cuts is better is the same for all depths that both serve, so those that share one are neighbours: it
     is enough to look at how the depths, in order, fall into groups.
     """
     order = sorted(range(len(uses)), key=lambda k: uses[k].freeze_boundary.values, reverse=True)

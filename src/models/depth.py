@@ -1,7 +1,7 @@
 """Resolve depths: a depth's layers, blocks and variables, and its canonical form.
 
 `unfrozen=N` means the last N layers as Keras lists them; `all`, a block's name (from that block to the end) and
-`N blocks` (the last N blocks and whatever follows them) mean what they say. Two depths that train the same variables
+`N blocks` (the last N blocks and the layers behind them) do too. Two depths that train the same variables
 are the same depth: the canonical form is the least number of layers that trains them.
 """
 

@@ -101,7 +101,7 @@ class Network:
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def in_keras_layers(self) -> keras.Model:
-        """Return a copy of the model made of Keras' own layers alone: what it saves loads wherever Keras is."""
+        """Return a copy of the model made of Keras' own layers, so that Keras loads it without Thaw."""
         copy = keras.models.clone_model(self.model, clone_function=to_keras_layer)
         copy.set_weights(self.model.get_weights())
         return copy

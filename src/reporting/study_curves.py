@@ -32,8 +32,8 @@ class _CurveSegment:
 def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
     """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins.
 
-    Phases lie side by side, each as long as its longest, so that a mean is of like epochs: early stopping ends a phase
-    at another epoch for each seed.
+    Phases follow each other, each as long as its longest, so that a mean is of the same epochs: early stopping ends a
+    phase at another epoch for each seed.
     """
     shown = [verdict for verdict in verdicts if verdict.rows]
     depths = sorted({row.depth for verdict in shown for row in verdict.rows})

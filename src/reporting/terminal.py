@@ -29,7 +29,7 @@ def share_bars(bars: Progress | None) -> None:
 
 
 class TextOutput(Console):
-    """A console that ends the command, as a signal does, where nobody reads it any more."""
+    """A console that ends the command, as a signal does, when its output is closed."""
 
     def on_broken_pipe(self) -> None:
         """Raise :class:`Interrupted`; rich's own is an exit with status 1."""
@@ -109,7 +109,7 @@ class Terminal(Notices):
         super().warn(text)
 
     def bar(self, title: str, *, lines: bool = True) -> None:
-        """Begin a bar, in place of the last; :meth:`count` moves it, and without a terminal tells it in `lines`."""
+        """Begin a bar, in place of the last; :meth:`count` moves it, or prints `lines` without a terminal."""
         if self._bar is not None:
             self._bars.remove_task(self._bar)
         self._title, self._percent_shown = title, 0 if lines else 100

@@ -17,7 +17,7 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
     A job is taken to be in order where each of its overrides was so in an earlier one: composing takes 0.1 s.
 
     Raises:
-        ThawError: the first job's, where none is in order; failures stay alone, but where all fail nothing may begin.
+        ThawError: the first job's, if none can be composed: then nothing begins.
     """
     broken: dict[int, Exception] = {}
     refused: list[Exception] = []

@@ -91,7 +91,7 @@ class SweepDisplay(Notices):
         self._bars.stop()
 
     def ended(self, result: JobResult) -> None:
-        """Tell that one trial has ended; in any case where it did not come to its end."""
+        """Show that one trial has ended; always if it failed or was killed."""
         self.sweep_progress.add(result)
         ending = _ending(result, self.judged)
         line = Text(printable(f"{_place(self.sweep_progress)}  {self.sweep_progress.labels[result.number]}: {ending}"))

@@ -1,6 +1,6 @@
 """All that Thaw uses of KerasTuner's private parts; `tests/test_internals.py` says which an upgrade has changed.
 
-An oracle's public extension point is `populate_space`, which decides on a whole trial. What is mended here lies inside
+An oracle's public extension point is `populate_space`, which decides on a whole trial. What is changed here is inside
 of it. KerasTuner starts TensorFlow, so these classes come before one of its oracles as mixins once it is imported.
 """
 

@@ -1,4 +1,4 @@
-"""KerasTuner's oracles behind ask and tell, so that a search can be replayed: it keeps no state but seed and scores.
+"""KerasTuner's oracles behind ask() and tell(). A search keeps no state but seed and scores, so it can be replayed.
 
 KerasTuner starts TensorFlow, so it is imported by the first :class:`Search` rather than with this module.
 """
@@ -39,10 +39,10 @@ class Proposal:
 
 
 class Search:
-    """A search under way. Made alike and told the same scores, it asks for the same trials in the same order.
+    """A search under way. With the same settings and scores, it asks for the same trials in the same order.
 
-    Every trial is to be told of before the next are asked for. A search that was cut off is taken up again by asking
-    from the start, in batches of the same sizes, and telling what is known.
+    Report every trial before asking for the next ones. A search that was cut off is resumed by asking
+    from the start, in batches of the same sizes, and reporting the known scores.
     """
 
     def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:

@@ -1,7 +1,7 @@
 """The log of a search, kept as a file, so that one that is run again starts neither its oracle nor TensorFlow.
 
-A search follows from its settings, its space and the scores that it is told. While those are what they were, it asks
-for what it asked for; once one is another, the oracle is made, told all that has been, and asked.
+A search follows from its settings, its space and the scores of its trials. While those do not change, it asks for
+the same trials; once one changes, the oracle is made, given all scores so far, and asked.
 """
 
 import json
@@ -22,7 +22,7 @@ LAYOUT_VERSION = 1
 """Raise it when the same search would propose otherwise."""
 
 _PROPOSING = ("keras-tuner", "keras", "numpy", "scipy", "scikit-learn")
-"""Libraries whose other versions may propose otherwise."""
+"""Libraries whose other versions may propose other trials."""
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ from src.tracking.study import Study, study_key
 from src.tracking.trial_runs import TrialRuns
 
 _POLL_SECONDS = 0.2
-_DEAD = "its process ended without a word; run the same command again to go on"
+_DEAD = "its process ended without an error message; run the same command again to go on"
 
 
 class TrialsFailedError(ThawError):
-    """Some trials of a sweep failed. Each was told as it happened."""
+    """Some trials of a sweep failed. Each was reported as it happened."""
 
     is_reported = True
 
@@ -68,7 +68,7 @@ class _Settings:
 
 
 class Sweep:
-    """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
+    """Launches jobs of an open study, and shows and counts how they end. See :func:`open_sweep`."""
 
     def __init__(
         self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], display: SweepDisplay
@@ -107,7 +107,7 @@ class Sweep:
     def _launch(self, jobs: Mapping[int, Sequence[str]]) -> None:
         """Run jobs of consecutive numbers; where the launcher breaks, one of them at least has ended by that.
 
-        A process that is killed takes its launcher along, and a disk may be full before a job comes to run.
+        A process that is killed ends its launcher too, and a disk may be full before a job starts.
         """
         try:
             with path_in_errors(self.folder), _Watcher(self.folder, list(jobs), self.ended):
@@ -126,7 +126,7 @@ class Sweep:
     def _returned(self, number: int, returned: JobReturn) -> None:
         """Record a job that left no result, because the folder takes none or its launcher keeps files elsewhere."""
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints what is told here
+            with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints the error that is reported here
                 score = float(returned.return_value)
         except Exception as error:
             self._failed(number, error)
@@ -138,14 +138,14 @@ class Sweep:
         self.ended(JobResult(number, "failed", str(getattr(error, "run_id", "")), None, 0.0, explain(error), trace))
 
     def _end_dead(self, numbers: Iterable[int], why: str) -> list[int]:
-        """End the jobs that began and left no result: nobody works on them any more. Return them."""
+        """End the jobs that began and left no result, since their processes are gone. Return them."""
         dead = [number for number in self._unfinished(numbers) if is_under_way(self.folder, number)]
         for number in dead:
             self.ended(JobResult(number, "killed", "", None, 0.0, why))
         return dead
 
     def ended(self, result: JobResult) -> None:
-        """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
+        """Show that a job has ended; one that failed before it had a run gets one in the study."""
         if result.depth:
             trained = followed(self.jobs[result.number], {*result.idle} - {"unfrozen"}, result.depth)
             self.display.sweep_progress.labels[result.number] = label(trained, self.shown)
@@ -201,7 +201,7 @@ def open_sweep(
 
 @contextlib.contextmanager
 def _locked_folder(folder: Path, display: SweepDisplay) -> Iterator[None]:
-    """Have the sweep's folder alone: its jobs are told apart by number, and another sweep's have the same numbers."""
+    """Lock the sweep's folder: its jobs are numbered, and another sweep's jobs have the same numbers."""
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -267,10 +267,10 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
 
 
 class _Watcher:
-    """Tells of results as jobs leave them, in whichever process; a context manager around a launch."""
+    """Reports results as jobs write them, in any process; a context manager around a launch."""
 
-    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[JobResult], None]) -> None:
-        self.folder, self.tell = folder, tell
+    def __init__(self, folder: Path, numbers: Sequence[int], report: Callable[[JobResult], None]) -> None:
+        self.folder, self.report = folder, report
         self.waiting = list(numbers)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -292,4 +292,4 @@ class _Watcher:
             result = JobResult.load(self.folder, number)
             if result:
                 self.waiting.remove(number)
-                self.tell(result)
+                self.report(result)

@@ -1,7 +1,7 @@
 """A search: KerasTuner proposes, Hydra's launchers run, MLflow remembers.
 
 What is searched is a pure function of seed and scores, and finished trials are reused from MLflow. So a search that
-was cut off is taken up by asking from the start: `max_trials` is what it comes to in all, however often it is run.
+was cut off is resumed by asking from the start: `max_trials` is the total, however often it is run.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Lock trials against other processes on all machines that share the folder: one lock for each trial.
 
 The system lets go of a lock when its process ends, however it ends; so a run that reads RUNNING, was started from this
-lock folder and whose lock is free is the run of a dead process.
+lock folder and whose lock is free belongs to a dead process.
 """
 
 import os
@@ -61,11 +61,11 @@ class LockFolder:
         return schema.LOCK_FOLDER_ID.of(self.id) | schema.LOCK_FOLDER_PATH.of(str(self.folder.absolute()))
 
     def lock(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
-        """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""
+        """Hold the lock `name` (a trial's or a study's key); emit `waiting` while another process has it."""
         return exclusive_lock(self.folder / name, emit, waiting)
 
     def lock_if_free(self, name: str) -> AbstractContextManager[bool]:
-        """Claim `name` if nobody works on it just now, and say whether that was so."""
+        """Hold the lock `name` if no process has it, and yield whether this one does."""
         return exclusive_lock_if_free(self.folder / name)
 
     def _read_id(self) -> str:

@@ -123,7 +123,7 @@ class Run:
 
     @contextlib.contextmanager
     def _artifacts_kept(self) -> Iterator[None]:
-        """Say where artifacts lie when they cannot be written: a full disk names no file, or the one that is copied."""
+        """Name the artifacts' folder when they cannot be written: a full disk names no file, or the copied one."""
         try:
             yield
         except OSError as error:
@@ -163,7 +163,7 @@ def started_run(
 
 
 def _close(run: Run, status: str, error: str) -> None:
-    """End a run that did not finish. What the store then refuses is not told: the error itself must be."""
+    """End a run that did not finish. Errors of the store are dropped: the run's own is reported."""
     with contextlib.suppress(MlflowException, OSError):
         run.end(status)
     with contextlib.suppress(MlflowException, OSError):

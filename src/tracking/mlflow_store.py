@@ -22,7 +22,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 for noisy in ("mlflow", "alembic"):
-    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what fails is raised, and told once
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised, and reported once
 
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -85,7 +85,7 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
 
 @contextmanager
 def refusals_as_errors() -> Iterator[None]:
-    """Tell in a line what a store refuses during the block.
+    """Report in a line what a store refuses during the block.
 
     Raises:
         ThawError: in place of MLflow's own error.
@@ -113,7 +113,7 @@ def _create_database(uri: str, project: Path) -> None:
         if path.exists():
             return
         unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
+        unfinished.write_bytes(b"")  # fails at once where SQLAlchemy would retry for minutes
         try:
             create_database(sqlite_uri(unfinished), _artifact_root(uri, project))
             unfinished.rename(path)

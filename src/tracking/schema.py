@@ -32,7 +32,7 @@ def encodable(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return `value` as JSON that people can read and any encoding takes: surrogates alone are escaped."""
+    """Return `value` as JSON that people can read and any encoding takes: only surrogates are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -188,7 +188,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
 
 # Parameters of a trial's run, few enough to compare.
 
-UNFROZEN_LAYERS = Name("unfrozen_layers", INTEGER, "canonical depth of the last phase, whatever was typed", "layers")
+UNFROZEN_LAYERS = Name("unfrozen_layers", INTEGER, "canonical depth of the last phase, for any spelling", "layers")
 IMAGE_SIZE = Name("image_size", INTEGER, "side of the images", "px")
 
 PARAMETERS: tuple[Name[Any], ...] = (
@@ -416,8 +416,8 @@ baseline has no loss. `{split}` is `fit`, `train` or `val`, of a baseline `val` 
 `tracking`, `tensorflow`, `network`, `features`, `phase/NAME`, `evaluation`, `figures` or `model`. `{count}` is
 `finished`, `failed`, `killed`, `reused` or `pruned`.""",
     "Columns of a study's table": """`Study.load(NAME).to_frame()` returns the table, a row for each trial. The report's
-trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` tells several
-studies apart. After these columns come the keys that trials read of their [configuration](configuration.md), by their
+trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` names each
+trial's study. After these columns come the keys that trials read of their [configuration](configuration.md), by their
 dotted names (Int64, float64, boolean or string), then the metrics above that are of whole trials (float64). A value
 that a trial does not have is missing.""",
 }

@@ -2,7 +2,7 @@
 
 A trial belongs to a study by a tag on its run, `study.DIGEST`, that holds the trial's overrides, in each spelling;
 DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So
-the store alone holds a study, whatever became of the process that swept it.
+the store holds the whole study, also after the sweep's process was killed.
 """
 
 import hashlib

@@ -104,7 +104,7 @@ def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
     """Return `factors` of several trials without those that follow from their own group.
 
     A group's choice brings all its values along, and a schedule repeats the rates: a verdict should speak of one name.
-    Of the data, what was typed is told where the photos differ, and their fingerprint where nothing typed says so.
+    Of the data, what was typed is kept where the images differ, and their fingerprint where nothing typed says so.
 
     >>> essential([{"augment": "none", "augment.flip": 0, "x.y": 1}, {"augment": "light", "augment.flip": 1, "x.y": 1}])
     [{'augment': 'none'}, {'augment': 'light'}]
@@ -217,7 +217,7 @@ def _settings(row: Row) -> dict[str, Any]:
 def _factors(row: Row) -> Factors:
     """Return the factors of a configuration: the settings that a trial reads, and its groups.
 
-    A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
+    A run that ended before it was described has none: its first tags do not identify it.
     """
     settings = _settings(row)
     if not settings:

@@ -57,7 +57,7 @@ class TrialRuns:
         return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
 
     def _has_model(self, run: FoundRun) -> bool:
-        """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
+        """Return whether the store lists the files of a run's model; any error means no."""
         try:
             top = {file.path: file for file in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
             folders = [file.path for file in top.values() if file.is_dir]
@@ -121,14 +121,14 @@ class TrialRuns:
         try:
             with where.lock_if_free(key) as is_free:
                 return is_free and self._close(run.info.run_id)
-        except OSError:  # a folder that may only be read says nothing of who works
+        except OSError:  # a read-only folder does not say which processes live
             return False
 
     def _close(self, run_id: str) -> bool:
-        """Close a run that nobody works on, unless it was closed since it was listed."""
+        """Close a run whose process is gone, unless it was closed since it was listed."""
         if self.client.get_run(run_id).info.status != "RUNNING":
             return False
-        self.client.log_batch(run_id, tags=run_tags(schema.ERROR.of("its process ended without a word")))
+        self.client.log_batch(run_id, tags=run_tags(schema.ERROR.of("its process ended without an error message")))
         self.client.set_terminated(run_id, "KILLED")
         return True
 

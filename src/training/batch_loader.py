@@ -24,7 +24,7 @@ class BatchGroup:
     """Whole batches, the last of an epoch among them.
 
     Attributes:
-        rows: float32 [images, values of one image] at the phase's natural cut.
+        features: float32 [images, values of one image] at the phase's freeze boundary.
         labels: int64 [images].
     """
 
@@ -33,12 +33,12 @@ class BatchGroup:
 
 
 _EVALUATED_AT_ONCE = 4
-"""Batches: what does not train is measured in larger ones, which takes a third of the time less."""
+"""Batches that are evaluated as one, which takes a third less time."""
 
 
 @dataclass(frozen=True)
 class BatchLoader:
-    """Chunks of rows and labels, as the trial's seed, batch size and augmentation have them."""
+    """Loads groups of batches by the trial's seed, batch size and augmentation."""
 
     dataset: Dataset
     trial: TrialConfig

@@ -51,8 +51,8 @@ class Checkpoint:
 class CheckpointStore(FileStore):
     """A store of phases.
 
-    What another `device` trained is not known: its numbers may differ in the last digits. Between two savings of a
-    phase under way lie `least_seconds`: saving must not take longer than training again.
+    Phases that another `device` trained are not loaded: numbers may differ in the last digits. Between two savings of a
+    phase under way, `least_seconds` pass: saving must not take longer than training again.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The part of a network that trains, as compiled steps on features: built once for trials that differ in numbers.
 
 Keras' `fit` costs 0.2 s an epoch around what may be 25 ms of training, so a function here runs many batches at a time.
-Each batch leaves its own loss and hits, to be summed by who asked: how many run at a time changes no number.
+Each batch leaves its own loss and hits, which the caller sums: how many run at a time changes no number.
 """
 
 from collections.abc import Callable, Sequence

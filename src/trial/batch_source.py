@@ -1,4 +1,4 @@
-"""The batches of a trial: where its frozen layers are cut, what is kept of them, and who is warned."""
+"""The batches of a trial: where its frozen layers are cut, and what is cached of them."""
 
 from src.common.events import EventHandler, Warned
 from src.features.cache_plan import SharedFeatures, plan_cache, reasons_not_to_cache

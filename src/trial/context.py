@@ -16,7 +16,7 @@ from src.trial.plan import Plan
 
 @dataclass(frozen=True)
 class TrialContext:
-    """A trial under way: what it is made of, where it is tracked, and who is notified.
+    """A trial under way: what it is made of, where it is tracked, and its display.
 
     Attributes:
         output: Hydra's folder of the job.

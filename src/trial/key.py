@@ -22,7 +22,7 @@ COVERED_ELSEWHERE = {
     "fine_tune_learning_rate": "the phases",
     "epochs": "the phases",
     "fine_tune_epochs": "the phases",
-    "image_size": "the side that it came to",
+    "image_size": "the resulting image size",
     "objective": "the monitor, which follows it",
     "features": "what the features are rounded to; that they are kept changes nothing",
 }

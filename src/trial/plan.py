@@ -1,6 +1,6 @@
 """A trial's plan: all that it is made of, known before anything trains, and without TensorFlow but for once a backbone.
 
-A bad name, a missing folder or a depth that the backbone does not have is told before any image is decoded.
+A bad name, a missing folder or a depth that the backbone does not have is reported before any image is decoded.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Plan:
     """The parts of a trial.
 
     Attributes:
-        side: of the images, px.
+        image_size: side of the images, px.
         table: the backbone's layers as Keras lists them.
         depths: each phase's depth, in the schedule's order.
     """

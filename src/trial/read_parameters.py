@@ -15,7 +15,7 @@ _SAID_OTHERWISE = {"unfrozen", "no_deeper_than", "image_size", "data.kind", "opt
 
 
 def trial_facts(plan: Plan, origin: Origin) -> TrialFacts:
-    """Return what the run of `plan`, whose configuration came from `origin`, says of it."""
+    """Return what the run of `plan`, whose configuration came from `origin`, holds of it."""
     configuration = read_configuration(plan)
     return TrialFacts(configuration, _parameters(plan, configuration, origin))
 

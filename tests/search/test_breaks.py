@@ -90,7 +90,7 @@ def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, t
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     status, out, errors = finished(process)
     assert status == 1
-    told = [line for line in errors.splitlines() if "KILLED: its process ended without a word" in line]
+    told = [line for line in errors.splitlines() if "KILLED: its process ended without an error message" in line]
     assert len(told) == 2, errors
     assert "3 of 3 trials done, 2 killed" in out
     parent, rows = study(tmp_path, "broken")
