@@ -24,8 +24,10 @@ class FeatureCache(FileStore):
 
     def read(self, key: str, shape: tuple[int, int], dtype: str) -> Features | None:
         """Return the features under `key`, mapped into memory, or None."""
-        rows = (self.open(key) or {}).get(_NAME)
-        return rows if rows is not None and (rows.shape, rows.dtype) == (shape, np.dtype(dtype)) else None
+        features = (self.open(key) or {}).get(_NAME)
+        return (
+            features if features is not None and (features.shape, features.dtype) == (shape, np.dtype(dtype)) else None
+        )
 
     def fill(self, shapes: Mapping[str, tuple[int, int]], dtype: str, blocks: Iterator[Mapping[str, Features]]) -> None:
         """Write the arrays of `shapes` (images, values), by key, as `blocks` of them come; all or none."""

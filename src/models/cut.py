@@ -155,10 +155,10 @@ def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[
 
 def _changing(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> set[str]:
     """Return the names of the steps that themselves train or draw."""
-    thawed = table[len(table) - depth.canonical :]
+    unfrozen = table[len(table) - depth.canonical :]
     training = set(depth.variables)
-    trains = {layer.name for layer in thawed if any(path in training for path, _ in layer.variables)}
-    draws = {step.name for step in graph if step.draws} & {layer.name for layer in thawed}
+    trains = {layer.name for layer in unfrozen if any(path in training for path, _ in layer.variables)}
+    draws = {step.name for step in graph if step.draws} & {layer.name for layer in unfrozen}
     head = {step.name for step in graph if step.name.startswith(_HEAD)} - {_POOLING}
     return trains | draws | head
 

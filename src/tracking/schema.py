@@ -365,7 +365,7 @@ def study_count(of: str) -> str:
 
 
 _TOTALS = re.compile("|".join(
-    re.sub(r"\{\w+\}", "[a-z0-9_/]+", each.name) for each in METRICS if each.name not in PER_EPOCH_ONLY
+    re.sub(r"\{\w+\}", "[a-z0-9_/]+", metric.name) for metric in METRICS if metric.name not in PER_EPOCH_ONLY
 ))  # fmt: skip
 
 

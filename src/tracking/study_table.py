@@ -39,12 +39,12 @@ def study_frame(runs: Sequence[FoundRun], key: str, parent_run_id: str) -> pd.Da
 def _row(run: FoundRun, keys: ReadKeys, key: str, parent_run_id: str) -> dict[str, Any]:
     """Return what a run says of its trial besides its configuration and its metrics."""
     tags = run.data.tags
-    is_own, spelled = schema.PARENT.read(tags) == parent_run_id, spellings(run, key)
+    is_trained_here, spelled = schema.PARENT.read(tags) == parent_run_id, spellings(run, key)
     return {
         schema.OVERRIDES.name: keys.followed(next(iter(spelled), ())),
         schema.SPELLED.name: spelled,
         schema.STATUS.name: run.info.status,
-        schema.TRAINED_BY.name: "this study" if is_own else "another",
+        schema.TRAINED_BY.name: "this study" if is_trained_here else "another",
         schema.RUN_ID.name: run.info.run_id,
         **{tag.name: tag.read(tags) for tag in schema.READ_FROM_TAGS},
         schema.COMMAND_WORDS.name: _command(tags, keys),
