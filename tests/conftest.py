@@ -117,7 +117,7 @@ def heavy_typist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
 
 
 @pytest.fixture(scope="session")
-def unfreeze(tmp_path_factory: pytest.TempPathFactory, heavy_typist: Typist) -> Command:
+def thaw(tmp_path_factory: pytest.TempPathFactory, heavy_typist: Typist) -> Command:
     """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise.
 
     With variables of the `environment`, which imports may read, in a process from the start.
