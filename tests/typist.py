@@ -46,10 +46,14 @@ class Typist:
         self.folder, self.imports, self.environment = folder, imports, environment
         self.process: subprocess.Popen[str] | None = None
 
-    def __call__(self, *arguments: str, cwd: Path, **environment: str) -> Typed:
-        """Run ``python -m ARGUMENTS``, or the script that they begin with, in the folder `cwd`."""
+    def __call__(self, *arguments: str, cwd: Path, closed: tuple[int, ...] = (), **environment: str) -> Typed:
+        """Run ``python -m ARGUMENTS``, or the script that they begin with, in the folder `cwd`.
+
+        Standard streams that are `closed` (1: output, 2: errors) are pipes whose other end has been closed.
+        """
         out, err = self.folder / "stdout", self.folder / "stderr"
-        order = {"argv": arguments, "cwd": str(cwd), "env": environment, "out": str(out), "err": str(err)}
+        places = {"cwd": str(cwd), "out": str(out), "err": str(err)}
+        order = {"argv": arguments, "env": environment, "closed": closed, **places}
         try:
             status, seconds = self._answer(json.dumps(order)).split()
         except BaseException:  # a test that took too long, among others: its command must not meet the next one
@@ -84,9 +88,12 @@ class Typist:
         return self.process.stdout.readline()
 
 
+_SET_BY_THAW = {"HYDRA_FULL_ERROR", "KERAS_BACKEND", "PYTHONUNBUFFERED"}
+
+
 def _as_users_have_it() -> dict[str, str]:
     """The environment without what Thaw itself sets when a command runs in this process."""
-    return {name: value for name, value in os.environ.items() if name not in {"HYDRA_FULL_ERROR", "KERAS_BACKEND"}}
+    return {name: value for name, value in os.environ.items() if name not in _SET_BY_THAW}
 
 
 def _serve() -> None:
@@ -116,6 +123,11 @@ def _become(order: dict[str, object]) -> None:
         opened = os.open(path, flags, 0o644)
         os.dup2(opened, number)
         os.close(opened)
+    for stream in list(order["closed"]):  # type: ignore[call-overload]
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, stream)
+        os.close(writing)
     os.chdir(str(order["cwd"]))
     os.environ |= {str(name): str(value) for name, value in dict(order["env"]).items()}  # type: ignore[call-overload]
     module, *arguments = list(order["argv"])  # type: ignore[call-overload]
