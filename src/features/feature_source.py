@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +28,11 @@ GetFeatures = Callable[[Indices], NDArray[np.float32]]
 View = int | None
 """The number of a random view; None: the images as they are."""
 
+GetFrozenSegment = Callable[[Cut | None, tuple[Cut, ...]], FrozenSegment]
+"""The compiled frozen segment from a cut (None: images) to each of others."""
+
 _BLOCK_BYTES, _MOST_BATCHES = 32e6, 8
 """Of the features that are computed before they are written."""
-
-
-class FrozenSegments(Protocol):
-    """Returns the compiled frozen segment between places of the trial's network."""
-
-    def __call__(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
-        """Return the frozen segment from `start` (None: images) to each of `ends`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class FeatureSource:
         dataset: Dataset,
         trial: TrialConfig,
         cache_plan: CachePlan,
-        frozen_segments: FrozenSegments,
+        frozen_segments: GetFrozenSegment,
         cache_context: CacheContext,
     ) -> None:
         self.dataset, self.trial, self.cache_plan, self.frozen_segments = dataset, trial, cache_plan, frozen_segments

@@ -3,18 +3,19 @@
 A bad name, a missing folder or a depth that the backbone does not have is reported before any image is decoded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.common.clock import Clock
+from src.common.depth_choice import DepthChoice
 from src.common.events import EventHandler, Noted, Warned
-from src.config import TrialConfig
+from src.config import PhaseConfig, TrialConfig
 from src.data.dataset import Dataset, list_samples, load_dataset
 from src.models.catalog import BackboneSpec, find_backbone
-from src.models.depth import Depth
+from src.models.depth import Depth, resolve_depth
 from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
 from src.models.weights import WeightSet, weight_set
-from src.trial.phase_depths import plan_depths
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,21 @@ def pretrained_of(trial: TrialConfig) -> tuple[BackboneSpec, WeightSet, int]:
     image_size = trial.image_size or weights.image_size
     spec.check_image_size(image_size)
     return spec, weights, image_size
+
+
+def plan_depths(trial: TrialConfig, table: Sequence[LayerInfo], backbone: str) -> dict[str, Depth]:
+    """Return each phase's depth by its name.
+
+    Raises:
+        ThawError: a depth that the backbone does not have; in whichever phase.
+    """
+
+    def resolve(asked: DepthChoice) -> Depth:
+        return resolve_depth(asked, table, trial.batchnorm, backbone)
+
+    def cut(phase: PhaseConfig) -> Depth:
+        depth = resolve(phase.unfrozen)
+        limit = depth if phase.no_deeper_than is None else resolve(phase.no_deeper_than)
+        return min(depth, limit, key=lambda candidate: candidate.canonical)
+
+    return {name: cut(phase) for name, phase in trial.schedule.items()}

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.common.events import EventHandler
+from src.common.events import EventHandler, Warned
 from src.common.files import path_in_errors
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.data.dataset import Dataset
 from src.data.listing import Split
+from src.features.cache_plan import SharedFeatures, plan_cache, reasons_not_to_cache
 from src.features.feature_cache import FeatureCache
-from src.features.feature_source import CacheContext
+from src.features.feature_source import CacheContext, FeatureSource
 from src.models import runtime
 from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
@@ -24,13 +25,14 @@ from src.tracking.saved_model import save_model
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import predictions_of
+from src.training.model_cache import ModelCache
 from src.training.phase import infer_batches, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
-from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
+from src.trial.plan import Plan
 from src.trial.progress import ProgressLogger
 
 
@@ -79,6 +81,29 @@ def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
     summary = _summary(context, run, numbers | clock.metrics(), schedule_result)
     run.text(summary_text(summary), "summary.json")
     return TrainingResult(summary, _notes(schedule_result, METRICS[plan.trial.objective]))
+
+
+def open_batch_loader(
+    plan: Plan,
+    model_cache: ModelCache,
+    shared_features: SharedFeatures,
+    cache_context: CacheContext,
+    emit: EventHandler,
+) -> BatchLoader:
+    """Return the batch loader of a trial; `emit` receives a warning where frozen layers run at each epoch."""
+    trial, dataset = plan.trial, plan.dataset
+    cache_plan = plan_cache(trial, model_cache.network.graph, plan.table, plan.depths, shared_features)
+    feature_source = FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, cache_context)
+    while feature_source.cache_plan.kept and not cache_context.store.holds(feature_source.kept_bytes()):
+        size, bound = f"{feature_source.kept_bytes() / 1e9:.3g} GB", f"{trial.features.max_gb:g}"
+        widest = max(feature_source.cache_plan.kept, key=lambda cut: cut.width)
+        emit(Warned(f"features would take {size}, more than features.max_gb={bound}: none are kept of {widest.name}"))
+        feature_source = FeatureSource(
+            dataset, trial, feature_source.cache_plan.without(widest), model_cache.frozen_segment, cache_context
+        )
+    for line in reasons_not_to_cache(trial, plan.depths):
+        emit(Warned(line))
+    return BatchLoader(dataset, trial, feature_source)
 
 
 def _cache_context(context: TrialContext, emit: EventHandler) -> CacheContext:
