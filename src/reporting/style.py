@@ -63,7 +63,7 @@ def mark_phases(axes: Axes, epochs: Iterable[float]) -> None:
         axes.axvline(epoch - 0.5, color=QUIET, ls=":", lw=1)
 
 
-def percent_axis(axis: Axis, symbol: str = " %") -> None:
+def percent_axis(axis: Axis, symbol: str = "%") -> None:
     """Format shares (0–1) as percentages, with ticks at round numbers."""
     axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}{symbol}".replace("-", "−")))

@@ -30,7 +30,7 @@ def draw_variance_shares(importance: Importance, words: str, path: Path) -> None
     axes.set_yticks(positions, names, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel=f"share of the variance of validation {words}")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
     tidy(axes, grid="x")
     save_figure(figure, path)
 
