@@ -52,7 +52,7 @@ class CachePlan:
     def without(self, cut: Cut) -> Self:
         """Return the plan with nothing cached at `cut`: phases that read there compute at each epoch instead."""
         phases = tuple(replace(phase, kept=None) if phase.kept == cut else phase for phase in self.phases)
-        return replace(self, phases=phases, kept=tuple(phase for phase in self.kept if phase != cut))
+        return replace(self, phases=phases, kept=tuple(other for other in self.kept if other != cut))
 
 
 def plan_cache(
