@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from src.common.project import PROJECT
+from tests.typist import Typist
 
 RATES = ("1e-3", "2e-3", "3e-3", "4e-3")
 
 
 def command(home: Path, rate: str, name: str) -> list[str]:
     return [
-        sys.executable, "-m", "src.train", "image_size=64", "data.classes=4", "epochs=1", "fine_tune_epochs=1",
+        "src.train", "image_size=64", "data.classes=4", "epochs=1", "fine_tune_epochs=1",
         "unfrozen=2", f"learning_rate={rate}", "tracking.save_model=false", f"tracking.uri=sqlite:///{home}/mlflow.db",
         f"runtime.cache_dir={home}/cache", f"runtime.work_dir={home}/work", f"hydra.run.dir={home}/{name}",
     ]  # fmt: skip
@@ -34,11 +35,11 @@ def numbers(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(tmp_path: Path) -> None:
-    together = [
-        subprocess.Popen(command(tmp_path, rate, rate), cwd=PROJECT, stdout=subprocess.DEVNULL) for rate in RATES
-    ]
-    assert [process.wait(280) for process in together] == [0, 0, 0, 0]
+def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(
+    heavy_typist: Typist, tmp_path: Path
+) -> None:
+    together = [heavy_typist.start(*command(tmp_path, rate, rate), cwd=PROJECT) for rate in RATES]
+    assert [process.wait(280).status for process in together] == [0, 0, 0, 0]
     times = [summary(tmp_path, rate) for rate in RATES]
     computed = [values for values in times if "time/features" in values]
     whole = 3  # train, val and test
@@ -46,25 +47,23 @@ def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(t
     assert len(list((tmp_path / "cache" / "features").glob("*.npz"))) % whole == 0
     alone = tmp_path / "alone"
     for rate in RATES[:2]:
-        subprocess.run(
-            [*command(alone, rate, rate), "features.store=false"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL
-        )
+        assert heavy_typist(*command(alone, rate, rate), "features.store=false", cwd=PROJECT).status == 0
         assert numbers(summary(alone, rate)) == numbers(summary(tmp_path, rate))
 
 
 @pytest.mark.slow
-def test_what_was_killed_while_it_wrote_is_computed_anew(tmp_path: Path) -> None:
-    process = subprocess.Popen(command(tmp_path, "1e-3", "killed"), cwd=PROJECT, stdout=subprocess.DEVNULL)
+def test_what_was_killed_while_it_wrote_is_computed_anew(heavy_typist: Typist, tmp_path: Path) -> None:
+    process = heavy_typist.start(*command(tmp_path, "1e-3", "killed"), cwd=PROJECT)
     features = tmp_path / "cache" / "features"
     while not list(features.glob(".*.unfinished")):
-        assert process.poll() is None
+        assert Path(f"/proc/{process.pid}").exists()
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    subprocess.run(command(tmp_path, "1e-3", "again"), cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    assert process.wait().status == -signal.SIGKILL
+    assert heavy_typist(*command(tmp_path, "1e-3", "again"), cwd=PROJECT).status == 0
     assert not list(features.glob(".*.unfinished"))
-    alone = [*command(tmp_path / "alone", "1e-3", "alone"), "features.store=false"]
-    subprocess.run(alone, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    alone = heavy_typist(*command(tmp_path / "alone", "1e-3", "alone"), "features.store=false", cwd=PROJECT)
+    assert alone.status == 0, alone.said
     assert numbers(summary(tmp_path / "alone", "alone")) == numbers(summary(tmp_path, "again"))
 
 
