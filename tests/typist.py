@@ -55,9 +55,13 @@ class Started:
         """Return what came of it; after `seconds`, it and the processes that it started are killed."""
         status, used = self.typist.ask({"wait": self.pid, "seconds": seconds}).split()
         self.typist.running.discard(self.pid)
-        return Typed(
-            int(status), self.out.read_text("utf-8", "replace"), self.err.read_text("utf-8", "replace"), float(used)
-        )
+        out, err = (path.read_text("utf-8", "replace") for path in (self.out, self.err))
+        return Typed(int(status), out, err, float(used))
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether it has not ended yet (Linux: proc(5))."""
+        return "State:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
 
 
 class Typist:
