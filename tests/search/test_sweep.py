@@ -2,10 +2,10 @@
 
 import csv
 import io
+import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from src.common.project import PROJECT
 from src.tracking import schema
 from src.tracking.study import study_key
 from tests.conftest import Command
+from tests.typist import Typist
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
 
@@ -143,25 +144,22 @@ def test_a_trial_that_cannot_be_composed_stays_alone_too(sweep: Command, uri: st
 
 
 def test_a_signal_ends_a_parallel_sweep_and_leaves_no_run_running(
-    tiny: tuple[str, ...], uri: str, tmp_path: Path
+    heavy_typist: Typist, tiny: tuple[str, ...], uri: str, tmp_path: Path
 ) -> None:
     overrides = (
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "epochs=5000", "schedule.training.patience=null",
         "seed=31,32", "force=false", "study=signalled", f"tracking.uri={uri}", f"hydra.sweep.dir={tmp_path}",
     )  # fmt: skip
-    with subprocess.Popen(
-        [sys.executable, "-m", "src.train", "-m", *tiny, *overrides], cwd=PROJECT, stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        wait_for(lambda: len(runs(uri, "attributes.status = 'RUNNING'")) == 3)
-        process.send_signal(signal.SIGTERM)
-        out, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, errors
+    process = heavy_typist.start("src.train", "-m", *tiny, *overrides, cwd=PROJECT)
+    wait_for(lambda: len(runs(uri, "attributes.status = 'RUNNING'")) == 3)
+    os.kill(process.pid, signal.SIGTERM)
+    done = process.wait(60)
+    assert done.status == 128 + signal.SIGTERM, done.err
     assert study(uri, "signalled").info.status == "KILLED"
     assert not runs(uri, "attributes.status = 'RUNNING'")
     assert [row["status"] for row in trials_of(uri, "signalled")] == ["KILLED", "KILLED"]
     assert study(uri, "signalled").data.metrics["trials/killed"] == 2
-    assert "2 of 2 trials done, 2 killed" in out
+    assert "2 of 2 trials done, 2 killed" in done.out
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
