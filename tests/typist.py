@@ -22,7 +22,8 @@ LIGHT = ("src.cli.composition:prepare",)
 """What every command does first: it reads Hydra's plugins."""
 HEAVY = (
     *LIGHT, "src.trial.run", "src.search.sweep", "src.reporting.study_report", "mlflow.keras",
-    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store", "src.auditing.run_audit", "sklearn.linear_model",
+    "sklearn.model_selection",
 )  # fmt: skip
 """What a command that trains does first: it takes seconds."""
 
