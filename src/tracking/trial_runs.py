@@ -144,7 +144,8 @@ def _finished(key: str) -> str:
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
     """Return the ids of every experiment of a store."""
-    return [item.experiment_id for item in all_pages(lambda token: client.search_experiments(page_token=token))]
+    pages = all_pages(lambda token: client.search_experiments(page_token=token))
+    return [experiment.experiment_id for experiment in pages]
 
 
 def all_pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
