@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, TypeVar
 
 import mlflow
-from mlflow.entities import Metric, Param
+from mlflow.entities import Experiment, Metric, Param
 from mlflow.entities import Run as FoundRun
 from mlflow.store.entities import PagedList
 
@@ -144,8 +144,8 @@ def _finished(key: str) -> str:
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
     """Return the ids of every experiment of a store."""
-    pages = all_pages(lambda token: client.search_experiments(page_token=token))
-    return [experiment.experiment_id for experiment in pages]
+    experiments: Iterator[Experiment] = all_pages(lambda token: client.search_experiments(page_token=token))
+    return [experiment.experiment_id for experiment in experiments]
 
 
 def all_pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:

@@ -15,7 +15,7 @@ from src.models.weights import WeightSet
 SLOW = [
     pytest.param(name, side, marks=pytest.mark.slow)
     for name in ("mobilenetv3small", "resnet50", "efficientnetb0", "ConvNeXtTiny", "densenet121", "xception")
-    for side in (75, 128)
+    for side in (75, 96)
 ]
 
 
