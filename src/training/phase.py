@@ -1,4 +1,4 @@
-"""One phase of a schedule: thaw to its depth, train, keep its best epoch's weights."""
+"""One phase of a schedule: unfreeze to its depth, train, keep its best epoch's weights."""
 
 import math
 import time

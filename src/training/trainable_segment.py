@@ -54,7 +54,7 @@ class TrainableSegment:
         self._evaluate = _compiled(self._evaluate_batches, [features, labels, size])
 
     def begin(self, learning_rate: float) -> None:
-        """Thaw the network to the depth, with an optimizer that has seen nothing."""
+        """Unfreeze the network to the depth, with an optimizer that has seen nothing."""
         self.network.unfreeze(self.depth)  # the step is traced at its first batch, and as things then stand
         self.network.check(self.depth)
         self.optimizer.begin(learning_rate)
