@@ -51,7 +51,7 @@ class Predictions:
             self.labels, self.predicted, labels=np.arange(len(training_images)), output_dict=True, zero_division=0
         )
         return [
-            {"class": name, **_class_scores(report[str(k)]), "training_images": count}
+            {"class": name, **_class_scores(report[str(k)]), "training_photos": count}
             for k, (name, count) in enumerate(training_images.items())
         ]
 
