@@ -3,12 +3,11 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import mlflow
-from mlflow.entities import Experiment, Metric, Param
+from mlflow.entities import Metric, Param
 from mlflow.entities import Run as FoundRun
-from mlflow.store.entities import PagedList
 
 from src.common.errors import one_line
 from src.common.events import EventHandler, Warned
@@ -16,8 +15,6 @@ from src.common.metrics import METRICS
 from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
 from src.tracking.mlflow_run import TrialFacts, run_tags
-
-T = TypeVar("T")
 
 _MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
 _RUNNING = "attributes.status = 'RUNNING'"
@@ -144,11 +141,11 @@ def _finished(key: str) -> str:
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
     """Return the ids of every experiment of a store."""
-    experiments: Iterator[Experiment] = all_pages(lambda token: client.search_experiments(page_token=token))
-    return [experiment.experiment_id for experiment in experiments]
+    pages = all_pages(lambda token: client.search_experiments(page_token=token))
+    return [experiment.experiment_id for experiment in pages]
 
 
-def all_pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+def all_pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
     """Yield what a search of MLflow finds, page by page; `search` is given the page's token."""
     page = search(None)
     yield from page
