@@ -68,7 +68,7 @@ def train_trial(
 def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:
-        with _hydra_of_its_own(), initialize_config_dir(str(CONF), version_base="1.3"):
+        with _separate_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", typed, return_hydra_config=True)
     except HydraException as error:
         raise ThawError(explain(error)) from error
@@ -77,7 +77,7 @@ def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
 
 
 @contextmanager
-def _hydra_of_its_own() -> Iterator[None]:
+def _separate_hydra() -> Iterator[None]:
     """Set aside what a notebook initialized Hydra with, which can hold one configuration folder at a time."""
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

@@ -18,7 +18,7 @@ _MARGIN_HELP = "recommend the least depth that is expected to lose no more than 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the report of the studies, judged together, and tell the verdict; return the exit status."""
+    """Write the report of the studies, judged together, and print the verdict; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m src.report", description=__doc__)
     parser.add_argument("--study", action="append", required=True, help=_STUDY_HELP)
     parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")

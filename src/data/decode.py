@@ -34,13 +34,13 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
     images in a file it is the primary one.
 
     Args:
-        path: the file; its content says its format, whatever it is called.
+        path: the file; its content says its format, not its name.
         size: the side, px.
         resize: how it becomes square.
         bit_depth: of deep images whose file does not say; see :mod:`src.data.deep_images`.
 
     Raises:
-        UnreadableImageError: it is no image, or a damaged or absurdly large one, or nobody says what is white.
+        UnreadableImageError: it is no image, or a damaged or absurdly large one, or its white value is not known.
     """
     try:
         with PillowImage.open(path) as opened:
@@ -49,7 +49,7 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
             return np.asarray(_square(_to_rgb(upright, deep, bit_depth), size, resize), dtype=np.uint8)
     except MemoryError as error:
         raise ThawError(f"{path}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
-    except Exception as error:  # decoders complain in every way; whatever they cannot read is no image
+    except Exception as error:  # decoders fail in every way; what they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{path}: {error.strerror}") from error
         raise UnreadableImageError(_why(error, path)) from error

@@ -27,7 +27,7 @@ from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
 from src.reporting.verdict_text import answer, headline, limits, next_steps, note
 from src.tracking import schema
-from src.tracking.locks import own_lock_folder
+from src.tracking.locks import default_lock_folder
 from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
 from src.tracking.study import Study
@@ -75,7 +75,7 @@ def report_to(
     """
     spare_others(f"report folder {out}", out, PAGE, [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"])
     with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
-        TrialRuns(client).close_dead(own_lock_folder(PROJECT))
+        TrialRuns(client).close_dead(default_lock_folder(PROJECT))
     return make_joint_report(client, studies, out, objective, margin)
 
 

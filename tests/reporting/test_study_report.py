@@ -366,12 +366,12 @@ def test_trials_whose_process_is_gone_do_not_run(
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
     lock_folder = LockFolder(tmp_path / "work")
     tags = [
-        {schema.TRIAL_KEY.name: name, schema.WORKPLACE.name: lock_folder.id}
+        {schema.TRIAL_KEY.name: name, schema.LOCK_FOLDER_ID.name: lock_folder.id}
         for name in ("of the dead", "of the living")
     ]
     fill("half dead", [*FULL[:4], *((trial(2, s, tags=own), "RUNNING") for s, own in enumerate(tags))])
     arguments = ["--study", "half dead", "--tracking-uri", store_uri, "--out", str(tmp_path / "out")]
-    with lock_folder.claim("of the living", pytest.fail):
+    with lock_folder.lock("of the living", pytest.fail):
         assert main(arguments) == 0
     data = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert data["state"].startswith("6 trials: 4 finished, 1 killed, 1 running.")
@@ -381,7 +381,7 @@ def test_the_api_spares_the_same_folders_and_closes_the_same_runs(
     fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THAW_WORK_DIR", str(tmp_path / "work"))
-    tags = {schema.TRIAL_KEY.name: "dead by now", schema.WORKPLACE.name: LockFolder(tmp_path / "work").id}
+    tags = {schema.TRIAL_KEY.name: "dead by now", schema.LOCK_FOLDER_ID.name: LockFolder(tmp_path / "work").id}
     fill("from Python", [*FULL[:4], (trial(2, 9, tags=tags), "RUNNING")])
     study = ApiStudy.load("from Python", store_uri)
     (tmp_path / "mine").mkdir()
