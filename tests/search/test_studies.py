@@ -15,6 +15,7 @@ from tests.conftest import Command, Compose
 STUDIES = sorted((PROJECT / "sweeps").glob("*.yaml"))
 EXPECTED = {
     "unfreezing", "learning_rates", "regularization", "backbones", "data_size", "pretrained_or_not", "posts_recipe",
+    "unfreezing_rates",
 }  # fmt: skip
 
 
