@@ -179,6 +179,7 @@ def _become(order: dict[str, object]) -> None:
         os.close(reading)
         os.dup2(writing, stream)
         os.close(writing)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)  # the old one may take it for a file
     os.chdir(str(order["cwd"]))
     os.environ |= {str(name): str(value) for name, value in dict(order["env"]).items()}  # type: ignore[call-overload]
     module, *arguments = list(order["argv"])  # type: ignore[call-overload]
