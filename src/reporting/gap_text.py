@@ -1,4 +1,4 @@
-"""The gap between fit and validation, and where it comes from, in a few sentences."""
+"""The sentences on the gap between fit and validation, and where it comes from."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ def describe_gaps(rows: Sequence[GapRow], *, pooled: bool = False) -> str:
 
 
 def _claims(rows: Sequence[GapRow], unit: str) -> str:
-    """Which part it is at which depths, as surely as the seeds (the `unit`) say, with the numbers."""
-    told = []
+    """Return which part it is at which depths, as surely as the seeds (the `unit`) say, with the numbers."""
+    texts = []
     for (doubt, said), (part, other) in itertools.product(_SAID.items(), _PARTS):
         some = [row for row in rows if (row.mainly, row.doubt) == (part, doubt)]
         if some:
-            claim = said.format(part=part, other=other, unit=unit, depths=layers([row.depth for row in some]))
-            told.append(f"{claim} ({_numbers(some)})")
+            text = said.format(part=part, other=other, unit=unit, depths=layers([row.depth for row in some]))
+            texts.append(f"{text} ({_numbers(some)})")
     small = [row for row in rows if row.mainly == "neither"]
     if small:
-        told.append(f"not worth naming at {layers([row.depth for row in small])} ({_numbers(small)})")
-    return ", ".join(told)
+        texts.append(f"not worth naming at {layers([row.depth for row in small])} ({_numbers(small)})")
+    return ", ".join(texts)
 
 
 def _numbers(rows: Sequence[GapRow]) -> str:
@@ -61,7 +61,7 @@ def _both(parts: Sequence[tuple[float, float]]) -> str:
 
 
 def _listed(shares: Sequence[float]) -> str:
-    """One by one where they are few, else from the least to the most."""
+    """Return shares one by one where they are few, else from the least to the most."""
     few = len(shares) <= _MOST_NUMBERS
     shown = [points(share, signed=True).removesuffix(" points") for share in (shares if few else sorted(shares))]
     if not few:

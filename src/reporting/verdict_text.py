@@ -1,4 +1,4 @@
-"""What a verdict says: the texts of verdict.j2, rendered with the numbers of a verdict."""
+"""The texts of verdict.j2, rendered with the numbers of a verdict."""
 
 import functools
 from collections.abc import Mapping
