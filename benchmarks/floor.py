@@ -22,7 +22,7 @@ import tensorflow as tf  # isort: skip
 from src.features.frozen_segment import FrozenSegment, unpack  # isort: skip
 from src.models.backbone import pretrained  # isort: skip
 from src.models.catalog import find_backbone  # isort: skip
-from src.models.cut import Cut, natural_cut, segment  # isort: skip
+from src.models.cut import Cut, freeze_boundary, segment  # isort: skip
 from src.models.depth import Depth, resolve_depth  # isort: skip
 from src.models.network import Network, build_network  # isort: skip
 from src.models.weights import WeightSet  # isort: skip
@@ -41,7 +41,7 @@ def images(photos: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def step_seconds(network: Network, depth: Depth, cut: Cut, rows: np.ndarray, labels: np.ndarray) -> float:
     """Seconds that an epoch's training steps take behind `cut`."""
-    network.thaw(depth)
+    network.unfreeze(depth)
     tail, adam = segment(network.model, cut.tensors, None), keras.optimizers.Adam(1e-4)
     adam.build(tail.trainable_variables)
     wanted = np.eye(tail.output_shape[1], dtype=np.float32)[labels]
@@ -72,7 +72,7 @@ def run(photos: Path, weights: Path) -> dict[str, float]:
     network = build_network(plain, spec, classes=int(labels.max()) + 1, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0.2)
     depths = [resolve_depth(DepthChoice.read(depth), network.table, "inference", spec.name) for depth in DEPTHS]
-    cuts = [natural_cut(network.graph, network.table, depth) for depth in depths]
+    cuts = [freeze_boundary(network.graph, network.table, depth) for depth in depths]
     frozen_segment = FrozenSegment(network.model, None, cuts)
     frozen_segment(pixels[:BATCH])
     began = time.perf_counter()

@@ -68,7 +68,7 @@ def train_trial(
 def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:
-        with _hydra_of_its_own(), initialize_config_dir(str(CONF), version_base="1.3"):
+        with _separate_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", typed, return_hydra_config=True)
     except HydraException as error:
         raise ThawError(explain(error)) from error
@@ -77,7 +77,7 @@ def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
 
 
 @contextmanager
-def _hydra_of_its_own() -> Iterator[None]:
+def _separate_hydra() -> Iterator[None]:
     """Set aside what a notebook initialized Hydra with, which can hold one configuration folder at a time."""
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -121,8 +121,12 @@ class Study:
         """
         return self.run.to_frame()
 
-    def verdict(self, objective: Objective | None = None) -> list["Verdict"]:
-        """Return the verdicts, one for each facet; `objective`: the metric that judges, None: the study's own.
+    def verdict(self, objective: Objective | None = None, margin: float = 0.0) -> list["Verdict"]:
+        """Return the verdicts, one for each facet; :meth:`answer` has them in words.
+
+        Args:
+            objective: the metric that judges; None: the study's own.
+            margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
 
         Raises:
             ThawError: no such objective.
@@ -131,9 +135,15 @@ class Study:
         from src.verdict.verdict import judge
 
         judged_by = known_objective("objective=", objective)
-        return judge(records(self.client, {self.name: self.run}, judged_by), self.name)
+        return judge(records(self.client, {self.name: self.run}, judged_by), self.name, margin)
 
-    def report(self, out: Path | str, objective: Objective | None = None) -> "Report":
+    def answer(self, objective: Objective | None = None, margin: float = 0.0) -> str:
+        """Return the verdicts in Markdown, one for each facet; arguments and errors as :meth:`verdict` has them."""
+        from src.reporting.verdict_text import note
+
+        return "\n\n".join(note(verdict) for verdict in self.verdict(objective, margin))
+
+    def report(self, out: Path | str, objective: Objective | None = None, margin: float = 0.0) -> "Report":
         """Write report.html, figures, trials.csv and verdict.json to the folder `out`, and return the report.
 
         Raises:
@@ -141,7 +151,8 @@ class Study:
         """
         from src.reporting.study_report import report_to
 
-        return report_to(Path(out), self.client, {self.name: self.run}, known_objective("objective=", objective))
+        judged_by = known_objective("objective=", objective)
+        return report_to(Path(out), self.client, {self.name: self.run}, judged_by, margin)
 
 
 def _text(value: Value) -> str:

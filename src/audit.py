@@ -30,7 +30,7 @@ def audit(composed: DictConfig) -> None:
 def main() -> None:
     """Run one audit, also of a study's data (`-cn NAME`): a sweep varies how a network trains, which audits do not."""
     if {"-m", "--multirun"} & set(sys.argv):
-        raise ThawError("-m sweeps over trials, and an audit is of the data alone: leave -m out")
+        raise ThawError("-m sweeps over trials, and an audit is of the data: leave -m out")
     sys.argv.append("hydra.mode=RUN")
     audit()
 

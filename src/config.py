@@ -61,10 +61,10 @@ def _read_name(value: object) -> object:
 
 Depth = Annotated[DepthChoice, BeforeValidator(DepthChoice.read), PlainSerializer(lambda depth: depth.text)]
 Name = Annotated[str, BeforeValidator(_read_name)]
-Place = Annotated[Path, BeforeValidator(_read_path)]
+UserPath = Annotated[Path, BeforeValidator(_read_path)]
 PhaseName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0, le=10)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -74,7 +74,7 @@ class WeightsConfig(Section):
     name: Literal["formula", "imagenet", "random", "file"] = Field(
         description="formula: generated images (mobilenetv2 only); imagenet: Keras' download; random; file"
     )
-    path: Place | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
+    path: UserPath | None = Field(description="weight file (.weights.h5, .h5 or .keras), with name=file")
     alpha: float | None = Field(gt=0, le=4, description="width multiplier; null: the weight set's own")
     image_size: int | None = Field(ge=32, le=1024, description="native size, px; null: the weight set's own")
 
@@ -105,11 +105,11 @@ class _PhotoData(_Data):
     )
     max_unreadable: Fraction = Field(description="part of the files that may be no image before all is refused")
     near_duplicates: Literal["keep", "drop"] = Field(
-        description="drop: photos of train that have their like in val or test are left out, and of val those in test"
+        description="drop: leave out photos of train with a near-duplicate in val or test, and of val with one in test"
     )
 
     @model_validator(mode="after")
-    def _something_is_left_to_train_on(self) -> "_PhotoData":
+    def _something_remains_to_train_on(self) -> "_PhotoData":
         if self.validation + self.test >= 1:
             raise ValueError("data.validation and data.test together leave nothing to train on")
         return self
@@ -119,7 +119,7 @@ class FolderData(_PhotoData):
     """train/ val/ test/ with a folder per class, a folder per class with those in it, or just a folder per class."""
 
     kind: Literal["folder"]
-    root: Place = Field(description="the folder")
+    root: UserPath = Field(description="the folder")
     group_pattern: str | None = Field(
         description="regular expression on a photo's path below its class; what it captures (or matches) names "
         "a group, such as a burst, that never crosses splits"
@@ -138,7 +138,7 @@ class CsvData(_PhotoData):
     """A manifest: a table of images and their classes, with path,label[,split][,group] or columns of other names."""
 
     kind: Literal["csv"]
-    manifest: Place = Field(description="the table (CSV); relative paths in it start from its own folder")
+    manifest: UserPath = Field(description="the table (CSV); relative paths in it start from its own folder")
     path_column: Name | None = Field(description="column of files; null: found by a usual name (docs/data.md)")
     label_column: Name | None = Field(description="column of classes; null: found by a usual name, or one-hot columns")
     label_columns: list[Name] | None = Field(
@@ -147,13 +147,15 @@ class CsvData(_PhotoData):
     )
     split_column: Name | None = Field(description="column of splits; null: found by a usual name, if there")
     group_column: Name | None = Field(description="column of groups; null: found by a usual name, if there")
-    image_folder: Place | None = Field(description="folder that files are named from, itself relative to the manifest")
+    image_folder: UserPath | None = Field(
+        description="folder that file names start from, itself relative to the manifest"
+    )
     extension: Annotated[str, Field(pattern=r"^\.?\w+$")] | None = Field(
         description="appended to files that are named without, such as .jpg"
     )
 
     @model_validator(mode="after")
-    def _labels_come_from_one_place(self) -> "CsvData":
+    def _labels_have_one_source(self) -> "CsvData":
         if self.label_column and self.label_columns:
             raise ValueError("data.label_column and data.label_columns: give one of them")
         return self
@@ -179,14 +181,14 @@ class TreesData(_Data):
     draw_seed: int = Field(ge=0, description="seed of the drawing")
 
     @property
-    def left_out(self) -> int:
-        """Species, from the last on, that draw a training image fewer."""
+    def reduced_species(self) -> int:
+        """Return how many species, from the last on, draw a training image fewer."""
         counted = self.classes * (self.train_images + self.val_images + self.test_images)
         return 0 if self.images is None else counted - self.images
 
     @model_validator(mode="after")
     def _images_are_what_the_counts_say(self) -> "TreesData":
-        if not 0 <= self.left_out < self.classes:
+        if not 0 <= self.reduced_species < self.classes:
             counted = self.classes * (self.train_images + self.val_images + self.test_images)
             raise ValueError(
                 f"data.images={self.images}: the counts say {counted}, and up to {self.classes - 1} fewer do"
@@ -233,7 +235,7 @@ class PhaseConfig(Section):
 
     unfrozen: Depth = Field(description="the backbone's depth that trains in this phase")
     epochs: int = Field(ge=1, le=10_000, description="epochs at the most")
-    learning_rate: Rate = Field(description="initial rate")
+    learning_rate: LearningRate = Field(description="initial rate")
     patience: Count | None = Field(description="epochs without a better monitor before the phase ends; null: never")
     plateau_patience: Count | None = Field(description="such epochs before the rate falls; null: never")
     plateau_factor: float = Field(gt=0, lt=1, description="what the rate is then multiplied by")
@@ -261,12 +263,20 @@ class TrackingConfig(Section):
     )
 
 
+class ReportConfig(Section):
+    """The report at a sweep's end. Cannot change a number of a trial."""
+
+    margin: float | None = Field(
+        ge=0, le=100, description="points: the least depth that is expected to lose no more is recommended; null: 0"
+    )
+
+
 class RuntimeConfig(Section):
     """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
 
-    cache_dir: Place = Field(description="folder of decoded photos; safe to delete at any time")
-    work_dir: Place = Field(
-        description="folder of locks and of phases under way or done; deleting it while nothing runs costs time alone"
+    cache_dir: UserPath = Field(description="folder of decoded photos; safe to delete at any time")
+    work_dir: UserPath = Field(
+        description="folder of locks and of phases under way or done; deleting it while nothing runs costs only time"
     )
     images_max_gb: float = Field(
         ge=0, description="what decoded photos may hold; the least recently used go first, those in use stay"
@@ -277,7 +287,7 @@ class RuntimeConfig(Section):
 
     @property
     def decoding_threads(self) -> int:
-        """The number of images that are decoded at once."""
+        """Return the number of images that are decoded at once."""
         return self.threads or os.cpu_count() or 1
 
 
@@ -287,8 +297,18 @@ PHASE_KEYS = {
 }  # fmt: skip
 """Keys that matter only through the schedule, each with the phase's key that may refer to it."""
 
-CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "study", "force", "fail_fast"})
+CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "report", "study", "force", "fail_fast"})
 """Sections and keys that have no part in what a trial measures."""
+
+
+def section_of(key: str) -> str:
+    """Return the first part of a dotted key, also of an override's with `+`, `~` or a package."""
+    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
+
+
+def changes_numbers(key: str) -> bool:
+    """Return whether the key `key`, or an override of it, has a part in what a trial measures."""
+    return section_of(key) not in CANNOT_CHANGE_NUMBERS | {"hydra"}
 
 
 class TrialConfig(Section):
@@ -303,8 +323,8 @@ class TrialConfig(Section):
         "fixed too; adapted: statistics taken once from the training images; train: Keras' default"
     )
     dropout: Fraction = Field(description="part of the pooled features dropped before the dense layer")
-    learning_rate: Rate | None = Field(description="feature extraction's rate")
-    fine_tune_learning_rate: Rate | None = Field(description="fine-tuning's rate")
+    learning_rate: LearningRate | None = Field(description="feature extraction's rate")
+    fine_tune_learning_rate: LearningRate | None = Field(description="fine-tuning's rate")
     batch_size: int = Field(ge=1, le=65_536, description="images a step")
     seed: int = Field(ge=0, lt=2**32, description="of the head, dropout, order and views")
     schedule: dict[PhaseName, PhaseConfig] = Field(min_length=1, description="the phases by name, in order")
@@ -323,6 +343,7 @@ class TrialConfig(Section):
     label_smoothing: Fraction = Field(description="part of the target spread over all classes")
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    report: ReportConfig
     study: str | None = Field(
         min_length=1, max_length=200, description="name that a sweep's trials are found under; null: what it varies"
     )
@@ -349,7 +370,7 @@ Checked = TypeVar("Checked", bound=Section)
 
 
 def check(section: type[Checked], values: Mapping[str, Any], under: str = "") -> Checked:
-    """Check `values` against `section`; its keys are told with `under` before them.
+    """Check `values` against `section`; messages name its keys with `under` before them.
 
     Raises:
         ThawError: as :func:`parse`.
@@ -357,20 +378,20 @@ def check(section: type[Checked], values: Mapping[str, Any], under: str = "") ->
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
-        once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(found)}
+        details = sorted(error.errors(), key=lambda detail: len(detail["loc"]))
+        once = {(detail["msg"], repr(detail["input"])): dict(detail) for detail in reversed(details)}
         lines = (_explain(detail, section, under) for detail in reversed(once.values()))
         raise ThawError("; ".join(lines)) from error
 
 
-def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
+def _explain(detail: dict[str, Any], section: type[Section], under: str) -> str:
     """Return one of pydantic's findings as ``key=value: what is wrong``."""
-    key = ".".join(str(part) for part in detail["loc"] if not _is_union_branch(part))
+    key = ".".join(str(part) for part in detail["loc"] if part not in _KINDS)
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = detail["input"]
     if detail["type"] == "extra_forbidden":
-        return unknown_key(one_line(under + key, 80), _fields_beside(key, whole))
+        return unknown_key(one_line(under + key, 80), _fields_beside(key, section))
     if detail["type"] == "missing":
         return f"{under}{key} is not set: give {under}{key}=VALUE"
     if isinstance(given, Mapping | Section):
@@ -378,20 +399,16 @@ def _explain(detail: dict[str, Any], whole: type[Section], under: str) -> str:
     if detail["type"] == "list_type":
         message += f", in brackets: {under}{key}=[A,B]"
     shown = "null" if given is None else given
-    return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, whole)}"
+    return f"{under}{key}={one_line(shown, 80)}: {message}{_meaning(key, section)}"
 
 
-def _is_union_branch(part: int | str) -> bool:
-    return part in {"folder", "csv", "trees"}
-
-
-def _fields_beside(key: str, whole: type[Section]) -> list[str]:
-    section, _, below = key.partition(".")
+def _fields_beside(key: str, root: type[Section]) -> list[str]:
+    group, _, below = key.partition(".")
     if not below:
-        return list(whole.model_fields)
-    if section == "data":
+        return list(root.model_fields)
+    if group == "data":
         return list(dict.fromkeys(name for kind in _KINDS.values() for name in kind.model_fields))
-    return list(_SECTIONS[section].model_fields) if section in _SECTIONS else []
+    return list(_SECTIONS[group].model_fields) if group in _SECTIONS else []
 
 
 _KINDS: dict[str, type[BaseModel]] = {"folder": FolderData, "csv": CsvData, "trees": TreesData}
@@ -440,6 +457,6 @@ def unknown_key(key: str, beside: Iterable[str]) -> str:
     return f"unknown key {key!r}: {did_you_mean(spelled, beside)}"
 
 
-def _meaning(key: str, whole: type[Section]) -> str:
-    field = whole.model_fields.get(key)
+def _meaning(key: str, section: type[Section]) -> str:
+    field = section.model_fields.get(key)
     return f" ({field.description})" if field is not None and field.description else ""

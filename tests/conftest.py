@@ -29,6 +29,8 @@ settings.load_profile("thaw")
 CLASSES = ("ash", "birch", "cedar")
 Compose = Callable[..., TrialConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
+READ_BY_COMMANDS = ("MLFLOW_TRACKING_URI", "THAW_")
+"""Variables that are read when a command runs; others may be read by imports."""
 
 
 def save_photo(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (48, 40)) -> None:
@@ -120,15 +122,15 @@ def heavy_typist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
 def thaw(tmp_path_factory: pytest.TempPathFactory, heavy_typist: Typist) -> Command:
     """Run ``python -m MODULE ARGS`` as a user does, in a folder of its own unless `cwd` says otherwise.
 
-    With variables of the `environment`, which imports may read, in a process from the start.
+    With variables of the `environment` that imports read, in a process from the start.
     """
     elsewhere = tmp_path_factory.mktemp("elsewhere")
 
     def run(
         *arguments: str, cwd: Path = elsewhere, seconds: float = 280, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        if not environment:
-            typed = heavy_typist(*arguments, cwd=cwd)
+        if all(name.startswith(READ_BY_COMMANDS) for name in environment):
+            typed = heavy_typist(*arguments, cwd=cwd, **environment)
             return subprocess.CompletedProcess(arguments, typed.status, typed.out, typed.err)
         return subprocess.run(
             [sys.executable, "-m", *arguments],

@@ -61,7 +61,8 @@ def test_a_study_is_a_table_a_verdict_and_a_report(tiny: tuple[str, ...], thaw: 
     (verdict,) = study.verdict()
     report = study.report(tmp_path / "report")
     assert [row.depth for row in verdict.rows] == [0, 5]
-    assert [each.sentence for each in report.verdicts] == [verdict.sentence]
+    assert [each.depth for each in report.verdicts] == [verdict.depth]
+    assert study.answer().startswith("**Unfreeze ")
     assert report.page.exists()
     with pytest.raises(ThawError, match="f1_macro"):
         study.verdict("f1_macro")  # type: ignore[arg-type]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.calibration import SETS, PredictionSet, draw, rates
+from benchmarks.calibration import SETS, PredictionSet, draw, power, rates, regrets
 
 
-@pytest.mark.parametrize("path", sorted(SETS.glob("*.npz")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SETS.glob("*16_seeds.npz")), ids=lambda path: path.stem)
 def test_intervals_hold_and_equal_depths_are_not_called_worse(path: str) -> None:
     found = rates(PredictionSet.load(path), images=100, seeds=3, draws=40)
     assert found.holds >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 40)
@@ -14,9 +14,20 @@ def test_intervals_hold_and_equal_depths_are_not_called_worse(path: str) -> None
 
 
 def test_a_depth_that_is_much_worse_is_called_so() -> None:
-    real = PredictionSet.load(sorted(SETS.glob("*.npz"))[0])
+    real = PredictionSet.load(sorted(SETS.glob("*16_seeds.npz"))[0])
     worse = real.hits.copy()
     worse[0, :, ::3] = 0
     changed = PredictionSet(real.name, real.depths, worse, real.seconds)
     found = [draw(changed, 500, 5, np.random.default_rng(seed)).found.is_worse(0) for seed in range(5)]
     assert all(found)
+
+
+def test_the_default_rule_loses_least_of_those_that_look_at_the_scores() -> None:
+    found = regrets([PredictionSet.load(path) for path in sorted(SETS.glob("*.npz"))], seeds=3, draws=20)
+    default = found["expected mean (the default)"]
+    assert default.mean <= 0.45
+    assert default.mean < found["one standard error"].mean
+
+
+def test_a_depth_that_is_four_points_worse_is_shown() -> None:
+    assert power(PredictionSet.load(SETS / "groceries_16_seeds.npz"), 0.04, draws=20) >= 0.7

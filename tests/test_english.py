@@ -9,23 +9,31 @@ from src.common.project import PROJECT
 from tests.test_rooms import MODULES, words
 
 SOURCE = PROJECT / "src"
-UNMENDED = {"statistics", "verdict", "diagnosis"}
+UNMENDED = {"statistics", "verdict"}
 """Rooms that are being rebuilt. Remove a room here when its docstrings and names are mended."""
-OLD_NAMES_IN = UNMENDED | {"features", "training", "models", "trial"}
-"""Rooms whose names still hold OLD_WORDS."""
+UNMENDED_FILES = {f"{name}.py" for name in ("page", "recommendation", "study_figures", "study_report", "tradeoff")}
+"""The files of reporting/ that are rebuilt with them."""
 CLAUSE = re.compile(r"(What|Whether|How|Where|Who|That|Which|When|Why|If)\b")
+NOUN = re.compile(r"`|:|(The|A|An|Each|Every|One|Its|Up|So|All|Some|No|By|In|At|Of|It|They|Those)\b")
+"""Openings of a docstring that say neither what a function does nor what it returns."""
 OLD_WORDS = {
-    "answered", "chunk", "chunks", "natural", "obedient", "parting", "recalled", "supply", "undoing", "workbench",
+    "among", "answered", "chunk", "chunks", "claim", "claimed", "companion", "companions", "course", "each", "flattery",
+    "found", "frontier", "leg", "lent", "natural", "obedient", "optimism", "own", "pace", "parted", "parting",
+    "recalled", "signs", "steadiness", "stock", "stretch", "stretches", "supply", "surroundings", "tally",
+    "thawed", "told", "undoing", "workbench", "workplace",
 }  # fmt: skip
 """Words that docs/glossary.md has others for: reused, group, freeze boundary, resumed …"""
+ROWS = {"row", "rows"}
+"""Features and batches have images; tables alone have rows."""
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef
 
 
-def modules(without: set[str]) -> Iterator[tuple[Path, ast.Module]]:
+def modules() -> Iterator[tuple[Path, ast.Module]]:
     for path in MODULES:
-        if path.relative_to(SOURCE).parts[0] not in without:
-            yield path.relative_to(SOURCE), ast.parse(path.read_text("utf-8"))
+        within = path.relative_to(SOURCE)
+        if within.parts[0] not in UNMENDED and within.name not in UNMENDED_FILES:
+            yield within, ast.parse(path.read_text("utf-8"))
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -48,12 +56,33 @@ def names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def test_docstrings_open_with_what_is_done_or_returned() -> None:
-    found = [(f"{path}:{line}", text) for path, tree in modules(UNMENDED) for line, text in docstrings(tree)]
-    assert len(found) > 900
+    found = [(f"{path}:{line}", text) for path, tree in modules() for line, text in docstrings(tree)]
+    assert len(found) > 800
     assert [place for place, text in found if CLAUSE.match(text)] == []
 
 
+def test_functions_open_with_a_verb() -> None:
+    found = [
+        (f"{path}:{node.lineno}", text)
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node))
+    ]
+    assert len(found) > 600
+    assert [place for place, text in found if NOUN.match(text)] == []
+
+
 def test_names_are_the_fields_words() -> None:
-    found = [(f"{path}:{line} {name}", name) for path, tree in modules(OLD_NAMES_IN) for line, name in names(tree)]
+    found = [(f"{path}:{line} {name}", name) for path, tree in modules() for line, name in names(tree)]
     assert len(found) > 2000
     assert [place for place, name in found if words(name) & OLD_WORDS] == []
+
+
+def test_features_have_no_rows() -> None:
+    found = [
+        (f"{path}:{line} {name}", name)
+        for path, tree in modules() if path.parts[0] in {"features", "training", "models"}
+        for line, name in names(tree)
+    ]  # fmt: skip
+    assert len(found) > 400
+    assert [place for place, name in found if words(name) & ROWS] == []

@@ -109,7 +109,7 @@ def test_keras_has_what_is_used_of_it() -> None:
     internals = import_module("src.models.keras_internals")
     node = internals.node_of(tensor)
     assert (node.operation.name, node.input_tensors, node.outputs[0]) == ("dense", [image], tensor), mended
-    assert internals.place_of(tensor)[1] == 0, mended
+    assert internals.output_of(tensor)[1] == 0, mended
 
 
 def test_hydra_has_what_is_used_of_it() -> None:

@@ -66,7 +66,7 @@ def test_the_posts_recipe_has_its_gap_from_mode_and_the_cure_from_generalization
     assert "The gap between fit and validation is mainly generalization at 0 layers (" in page
     assert "The gap between fit and validation is mainly generalization at 0, 2 and 11 layers (" in page
     assert {"confusion.png", "mistakes.png", "classes.png"} <= set(verdict["figures"])
-    assert {"BatchNorm mismatch", "class imbalance"} <= {finding["name"] for finding in verdict["findings"]}
+    assert {"batchnorm_mismatch", "class_imbalance"} <= {finding["name"] for finding in verdict["findings"]}
 
 
 def _without_test(photos: Path, folder: Path) -> Path:

@@ -27,6 +27,7 @@ from src.tracking.mlflow_store import sqlite_uri
 from src.tracking.prediction_files import read_predictions
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose, make_photos, save_photo
+from tests.typist import Typist
 
 NUMBERS = {
     "fit/loss", "fit/accuracy", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "test/loss",
@@ -102,6 +103,7 @@ def test_artifacts_are_all_there(trained: tuple[Path, str], store_uri: str) -> N
     run_id = summary_of(trained[0])["run_id"]
     top = {artifact.path for artifact in client.list_artifacts(run_id)}
     assert top == {"config.yaml", "packages.txt", "summary.json", "figures", "predictions"}
+    assert top <= {file.name.removesuffix("/") for file in schema.FILES["Files of a trial"]}
     mlflow.set_tracking_uri(store_uri)  # models are listed in MLflow's default store
     assert {artifact.path for artifact in client.list_artifacts(run_id, "model")} >= {"model/MLmodel", "model/data"}
     figures = {artifact.path for artifact in client.list_artifacts(run_id, "figures")}
@@ -269,25 +271,22 @@ def _run_status(store_uri: str, experiment_name: str) -> tuple[str, dict[str, fl
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_killed_run_with_what_was_measured(
-    tiny: tuple[str, ...], store_uri: str, number: signal.Signals, tmp_path: Path
+    heavy_typist: Typist, tiny: tuple[str, ...], store_uri: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     experiment = f"signal-{number.name}"
-    command = [
-        sys.executable, "-m", "src.train", *tiny, f"tracking.experiment={experiment}", "epochs=5000",
-        "schedule.training.patience=null", f"hydra.run.dir={tmp_path}",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": str(PROJECT)}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    process = heavy_typist.start(
+        "src.train", *tiny, f"tracking.experiment={experiment}", "epochs=5000", "schedule.training.patience=null",
+        f"hydra.run.dir={tmp_path}", cwd=tmp_path,
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while (status := _run_status(store_uri, experiment)) is None or "val/accuracy" not in status[1]:
-        assert process.poll() is None, process.communicate()[1]
+        assert process.is_running, process.wait().err
         assert time.monotonic() < deadline
-        time.sleep(0.5)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert err.splitlines()[-1] == f"thaw: stopped by {number.name}"
+        time.sleep(0.2)
+    os.kill(process.pid, number)
+    done = process.wait(60)
+    assert done.status == 128 + number
+    assert done.err.splitlines()[-1] == f"thaw: stopped by {number.name}"
     status = _run_status(store_uri, experiment)
     assert status is not None
     assert status[0] == "KILLED"

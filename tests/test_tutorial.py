@@ -35,6 +35,7 @@ def test_the_tutorial_runs_and_its_outputs_are_kept(tmp_path: Path, monkeypatch:
     NotebookClient(run, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert len(outputs(run)) > 5
     assert outputs(kept) == outputs(run)
+    assert "Clearly worse" in printed(kept)
     for notebook in (kept, run):
         assert "9 trials" in printed(notebook)
         assert "layers" in printed(notebook)

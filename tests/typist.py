@@ -5,12 +5,15 @@ Each command has its own folder, arguments, standard streams, signals and exit s
 
 import contextlib
 import importlib
+import itertools
 import json
+import math
 import os
 import runpy
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +22,8 @@ LIGHT = ("src.cli.composition:prepare",)
 """What every command does first: it reads Hydra's plugins."""
 HEAVY = (
     *LIGHT, "src.trial.run", "src.search.sweep", "src.reporting.study_report", "mlflow.keras",
-    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store", "src.auditing.run_audit", "sklearn.linear_model",
+    "sklearn.model_selection",
 )  # fmt: skip
 """What a command that trains does first: it takes seconds."""
 
@@ -39,23 +43,52 @@ class Typed:
         return self.out + self.err
 
 
+@dataclass(frozen=True)
+class Started:
+    """A command that runs as the process `pid`, the leader of a group of its own."""
+
+    typist: "Typist"
+    pid: int
+    out: Path
+    err: Path
+
+    def wait(self, seconds: float | None = None) -> Typed:
+        """Return what came of it; after `seconds`, it and the processes that it started are killed."""
+        status, used = self.typist.ask({"wait": self.pid, "seconds": seconds}).split()
+        self.typist.running.discard(self.pid)
+        out, err = (path.read_text("utf-8", "replace") for path in (self.out, self.err))
+        return Typed(int(status), out, err, float(used))
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether it has not ended yet (Linux: proc(5))."""
+        return "State:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
+
+
 class Typist:
-    """Types commands one after the other, after the `imports` (MODULE or MODULE:FUNCTION); closed by :meth:`close`."""
+    """Types commands after the `imports` (MODULE or MODULE:FUNCTION); closed by :meth:`close`."""
 
     def __init__(self, folder: Path, *, imports: tuple[str, ...] = LIGHT, **environment: str) -> None:
         self.folder, self.imports, self.environment = folder, imports, environment
         self.process: subprocess.Popen[str] | None = None
+        self.running: set[int] = set()
+        self.count = itertools.count()
 
-    def __call__(self, *arguments: str, cwd: Path, **environment: str) -> Typed:
-        """Run ``python -m ARGUMENTS``, or the script that they begin with, in the folder `cwd`."""
-        out, err = self.folder / "stdout", self.folder / "stderr"
-        order = {"argv": arguments, "cwd": str(cwd), "env": environment, "out": str(out), "err": str(err)}
-        try:
-            status, seconds = self._answer(json.dumps(order)).split()
-        except BaseException:  # a test that took too long, among others: its command must not meet the next one
-            self.kill()
-            raise
-        return Typed(int(status), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), float(seconds))
+    def __call__(self, *arguments: str, cwd: Path, closed: tuple[int, ...] = (), **environment: str) -> Typed:
+        """Run ``python -m ARGUMENTS``, or the script that they begin with, in the folder `cwd`.
+
+        Standard streams that are `closed` (1: output, 2: errors) are pipes whose other end has been closed.
+        """
+        return self.start(*arguments, cwd=cwd, closed=closed, **environment).wait()
+
+    def start(self, *arguments: str, cwd: Path, closed: tuple[int, ...] = (), **environment: str) -> Started:
+        """Start a command as :meth:`__call__` does, and return at once."""
+        number = next(self.count)
+        out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
+        places = {"cwd": str(cwd), "out": str(out), "err": str(err)}
+        pid = int(self.ask({"argv": arguments, "env": environment, "closed": closed, **places}))
+        self.running.add(pid)
+        return Started(self, pid, out, err)
 
     def close(self) -> None:
         """End the process."""
@@ -65,32 +98,41 @@ class Typist:
             self.process.wait(timeout=60)
 
     def kill(self) -> None:
-        """End the process and the command that it runs."""
-        if self.process is not None:
+        """End the process and the commands that it runs."""
+        for pid in [*self.running, *([self.process.pid] if self.process else [])]:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
+        if self.process is not None:
             self.process.wait(timeout=60)
-        self.process = None
+        self.process, self.running = None, set()
 
-    def _answer(self, order: str) -> str:
-        self.process = self.process or subprocess.Popen(
-            [sys.executable, "-m", "tests.typist", *self.imports], cwd=PROJECT, text=True, start_new_session=True,
-            env=_as_users_have_it() | self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(order + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline()
+    def ask(self, order: object) -> str:
+        """Return the line by which the process answers `order`."""
+        try:
+            self.process = self.process or subprocess.Popen(
+                [sys.executable, "-m", "tests.typist", *self.imports], cwd=PROJECT, text=True, start_new_session=True,
+                env=_as_users_have_it() | self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+            assert self.process.stdin is not None
+            assert self.process.stdout is not None
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            return self.process.stdout.readline()
+        except BaseException:  # a test that took too long, among others: its command must not meet the next one
+            self.kill()
+            raise
+
+
+_SET_BY_THAW = {"HYDRA_FULL_ERROR", "KERAS_BACKEND", "PYTHONUNBUFFERED"}
 
 
 def _as_users_have_it() -> dict[str, str]:
     """The environment without what Thaw itself sets when a command runs in this process."""
-    return {name: value for name, value in os.environ.items() if name not in {"HYDRA_FULL_ERROR", "KERAS_BACKEND"}}
+    return {name: value for name, value in os.environ.items() if name not in _SET_BY_THAW}
 
 
 def _serve() -> None:
-    """Take orders, a line of JSON each, and answer with exit statuses and seconds."""
+    """Take orders, a line of JSON each, and answer with process ids, or with exit statuses and seconds."""
     for item in sys.argv[1:]:
         module, _, function = item.partition(":")
         imported = importlib.import_module(module)
@@ -98,12 +140,28 @@ def _serve() -> None:
             getattr(imported, function)()
     for line in sys.stdin:
         order = json.loads(line)
+        if "wait" in order:
+            print(*_ended(**order), flush=True)
+            continue
         child = os.fork()
         if child == 0:
+            os.setsid()
             _become(order)
             return
-        _, status, used = os.wait4(child, 0)
-        print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, flush=True)
+        print(child, flush=True)
+
+
+def _ended(wait: int, seconds: float | None) -> tuple[int, float]:
+    """Return the exit status of the process `wait`, killed after `seconds`, and the seconds that it used."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while True:
+        pid, status, used = os.wait4(wait, 0 if end == math.inf else os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+        if time.monotonic() > end:
+            os.killpg(wait, signal.SIGKILL)
+            end = math.inf
+        time.sleep(0.005)
 
 
 def _become(order: dict[str, object]) -> None:
@@ -116,6 +174,12 @@ def _become(order: dict[str, object]) -> None:
         opened = os.open(path, flags, 0o644)
         os.dup2(opened, number)
         os.close(opened)
+    for stream in list(order["closed"]):  # type: ignore[call-overload]
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, stream)
+        os.close(writing)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)  # the old one may take it for a file
     os.chdir(str(order["cwd"]))
     os.environ |= {str(name): str(value) for name, value in dict(order["env"]).items()}  # type: ignore[call-overload]
     module, *arguments = list(order["argv"])  # type: ignore[call-overload]

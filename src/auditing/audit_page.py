@@ -1,4 +1,4 @@
-"""An audit on one page that opens from disk, its photos inside and everything that a stranger named as text."""
+"""An audit on one page that opens from disk, with its photos inside and all names as plain text."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image as PillowImage
 
-from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding
+from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding, kind_of_pair
 from src.auditing.image_facts import FileFacts
 from src.auditing.statements import Statement, kinds_of_pixels
 from src.common.errors import one_line, printable
@@ -43,8 +43,8 @@ class _Pairs:
     count: int
 
 
-def page_text(audit: Audit, told: Sequence[Statement], findings: Sequence[Finding]) -> str:
-    """Return the audit as a self-contained page that says `told` and lists `findings`."""
+def page_text(audit: Audit, all_statements: Sequence[Statement], findings: Sequence[Finding]) -> str:
+    """Return the audit as a self-contained page that says `all_statements` and lists `findings`."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -54,8 +54,8 @@ def page_text(audit: Audit, told: Sequence[Statement], findings: Sequence[Findin
     return environment.get_template("audit.html.j2").render(
         name=printable(audit.images.listing.source),
         extent=_extent(audit),
-        asks=[each for each in told if each.asks],
-        told={anchor: [each for each in told if each.anchor == anchor] for anchor in sections},
+        asks=[statement for statement in all_statements if statement.asks],
+        told={anchor: [statement for statement in all_statements if statement.anchor == anchor] for anchor in sections},
         suspects=_suspects(audit),
         all_suspects=len(audit.suspicion.suspects) if audit.suspicion else 0,
         pairs=_pairs(audit),
@@ -66,13 +66,13 @@ def page_text(audit: Audit, told: Sequence[Statement], findings: Sequence[Findin
         classes=_classes(audit),
         tables=_tables(audit),
         findings=_listed(findings),
-        counts=Counter(each.kind for each in findings),
+        counts=Counter(finding.kind for finding in findings),
     )  # fmt: skip
 
 
 def _extent(audit: Audit) -> str:
     sizes = ", ".join(f"{audit.images.splits[split].size} {split}" for split in SPLITS)
-    return f"{len(audit.images.class_names)} classes; {sizes}; looked at as {audit.side} px squares."
+    return f"{len(audit.images.class_names)} classes; {sizes}; looked at as {audit.image_size} px squares."
 
 
 def _photo(audit: Audit, index: int, *lines: str) -> _Photo:
@@ -88,52 +88,50 @@ def _photo(audit: Audit, index: int, *lines: str) -> _Photo:
 def _suspects(audit: Audit) -> list[_Photo]:
     if audit.suspicion is None:
         return []
-    names, readable = audit.images.class_names, audit.images.readable
+    names, readable, split_of = audit.images.class_names, audit.images.readable, audit.images.split_of
     return [
         _photo(
-            audit, int(readable[each.position]),
-            f"given: {one_line(names[each.given], _LONGEST)} ({_percent(each.given_probability)})",
-            f"predicted: {one_line(names[each.suggested], _LONGEST)} ({_percent(each.suggested_probability)})",
-            ("confident, " if each.is_confident else "possible, ") + audit.images.split_of[readable[each.position]],
+            audit, int(readable[suspect.position]),
+            f"given: {one_line(names[suspect.given], _LONGEST)} ({_percent(suspect.given_probability)})",
+            f"predicted: {one_line(names[suspect.suggested], _LONGEST)} ({_percent(suspect.suggested_probability)})",
+            ("confident, " if suspect.is_confident else "possible, ") + split_of[readable[suspect.position]],
         )
-        for each in audit.suspicion.suspects[:MOST_SUSPECTS]
+        for suspect in audit.suspicion.suspects[:MOST_SUSPECTS]
     ]  # fmt: skip
 
 
 def _pairs(audit: Audit) -> list[_Pairs]:
-    samples, split_of = audit.images.samples, audit.images.split_of
     kinds: dict[str, list[tuple[int, int]]] = {CONFLICT: [], ACROSS: [], WITHIN: []}
     for i, j, _ in audit.groups.pairs.tolist():
-        kind = ACROSS if split_of[i] != split_of[j] else WITHIN
-        kinds[CONFLICT if samples[i].label != samples[j].label else kind].append((i, j))
+        kinds[kind_of_pair(audit, i, j)].append((i, j))
     return [
-        _Pairs(kind, tuple((_photo(audit, i), _photo(audit, j)) for i, j in found[:MOST_PAIRS]), len(found))
-        for kind, found in kinds.items() if found
+        _Pairs(kind, tuple((_photo(audit, i), _photo(audit, j)) for i, j in pairs[:MOST_PAIRS]), len(pairs))
+        for kind, pairs in kinds.items() if pairs
     ]  # fmt: skip
 
 
 def _classes(audit: Audit) -> list[tuple[str, list[tuple[int, float]]]]:
     """Return each class with its count and share of the largest count, by split; the largest in train first."""
     counts = [audit.images.counts(split) for split in SPLITS if audit.images.splits[split].size]
-    most = [max(each.values()) for each in counts]
+    most = [max(count.values()) for count in counts]
     names = sorted(audit.images.class_names, key=lambda name: (-counts[0][name], name))
     return [
-        (printable(name), [(each[name], each[name] / top) for each, top in zip(counts, most, strict=True)])
+        (printable(name), [(count[name], count[name] / top) for count, top in zip(counts, most, strict=True)])
         for name in names
     ]
 
 
 def _tables(audit: Audit) -> list[tuple[str, list[tuple[str, int, float]]]]:
     """Return tables of formats, pixel kinds, sizes and shapes: value, images, and the count relative to the largest."""
-    facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
+    facts = [file for i in audit.images.readable if (file := audit.images.facts[i])]
     if not facts:
         return []
     return [
-        ("Format", _counted(each.format for each in facts)),
-        ("Pixels", _counted(kinds_of_pixels(each.mode) for each in facts)),
+        ("Format", _counted(file.format for file in facts)),
+        ("Pixels", _counted(kinds_of_pixels(file.mode) for file in facts)),
         ("Shorter side, px", _counted(map(_size_range, facts), ordered=True)),
         ("Shape", _counted(map(_shape, facts))),
-        ("Turned by EXIF", _counted("yes" if each.is_turned else "no" for each in facts)),
+        ("Turned by EXIF", _counted("yes" if file.is_turned else "no" for file in facts)),
     ]
 
 
@@ -172,7 +170,7 @@ def _listed(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
 
 
 def _percent(probability: float) -> str:
-    """No classifier is certain.
+    """Return a probability as a percentage that is never 0% or 100%: no classifier is certain.
 
     >>> _percent(0.001), _percent(0.5), _percent(0.999)
     ('<1%', '50%', '>99%')

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from src.auditing.groups import Groups
-from src.auditing.image_facts import AuditedImages, why_unreadable
+from src.auditing.image_facts import AuditedImages
 from src.auditing.labels import Suspicion
 from src.data.duplicates import BITS
 from src.data.listing import SPLITS
@@ -47,13 +47,13 @@ class Audit:
     """All that an audit found.
 
     Attributes:
-        side: the size that the network takes, px.
+        image_size: side of the images that the network takes, px.
         output: the folder of the audit's files.
         suspicion: suspected label errors, their positions among `images.readable`; None where none could be searched.
     """
 
     images: AuditedImages
-    side: int
+    image_size: int
     output: Path
     groups: Groups
     suspicion: Suspicion | None
@@ -67,14 +67,21 @@ class Audit:
 def all_findings(audit: Audit) -> list[Finding]:
     """Return every finding, by kind, most urgent first within a kind."""
     makers = (_unreadable, _skipped, _absent, _small, _pairs, _grouped, _suspects)
-    found = [finding for make in makers for finding in make(audit)]
-    return sorted(found, key=lambda each: (each.kind, -each.score))
+    findings = [finding for make in makers for finding in make(audit)]
+    return sorted(findings, key=lambda finding: (finding.kind, -finding.score))
 
 
 def as_csv(findings: Iterable[Finding]) -> str:
     """Return findings.csv: text that a spreadsheet would run as a formula has an apostrophe before it."""
-    return _csv(_COLUMNS, ([_harmless(str(getattr(each, name))) for name in _COLUMNS[:-1]] + [f"{each.score:.4f}"]
-                           for each in findings))  # fmt: skip
+    return _csv(_COLUMNS, ([_harmless(str(getattr(finding, name))) for name in _COLUMNS[:-1]] + [f"{finding.score:.4f}"]
+                           for finding in findings))  # fmt: skip
+
+
+def kind_of_pair(audit: Audit, i: int, j: int) -> str:
+    """Return the kind of finding that a near-equal pair is."""
+    if audit.images.samples[i].label != audit.images.samples[j].label:
+        return CONFLICT
+    return ACROSS if audit.images.split_of[i] != audit.images.split_of[j] else WITHIN
 
 
 def crossing_groups(audit: Audit) -> list[tuple[int, ...]]:
@@ -110,7 +117,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _harmless(cell: str) -> str:
-    """`cell` as text to a spreadsheet (OWASP: CSV injection).
+    """Return `cell` as text to a spreadsheet (OWASP: CSV injection).
 
     >>> _harmless("=1+1"), _harmless("rose.jpg")
     ("'=1+1", 'rose.jpg')
@@ -119,15 +126,13 @@ def _harmless(cell: str) -> str:
 
 
 def _unreadable(audit: Audit) -> Iterator[Finding]:
-    for i in audit.images.store.unreadable:
+    for i, why in audit.images.store.unreadable.items():
         sample = audit.images.samples[i]
-        yield Finding(
-            UNREADABLE, sample.split or "", sample.name, sample.label, details=why_unreadable(audit.images, i)
-        )
+        yield Finding(UNREADABLE, sample.split or "", sample.name, sample.label, details=why)
 
 
 def _skipped(audit: Audit) -> Iterator[Finding]:
-    return (Finding(SKIPPED, path=each.name, details=each.why) for each in audit.images.skipped)
+    return (Finding(SKIPPED, path=file.name, details=file.why) for file in audit.images.skipped)
 
 
 def _absent(audit: Audit) -> Iterator[Finding]:
@@ -142,16 +147,15 @@ def _absent(audit: Audit) -> Iterator[Finding]:
 def _small(audit: Audit) -> Iterator[Finding]:
     for i in audit.images.readable.tolist():
         facts = audit.images.facts[i]
-        if facts and min(facts.width, facts.height) < audit.side:
-            details = f"{facts.width} × {facts.height} px, enlarged to {audit.side}"
-            yield _of(audit, i, SMALL, details=details, score=1 - min(facts.width, facts.height) / audit.side)
+        if facts and min(facts.width, facts.height) < audit.image_size:
+            details = f"{facts.width} × {facts.height} px, enlarged to {audit.image_size}"
+            yield _of(audit, i, SMALL, details=details, score=1 - min(facts.width, facts.height) / audit.image_size)
 
 
 def _pairs(audit: Audit) -> Iterator[Finding]:
     samples, split_of = audit.images.samples, audit.images.split_of
     for i, j, bits in audit.groups.pairs.tolist():
-        kind = ACROSS if split_of[i] != split_of[j] else WITHIN
-        kind = CONFLICT if samples[i].label != samples[j].label else kind
+        kind = kind_of_pair(audit, i, j)
         suggested = samples[j].label if kind == CONFLICT else ""
         details = f"and {samples[j].name} ({split_of[j]}, {samples[j].label}): {bits} of {BITS} bits differ"
         yield _of(audit, i, kind, suggested, details, 1 - bits / BITS)
@@ -168,12 +172,12 @@ def _suspects(audit: Audit) -> Iterator[Finding]:
     if audit.suspicion is None:
         return
     names, readable = audit.images.class_names, audit.images.readable
-    for each in audit.suspicion.suspects:
+    for suspect in audit.suspicion.suspects:
         details = (
-            f"{'confident' if each.is_confident else 'possible'}: probability {each.given_probability:.3f} of the "
-            f"given label, {each.suggested_probability:.3f} of the suggested one"
+            f"{'confident' if suspect.is_confident else 'possible'}: probability {suspect.given_probability:.3f} of "
+            f"the given label, {suspect.suggested_probability:.3f} of the suggested one"
         )
-        yield _of(audit, int(readable[each.position]), SUSPECT, names[each.suggested], details, each.score)
+        yield _of(audit, int(readable[suspect.position]), SUSPECT, names[suspect.suggested], details, suspect.score)
 
 
 def _of(audit: Audit, i: int, kind: str, suggested: str = "", details: str = "", score: float = 1.0) -> Finding:

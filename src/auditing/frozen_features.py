@@ -42,7 +42,7 @@ def frozen_features(
 
     from src.features.frozen_segment import FrozenSegment
     from src.models.backbone import pretrained
-    from src.models.cut import natural_cut
+    from src.models.cut import freeze_boundary
     from src.models.depth import resolve_depth
     from src.models.network import build_network
 
@@ -51,11 +51,12 @@ def frozen_features(
     network = build_network(plain, spec, classes=2, batchnorm="inference")
     network.begin(plain.get_weights(), seed=0, dropout=0)
     depth = resolve_depth(DepthChoice(layers=0), network.table, "inference", spec.name)
-    frozen_segment = FrozenSegment(network.model, None, (natural_cut(network.graph, network.table, depth),))
+    frozen_segment = FrozenSegment(network.model, None, (freeze_boundary(network.graph, network.table, depth),))
     blocks = []
+    emit(Advanced(COMPUTING, 0, indices.size))
     for first in range(0, indices.size, _BLOCK):
         images = gather(pixels, indices[first : first + _BLOCK]).astype(np.float32)
-        both = (frozen_segment(each.reshape(len(each), -1))[0] for each in (images, images[:, :, ::-1]))
+        both = (frozen_segment(view.reshape(len(view), -1))[0] for view in (images, images[:, :, ::-1]))
         blocks.append(sum(both) / 2)
         emit(Advanced(COMPUTING, first + len(images), indices.size))
     return np.concatenate(blocks).astype(np.float32)

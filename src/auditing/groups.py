@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from src.auditing.image_facts import AuditedImages
-from src.data.names import split_named
+from src.data.names import split_called
 
 BURST_SECONDS = 2
 """Images of one folder taken at most so long after one another are a burst."""
@@ -63,11 +63,11 @@ def find_groups(images: AuditedImages, pairs: NDArray[np.int64]) -> Groups:
     first, second = np.array(edges, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(edges), np.int8), (first, second)), shape=(count, count))
     of = connected_components(graph, directed=False)[1].astype(np.int64)
-    found: dict[int, list[int]] = defaultdict(list)
+    by_group: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(of.tolist()):
-        found[group].append(index)
-    members = sorted((tuple(each) for each in found.values() if len(each) > 1), key=lambda each: (-len(each), each))
-    return Groups(of, tuple(members), pairs)
+        by_group[group].append(index)
+    members = [tuple(group) for group in by_group.values() if len(group) > 1]
+    return Groups(of, tuple(sorted(members, key=lambda group: (-len(group), group))), pairs)
 
 
 def infer_pattern(images: AuditedImages, groups: Groups) -> Pattern | None:
@@ -86,16 +86,16 @@ def infer_pattern(images: AuditedImages, groups: Groups) -> Pattern | None:
 
 def _fit(images: AuditedImages, text: str, links: Sequence[tuple[int, int]]) -> Pattern | None:
     names = {int(i): _named(images, int(i), text) for i in images.readable}
-    share = float(np.mean([names[i] == names[j] for i, j in links]))
+    kept_together = float(np.mean([names[i] == names[j] for i, j in links]))
     sizes, classes = Counter(names.values()), Counter(label for label, _ in names.values())
     too_coarse = any(size > _LARGEST_SHARE * classes[label] for (label, _), size in sizes.items() if classes[label] > 3)
     homes: dict[tuple[str, str], set[str]] = defaultdict(set)
     for i, name in names.items():
         homes[name].add(images.samples[i].split or "")
-    parted = any(len(splits) > 1 for splits in homes.values())
-    if share < _KEPT_TOGETHER or too_coarse or parted:
+    crosses_splits = any(len(splits) > 1 for splits in homes.values())
+    if kept_together < _KEPT_TOGETHER or too_coarse or crosses_splits:
         return None
-    return Pattern(text, share, sum(size > 1 for size in sizes.values()))
+    return Pattern(text, kept_together, sum(size > 1 for size in sizes.values()))
 
 
 def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def _named(images: AuditedImages, index: int, text: str) -> tuple[str, str]:
     sample = images.samples[index]
     below = below_class(sample.name, sample.label)
     first, _, rest = below.partition("/")
-    below = rest if rest and sample.split and split_named(first) == sample.split else below
+    below = rest if rest and sample.split and split_called(first) == sample.split else below
     match = re.search(text, below)
     return sample.label, match.group(match.lastindex or 0) if match else f"/{index}"
 
@@ -124,7 +124,7 @@ def _one_class(images: AuditedImages, pair: tuple[int, int]) -> bool:
 
 
 def _stated(images: AuditedImages) -> Iterator[tuple[int, int]]:
-    """Links within each group that a pattern or a manifest states."""
+    """Yield links within each group that a pattern or a manifest states."""
     first: dict[str, int] = {}
     for i in images.readable.tolist():
         group = images.samples[i].group
@@ -133,7 +133,7 @@ def _stated(images: AuditedImages) -> Iterator[tuple[int, int]]:
 
 
 def _taken_together(images: AuditedImages) -> Iterator[tuple[int, int]]:
-    """Links between images of one folder that were taken within seconds of each other."""
+    """Yield links between images of one folder that were taken within seconds of each other."""
     by_folder: dict[object, list[tuple[float, int]]] = defaultdict(list)
     for i in images.readable.tolist():
         facts = images.facts[i]
@@ -147,7 +147,7 @@ def _taken_together(images: AuditedImages) -> Iterator[tuple[int, int]]:
 
 
 def _seconds(taken: str) -> float | None:
-    """EXIF's time as seconds; None where it is no time, as in cameras whose clock was never set."""
+    """Return EXIF's time as seconds; None where it is no time, as in cameras whose clock was never set."""
     try:
         return datetime.strptime(taken.strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
     except (ValueError, OverflowError):

@@ -20,7 +20,7 @@ from src.data.dataset import list_samples, split_readable
 from src.data.folder import as_written
 from src.data.image_cache import ImageCache, cache_images
 from src.data.listing import SPLITS, Listing, Sample, Split
-from src.data.remarks import remarks_kept
+from src.data.remarks import collected_remarks
 from src.data.split import Splits
 
 _ORIENTATION, _EXIF, _TAKEN, _UPRIGHT = 0x0112, 0x8769, 0x9003, 1
@@ -40,7 +40,6 @@ class FileFacts:
     width: int
     height: int
     is_turned: bool
-    has_alpha: bool
     taken: str
 
 
@@ -74,7 +73,7 @@ class AuditedImages:
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """All samples, the unreadable ones too."""
+        """Return all samples, the unreadable ones too."""
         return self.listing.samples
 
     @cached_property
@@ -84,7 +83,7 @@ class AuditedImages:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The classes of readable images, sorted."""
+        """Return the classes of readable images, sorted."""
         return tuple(sorted({self.samples[i].label for i in self.readable}))
 
     def counts(self, split: Split) -> Counter[str]:
@@ -92,14 +91,14 @@ class AuditedImages:
         return Counter(self.samples[i].label for i in self.splits[split])
 
 
-def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: EventHandler) -> AuditedImages:
-    """Read the images that `config` names at `side` px. However many files are unreadable, the others are audited.
+def load_images(config: DataConfig, image_size: int, machine: RuntimeConfig, emit: EventHandler) -> AuditedImages:
+    """Read the images that `config` names at `image_size` px; unreadable files are left out.
 
     Raises:
         ThawError: nothing is there, no file can be read, one class only, or the images cannot be split.
     """
-    listing = list_samples(config, side)
-    store = cache_images(listing, side, machine, emit)
+    listing = list_samples(config, image_size)
+    store = cache_images(listing, image_size, machine, emit)
     samples, readable = listing.samples, [i for i in range(len(listing.samples)) if i not in store.unreadable]
     if not readable:
         why = one_line(next(iter(store.unreadable.values())), 100)
@@ -107,21 +106,16 @@ def load_images(config: DataConfig, side: int, machine: RuntimeConfig, emit: Eve
     classes = {samples[i].label for i in readable}
     if len(classes) < 2:
         raise ThawError(f"{listing.source}: found one class ({one_line(classes.pop(), 80)}); an audit compares classes")
-    whole = config.model_copy(update={"fraction": 1.0})
-    splits = split_readable(whole, [samples[i] for i in readable], np.array(readable, np.int64))
+    unthinned = config.model_copy(update={"fraction": 1.0})
+    splits = split_readable(unthinned, [samples[i] for i in readable], np.array(readable, np.int64))
     split_of: list[Split | str] = [""] * len(samples)
     for split in SPLITS:
         for i in splits[split].tolist():
             split_of[i] = split
-    with remarks_kept(), ThreadPoolExecutor(machine.decoding_threads) as pool:  # said when the images were decoded
+    with collected_remarks(), ThreadPoolExecutor(machine.decoding_threads) as pool:  # said when the images were decoded
         facts = tuple(pool.map(_facts, listing.paths)) if listing.paths else (None,) * len(samples)
-    skipped = tuple(sorted(_skipped(config, listing), key=lambda each: each.name))
+    skipped = tuple(sorted(_skipped(config, listing), key=lambda file: file.name))
     return AuditedImages(listing, store, splits, tuple(split_of), facts, skipped, isinstance(config, FolderData))
-
-
-def why_unreadable(images: AuditedImages, index: int) -> str:
-    """Return why image `index` could not be read."""
-    return images.store.unreadable[index]
 
 
 def _facts(path: Path) -> FileFacts | None:
@@ -130,8 +124,7 @@ def _facts(path: Path) -> FileFacts | None:
             exif = image.getexif()
             taken = str(exif.get_ifd(_EXIF).get(_TAKEN, ""))
             turned = exif.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-            alpha = image.has_transparency_data
-            return FileFacts(image.format or "?", image.mode, image.width, image.height, turned, alpha, taken)
+            return FileFacts(image.format or "?", image.mode, image.width, image.height, turned, taken)
     except Exception:  # decoders complain in every way; the decoded images say which files are unreadable
         return None
 

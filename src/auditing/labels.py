@@ -1,4 +1,4 @@
-"""Suspected label errors: images whose class the other images, seen through frozen features, do not confirm.
+"""Suspected label errors: images whose class a classifier on the other images' frozen features does not predict.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, Confident Learning: Estimating Uncertainty in Dataset Labels,
 JAIR 70): a classifier that never saw an image says how probable its given label is. The images are ranked by that
@@ -59,13 +59,13 @@ class Suspicion:
         suspects: images that are predicted as another class, most doubtful first.
         accuracy: share of the images whose given label is predicted, 0–1.
         images: how many were searched.
-        left_out: classes that are too small to search, by number.
+        excluded: classes that are too small to search, by number.
     """
 
     suspects: tuple[Suspect, ...]
     accuracy: float
     images: int
-    left_out: tuple[int, ...]
+    excluded: tuple[int, ...]
 
 
 def find_suspects(
@@ -88,33 +88,30 @@ def find_suspects(
         return None
     inside = np.flatnonzero(np.isin(labels, large))
     known, numbers = np.unique(labels[inside], return_inverse=True)
-    found = _cross_fitted(features[inside], numbers, groups[inside], emit)
-    suspects = [_suspect(int(inside[i]), known, found[i], numbers[i], other) for i, other in _doubted(found, numbers)]
+    probabilities = _cross_fitted(features[inside], numbers, groups[inside], emit)
+    suspects = [
+        Suspect(
+            int(inside[i]), int(known[given]), int(known[other]), float(row[given]), float(row[other]), is_confident
+        )
+        for i, other, is_confident in _doubted(probabilities, numbers)
+        for row, given in [(probabilities[i], numbers[i])]
+    ]
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.position))
-    accuracy = float(np.mean(found.argmax(axis=1) == numbers))
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == numbers))
     return Suspicion(tuple(suspects), accuracy, inside.size, tuple(sorted(set(every.tolist()) - set(known.tolist()))))
 
 
-def _suspect(
-    position: int, known: NDArray[np.int64], row: Probabilities, given: int, other: tuple[int, bool]
-) -> Suspect:
-    suggested, is_confident = other
-    return Suspect(
-        position, int(known[given]), int(known[suggested]), float(row[given]), float(row[suggested]), is_confident
-    )
-
-
-def _doubted(found: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, tuple[int, bool]]]:
+def _doubted(probabilities: Probabilities, labels: NDArray[np.int64]) -> list[tuple[int, int, bool]]:
     """Return the images that are predicted as another class, each with that class and whether it is confident.
 
     A class's threshold is the mean probability that it has for images labelled so.
     """
-    thresholds = np.array([found[labels == k, k].mean() for k in range(found.shape[1])])
-    reaches = np.where(found >= thresholds, found, 0)
+    thresholds = np.array([probabilities[labels == k, k].mean() for k in range(probabilities.shape[1])])
+    reaches = np.where(probabilities >= thresholds, probabilities, 0)
     confident = (reaches.max(axis=1) > 0) & (reaches.argmax(axis=1) != labels)
-    suggested = np.where(confident, reaches.argmax(axis=1), found.argmax(axis=1))
+    suggested = np.where(confident, reaches.argmax(axis=1), probabilities.argmax(axis=1))
     doubted = np.flatnonzero(suggested != labels)
-    return [(int(i), (int(suggested[i]), bool(confident[i]))) for i in doubted]
+    return [(int(i), int(suggested[i]), bool(confident[i])) for i in doubted]
 
 
 def _cross_fitted(
@@ -123,22 +120,23 @@ def _cross_fitted(
     groups: NDArray[np.int64],
     emit: EventHandler,
 ) -> Probabilities:
-    """Class probabilities of each image by classifiers that saw none of its group; the mean of several partitions."""
+    """Return each image's class probabilities by classifiers that saw none of its group: a mean over partitions."""
+    emit(Advanced(FITTING, 0, REPEATS))
     some = np.sort(np.random.default_rng(0).permutation(len(labels))[:_MOST_TO_CHOOSE])
     strength = _choose_strength(features[some], labels[some], groups[some])
-    found = np.zeros((len(labels), int(labels.max()) + 1))
+    probabilities = np.zeros((len(labels), int(labels.max()) + 1))
     for repeat in range(REPEATS):
-        found += _pass(features, labels, _folds(labels, groups, repeat), strength)
+        probabilities += _pass(features, labels, _folds(labels, groups, repeat), strength)
         emit(Advanced(FITTING, repeat + 1, REPEATS))
-    return found / REPEATS
+    return probabilities / REPEATS
 
 
 def _choose_strength(features: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
     """Return the C at which the cross-fitted log loss of the given labels stops falling."""
     folds, best, least = _folds(labels, groups, 0), _STRENGTHS[0], np.inf
     for strength in _STRENGTHS:
-        found = _pass(features, labels, folds, strength)[np.arange(len(labels)), labels]
-        loss = -float(np.log(found + 1e-9).mean())
+        probabilities = _pass(features, labels, folds, strength)[np.arange(len(labels)), labels]
+        loss = -float(np.log(probabilities + 1e-9).mean())
         if loss >= least:
             break
         best, least = strength, loss
@@ -162,10 +160,10 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
     from threadpoolctl import threadpool_limits
 
     classes = int(labels.max()) + 1
-    found = np.zeros((len(labels), classes))
+    probabilities = np.zeros((len(labels), classes))
     for train, held_out in folds:
         if np.unique(labels[train]).size < 2:
-            found[held_out] = 1 / classes
+            probabilities[held_out] = 1 / classes
             continue
         seen = features[train]
         mean, deviation = seen.mean(axis=0), seen.std(axis=0) + 1e-6
@@ -174,5 +172,6 @@ def _pass(features: NDArray[np.float32], labels: NDArray[np.int64], folds: Folds
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit((seen - mean) / deviation, labels[train])
-        found[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba((features[held_out] - mean) / deviation)
-    return found
+        predicted = classifier.predict_proba((features[held_out] - mean) / deviation)
+        probabilities[np.ix_(held_out, classifier.classes_)] = predicted
+    return probabilities

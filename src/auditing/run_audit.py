@@ -13,7 +13,7 @@ from src.auditing.image_facts import AuditedImages, load_images
 from src.auditing.labels import Suspicion, find_suspects
 from src.auditing.statements import Statement, statements
 from src.common.errors import DownloadError, one_line
-from src.common.events import COMPUTING, FITTING
+from src.common.events import EventHandler, Warned
 from src.common.files import atomic_write, exclusive_lock
 from src.config import TrialConfig
 from src.data.duplicates import near_pairs
@@ -33,16 +33,15 @@ def run_audit(trial: TrialConfig, output: Path) -> list[str]:
         ThawError: bad input, as for a trial; an image set that cannot be audited; others' files in `output`.
     """
     spare_others(f"hydra.run.dir={output}", output, PAGE, (FINDINGS, MANIFEST))
-    spec, weights, side = pretrained_of(trial)
+    spec, weights, image_size = pretrained_of(trial)
     with Terminal(trial.runtime.progress) as terminal:
-        terminal.bar(f"reading images at {side} px")
-        images = load_images(trial.data, side, trial.runtime, terminal)
+        images = load_images(trial.data, image_size, trial.runtime, terminal)
         groups = find_groups(images, _pairs(images))
         suspicion = _suspicion(trial, spec, weights, images, groups, terminal)
-        audit = Audit(images, side, output, groups, suspicion)
-        told = statements(audit)
-        paths = _write(audit, told)
-    return [one_line(each.text, 2000) for each in told] + [f"{path.name}: {path}" for path in paths]
+        audit = Audit(images, image_size, output, groups, suspicion)
+        all_statements = statements(audit)
+        paths = _write(audit, all_statements)
+    return [one_line(statement.text, 2000) for statement in all_statements] + [f"{path.name}: {path}" for path in paths]
 
 
 def _pairs(images: AuditedImages) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -58,29 +57,27 @@ def _suspicion(
     weights: WeightSet,
     images: AuditedImages,
     groups: Groups,
-    terminal: Terminal,
+    emit: EventHandler,
 ) -> Suspicion | None:
     readable = images.readable
     numbers = {name: k for k, name in enumerate(images.class_names)}
     labels = np.array([numbers[images.samples[i].label] for i in readable], np.int64)
     if weights.name == "random":
-        terminal.warn("weights=random: frozen random layers know little, so suspected label errors are mostly chance")
-    terminal.bar(COMPUTING)
+        emit(Warned("weights=random: frozen random layers know little, so suspected label errors are mostly chance"))
     try:
-        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, terminal)
+        features = frozen_features(images.store.pixels, readable, spec, weights, trial.runtime, emit)
     except DownloadError as error:
         raise DownloadError(
             f"{error}; or audit with the embedded weights: backbone=mobilenetv2 weights=formula"
         ) from error
-    terminal.bar(FITTING)
-    return find_suspects(features, labels, groups.of[readable], terminal)
+    return find_suspects(features, labels, groups.of[readable], emit)
 
 
-def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:
+def _write(audit: Audit, all_statements: Sequence[Statement]) -> list[Path]:
     """Write the audit's files, and remove an earlier audit's that this one does not have; return their paths."""
     findings = all_findings(audit)
     texts = {
-        PAGE: page_text(audit, told, findings),
+        PAGE: page_text(audit, all_statements, findings),
         FINDINGS: as_csv(findings),
         MANIFEST: manifest(audit),
     }
@@ -98,5 +95,5 @@ def _write(audit: Audit, told: Sequence[Statement]) -> list[Path]:
 
 
 def _remove(paths: Sequence[Path]) -> None:
-    for path in reversed(paths):  # the page last: it says whose the others are
+    for path in reversed(paths):  # the page last: it marks the others as an audit's
         path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from src.common.errors import one_line
 from src.common.shell import setting
 from src.data.dataset import remark_warnings
 from src.data.listing import SPLITS
+from src.data.names import some_of
 
 _IMBALANCED, _SMALL_CLASS, _ELONGATED = 3.0, 10, 2.0
 
@@ -40,17 +41,18 @@ def _labels(audit: Audit) -> Iterator[Statement]:
     if audit.suspicion is None:
         yield Statement("labels", "Label errors were not searched: too few classes have two images or groups.", True)
         return
-    found, names = audit.suspicion, audit.images.class_names
-    confident = sum(each.is_confident for each in found.suspects)
+    result, names = audit.suspicion, audit.images.class_names
+    confident = sum(suspect.is_confident for suspect in result.suspects)
+    others, percent = len(result.suspects) - confident, f"{100 * result.accuracy:.0f}%"
     text = (
-        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {len(found.suspects) - confident} more "
-        f"images are predicted as another class. A head on frozen features predicts {100 * found.accuracy:.0f}% of the "
-        "given labels for images that it has not seen; the lower that is, the more of the doubts are the head's own."
+        f"{_many(confident, 'label is', 'labels are')} confidently doubted, and {others} more images are "
+        f"predicted as another class. A head on frozen features predicts {percent} of the given labels for images "
+        "that it has not seen; the lower that is, the more of the doubts are the head's own."
     )
     yield Statement("labels", text + (" Look at the first of them." if confident else ""), confident > 0)
-    if found.left_out:
-        left = _some([names[k] for k in found.left_out])
-        yield Statement("labels", f"Too few images to search for label errors: {left}.", True)
+    if result.excluded:
+        names_of_small = some_of([names[k] for k in result.excluded])
+        yield Statement("labels", f"Too few images to search for label errors: {names_of_small}.", True)
 
 
 def _duplicates(audit: Audit) -> Iterator[Statement]:
@@ -101,8 +103,8 @@ def _groups(audit: Audit) -> Iterator[Statement]:
 def _with_manifest(audit: Audit, crossing: int) -> str:
     how = f"{MANIFEST} has them in a group column"
     if crossing:
-        parted = f"{_many(crossing, 'group is', 'groups are')} in several splits. {MANIFEST} leaves the splits out"
-        how = f"{parted}; Thaw splits anew, each group whole"
+        crossing_text = f"{_many(crossing, 'group is', 'groups are')} in several splits"
+        how = f"{crossing_text}. {MANIFEST} leaves the splits out; Thaw splits anew, each group whole"
     return f"{how}: data=csv {setting('data.manifest', audit.output / MANIFEST)}"
 
 
@@ -125,7 +127,7 @@ def _balance(audit: Audit) -> Iterator[Statement]:
     small = [name for name, count in counts.items() if count < _SMALL_CLASS]
     if small:
         yield Statement(
-            "classes", f"Fewer than {_SMALL_CLASS} training images: {_some(sorted(small))}. Add some.", True
+            "classes", f"Fewer than {_SMALL_CLASS} training images: {some_of(sorted(small))}. Add some.", True
         )
 
 
@@ -135,7 +137,7 @@ def _absent(audit: Audit) -> Iterator[Statement]:
         absent = [name for name in audit.images.class_names if not counts[name]]
         if counts and absent:
             says = "no trial can learn them" if split == "train" else f"{split} accuracy says nothing of them"
-            yield Statement("classes", f"{split} has no image of {_some(absent)}: {says}.", True)
+            yield Statement("classes", f"{split} has no image of {some_of(absent)}: {says}.", True)
 
 
 def _files(audit: Audit) -> Iterator[Statement]:
@@ -144,35 +146,35 @@ def _files(audit: Audit) -> Iterator[Statement]:
         yield Statement("files", one_line(line), True)
     unreadable = audit.images.store.unreadable
     if unreadable:
-        named = _some([audit.images.samples[i].name for i in unreadable])
-        yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {named}.", True)
+        names = some_of([audit.images.samples[i].name for i in unreadable])
+        yield Statement("files", f"{_many(len(unreadable), 'file is no image', 'files are no images')}: {names}.", True)
     if audit.images.skipped:
-        reasons = Counter(each.why for each in audit.images.skipped)
-        told = "; ".join(f"{count} {why}" for why, count in reasons.most_common())
-        yield Statement("files", f"{_many(len(audit.images.skipped), 'file plays', 'files play')} no part: {told}.")
+        reasons = Counter(file.why for file in audit.images.skipped)
+        counts = "; ".join(f"{count} {why}" for why, count in reasons.most_common())
+        yield Statement("files", f"{_many(len(audit.images.skipped), 'file plays', 'files play')} no part: {counts}.")
 
 
 def _sizes(audit: Audit) -> Iterator[Statement]:
-    facts = [each for i in audit.images.readable if (each := audit.images.facts[i])]
+    facts = [file for i in audit.images.readable if (file := audit.images.facts[i])]
     if not facts:
-        yield Statement("sizes", f"The images are drawn at {audit.side} px: there are no files to look at.")
+        yield Statement("sizes", f"The images are drawn at {audit.image_size} px: there are no files to look at.")
         return
-    short = np.array([min(each.width, each.height) for each in facts])
-    long = np.array([max(each.width, each.height) for each in facts])
-    enlarged, elongated = int((short < audit.side).sum()), int((long > _ELONGATED * short).sum())
+    short = np.array([min(file.width, file.height) for file in facts])
+    long = np.array([max(file.width, file.height) for file in facts])
+    enlarged, elongated = int((short < audit.image_size).sum()), int((long > _ELONGATED * short).sum())
     yield Statement(
         "sizes",
         f"The shorter side is {short.min()} to {short.max()} px (median {np.median(short):.0f}); the network takes "
-        f"{audit.side} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
+        f"{audit.image_size} px. {_many(enlarged, 'image is', 'images are')} smaller and enlarged.",
         enlarged > 0.1 * len(facts),
     )
     if elongated:
         text = f"{_many(elongated, 'image is', 'images are')} more than {_ELONGATED:g} times as long as wide"
         yield Statement("sizes", f"{text}: data.resize=crop or pad keeps their shape.")
-    modes = Counter(each.mode for each in facts)
+    modes = Counter(file.mode for file in facts)
     if len(modes) > 1 or "RGB" not in modes:
-        told = ", ".join(f"{count} {_MODES.get(mode, mode)}" for mode, count in modes.most_common())
-        yield Statement("sizes", f"Kinds of pixels: {told}; all become RGB.")
+        counts = ", ".join(f"{count} {_MODES.get(mode, mode)}" for mode, count in modes.most_common())
+        yield Statement("sizes", f"Kinds of pixels: {counts}; all become RGB.")
 
 
 _MODES = {
@@ -200,10 +202,5 @@ def _many(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}" if count else f"No {several}"
 
 
-def _some(names: list[str]) -> str:
-    shown = ", ".join(one_line(name, 60) for name in names[:5])
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+def _percent(proportion: float) -> str:
+    return f"{100 * proportion:.1f}%"

@@ -1,6 +1,6 @@
 """Prepare the command line for Hydra: quote texts that its grammar rejects, and report mistakes with their remedy.
 
-Hydra's grammar takes letters of ASCII alone without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
+Hydra's grammar takes only ASCII letters without quotes, and gives a meaning to ``~ , = [ ] { } ( )`` and blanks.
 Paths and names have all of these, and a shell takes away the quotes that are typed around them.
 """
 
@@ -40,14 +40,14 @@ def as_hydra_reads(arguments: Sequence[str]) -> list[str]:
     except ArgumentError:  # Hydra says what an option lacks
         return list(arguments)
     options, overrides = list(arguments), list(known.overrides)
-    for each in overrides:
-        options.remove(each)
+    for override in overrides:
+        options.remove(override)
     unknown = _unknown(parser.parse_known_args(options)[1])
     if unknown:
         name = unknown.lstrip("-")
         raise ThawError(f"unknown option {unknown}: settings have no dashes, as in {_example(name)}; --help says more")
     several = known.multirun
-    return [*options, *(_readable(each, several=several) for each in overrides)]
+    return [*options, *(_readable(override, several=several) for override in overrides)]
 
 
 def how_to_quote(override: str) -> str:
@@ -59,7 +59,7 @@ def how_to_quote(override: str) -> str:
 
 
 def _unknown(extras: Sequence[str]) -> str | None:
-    return next((each.partition("=")[0] for each in extras if each.startswith("-")), None)
+    return next((option.partition("=")[0] for option in extras if option.startswith("-")), None)
 
 
 def _example(name: str) -> str:

@@ -55,11 +55,11 @@ def is_read_by_phases(composed: DictConfig, name: str) -> bool:
 
 
 def idle(composed: DictConfig, overrides: Iterable[str]) -> list[str]:
-    """A line for each of the `overrides` that no phase of the schedule reads, so that it changes nothing."""
-    told = []
+    """Return a line for each of the `overrides` that changes nothing because no phase of the schedule reads it."""
+    lines = []
     for line in overrides:
         name = override_key(line)
         if name in PHASE_KEYS and not is_read_by_phases(composed, name):
-            own = f"schedule.{list(composed.schedule)[-1]}.{PHASE_KEYS[name]}"
-            told.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {own}")
-    return told
+            key = f"schedule.{list(composed.schedule)[-1]}.{PHASE_KEYS[name]}"
+            lines.append(f"{one_line(line, 100)} changes nothing: no phase of this schedule reads it, but see {key}")
+    return lines

@@ -28,7 +28,7 @@ _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def output_dir() -> Path:
-    """Hydra's folder of the running job."""
+    """Return Hydra's folder of the running job."""
     return Path(HydraConfig.get().runtime.output_dir)
 
 
@@ -38,13 +38,13 @@ def overrides() -> list[str]:
 
 
 def _sweep_folder() -> Path:
-    """The folder of the running job's sweep: jobs may have gone to another one (`hydra.job.chdir`)."""
+    """Return the folder of the running job's sweep; jobs may have changed to another one (`hydra.job.chdir`)."""
     hydra = HydraConfig.get()
     return Path(hydra.runtime.cwd, hydra.sweep.dir)
 
 
 def study_context() -> "StudyContext | None":
-    """The study that the running job belongs to, if its sweep left one."""
+    """Return the study that the running job belongs to; None outside a sweep."""
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         return None
@@ -57,8 +57,8 @@ def study_context() -> "StudyContext | None":
 def origin() -> Origin:
     """Return the origin of the running job's configuration: the words that were typed, and its group choices."""
     hydra = HydraConfig.get()
-    own = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
-    return origin_of(hydra.runtime.choices, overrides(), own)
+    options = [] if hydra.job.config_name == "config" else ["-cn", str(hydra.job.config_name), "hydra.mode=RUN"]
+    return origin_of(hydra.runtime.choices, overrides(), options)
 
 
 def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequence[str] = ()) -> Origin:
@@ -70,17 +70,18 @@ def origin_of(choices: Mapping[str, Any], typed: Sequence[str], options: Sequenc
 
 
 def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], float]:
-    """Run `task` as a command of its own, or as a sweep's job: that leaves its outcome for the sweep to tell."""
+    """Run `task` as a command of its own, or as a sweep's job, which leaves its result for the sweep to show."""
 
     @functools.wraps(task)
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
         os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
         if hydra.mode == RunMode.RUN:
-            return _alone(lambda: task(composed))
-        from src.cli.job_results import leave_outcome
+            with errors_as_messages():
+                return task(composed).score
+        from src.cli.job_results import write_result
 
-        return leave_outcome(
+        return write_result(
             lambda: task(composed),
             _sweep_folder(),
             int(hydra.job.num),
@@ -102,18 +103,12 @@ def errors_as_messages() -> Iterator[None]:
         _leave(f"thaw: {explain(error)}", 1)
 
 
-def _alone(task: "Callable[[], TrialResult]") -> float:
-    """Run a trial that is no sweep's."""
-    with errors_as_messages():
-        return task().score
-
-
 def run_entry(main: Callable[[], Any]) -> NoReturn:
-    """Run a Hydra entry; tell errors in a line or two, and end with the status that shells expect.
+    """Run a Hydra entry; print errors in a line or two, and end with the status that shells expect.
 
     0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is told here alone.
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is printed once, here.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -129,7 +124,7 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise
-        _leave("" if getattr(error, "told", False) else f"thaw: {explain(error)}", 1)
+        _leave("" if getattr(error, "is_reported", False) else f"thaw: {explain(error)}", 1)
     sys.exit(0)
 
 

@@ -36,9 +36,9 @@ def _line(error: Exception) -> str | None:
     """Return the message of an error that the user can fix, None for a bug."""
     if isinstance(error, ThawError):
         return one_line(error, 2000)
-    for each in (error.__cause__, error):
-        if isinstance(each, OmegaConfBaseException):
-            return _omegaconf_line(each)
+    for candidate in (error.__cause__, error):
+        if isinstance(candidate, OmegaConfBaseException):
+            return _omegaconf_line(candidate)
     if isinstance(error, OverrideParseException):
         return one_line(f"cannot read {error.override!r}: {how_to_quote(str(error.override))}")
     if isinstance(error, OSError) and (line := _system_line(error)):
@@ -57,7 +57,7 @@ def _system_line(error: OSError) -> str | None:
 
 
 def _raised_in_hydra(error: Exception) -> bool:
-    """Hydra refuses some overrides with a plain ValueError or TypeError."""
+    """Return whether Hydra raised `error`: it refuses some overrides with a plain ValueError or TypeError."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("hydra.")
 
@@ -78,8 +78,8 @@ def _hydra_line(text: str) -> str:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if option:
         group, name = option.groups()
-        own = f"; for images of your own: data=folder {setting('data.root', name)}" if group == "data" else ""
-        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{own}"
+        hint = f"; for images of your own: data=folder {setting('data.root', name)}" if group == "data" else ""
+        return f"unknown {group} {name!r}: {did_you_mean(name, _options(group))}{hint}"
     study = re.search(r"Cannot find primary config '([^']+)'", text)
     if study:
         known = sorted(path.stem for path in (PROJECT / "sweeps").glob("*.yaml"))
@@ -91,7 +91,7 @@ def _hydra_line(text: str) -> str:
 
 
 def _several_line(override: str) -> str:
-    """A choice of values where there is no sweep."""
+    """Return the message on several values for a key where there is no sweep."""
     value = override.partition("=")[2]
     point = f"; a decimal has a point ({value.replace(',', '.')})" if re.fullmatch(r"\d+,\d+", value) else ""
     return f"{override} names several values: add -m to train a trial for each; a list goes into brackets{point}"

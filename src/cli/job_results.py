@@ -1,6 +1,6 @@
-"""One job of a sweep, on whichever process or machine a launcher runs it, and the outcome that it leaves for the sweep.
+"""One job of a sweep, on whichever process or machine a launcher runs it, and the result that it leaves for the sweep.
 
-A sweep and its jobs meet in the sweep's folder alone: every launcher shares that.
+A sweep and its jobs share only the sweep's folder, whatever the launcher.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _STOP = "stop"
 
 
 @dataclass(frozen=True)
-class JobOutcome:
+class JobResult:
     """The result of a job.
 
     Attributes:
@@ -53,7 +53,7 @@ class JobOutcome:
 
     @classmethod
     def load(cls, folder: Path, number: int) -> Self | None:
-        """The outcome of job `number`, or None while there is none."""
+        """Return the result of job `number`, or None while there is none."""
         try:
             return cls(**json.loads(_file(folder, number).read_text("utf-8")))
         except (OSError, ValueError, TypeError):
@@ -64,8 +64,8 @@ class SkippedError(ThawError):
     """A job that did not begin, because another one had failed."""
 
 
-def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, fail_fast: bool) -> float:
-    """Run job `number` of the sweep in `folder` and leave its outcome there; return its score.
+def write_result(run: Callable[[], TrialResult], folder: Path, number: int, *, fail_fast: bool) -> float:
+    """Run job `number` of the sweep in `folder` and leave its result there; return its score.
 
     Raises:
         SkippedError: `fail_fast`, and an earlier job failed.
@@ -73,11 +73,11 @@ def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, 
     """
     began = time.perf_counter()
 
-    def leave(status: Status, run_id: str = "", score: float | None = None, error: str = "", **more: Any) -> None:
-        JobOutcome(number, status, run_id, score, time.perf_counter() - began, error, **more).save(folder)
+    def write(status: Status, run_id: str = "", score: float | None = None, error: str = "", **more: Any) -> None:
+        JobResult(number, status, run_id, score, time.perf_counter() - began, error, **more).save(folder)
 
     if (folder / _STOP).exists():
-        leave("skipped")
+        write("skipped")
         raise SkippedError("skipped: an earlier trial failed")
     with _under_way(folder, number):
         try:
@@ -87,15 +87,15 @@ def leave_outcome(run: Callable[[], TrialResult], folder: Path, number: int, *, 
             with contextlib.suppress(OSError):  # of a full disk: the trial's own error is the one to report
                 if fail_fast:
                     stop(folder)
-                leave("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=trace)
+                write("failed", str(getattr(error, "run_id", "")), error=explain(error), trace=trace)
             raise
         except BaseException as end:
             with contextlib.suppress(OSError):
-                leave("killed", error=one_line(end) or type(end).__name__)
+                write("killed", error=one_line(end) or type(end).__name__)
             raise
         status: Status = "reused" if result.reused else "finished"
         run_id, baseline = result.summary["run_id"], result.baseline
-        leave(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
+        write(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
     return result.score
 
 
@@ -111,18 +111,18 @@ def is_under_way(folder: Path, number: int) -> bool:
 
 def prepare_folder(folder: Path) -> None:
     """Make `folder` ready for a sweep's jobs, without what an earlier sweep left there."""
-    (folder / "outcomes").mkdir(parents=True, exist_ok=True)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
     (folder / _STOP).unlink(missing_ok=True)
-    for left in (*folder.glob("outcomes/*.json"), *folder.glob("outcomes/*.under_way")):
-        left.unlink(missing_ok=True)
+    for path in (*folder.glob("results/*.json"), *folder.glob("results/*.under_way")):
+        path.unlink(missing_ok=True)
 
 
 def _file(folder: Path, number: int) -> Path:
-    return folder / "outcomes" / f"{number}.json"
+    return folder / "results" / f"{number}.json"
 
 
 def _mark(folder: Path, number: int) -> Path:
-    return folder / "outcomes" / f"{number}.under_way"
+    return folder / "results" / f"{number}.under_way"
 
 
 @contextlib.contextmanager

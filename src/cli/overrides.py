@@ -1,7 +1,6 @@
 """A sweep's overrides: in which order they vary, and what they are called."""
 
 import hashlib
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +13,17 @@ from hydra.core.override_parser.types import Override, QuotedString
 from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError
 from src.common.override import override_key, override_value
-from src.config import CANNOT_CHANGE_NUMBERS
+from src.config import changes_numbers, section_of
 
 _OUTERMOST_FIRST = (
     ("backbone", "weights", "data", "image_size"),
     ("augment",),
     (
-        "batchnorm",
-        "seed",
-        "schedule",
-        "batch_size",
-        "optimizer",
-        "objective",
-        "monitor",
-        "class_weights",
+        "batchnorm", "seed", "schedule", "batch_size", "optimizer", "objective", "monitor", "class_weights",
         "label_smoothing",
     ),
     ("dropout", "learning_rate", "epochs"),
-)
+)  # fmt: skip
 """Keys by how much frozen work trials with different values cannot share: all of it, the features, the head."""
 
 _LONGEST_NAME = 200
@@ -57,7 +49,7 @@ class Axes:
         """
         parser = OverridesParser.create(config_loader=loader)
         given = parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *arguments])
-        by_key = {plain_key(each): each for each in given}
+        by_key = {plain_key(override): override for override in given}
         if "objective" in by_key and by_key["objective"].is_sweep_override():
             values = _values(by_key["objective"])
             raise ThawError(
@@ -68,25 +60,27 @@ class Axes:
     @property
     def varied(self) -> dict[str, str]:
         """Return the values of each key that varies."""
-        return {plain_key(each): _values(each) for each in self.overrides if each.is_sweep_override()}
+        return {plain_key(override): _values(override) for override in self.overrides if override.is_sweep_override()}
 
     @property
     def depths(self) -> tuple[DepthChoice, ...]:
-        """The depths that it varies, but for what is none."""
-        varied = [each for each in self.overrides if plain_key(each) == "unfrozen" and each.is_discrete_sweep()]
-        found = [_depth(value) for each in varied for value in each.sweep_iterator()]
-        return tuple(depth for depth in found if depth is not None)
+        """Return the depths that it varies; values that are no depth are left out."""
+        asked = [override for override in self.overrides if plain_key(override) == "unfrozen"]
+        depths = [
+            _depth(value) for override in asked if override.is_discrete_sweep() for value in override.sweep_iterator()
+        ]
+        return tuple(depth for depth in depths if depth is not None)
 
     @property
     def fixed(self) -> list[str]:
-        """The overrides that do not vary but change numbers."""
-        still = [each for each in self.overrides if not each.is_sweep_override()]
-        return [str(each.input_line) for each in still if changes_numbers(plain_key(each))]
+        """Return the overrides that do not vary but change numbers."""
+        still = [override for override in self.overrides if not override.is_sweep_override()]
+        return [str(override.input_line) for override in still if changes_numbers(plain_key(override))]
 
     @property
     def name(self) -> str:
         """Return the default name of a study: the keys that it varies and fixes, with their values."""
-        lines = [str(each.input_line) for each in self.overrides if changes_numbers(plain_key(each))]
+        lines = [str(override.input_line) for override in self.overrides if changes_numbers(plain_key(override))]
         name = " ".join(lines) or "one trial"
         if len(name) <= _LONGEST_NAME:
             return name
@@ -95,13 +89,8 @@ class Axes:
 
 
 def plain_key(override: Override) -> str:
-    """The key that an override sets, without what says how: `+`, `++`, `~`, a package."""
+    """Return the key that an override sets, without `+`, `++`, `~` or a package."""
     return override_key(str(override.input_line))
-
-
-def changes_numbers(key: str) -> bool:
-    """Return whether the key `key`, or an override of it, can change a trial's numbers."""
-    return _section(key) not in CANNOT_CHANGE_NUMBERS and _section(key) != "hydra"
 
 
 def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
@@ -110,17 +99,13 @@ def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
 
 
 def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
-    """A job's overrides as text: those of `varied` keys, or all that can change its numbers.
+    """Return a job's overrides as text: those of `varied` keys, or all that can change its numbers.
 
     >>> label(["unfrozen=2", "seed=0", "tracking.uri=x"]), label(["unfrozen=2", "seed=0"], ["unfrozen"])
     ('unfrozen=2 seed=0', 'unfrozen=2')
     """
     shown = [line for line in that_change_numbers(job) if varied is None or override_key(line) in varied]
     return shlex.join(shown) or "the defaults"
-
-
-def _section(key: str) -> str:
-    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0]
 
 
 def _values(override: Override) -> str:
@@ -136,7 +121,7 @@ def _depth(value: object) -> DepthChoice | None:
 
 
 def _rank(override: Override) -> int:
-    section = _section(plain_key(override))
+    section = section_of(plain_key(override))
     if plain_key(override).startswith("schedule.fine_tuning"):
         return len(_OUTERMOST_FIRST)
     return next((rank for rank, keys in enumerate(_OUTERMOST_FIRST) if section in keys), len(_OUTERMOST_FIRST))

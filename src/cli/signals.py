@@ -1,6 +1,6 @@
-"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal are told apart by the exit status alone.
+"""Signals that ask a process to end. Ctrl-C, `kill` and a closed terminal differ only in the exit status.
 
-A pipe that nobody reads any more is such a signal, SIGPIPE, and ends a command without a word.
+A closed pipe is such a signal too, SIGPIPE, and ends a command silently.
 """
 
 import os
@@ -26,7 +26,7 @@ def leave_at_once() -> None:
 
 @contextmanager
 def closed_pipe_interrupts() -> Iterator[None]:
-    """Raise :class:`Interrupted` where the block prints, also its last line, to a pipe that nobody reads any more."""
+    """Raise :class:`Interrupted` where the block prints, also its last line, to a closed pipe."""
     try:
         try:
             yield
@@ -38,7 +38,7 @@ def closed_pipe_interrupts() -> Iterator[None]:
 
 @contextmanager
 def closed_pipe_ends_quietly() -> Iterator[None]:
-    """End the command as Unix tools end, with SIGPIPE's status, where nobody reads what the block prints."""
+    """End the command as Unix tools do, with SIGPIPE's status, if the block's output is closed."""
     try:
         with closed_pipe_interrupts():
             yield
@@ -79,13 +79,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _signal_again(lost: "sys.UnraisableHookArgs") -> None:
+def _signal_again(unraisable: "sys.UnraisableHookArgs") -> None:
     """Send a signal again that came within a finalizer: Python drops what is raised there."""
-    if not isinstance(lost.exc_value, Interrupted):
-        sys.__unraisablehook__(lost)
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
         return
     _handle(_interrupt)
-    _send_soon(lost.exc_value.signal_number)
+    _send_soon(unraisable.exc_value.signal_number)
 
 
 def _send_soon(number: int) -> None:

@@ -7,10 +7,10 @@ from difflib import get_close_matches
 class ThawError(Exception):
     """Bad input or a failing surrounding. Its text says what, where, and what would do.
 
-    `told` is set once the user has read it.
+    `is_reported` is set once the user has read it.
     """
 
-    told = False
+    is_reported = False
 
 
 class DownloadError(ThawError):
@@ -26,9 +26,9 @@ class Interrupted(BaseException):
 
 
 def one_line(text: object, limit: int = 500) -> str:
-    r"""`text` on one line: white space folded, unprintable characters escaped, `limit` characters at most.
+    r"""Return `text` on one line: white space folded, unprintable characters escaped, cut to `limit` characters.
 
-    File and class names come from strangers, and a terminal obeys control characters.
+    File and class names may hold control characters, which a terminal obeys.
 
     >>> one_line("a\n  b\x1b[31m")
     'a b\\x1b[31m'
@@ -38,7 +38,7 @@ def one_line(text: object, limit: int = 500) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with every character escaped that a terminal would obey or an encoding refuse."""
+    """Return `text` with every character escaped that a terminal would obey or an encoding refuse."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

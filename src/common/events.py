@@ -15,6 +15,13 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Information on what happens, for users who watch."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Another process has what this one needs; it goes on when that is free."""
 
@@ -72,7 +79,7 @@ class PhaseEnded:
     train: dict[int, dict[str, float]]
 
 
-Event = Warned | Waiting | Advanced | PhaseBegan | EpochRecord | EpochsReused | PhaseEnded
+Event = Warned | Noted | Waiting | Advanced | PhaseBegan | EpochRecord | EpochsReused | PhaseEnded
 
 
 class EventHandler(Protocol):

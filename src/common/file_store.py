@@ -7,10 +7,12 @@ damaged, is not trusted but computed anew.
 
 import json
 import os
-import time
+import re
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,7 +36,9 @@ _LOCAL_HEADER, _LENGTHS = 30, 26
 _SOUND: MutableMapping[str, int] = LRUCache(maxsize=4096)
 """Inodes of the files that this process has read back, by path: a file is replaced, never changed."""
 
-_DAY = 86_400
+_EARLIER_FOLDER = re.compile("[0-9a-f]{32}")
+"""Images were a folder of files once: such count, too."""
+
 _WAITING = "another process computes the same; waiting for its result"
 
 
@@ -50,7 +54,7 @@ class ArrayWriter:
         with self._archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
             descr = npy.dtype_to_descr(np.dtype(dtype))
             npy.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": shape})
-            yield lambda rows: member.write(np.ascontiguousarray(rows, dtype).data)
+            yield lambda values: member.write(np.ascontiguousarray(values, dtype).data)
 
     def add(self, arrays: Arrays) -> None:
         """Write whole arrays."""
@@ -62,13 +66,17 @@ class ArrayWriter:
 class FileStore:
     """A folder of files by key, of `max_gb` at the most: the files used least recently make room.
 
+    A file that a process has mapped or is writing stays: each holds the system's lock (flock) on it, which goes with
+    the mapping or the process. One process at a time makes room, and reserves the size of what it is about to write.
+
     Where a file cannot be written, the store warns once of what cannot be kept and what happens `instead`, and from
-    then on keeps nothing; without `instead` it raises OSError.
+    then on keeps nothing; without `instead` it raises OSError, and goes beyond the bound where files in use leave no
+    room.
     """
 
     def __init__(self, folder: Path, max_gb: float, emit: EventHandler, what: str, instead: str = "") -> None:
         self.folder, self.max_bytes, self.emit, self.what, self.instead = folder, max_gb * 1e9, emit, what, instead
-        self.works, self._has_told = max_gb > 0 or not instead, False
+        self.works, self._has_warned = max_gb > 0 or not instead, False
 
     def holds(self, size: float) -> bool:
         """Return whether `size` bytes are within the bound."""
@@ -93,6 +101,7 @@ class FileStore:
         path = self.path(key)
         try:
             with path.open("rb") as file:
+                flock(file, LOCK_SH)  # a mapping holds it too, until it is closed
                 arrays = _sound_arrays(file, path)
         except Exception:  # a damaged file fails in every way; what cannot be read is not known
             return None
@@ -102,38 +111,49 @@ class FileStore:
 
     def write(self, sizes: Mapping[str, float], fill: Callable[[Mapping[str, ArrayWriter]], None]) -> None:
         """Have `fill` write the files of `sizes` (bytes), by key; all or none. Whoever writes holds the key's lock."""
-        if not self.works or (self.instead and not self._is_within_bound(sum(sizes.values()))):
+        size = sum(sizes.values())
+        if not self.works or (self.instead and not self._fits(size, self.max_bytes)):
             return
         with self._giving_up(), ExitStack() as files:
-            self._make_room(sizes)
-            fill({key: files.enter_context(self._writer(self.path(key))) for key in sizes})
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(self.folder / ".room.lock"):
+                if not self._fits(size, self._make_room(size, {self.path(key) for key in sizes})) and self.instead:
+                    return
+                writers = {key: files.enter_context(self._writer(self.path(key), sizes[key])) for key in sizes}
+            fill(writers)
 
-    def _is_within_bound(self, size: float) -> bool:
-        if not self.holds(size) and not self._has_told:
-            self._has_told = True
-            bound = f"{self.max_bytes / 1e9:g} GB"
-            self.emit(Warned(f"{self.what} of {size / 1e9:.1f} GB are not kept, the bound is {bound}; {self.instead}"))
-        return self.holds(size)
+    def _fits(self, size: float, room: float) -> bool:
+        """Return whether `size` bytes fit into `room`; warn the first time that they are not kept for it."""
+        if size > room and self.instead and not self._has_warned:
+            self._has_warned = True
+            bound = f"the bound is {self.max_bytes / 1e9:g} GB"
+            in_use = f", of which {(self.max_bytes - room) / 1e9:.1f} are in use" if room < self.max_bytes else ""
+            self.emit(Warned(f"{self.what} of {size / 1e9:.1f} GB are not kept, {bound}{in_use}; {self.instead}"))
+        return size <= room
 
-    def _make_room(self, sizes: Mapping[str, float]) -> None:
-        """Remove what dead processes left unfinished, and the files used least recently until `sizes` fit in."""
-        own = {self.path(key) for key in sizes}
-        left = self.max_bytes - sum(sizes.values())
-        for last_use, size, path in _found(self.folder.glob(".*.unfinished")):
-            if path.name.startswith(tuple(f".{each.name}." for each in own)) or last_use < time.time() - _DAY:
-                _remove(path)
-            else:
-                left -= size
-        for _, size, path in sorted(_found({*self.folder.glob(_FILES)} - own), reverse=True):
-            left -= size
-            if left < 0:
-                _remove(path)
+    def _make_room(self, size: float, replaced: set[Path]) -> float:
+        """Remove what nobody uses until `size` bytes fit in, and return the bytes that are free.
+
+        What dead processes left unfinished goes first, then the files used least recently.
+        """
+        unfinished = [used for path, used, _ in _contents(self.folder.glob(".*.unfinished")) if not _removed(path)]
+        earlier = [path for path in self.folder.iterdir() if _EARLIER_FOLDER.fullmatch(path.name) and path.is_dir()]
+        finished = list(_contents({*self.folder.glob(_FILES), *earlier} - replaced))
+        free = self.max_bytes - sum(unfinished) - sum(used for _, used, _ in finished)
+        for path, used, _ in sorted(finished, key=lambda content: content[2]):
+            if free < size and _removed(path):
+                free += used
+        return free
 
     @contextmanager
-    def _writer(self, path: Path) -> Iterator[ArrayWriter]:
+    def _writer(self, path: Path, size: float) -> Iterator[ArrayWriter]:
         _SOUND.pop(str(path), None)
-        with atomic_file(path) as file, zipfile.ZipFile(file, "w") as archive:
-            yield ArrayWriter(archive)
+        with atomic_file(path) as file:
+            flock(file, LOCK_EX)
+            file.truncate(int(size))  # others count it from now on
+            with zipfile.ZipFile(file, "w") as archive:
+                yield ArrayWriter(archive)
+            file.truncate()  # what was reserved beyond it
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -164,29 +184,40 @@ def _sound_arrays(file: IO[bytes], path: Path) -> Arrays:
         if _SOUND.get(str(path)) != inode and archive.testzip():
             raise ValueError(f"{path} is damaged")
         _SOUND[str(path)] = inode
-        whole = np.memmap(file, np.uint8, "r")
-        return {member.filename.removesuffix(".npy"): _mapped(whole, archive, member) for member in archive.infolist()}
+        content = np.memmap(file, np.uint8, "r")
+        members = archive.infolist()
+        return {member.filename.removesuffix(".npy"): _mapped(content, archive, member) for member in members}
 
 
-def _mapped(whole: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(member) as content:
-        npy.read_magic(content)
-        shape, is_fortran, dtype = npy.read_array_header_1_0(content)
-        header = content.tell()
-    lengths = whole[member.header_offset + _LENGTHS : member.header_offset + _LOCAL_HEADER].view("<u2")
+def _mapped(content: NDArray[np.uint8], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as member_file:
+        npy.read_magic(member_file)
+        shape, is_fortran, dtype = npy.read_array_header_1_0(member_file)
+        header = member_file.tell()
+    lengths = content[member.header_offset + _LENGTHS : member.header_offset + _LOCAL_HEADER].view("<u2")
     start = member.header_offset + _LOCAL_HEADER + int(lengths.sum())
-    values = whole[start + header : start + member.file_size].view(dtype)
+    values = content[start + header : start + member.file_size].view(dtype)
     return values.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _remove(path: Path) -> None:
-    with suppress(PermissionError):  # another user's
-        path.unlink(missing_ok=True)
+def _removed(path: Path) -> bool:
+    """Remove a file that no process uses, or an earlier version's folder; return whether it is gone."""
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+            return True
+        with path.open("rb") as file:
+            flock(file, LOCK_EX | LOCK_NB)
+            path.unlink()
+    except OSError as error:  # in use, or another user's
+        return isinstance(error, FileNotFoundError)
+    return True
 
 
-def _found(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
-    """Yield the last use, size in bytes and path of those that another process has not just removed."""
+def _contents(paths: Iterable[Path]) -> Iterator[tuple[Path, int, float]]:
+    """Yield path, size in bytes and last use of files and folders that another process has not just removed."""
     for path in paths:
         with suppress(OSError):
-            status = path.stat()
-            yield status.st_mtime, status.st_size, path
+            statuses = [file.stat() for file in ([*path.iterdir()] if path.is_dir() else [path])]
+            last_use = max((status.st_mtime for status in statuses), default=0.0)
+            yield path, sum(status.st_size for status in statuses), last_use

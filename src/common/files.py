@@ -3,7 +3,7 @@
 import mmap
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ _MAPPED_AT_MOST = 64e6
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `path` when the block ends well; its folder is made where it lacks.
+    """Yield a file that replaces `path` when the block ends without an error; its folder is made if it is missing.
 
     Several processes may do so at once: the last one's content stays, never a mixture.
 
@@ -30,7 +30,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with unfinished.open("xb") as file:
             yield file
-        unfinished.replace(path)
+            file.flush()
+            unfinished.replace(path)  # before a lock on it goes with its closing
     except BaseException as error:
         unfinished.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in {None, str(unfinished)}:
@@ -45,12 +46,12 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
-    """Name `place` in an error of the disk that names no file, as that of a full one does."""
+def path_in_errors(path: Path) -> Iterator[None]:
+    """Name `path` in an error of the disk that names no file, as that of a full one does."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(place)
+        error.filename = error.filename or str(path)
         raise
 
 
@@ -63,46 +64,39 @@ def exclusive_lock(path: Path, emit: EventHandler = ignore, waiting: str = "") -
     Raises:
         OSError: the file cannot be made.
     """
-    path.touch()  # fails at once where a lock would wait for ever
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        emit(Waiting(waiting))
-        lock.acquire()
-    try:
+    with exclusive_lock_if_free(path) as is_free:
+        if is_free:
+            yield
+            return
+    emit(Waiting(waiting))
+    with FileLock(path):
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
 def exclusive_lock_if_free(path: Path) -> Iterator[bool]:
-    """As :func:`exclusive_lock` where nobody holds the lock just now, else without it; says whether that was so."""
-    path.touch()
+    """Hold the lock `path` for the block if no other process has it, and yield whether this one does."""
+    path.touch()  # fails at once where a lock would wait for ever
     lock = FileLock(path)
-    try:
+    with suppress(Timeout):
         lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
         lock.release()
 
 
 def gather(array: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
-    """`array[indices]`; of a large file that is mapped, nothing is left in the process's memory."""
-    rows = np.asarray(array[indices])
+    """Return `array[indices]`; of a large mapped file, no page stays in the process's memory."""
+    values = np.asarray(array[indices])
     base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
     if isinstance(base, mmap.mmap) and array.nbytes > _MAPPED_AT_MOST:
         base.madvise(mmap.MADV_DONTNEED)  # the system keeps the pages for others
-    return rows
+    return values
 
 
 def folder_name(name: str) -> str:
-    """A folder for any name: MLflow takes names of experiments that no file system does, and so do studies."""
+    """Return a folder's name for any name: MLflow and studies take names that no file system does."""
     return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in name)[:120]

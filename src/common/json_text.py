@@ -6,14 +6,14 @@ from typing import Any
 
 
 def summary_text(summary: dict[str, Any]) -> str:
-    """`summary` as summary.json holds it; a number that is none (a diverged loss) is null."""
+    """Return `summary` as summary.json holds it; NaN and infinities (a diverged loss) are null."""
     return json.dumps(nan_to_none(summary), indent=1, allow_nan=False) + "\n"
 
 
 def nan_to_none(value: Any) -> Any:
-    """`value` with None for every float that is no finite number, however deep: JSON has no word for them."""
+    """Return `value` with None for NaN and infinities at any depth: JSON has none."""
     if isinstance(value, dict):
-        return {name: nan_to_none(each) for name, each in value.items()}
+        return {name: nan_to_none(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [nan_to_none(each) for each in value]
+        return [nan_to_none(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -21,8 +21,8 @@ _VARIABLES = ("KERAS_BACKEND", "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", 
 
 def keras_home() -> Path:
     """Return Keras' folder: of keras.json, and of the weights that it downloads."""
-    own = os.environ.get("KERAS_HOME")
-    return Path(own).expanduser() if own else Path("~/.keras").expanduser()
+    folder = os.environ.get("KERAS_HOME")
+    return Path(folder).expanduser() if folder else Path("~/.keras").expanduser()
 
 
 def download_folder() -> Path:

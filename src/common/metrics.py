@@ -58,17 +58,17 @@ class Metric:
 
     @property
     def best(self) -> str:
-        """The name in MLflow of its validation value at the epoch that was kept."""
+        """Return the name in MLflow of its validation value at the epoch that was kept."""
         return schema.best(schema.VAL, self.objective)
 
     @property
     def on_validation(self) -> str:
-        """The name of its validation value on the terminal; `val` alone is accuracy's."""
+        """Return the name of its validation value on the terminal; `val` alone is accuracy's."""
         return "val" if self.objective == "accuracy" else f"val {self.words}"
 
     @property
     def baseline(self) -> str:
-        """The name in MLflow of what always predicting the largest training class reaches on validation."""
+        """Return the name in MLflow of what always predicting the largest training class reaches on validation."""
         return schema.baseline(schema.VAL, self.objective)
 
     def is_no_better(self, numbers: Mapping[str, float]) -> bool:
@@ -98,8 +98,8 @@ def _macro_f1(counts: ClassCounts) -> float:
 
 
 METRICS: Mapping[str, Metric] = {
-    each.objective: each
-    for each in (
+    metric.objective: metric
+    for metric in (
         Metric("accuracy", "accuracy", "accuracy", True, _accuracy),
         Metric("balanced_accuracy", "balanced accuracy", "balanced", True, _balanced_accuracy),
         Metric("macro_f1", "macro F1", "macro F1", False, _macro_f1),
@@ -138,9 +138,9 @@ def baselines(train: NDArray[np.int64], splits: Mapping[str, NDArray[np.int64]])
         splits: the same of splits that are measured, by their names; one without images has no baseline.
     """
     largest = int(train.argmax())
-    found = {schema.CHANCE: 1 / train.size}
+    numbers = {schema.CHANCE: 1 / train.size}
     for split, true in splits.items():
         if true.sum():
             reached = scores(ClassCounts.of_one_guess(true, largest))
-            found |= {schema.baseline(split, name): value for name, value in reached.items()}
-    return found
+            numbers |= {schema.baseline(split, name): value for name, value in reached.items()}
+    return numbers

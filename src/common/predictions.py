@@ -65,14 +65,14 @@ def unpack(content: bytes) -> Arrays | None:
         return None
 
 
-def joined(predictions: Mapping[str, ImagePredictions]) -> Arrays:
-    """Return the predictions of several trials, by name, one after the other; :func:`parted` takes them apart."""
-    columns = {name: np.concatenate([own.arrays()[name] for own in predictions.values()]) for name in _COLUMNS}
-    lengths = np.array([own.images.size for own in predictions.values()], np.int64)
+def join_trials(predictions: Mapping[str, ImagePredictions]) -> Arrays:
+    """Return the predictions of several trials, by name, one after the other; :func:`split_trials` takes them apart."""
+    columns = {name: np.concatenate([trial.arrays()[name] for trial in predictions.values()]) for name in _COLUMNS}
+    lengths = np.array([trial.images.size for trial in predictions.values()], np.int64)
     return {**columns, _NAMES: np.array(list(predictions), np.str_), _LENGTHS: lengths}
 
 
-def parted(arrays: Arrays) -> dict[str, ImagePredictions]:
+def split_trials(arrays: Arrays) -> dict[str, ImagePredictions]:
     """Return the trials' own predictions by name; none where an array is missing."""
     if not {*_COLUMNS, _NAMES, _LENGTHS} <= arrays.keys():
         return {}

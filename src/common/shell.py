@@ -1,4 +1,4 @@
-"""Settings and words as they are typed in a shell, for commands that messages tell and people copy."""
+"""Settings and words as they are typed in a shell, for commands in messages that people copy."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def setting(key: str, value: Path | str) -> str:
     text = str(value)
     if not _READ_OTHERWISE.match(text):
         return shell_word(f"{key}={text}")
-    literal = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)  # else OmegaConf puts a key's value there
+    literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # else OmegaConf puts a key's value there
     return shell_word(hydra_override(key, literal, "'" if '"' in literal else '"'))
 
 
@@ -36,7 +36,7 @@ def hydra_override(key: str, value: str, mark: str = "'") -> str:
     >>> hydra_override("data.root", "it's")
     "data.root='it\\'s'"
     """
-    text = re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), value)
+    text = re.sub(rf"(\\*)({mark}|$)", lambda match: match[1] * 2 + (f"\\{mark}" if match[2] else ""), value)
     return f"{key}={mark}{text}{mark}"
 
 

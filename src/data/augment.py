@@ -1,4 +1,4 @@
-"""Random views of an image: a pure function of seed, image and view, whatever the batch or process around it."""
+"""Random views of an image: a pure function of seed, image and view, not of the batch or process."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ def view_number(config: AugmentConfig, epoch: int) -> int:
 
 
 def view_parameters(
-    config: AugmentConfig, side: int, seed: int, digests: NDArray[np.uint64], view: int
+    config: AugmentConfig, image_size: int, seed: int, digests: NDArray[np.uint64], view: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the parameters of view `view` for images of `side` px.
+    """Return the parameters of view `view` for images of `image_size` px.
 
     Args:
         config: how far views may differ from the image.
-        side: of the images, px.
+        image_size: of the images, px.
         seed: the trial's.
         digests: uint64 [images], what names each image.
         view: 0, 1, …
@@ -33,12 +33,12 @@ def view_parameters(
     flip, angle, scale, window, left, top, across, down, light = draws.T
     mirror = np.where(flip < 0 if config.flip else np.zeros(len(draws), bool), -1.0, 1.0)
     radians = np.deg2rad(config.rotation) * angle
-    side_of_window = 1 - config.crop * (window + 1) / 2
-    size = side_of_window / (1 + config.zoom * scale)
+    window_size = 1 - config.crop * (window + 1) / 2
+    size = window_size / (1 + config.zoom * scale)
     cosine, sine = size * np.cos(radians), size * np.sin(radians)
-    room, centre = (1 - side_of_window) * side / 2, (side - 1) / 2
-    centre_x = centre + room * left - config.shift * side * across
-    centre_y = centre + room * top - config.shift * side * down
+    room, centre = (1 - window_size) * image_size / 2, (image_size - 1) / 2
+    centre_x = centre + room * left - config.shift * image_size * across
+    centre_y = centre + room * top - config.shift * image_size * down
     rows = [
         mirror * cosine, -sine, centre_x - centre * (mirror * cosine - sine),
         mirror * sine, cosine, centre_y - centre * (mirror * sine + cosine),
@@ -48,6 +48,6 @@ def view_parameters(
 
 
 def _uniform(seed: int, digest: int, view: int) -> NDArray[np.float64]:
-    """Nine numbers in [-1, 1) that follow from the arguments alone (a counter-based generator: Salmon et al. 2011)."""
+    """Return nine numbers in [-1, 1) that follow from the arguments alone (counter-based: Salmon et al. 2011)."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, digest], np.uint64), counter=view))
     return generator.uniform(-1, 1, 9)

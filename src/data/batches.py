@@ -26,12 +26,12 @@ def images_shown(
     images = gather(dataset.pixels, indices).astype(np.float32)
     if augment.is_identity:
         return images
-    side = images.shape[1]
-    transforms, light = view_parameters(augment, side, seed, dataset.digests[indices], view)
+    image_size = images.shape[1]
+    transforms, light = view_parameters(augment, image_size, seed, dataset.digests[indices], view)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=transforms,
-        output_shape=(side, side),
+        output_shape=(image_size, image_size),
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="REFLECT",

@@ -1,4 +1,4 @@
-"""Find the class folders of `data.root` by the names of folders alone, before any image is read."""
+"""Find the class folders of `data.root` by folder names, before any image is read."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from src.common.errors import ThawError, one_line
 from src.common.shell import setting
 from src.data.listing import Split
-from src.data.names import is_container, some_of, split_named
+from src.data.names import is_container, some_of, split_called
 
 IMAGE_SUFFIXES = {
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -19,7 +19,7 @@ _OTHER_SUFFIXES = {
     ".log", ".m4v", ".md", ".mov", ".mp3", ".mp4", ".pdf", ".py", ".rtf", ".tsv", ".txt", ".url", ".wav", ".xls",
     ".xlsx", ".xml", ".xmp", ".yaml", ".yml",
 }  # fmt: skip
-"""Of files that lie beside images: notes, edits, films, what systems write."""
+"""Of files beside images: notes, edits, films, files of systems."""
 
 _FINDERS_FILE = ".ds_store"
 _SYSTEM_FOLDERS = {
@@ -53,23 +53,23 @@ class _Folder:
     path: Path
     folders: tuple[Path, ...]
     images: tuple[str, ...]
-    lost_links: tuple[str, ...]
+    broken_links: tuple[str, ...]
 
     @property
     def splits(self) -> dict[Split, Path]:
-        """The sub-folders that are called a split."""
-        found: dict[Split, Path] = {}
+        """Return the sub-folders that are called a split."""
+        paths: dict[Split, Path] = {}
         for folder in self.folders:
-            split = split_named(folder.name)
-            if split and split in found:
-                raise ThawError(f"{self.path} has both {found[split].name}/ and {folder.name}/: keep one")
+            split = split_called(folder.name)
+            if split and split in paths:
+                raise ThawError(f"{self.path} has both {paths[split].name}/ and {folder.name}/: keep one")
             if split:
-                found[split] = folder
-        return found
+                paths[split] = folder
+        return paths
 
     @property
     def names(self) -> set[str]:
-        """The sub-folders' names, in lower case."""
+        """Return the sub-folders' names, in lower case."""
         return {folder.name.casefold() for folder in self.folders}
 
 
@@ -83,35 +83,35 @@ def find_layout(root: Path) -> Layout:
     lines = [f"{root}: the class folders are below {top.path.relative_to(root)}/"] if top.path != root else []
     lines += _other_splits(root)
     if top.splits:
-        found, more = _in_splits(top)
+        folders, more = _in_splits(top)
     else:
         children = [_look(folder) for folder in top.folders]
         with_splits = [child for child in children if child.splits]
         by_class = len(with_splits) == len(children) > 1
-        found, more = _split_below_classes(children) if by_class else _classes(top, children)
-    return Layout(top.path, tuple(found), (*lines, *more))
+        folders, more = _split_below_classes(children) if by_class else _classes(top, children)
+    return Layout(top.path, tuple(folders), (*lines, *more))
 
 
 def _other_splits(root: Path) -> list[str]:
-    """Return a line where `root` is a split itself, and the others lie beside it."""
-    own, parent = split_named(root.resolve().name), root.resolve().parent
-    if own is None:
+    """Return a line if `root` is itself a split with others beside it."""
+    split, parent = split_called(root.resolve().name), root.resolve().parent
+    if split is None:
         return []
     try:
-        beside = [folder for folder in _look(parent).folders if split_named(folder.name) not in (None, own)]
-    except ThawError:  # nobody asked for that folder
+        beside = [folder for folder in _look(parent).folders if split_called(folder.name) not in (None, split)]
+    except ThawError:  # that folder was not asked for
         return []
     names = some_of([f"{folder.name}/" for folder in beside])
-    whole = root.parent if len(root.parts) > 1 else parent
+    parent_as_typed = root.parent if len(root.parts) > 1 else parent
     return (
-        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', whole)}"]
+        [f"{root} is read as a whole data set; to use {names} beside it, give {setting('data.root', parent_as_typed)}"]
         if beside
         else []
     )
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContent:
     """The files below a folder, each kind sorted.
 
     Attributes:
@@ -125,7 +125,7 @@ class Found:
     no_files: tuple[Path, ...]
 
 
-def walk_images(folder: Path) -> Found:
+def walk_images(folder: Path) -> FolderContent:
     """Return what is below `folder`.
 
     Links are followed, but no folder is entered twice, and none that holds `folder`. Hidden files and folders, and
@@ -139,7 +139,7 @@ def walk_images(folder: Path) -> Found:
     except OSError as error:
         raise _no_access(error, folder) from error
     files = [path for path, is_file in paths if is_file]
-    return Found(
+    return FolderContent(
         tuple(path for path in files if not _is_called_otherwise(path.name)),
         tuple(path for path in files if _is_called_otherwise(path.name)),
         tuple(path for path, is_file in paths if not is_file),
@@ -221,23 +221,23 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _look(path: Path) -> _Folder:
-    folders, images, lost_links = [], [], []
+    folders, images, broken_links = [], [], []
     try:
         with os.scandir(path) as entries:
-            for entry in (each for each in entries if _counts(each.name)):
+            for entry in [entry for entry in entries if _counts(entry.name)]:
                 if _is_folder(entry):
                     folders.append(path / entry.name)
                 elif entry.is_symlink() and not (path / entry.name).exists():
-                    lost_links.append(entry.name)
+                    broken_links.append(entry.name)
                 elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     images.append(entry.name)
     except OSError as error:
         raise _no_access(error, path) from error
-    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(lost_links)))
+    return _Folder(path, tuple(sorted(folders)), tuple(sorted(images)), tuple(sorted(broken_links)))
 
 
 def _descended(folder: _Folder) -> _Folder:
-    """The first folder that holds more than one other with folders of its own: data sets are zipped once too deep."""
+    """Return the first folder with more than one sub-folder that has folders: archives often add outer folders."""
     entered = {folder.path.resolve()}
     while len(folder.folders) == 1 and not folder.splits and not folder.images:
         inner = _look(folder.folders[0])
@@ -253,14 +253,14 @@ def _in_splits(top: _Folder) -> tuple[list[ClassFolder], list[str]]:
     if "train" not in splits:
         raise ThawError(_no_train(top.path, splits))
     beside = [folder for folder in top.folders if folder not in splits.values()]
-    found: list[ClassFolder] = []
+    class_folders: list[ClassFolder] = []
     lines = _no_part(top.path, "no split (train, val, test)", [f"{folder.name}/" for folder in beside])
-    lines += _no_part(top.path, "in no split", top.images) + _lost(top)
+    lines += _no_part(top.path, "in no split", top.images) + _broken_links(top)
     for split, path in splits.items():
         parent, more = _class_parent(split, _look(path))
-        found += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
+        class_folders += [ClassFolder(split, folder.name, folder) for folder in parent.folders]
         lines += more
-    return found, lines
+    return class_folders, lines
 
 
 def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
@@ -268,7 +268,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
     lines: list[str] = []
     while len(folder.folders) == 1 and not folder.images:
         name, inner = folder.folders[0].name, _look(folder.folders[0])
-        if not inner.folders or not (is_container(name) or split_named(name) == split):
+        if not inner.folders or not (is_container(name) or split_called(name) == split):
             break
         folder, lines = inner, [f"{split}: the class folders are below {inner.path}/"]
     if folder.images and not folder.folders:
@@ -283,33 +283,34 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{empty[0] if empty and with_images else folder.path}/ is empty: put photos there, or remove it"
         )
     _refuse_same_folders(folder.path, [_look(path) for path in with_images])
-    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _lost(folder)
+    return folder, lines + _no_part(folder.path, "in no class folder", folder.images) + _broken_links(folder)
 
 
 def _split_below_classes(classes: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
-    found: list[ClassFolder] = []
+    class_folders: list[ClassFolder] = []
     lines: list[str] = []
-    for each in classes:
-        splits = each.splits
+    names = [f"{class_folder.path.name}/" for class_folder in classes]
+    for class_folder in classes:
+        splits = class_folder.splits
         if "train" not in splits:
-            raise ThawError(_no_train(each.path, splits))
-        beside = [f"{folder.name}/" for folder in each.folders if folder not in splits.values()]
-        lines += _no_part(each.path, "no split (train, val, test)", [*beside, *each.images])
+            raise ThawError(_no_train(class_folder.path, splits))
+        beside = [f"{folder.name}/" for folder in class_folder.folders if folder not in splits.values()]
+        lines += _no_part(class_folder.path, "no split (train, val, test)", [*beside, *class_folder.images])
         for split, path in splits.items():
             inner = _look(path)
             if inner.folders and not inner.images:
                 raise ThawError(
-                    f"{each.path.parent} holds several data sets, {some_of([f'{one.path.name}/' for one in classes])}: "
-                    f"point data.root at one of them, as in {setting('data.root', each.path)}"
+                    f"{class_folder.path.parent} holds several data sets, {some_of(names)}: point "
+                    f"data.root at one of them, as in {setting('data.root', class_folder.path)}"
                 )
-            found.append(ClassFolder(split, each.path.name, path))
-    return found, lines
+            class_folders.append(ClassFolder(split, class_folder.path.name, path))
+    return class_folders, lines
 
 
 def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolder], list[str]]:
     for child in children:
-        whole = "train" in child.splits or (is_container(child.path.name) and child.folders)
-        if whole and len(children) > 1:
+        is_data_set = "train" in child.splits or (is_container(child.path.name) and child.folders)
+        if is_data_set and len(children) > 1:
             beside = some_of([f"{one.path.name}/" for one in children if one is not child])
             raise ThawError(
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
@@ -318,7 +319,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
     with_images = [child for child in children if walk_images(child.path).images]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
-    lines += _no_part(top.path, "in no class folder", top.images) + _lost(top)
+    lines += _no_part(top.path, "in no class folder", top.images) + _broken_links(top)
     lines += _containers_as_classes(top.path, with_images)
     return [ClassFolder(None, child.path.name, child.path) for child in with_images], lines
 
@@ -339,19 +340,19 @@ def _no_train(folder: Path, splits: Mapping[Split, Path]) -> str:
 
 
 def _refuse_same_folders(parent: Path, classes: Sequence[_Folder]) -> None:
-    """Refuse "classes" that hold the same sub-folders: these are the classes, or nobody knows."""
-    common = set.intersection(*(each.names for each in classes)) if classes else set()
-    if len(classes) > 1 and len(common) > 1 and not any(each.images for each in classes):
+    """Refuse "classes" that hold the same sub-folders: those may be the classes."""
+    common = set.intersection(*(folder.names for folder in classes)) if classes else set()
+    if len(classes) > 1 and len(common) > 1 and not any(folder.images for folder in classes):
         raise ThawError(
-            f"{parent} holds {some_of([f'{each.path.name}/' for each in classes])}, and each of them "
+            f"{parent} holds {some_of([f'{folder.path.name}/' for folder in classes])}, and each of them "
             f"{some_of([f'{name}/' for name in sorted(common)])}: which are the classes? Name splits train/ "
             "val/ test/, or point data.root at one of the folders, as in "
             f"{setting('data.root', classes[0].path)}, or use data=csv"
         )
 
 
-def _lost(folder: _Folder) -> list[str]:
-    return _no_part(folder.path, "a link that leads nowhere", folder.lost_links)
+def _broken_links(folder: _Folder) -> list[str]:
+    return _no_part(folder.path, "a link that leads nowhere", folder.broken_links)
 
 
 def _no_part(parent: Path, why: str, names: Sequence[str]) -> list[str]:

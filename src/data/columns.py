@@ -92,8 +92,8 @@ def find_columns(config: CsvData, header: Sequence[str], rows: Sequence[Sequence
     taken = [column for column in (path, label, split, group) if column is not None]
     one_hot: tuple[int, ...] = ()
     if label is None:
-        named = [finder.named("label_columns", name) for name in config.label_columns or ()]
-        one_hot = tuple(named) or _one_hot([k for k in range(len(header)) if k not in taken and header[k]], rows)
+        given = [finder.column_called("label_columns", name) for name in config.label_columns or ()]
+        one_hot = tuple(given) or _one_hot([k for k in range(len(header)) if k not in taken and header[k]], rows)
         if not one_hot:
             raise finder.missing("label")
     columns = Columns(header, path, label, one_hot, split, group)
@@ -109,23 +109,23 @@ class _Finder:
         plain = [name.lower() for name in header if name]
         if len(set(plain)) < len(plain):
             raise ThawError(f"{self.where}: its first line names a column twice; it says {self._given()}; rename one")
-        self.own_form = {"path", "label"} <= set(plain)
+        self.has_thaw_columns = {"path", "label"} <= set(plain)
 
     def find(self, role: _Role, given: str | None) -> int | None:
         """Return the column that is called `given`, or else by a usual name; None where there is none."""
         if given is not None:
-            return self.named(f"{role}_column", given)
-        for names in _USUAL[role][:1] if self.own_form else _USUAL[role]:
-            found = [k for k, name in enumerate(self.header) if re.sub(r"[\W_]+", "", name.lower()) in names.split()]
-            if len(found) > 1:
-                named = " and ".join(repr(one_line(self.header[k], 60)) for k in found)
-                raise ThawError(f"{self.where}: {role} may be {named}: give data.{role}_column")
-            if found:
-                return found[0]
+            return self.column_called(f"{role}_column", given)
+        for names in _USUAL[role][:1] if self.has_thaw_columns else _USUAL[role]:
+            matches = [k for k, name in enumerate(self.header) if re.sub(r"[\W_]+", "", name.lower()) in names.split()]
+            if len(matches) > 1:
+                names_of_matches = " and ".join(repr(one_line(self.header[k], 60)) for k in matches)
+                raise ThawError(f"{self.where}: {role} may be {names_of_matches}: give data.{role}_column")
+            if matches:
+                return matches[0]
         return None
 
-    def named(self, key: str, given: str) -> int:
-        """Return the column that is called `given`, in whatever case."""
+    def column_called(self, key: str, given: str) -> int:
+        """Return the column that is called `given`, in upper or lower case."""
         lower = [name.lower() for name in self.header]
         if given in self.header or given.lower() in lower:
             return self.header.index(given) if given in self.header else lower.index(given.lower())
@@ -157,8 +157,8 @@ class _Finder:
 
 def _one_hot(candidates: Sequence[int], rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     """Return the columns that hold 0 and 1 in every row, if there are several."""
-    found = tuple(k for k in candidates if all(row[k].lower() in _TRUE | _FALSE for row in rows))
-    return found if len(found) > 1 else ()
+    columns = tuple(k for k in candidates if all(row[k].lower() in _TRUE | _FALSE for row in rows))
+    return columns if len(columns) > 1 else ()
 
 
 def _guesses(config: CsvData, columns: Columns) -> list[str]:
@@ -166,17 +166,17 @@ def _guesses(config: CsvData, columns: Columns) -> list[str]:
     roles: dict[_Role, int | None] = {
         "path": columns.path, "label": columns.label, "split": columns.split, "group": columns.group,
     }  # fmt: skip
-    found = [
+    guesses = [
         f"{role} from {columns.header[k]!r}"
         for role, k in roles.items()
         if k is not None and columns.header[k].lower() != role and getattr(config, f"{role}_column") is None
     ]
     if columns.one_hot and not config.label_columns:
-        found.append(f"labels from the one-hot columns {columns.names(columns.one_hot)}")
-    return [f"{config.manifest}: takes {', '.join(found)}"] if found else []
+        guesses.append(f"labels from the one-hot columns {columns.names(columns.one_hot)}")
+    return [f"{config.manifest}: takes {', '.join(guesses)}"] if guesses else []
 
 
 def _unused(config: CsvData, columns: Columns, rows: Sequence[Sequence[str]]) -> list[str]:
     used = {columns.path, columns.label, columns.split, columns.group, *columns.one_hot}
-    left = [k for k, name in enumerate(columns.header) if k not in used and (name or any(row[k] for row in rows))]
-    return [f"{config.manifest}: columns that are not used: {columns.names(left)}"] if left else []
+    unused = [k for k, name in enumerate(columns.header) if k not in used and (name or any(row[k] for row in rows))]
+    return [f"{config.manifest}: columns that are not used: {columns.names(unused)}"] if unused else []

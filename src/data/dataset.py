@@ -65,21 +65,21 @@ class Dataset:
 
 
 def load_dataset(
-    config: DataConfig, listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler
+    config: DataConfig, listing: Listing, image_size: int, machine: RuntimeConfig, emit: EventHandler
 ) -> Dataset:
-    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `side` px.
+    """Decode (or reopen) and split the samples of `listing`, which `config` names, at `image_size` px.
 
     Raises:
         ThawError: a class that train lacks, too few images to split, too many files that are no image.
     """
-    store = cache_images(listing, side, machine, emit)
+    store = cache_images(listing, image_size, machine, emit)
     readable = [i for i in range(len(listing.samples)) if i not in store.unreadable]
     warnings = [*listing.warnings, *_unreadable_warnings(config, listing, store), *remark_warnings(listing, store)]
     splits = split_readable(config, [listing.samples[i] for i in readable], np.array(readable, np.int64))
     names = tuple(sample.name for sample in listing.samples)
     near = _near_duplicates(store, splits, names)
     if near.pairs and config.near_duplicates == "drop":
-        warnings.append(f"left out: {len(near.earlier)} photos that have their like in a later split")
+        warnings.append(f"left out: {len(near.earlier)} photos with a near-duplicate in a later split")
         splits, near = _without(near, splits, listing), NearDuplicates()
     class_names, labels = _align(listing, splits)
     warnings += _absent_class_warnings(class_names, labels, splits)
@@ -121,18 +121,18 @@ def _idle(config: DataConfig, samples: Sequence[Sample]) -> frozenset[str]:
     return frozenset(name for name, is_read in read.items() if not is_read)
 
 
-def list_samples(config: DataConfig, side: int) -> Listing:
+def list_samples(config: DataConfig, image_size: int) -> Listing:
     """Return all samples that `config` names; nothing is decoded.
 
     Raises:
         ThawError: nothing is there, its layout is not known, or it has one class only.
     """
-    listing = _list(config, side)
+    listing = _list(config, image_size)
     _class_names(listing.source, (sample.label for sample in listing.samples if sample.split in (None, "train")))
     return listing
 
 
-def _list(config: DataConfig, side: int) -> Listing:
+def _list(config: DataConfig, image_size: int) -> Listing:
     match config:
         case FolderData():
             return list_folder(config)
@@ -140,13 +140,14 @@ def _list(config: DataConfig, side: int) -> Listing:
             return list_manifest(config)
         case TreesData():
             list_generated: Callable[[DataConfig, int], Listing] = pkgutil.resolve_name(config.lister)
-            return list_generated(config, side)
+            return list_generated(config, image_size)
 
 
 def _unreadable_warnings(config: DataConfig, listing: Listing, store: ImageCache) -> list[str]:
     if not store.unreadable:
         return []
-    text = f"{len(store.unreadable)} of {len(listing.samples)} files are no image: {_each(listing, store.unreadable)}"
+    files = f"{len(store.unreadable)} of {len(listing.samples)} files"
+    text = f"{files} are no image: {_with_reasons(listing, store.unreadable)}"
     allowed = config.max_unreadable
     if not allowed or len(store.unreadable) > max(1, allowed * len(listing.samples)):
         raise ThawError(f"{text}; remove them, or raise data.max_unreadable ({allowed:g})")
@@ -158,10 +159,10 @@ def remark_warnings(listing: Listing, store: ImageCache) -> list[str]:
     if not store.remarks:
         return []
     files = f"{len(store.remarks)} of {len(listing.samples)} files"
-    return [f"read, with a warning of the decoder: {files}: {_each(listing, store.remarks)}"]
+    return [f"read, with a warning of the decoder: {files}: {_with_reasons(listing, store.remarks)}"]
 
 
-def _each(listing: Listing, texts: Mapping[int, str]) -> str:
+def _with_reasons(listing: Listing, texts: Mapping[int, str]) -> str:
     """Return the names of the first images of `texts`, each with its text."""
     return some_of([f"{one_line(listing.samples[i].name, 120)} ({text})" for i, text in texts.items()])
 
@@ -181,18 +182,19 @@ def split_readable(config: DataConfig, samples: Sequence[Sample], indices: NDArr
 
 
 def _without(near: NearDuplicates, splits: Splits, listing: Listing) -> Splits:
-    left = splits.without(near.earlier)
-    lost = sorted({listing.samples[i].label for i in splits.train} - {listing.samples[i].label for i in left.train})
-    if lost:
+    remaining = splits.without(near.earlier)
+    before, after = ({listing.samples[i].label for i in indices} for indices in (splits.train, remaining.train))
+    missing = sorted(before - after)
+    if missing:
         raise ThawError(
-            f"data.near_duplicates=drop leaves no photo of {some_of(lost)} in train: all have their like in a later "
-            "split; give train others, or keep them with data.near_duplicates=keep"
+            f"data.near_duplicates=drop leaves no photo of {some_of(missing)} in train: all have near-duplicates in "
+            "a later split; give train others, or keep them with data.near_duplicates=keep"
         )
-    return left
+    return remaining
 
 
 def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Class names from train, sorted, and every image's index into them."""
+    """Return the class names of train, sorted, and every image's index into them."""
     names = _class_names(listing.source, (listing.samples[i].label for i in splits.train))
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([number.get(sample.label, -1) for sample in listing.samples], np.int64)
@@ -204,7 +206,7 @@ def _align(listing: Listing, splits: Splits) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _class_names(source: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """Return the classes of the training images, sorted; none where train is empty, which the split tells."""
+    """Return the classes of the training images, sorted; none where train is empty, which the split reports."""
     names = tuple(sorted(set(labels)))
     if len(names) == 1:
         where = "; put the images of each class into a folder of its own" if is_container(names[0]) else ""
@@ -217,8 +219,8 @@ def _absent_class_warnings(class_names: Sequence[str], labels: NDArray[np.int64]
     for split in ("val", "test"):
         absent = sorted(set(range(len(class_names))) - set(labels[splits[split]].tolist()))
         if absent and splits[split].size:
-            shown = ", ".join(one_line(class_names[k], 60) for k in absent[:5]) + (" …" if len(absent) > 5 else "")
-            warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {shown}")
+            names = some_of([class_names[k] for k in absent])
+            warnings.append(f"{split} has no photo of {len(absent)} of {len(class_names)} classes: {names}")
     return warnings
 
 
@@ -232,13 +234,13 @@ def _near_duplicates(store: ImageCache, splits: Splits, names: Sequence[str]) ->
 def _near_duplicate_warnings(near: NearDuplicates) -> list[str]:
     if not near.pairs:
         return []
-    told = "; ".join(
+    examples = "; ".join(
         f"{_in_split(pair.first_name, pair.first_split)} and {_in_split(pair.second_name, pair.second_split)}"
         for pair in near.examples[:3]
     )
     more = f"; and {near.pairs - 3} more" if near.pairs > 3 else ""
     return [
-        f"near-equal photos lie across splits, so that validation or test may flatter: {told}{more}; "
+        f"near-equal photos are in different splits, so validation or test may be optimistic: {examples}{more}; "
         "name such groups with data.group_pattern or in a manifest's group column, or leave them out with "
         "data.near_duplicates=drop"
     ]

@@ -35,13 +35,13 @@ def read_image(source: Path | bytes, size: int, resize: Resize, bit_depth: int |
     images in a file it is the primary one.
 
     Args:
-        source: the file, or its content, which says its format, whatever it is called.
+        source: the file, or its content; that says its format, not its name.
         size: the side, px.
         resize: how it becomes square.
         bit_depth: of deep images whose file does not say; see :mod:`src.data.deep_images`.
 
     Raises:
-        UnreadableImageError: it is no image, or a damaged or absurdly large one, or nobody says what is white.
+        UnreadableImageError: it is no image, or a damaged or absurdly large one, or its white value is not known.
     """
     name = source if isinstance(source, Path) else "the image"
     try:
@@ -51,7 +51,7 @@ def read_image(source: Path | bytes, size: int, resize: Resize, bit_depth: int |
             return to_square(_to_8_bits(upright, deep, bit_depth), size, resize)
     except MemoryError as error:
         raise ThawError(f"{name}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
-    except Exception as error:  # decoders complain in every way; whatever they cannot read is no image
+    except Exception as error:  # decoders fail in every way; what they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{name}: {error.strerror}") from error
         raise UnreadableImageError(_why(error, source)) from error

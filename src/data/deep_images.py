@@ -31,7 +31,7 @@ class DeepFile:
         white: the value that is white; None where the file does not say.
         is_signed: the file holds numbers below 0.
         is_inverted: the least value is white.
-        unscaled_bits: bits of which the values may be low ones (PNG's sBIT); None: no such word.
+        unscaled_bits: bits of which the values may be low ones (PNG's sBIT); None: no sBIT.
         is_colour: Pillow hands out its upper 8 bits only.
     """
 
@@ -72,7 +72,7 @@ def to_8_bits(image: PillowImage.Image, file: DeepFile, bit_depth: int | None) -
         bit_depth: of the values, for files that do not say.
 
     Raises:
-        ValueError: nobody says which value is white, or there are values beyond it.
+        ValueError: the white value is not known, or there are values beyond it.
     """
     if file.is_colour:
         return _checked_colour(image, bit_depth)
@@ -85,7 +85,7 @@ def to_8_bits(image: PillowImage.Image, file: DeepFile, bit_depth: int | None) -
 
 
 def _range(values: NDArray[Any], file: DeepFile, bit_depth: int | None) -> tuple[float, float]:
-    """Black and white."""
+    """Return the values that are black and white."""
     greatest, white = float(values.max()), file.white
     if file.unscaled_bits and greatest < 2**file.unscaled_bits and np.any(values % 2 ** (16 - file.unscaled_bits)):
         white = 2**file.unscaled_bits - 1  # else they are scaled, as PNG asks for
@@ -97,14 +97,11 @@ def _range(values: NDArray[Any], file: DeepFile, bit_depth: int | None) -> tuple
         white = 2**file.bits - 1
     if white is None:
         kind = "signed values" if file.is_signed else f"{file.bits}-bit values up to {greatest:.0f}"
-        raise ValueError(f"{kind}, and the file does not say which is white: {_remedy(file)}")
+        remedy = "convert it to 8 bits" if file.is_signed else "give data.bit_depth=12, say, or 16"
+        raise ValueError(f"{kind}, and the file does not say which is white: {remedy}")
     if not np.isfinite(greatest) or greatest > white or values.min() < file.black:
         raise ValueError(f"values from {values.min():g} to {greatest:g}, beyond {file.black:g} to {white:g}")
     return file.black, white
-
-
-def _remedy(file: DeepFile) -> str:
-    return "convert it to 8 bits" if file.is_signed else "give data.bit_depth=12, say, or 16"
 
 
 def _values(image: PillowImage.Image, file: DeepFile) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Near-equal photos that lie across splits: what makes validation look better than it is.
+"""Near-duplicates in different splits, which make validation look better than it is.
 
 A perceptual hash (pHash: Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions) of 256 bits:
 of a photo's slow waves, which are above their median. Copies that were recompressed, lit otherwise, halved in size or
@@ -53,7 +53,7 @@ class NearDuplicates:
         pairs: how many.
         photos: how many photos of validation and test are in one.
         examples: the nearest of them.
-        earlier: the photos that have their like in a later split, of train, validation and test in this order.
+        earlier: photos with a near-duplicate in a later split, of train, validation and test in this order.
     """
 
     pairs: int = 0
@@ -88,7 +88,7 @@ def near_duplicates(hashes: Hashes, splits: Splits, names: Sequence[str], memo: 
 
 
 def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
-    """Return the near-equal pairs among all of `hashes`, whatever their splits: nearest first.
+    """Return the near-equal pairs among all of `hashes`, in any split, nearest first.
 
     Images of one hash are linked one to the next, and only the first of them is compared with others, so that a data
     set of copies gives as many pairs as it has images.
@@ -102,24 +102,24 @@ def near_pairs(hashes: Hashes, most: int = 1_000_000) -> NDArray[np.int64]:
     """
     distinct, first, home = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(home.ravel(), kind="stable")
-    copies = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
-    found = [np.stack([order[copies], order[copies + 1], np.zeros_like(copies)], axis=1)]
+    equal = np.flatnonzero(home.ravel()[order][1:] == home.ravel()[order][:-1])
+    blocks = [np.stack([order[equal], order[equal + 1], np.zeros_like(equal)], axis=1)]
     for rows, columns in combinations_with_replacement(_blocks(np.arange(len(distinct))), 2):
         bits = _differing(distinct[rows], distinct[columns])
         i, j = np.nonzero((bits <= RADIUS) & (rows[:, None] < columns[None, :]))
         ends = np.sort(np.stack([first[rows[i]], first[columns[j]]], axis=1), axis=1)
-        found.append(np.column_stack([ends, bits[i, j].astype(np.int64)]))
-        if sum(map(len, found)) >= most:
+        blocks.append(np.column_stack([ends, bits[i, j].astype(np.int64)]))
+        if sum(map(len, blocks)) >= most:
             break
-    pairs = np.concatenate(found)
+    pairs = np.concatenate(blocks)
     return np.asarray(pairs[np.lexsort(pairs.T)][:most], np.int64)
 
 
 def _recall(memo: Path) -> NearDuplicates | None:
     try:
-        kept = json.loads(memo.read_text("utf-8"))
-        examples = tuple(Pair(*each) for each in kept["examples"])
-        return NearDuplicates(kept["pairs"], kept["photos"], examples, tuple(kept["earlier"]))
+        content = json.loads(memo.read_text("utf-8"))
+        examples = tuple(Pair(*pair) for pair in content["examples"])
+        return NearDuplicates(content["pairs"], content["photos"], examples, tuple(content["earlier"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -134,34 +134,34 @@ def _look(hashes: Hashes, splits: Splits, names: Sequence[str]) -> NearDuplicate
             pairs += int(np.count_nonzero(near))
             earlier[rows[near.any(axis=1)]] = True
             later[columns[near.any(axis=0)]] = True
-            for place in _least(bits, near):
-                i, j = int(rows[place[0]]), int(columns[place[1]])
-                nearest.append((int(bits[place]), Pair(i, j, names[i], names[j], one, other)))
+            for position in _least(bits, near):
+                i, j = int(rows[position[0]]), int(columns[position[1]])
+                nearest.append((int(bits[position]), Pair(i, j, names[i], names[j], one, other)))
             nearest = sorted(nearest)[:_EXAMPLES]
     alike = earlier | later
     held_out = alike[splits.val].sum() + alike[splits.test].sum()
-    found = tuple(int(index) for index in np.flatnonzero(earlier))
-    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest), found)
+    indices = tuple(int(index) for index in np.flatnonzero(earlier))
+    return NearDuplicates(pairs, int(held_out), tuple(pair for _, pair in nearest), indices)
 
 
 def _blocks(indices: Indices) -> list[Indices]:
-    """`indices` in parts: what is compared at once must fit into memory, however many photos there are."""
+    """Return `indices` in parts, so that what is compared at once fits into memory."""
     return np.array_split(indices, range(_AT_ONCE, indices.size, _AT_ONCE)) if indices.size else []
 
 
 def _differing(one: Hashes, other: Hashes) -> NDArray[np.float32]:
     """Differing bits of every pair. Bits as ±1 make that a matrix product: 20,000 photos take some two seconds."""
-    return np.asarray((BITS - _signs(one) @ _signs(other).T) / 2, np.float32)
+    return np.asarray((BITS - _plus_minus_bits(one) @ _plus_minus_bits(other).T) / 2, np.float32)
 
 
 def _least(bits: NDArray[np.float32], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the places of the nearest pairs among those that are `near`."""
-    found = np.flatnonzero(near)
-    order = np.argsort(bits.ravel()[found], kind="stable")[:_EXAMPLES]
-    return [(int(place) // bits.shape[1], int(place) % bits.shape[1]) for place in found[order]]
+    candidates = np.flatnonzero(near)
+    order = np.argsort(bits.ravel()[candidates], kind="stable")[:_EXAMPLES]
+    return [(int(position) // bits.shape[1], int(position) % bits.shape[1]) for position in candidates[order]]
 
 
-def _signs(hashes: Hashes) -> NDArray[np.float32]:
-    """Bits as -1 and 1, float32 [images, 256]."""
+def _plus_minus_bits(hashes: Hashes) -> NDArray[np.float32]:
+    """Return the bits as -1 and 1, float32 [images, 256]."""
     bits = np.unpackbits(np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), BITS // 8), axis=1)
     return np.asarray(2 * bits.astype(np.float32) - 1, np.float32)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from src.common.errors import ThawError, one_line
 from src.config import CsvData, FolderData
-from src.data.class_folders import IMAGE_SUFFIXES, Found, find_layout, kind_of_file, walk_images
+from src.data.class_folders import IMAGE_SUFFIXES, FolderContent, find_layout, kind_of_file, walk_images
 from src.data.decode import read_image
-from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_places
+from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_paths
 from src.data.missing_paths import no_such_folder
 from src.data.names import match_classes, some_of
 
@@ -27,21 +27,21 @@ def list_folder(config: FolderData) -> Listing:
         raise ThawError(f"data.root={config.root}: {no_such_folder(root)}")
     layout = find_layout(root)
     walked = [(folder, walk_images(folder.path)) for folder in layout.folders]
-    if not any(found.images for _, found in walked):
+    if not any(files.images for _, files in walked):
         raise ThawError(f"data.root={config.root}: {_no_photos(layout.top)}")
     used: dict[Split | None, set[str]] = {}
-    for folder, found in walked:
-        if found.images:
+    for folder, files in walked:
+        if files.images:
             used.setdefault(folder.split, set()).add(folder.name)
     classes, lines = match_classes(str(layout.top), used)
     samples: list[tuple[Path, Sample]] = []
-    for folder, found in walked:
-        for path in found.images:
+    for folder, files in walked:
+        for path in files.images:
             label, below = classes[folder.split, folder.name], path.relative_to(folder.path)
             group = _group(config.group_pattern, label, below)
             samples.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
     _refuse_two_labels(layout.top, samples)
-    lines = [*layout.lines, *lines, *_left_out(layout.top, [found for _, found in walked])]
+    lines = [*layout.lines, *lines, *_excluded(layout.top, [files for _, files in walked])]
     return list_files(config, str(layout.top), samples, lines)
 
 
@@ -52,17 +52,17 @@ def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> Non
         ThawError: there is one.
     """
     first: dict[Path, Sample] = {}
-    for place, (_, sample) in zip(real_places([path for path, _ in samples]), samples, strict=True):
-        other = first.setdefault(place, sample)
+    for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
+        other = first.setdefault(real, sample)
         if other.label != sample.label:
             names = f"{one_line(other.name, 200)} and {one_line(sample.name, 200)}"
             raise ThawError(f"{top}: {names} are one file in two classes; remove one of the links")
 
 
-def _left_out(top: Path, found: Sequence[Found]) -> list[str]:
-    """Lines on what lies in class folders and is not read."""
-    no_files = [path.relative_to(top).as_posix() for each in found for path in each.no_files]
-    kinds = Counter(kind_of_file(path) for each in found for path in each.not_images)
+def _excluded(top: Path, contents: Sequence[FolderContent]) -> list[str]:
+    """Return lines on the files in class folders that are not read."""
+    no_files = [path.relative_to(top).as_posix() for files in contents for path in files.no_files]
+    kinds = Counter(kind_of_file(path) for files in contents for path in files.not_images)
     lines = [f"no files (links to nothing or back, pipes), so they play no part: {some_of(no_files)}"] * bool(no_files)
     largest_first = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
     counted = some_of([f"{kinds[kind]} {kind}" for kind in largest_first])
@@ -86,24 +86,24 @@ def _no_photos(top: Path) -> str:
 
 
 def list_files(
-    config: FolderData | CsvData, source: str, found: list[tuple[Path, Sample]], lines: list[str]
+    config: FolderData | CsvData, source: str, read_samples: list[tuple[Path, Sample]], lines: list[str]
 ) -> Listing:
     """Return a listing of image files, with `lines` for the user.
 
     Raises:
         ThawError: a file is not there or not open to us.
     """
-    paths = [path for path, _ in found]
+    paths = [path for path, _ in read_samples]
 
     def read(index: int, size: int) -> Image:
         return read_image(paths[index], size, config.resize, config.bit_depth)
 
-    how = "|".join(str(each) for each in (config.resize, config.bit_depth) if each is not None)
+    how = "|".join(str(option) for option in (config.resize, config.bit_depth) if option is not None)
     try:
         stamps = [f"{stamp}|{how}" for stamp in file_stamps(paths)]
     except OSError as error:
         raise ThawError(f"{source}: {error.filename}: {error.strerror}") from error
-    return Listing(source, [sample for _, sample in found], read, stamps, tuple(lines), tuple(paths))
+    return Listing(source, [sample for _, sample in read_samples], read, stamps, tuple(lines), tuple(paths))
 
 
 def _group(pattern: str | None, label: str, below: Path) -> str | None:

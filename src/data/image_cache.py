@@ -19,7 +19,7 @@ from src.common.file_store import Arrays, ArrayWriter, FileStore, as_array, from
 from src.config import RuntimeConfig
 from src.data.duplicates import Hashes, perceptual_hash
 from src.data.listing import Image, Listing, UnreadableImageError
-from src.data.remarks import remarks_kept
+from src.data.remarks import collected_remarks
 
 LAYOUT_VERSION = 2
 """Part of every store's key: raise it when the same stamps would give other pixels."""
@@ -46,8 +46,8 @@ class ImageCache:
     folder: Path
 
 
-def cache_images(listing: Listing, side: int, machine: RuntimeConfig, emit: EventHandler) -> ImageCache:
-    """Return the images of `listing` as squares of `side` px, from `machine.cache_dir` where they were decoded before.
+def cache_images(listing: Listing, image_size: int, machine: RuntimeConfig, emit: EventHandler) -> ImageCache:
+    """Return the images of `listing` as squares of `image_size` px, from `machine.cache_dir` if they are there.
 
     Safe with several processes at once: one decodes, the others wait. What a killed process left is never read.
 
@@ -55,10 +55,10 @@ def cache_images(listing: Listing, side: int, machine: RuntimeConfig, emit: Even
         ThawError: the disk is full or the folder cannot be written.
     """
     store = FileStore(machine.cache_dir / "images", machine.images_max_gb, emit, "images")
-    key = _key(listing, side)
+    key = _key(listing, image_size)
     try:
         # Without a lock: a complete file may be on a read-only disk.
-        return _find(store, key) or _find_or_decode(store, key, listing, side, machine.decoding_threads)
+        return _find(store, key) or _find_or_decode(store, key, listing, image_size, machine.decoding_threads)
     except OSError as error:
         raise ThawError(
             f"decoded photos cannot be kept in {machine.cache_dir}: {error.strerror or error}; give another folder "
@@ -66,43 +66,43 @@ def cache_images(listing: Listing, side: int, machine: RuntimeConfig, emit: Even
         ) from error
 
 
-def _key(listing: Listing, side: int) -> str:
-    text = json.dumps([LAYOUT_VERSION, side, *listing.stamps])
+def _key(listing: Listing, image_size: int) -> str:
+    text = json.dumps([LAYOUT_VERSION, image_size, *listing.stamps])
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _find_or_decode(store: FileStore, key: str, listing: Listing, side: int, threads: int) -> ImageCache:
+def _find_or_decode(store: FileStore, key: str, listing: Listing, image_size: int, threads: int) -> ImageCache:
     with store.exclusive(key):
         if not _find(store, key):
             shutil.rmtree(store.folder / key, ignore_errors=True)  # images were a folder of files once
-            _decode(store, key, listing, side, threads)
-        found = _find(store, key)  # before another process may make room
-    if not found:
+            _decode(store, key, listing, image_size, threads)
+        cache = _find(store, key)  # before another process may make room
+    if not cache:
         raise OSError("what was written reads back otherwise")
-    return found
+    return cache
 
 
 def _find(store: FileStore, key: str) -> ImageCache | None:
-    found = store.open(key) or {}
-    if not found.keys() >= {"pixels", "digests", "hashes", "unreadable", "remarks"}:
+    arrays = store.open(key) or {}
+    if not arrays.keys() >= {"pixels", "digests", "hashes", "unreadable", "remarks"}:
         return None
-    unreadable, remarks = _by_index(found["unreadable"]), _by_index(found["remarks"])
-    return ImageCache(found["pixels"], found["digests"], found["hashes"], unreadable, remarks, store.folder / key)
+    unreadable, remarks = _by_index(arrays["unreadable"]), _by_index(arrays["remarks"])
+    return ImageCache(arrays["pixels"], arrays["digests"], arrays["hashes"], unreadable, remarks, store.folder / key)
 
 
 def _by_index(texts: NDArray[np.uint8]) -> dict[int, str]:
     return {int(index): text for index, text in from_array(texts).items()}
 
 
-def _decode(store: FileStore, key: str, listing: Listing, side: int, threads: int) -> None:
-    shape = (len(listing.samples), side, side, 3)
-    activity = f"reading images at {side} px"
+def _decode(store: FileStore, key: str, listing: Listing, image_size: int, threads: int) -> None:
+    shape = (len(listing.samples), image_size, image_size, 3)
+    activity = f"reading images at {image_size} px"
 
     def write(files: Mapping[str, ArrayWriter]) -> None:
         with files[key].stream("pixels", shape, np.uint8) as append:
             facts = _Facts(len(listing.samples))
-            for index, decoded in enumerate(_decoded(listing, side, threads)):
-                append(facts.take(index, *decoded, side))
+            for index, decoded in enumerate(_decoded(listing, image_size, threads)):
+                append(facts.take(index, *decoded, image_size))
                 store.emit(Advanced(activity, index + 1, len(listing.samples)))
         files[key].add(facts.arrays())
 
@@ -117,11 +117,11 @@ class _Facts:
         self.unreadable: dict[int, str] = {}
         self.remarks: dict[int, str] = {}
 
-    def take(self, index: int, decoded: Image | UnreadableImageError, said: Sequence[str], side: int) -> Image:
+    def take(self, index: int, decoded: Image | UnreadableImageError, said: Sequence[str], image_size: int) -> Image:
         """Note what is to be known of image `index`, and return its pixels."""
         if isinstance(decoded, UnreadableImageError):
             self.unreadable[index] = one_line(decoded, 200)
-            decoded = np.zeros((side, side, 3), np.uint8)
+            decoded = np.zeros((image_size, image_size, 3), np.uint8)
         elif said:
             self.remarks[index] = "; ".join(said)
         self.digests[index] = int.from_bytes(hashlib.blake2b(decoded.tobytes(), digest_size=8).digest(), "little")
@@ -137,17 +137,17 @@ class _Facts:
 _Decoded = tuple[Image | UnreadableImageError, list[str]]
 
 
-def _decoded(listing: Listing, side: int, threads: int) -> Iterator[_Decoded]:
+def _decoded(listing: Listing, image_size: int, threads: int) -> Iterator[_Decoded]:
     """Yield all images in order, each with its decoder's warnings; decode a bounded number ahead of the reader."""
 
     def read(index: int) -> _Decoded:
         try:
-            return listing.read(index, side), take()
+            return listing.read(index, image_size), take()
         except UnreadableImageError as error:
             return error, take()
 
     ahead: deque[Future[_Decoded]] = deque()
-    with remarks_kept() as take, ThreadPoolExecutor(threads) as pool:
+    with collected_remarks() as take, ThreadPoolExecutor(threads) as pool:
         for index in range(len(listing.samples)):
             ahead.append(pool.submit(read, index))
             if len(ahead) > 4 * threads:

@@ -63,11 +63,11 @@ def file_stamps(paths: Sequence[Path]) -> list[str]:
     Raises:
         OSError: a file is not there or not open to us.
     """
-    found = [(place, path.stat()) for place, path in zip(real_places(paths), paths, strict=True)]
-    return [f"{place}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}" for place, status in found]
+    files = [(real, path.stat()) for real, path in zip(real_paths(paths), paths, strict=True)]
+    return [f"{real}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}" for real, status in files]
 
 
-def real_places(paths: Sequence[Path]) -> list[Path]:
-    """Return where each file lies, links followed."""
+def real_paths(paths: Sequence[Path]) -> list[Path]:
+    """Return each file's path with links resolved."""
     folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # once: it takes long
     return [path.resolve() if path.is_symlink() else folders[path.parent] / path.name for path in paths]

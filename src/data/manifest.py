@@ -5,7 +5,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 from src.common.errors import ThawError, one_line, printable
@@ -14,9 +14,9 @@ from src.config import CsvData
 from src.data.class_folders import IMAGE_SUFFIXES
 from src.data.columns import Columns, find_columns
 from src.data.folder import list_files
-from src.data.listing import SPLITS, Listing, Sample, Split, real_places
+from src.data.listing import SPLITS, Listing, Sample, Split, real_paths
 from src.data.missing_paths import likely_path, no_such_file
-from src.data.names import match_classes, split_named
+from src.data.names import match_classes, split_called
 
 _SEPARATORS = ",;\t|"
 _OTHER_TABLES = {".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".parquet"}
@@ -46,19 +46,15 @@ def list_manifest(config: CsvData) -> Listing:
     for _, sample in read:
         used.setdefault(sample.split, set()).add(sample.label)
     classes, lines = match_classes(str(config.manifest), used)
-    found = [(path, _labelled(sample, classes[sample.split, sample.label])) for path, sample in read]
-    found.sort(key=lambda pair: pair[1].name)
-    return list_files(config, str(config.manifest), found, [*columns.lines, *lines])
-
-
-def _labelled(sample: Sample, label: str) -> Sample:
-    return Sample(sample.name, label, sample.split, sample.group)
+    labelled = [(path, replace(sample, label=classes[sample.split, sample.label])) for path, sample in read]
+    labelled.sort(key=lambda pair: pair[1].name)
+    return list_files(config, str(config.manifest), labelled, [*columns.lines, *lines])
 
 
 def _read(manifest: Path) -> tuple[list[str], list[_Row]]:
     """Return the header, and the rows that are not blank."""
     lines = list(io.StringIO(_text(manifest), newline=""))
-    stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own word
+    stated = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # a spreadsheet's own line
     if stated:
         lines[0] = "\n"
     reader = csv.reader(
@@ -96,14 +92,14 @@ def _text(manifest: Path) -> str:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """The separator that stands most often in the first line with text, outside quotes; a comma where none does."""
+    """Return the most frequent separator of the first line with text, outside quotes; a comma where there is none."""
     first = next((line for line in lines if line.strip()), "")
     bare = "".join(first.split('"')[::2])
     return max(_SEPARATORS, key=bare.count)
 
 
 def _fitted(manifest: Path, header: Sequence[str], row: _Row) -> _Row:
-    """`row` with as many cells as the header."""
+    """Return `row` with as many cells as the header."""
     if any(row.cells[len(header) :]):
         raise ThawError(
             f"{manifest} line {row.line}: {len(row.cells)} cells, but {len(header)} columns in the first line "
@@ -118,14 +114,14 @@ def _paths(config: CsvData, columns: Columns, rows: Sequence[_Row]) -> list[Path
     Raises:
         ThawError: files are not there; the first is named, and how many there are.
     """
-    found = [(row, _path(config, columns, row)) for row in rows]
-    missing = [row for row, path in found if path is None]
+    paths = [(row, _path(config, columns, row)) for row in rows]
+    missing = [row for row, path in paths if path is None]
     if missing:
         name, folder = _file_name(config, columns, missing[0]), config.manifest.parent / (config.image_folder or "")
-        share = f" (and {len(missing) - 1} more of {len(rows)} rows)" if len(missing) > 1 else ""
-        said = f"no such file {name!r}{_hint(config, folder, name)}{share}"
+        more = f" (and {len(missing) - 1} more of {len(rows)} rows)" if len(missing) > 1 else ""
+        said = f"no such file {name!r}{_hint(config, folder, name)}{more}"
         raise ThawError(f"{config.manifest} line {missing[0].line}: {said}")
-    return [path for _, path in found if path is not None]
+    return [path for _, path in paths if path is not None]
 
 
 def _path(config: CsvData, columns: Columns, row: _Row) -> Path | None:
@@ -134,8 +130,8 @@ def _path(config: CsvData, columns: Columns, row: _Row) -> Path | None:
     try:
         return next((path for path in _spellings(folder, name) if path.is_file()), None)
     except OSError as error:
-        place = one_line(error.filename, 300)
-        raise ThawError(f"{config.manifest} line {row.line}: {place}: {error.strerror}") from error
+        file = one_line(error.filename, 300)
+        raise ThawError(f"{config.manifest} line {row.line}: {file}: {error.strerror}") from error
 
 
 def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
@@ -149,9 +145,9 @@ def _file_name(config: CsvData, columns: Columns, row: _Row) -> str:
 
 def _spellings(folder: Path, name: str) -> Iterator[Path]:
     """Yield the paths that `name` can mean: systems differ in separators and in forms of Unicode."""
-    for each in dict.fromkeys((name, name.replace("\\", "/"))):
-        yield from (folder / unicodedata.normalize(form, each) for form in ("NFC", "NFD"))
-        yield folder / each
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        yield from (folder / unicodedata.normalize(form, spelling) for form in ("NFC", "NFD"))
+        yield folder / spelling
 
 
 def _hint(config: CsvData, folder: Path, name: str) -> str:
@@ -182,7 +178,7 @@ def _where_to_look(config: CsvData, folder: Path, name: str) -> str:
 
 def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
     name, given = _file_name(config, columns, row), columns.cell(columns.split, row.cells)
-    split = split_named(given)
+    split = split_called(given)
     if given and split is None:
         known = ", ".join(SPLITS)
         raise ThawError(f"{config.manifest} line {row.line}: split {given!r} is none of {known}; rename or remove it")
@@ -193,15 +189,15 @@ def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
     return Sample(name, label, split, columns.cell(columns.group, row.cells) or None)
 
 
-def _check(config: CsvData, found: list[tuple[Path, Sample]]) -> None:
+def _check(config: CsvData, samples: list[tuple[Path, Sample]]) -> None:
     seen: dict[Path, str] = {}
-    for place, (_, sample) in zip(real_places([path for path, _ in found]), found, strict=True):
-        before = seen.get(place)
+    for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
+        before = seen.get(real)
         if before is not None:
             labels = f", as {before!r} and as {sample.label!r}" if before != sample.label else ""
             raise ThawError(f"{config.manifest}: {sample.name!r} is named twice{labels}; remove one of the rows")
-        seen[place] = sample.label
-    with_split = sum(sample.split is not None for _, sample in found)
-    if 0 < with_split < len(found):
-        without = f"{len(found) - with_split} of {len(found)} rows have no split"
+        seen[real] = sample.label
+    with_split = sum(sample.split is not None for _, sample in samples)
+    if 0 < with_split < len(samples):
+        without = f"{len(samples) - with_split} of {len(samples)} rows have no split"
         raise ThawError(f"{config.manifest}: {without}; fill it in, or leave the column out")

@@ -1,4 +1,4 @@
-"""A file or folder that is not there: told with what is there, and what may be meant."""
+"""Messages on files and folders that do not exist: what is there, and what may be meant."""
 
 import os
 import unicodedata
@@ -51,13 +51,13 @@ def _not_there(path: Path, kind: str) -> str:
 
 def likely_path(path: Path) -> Path | None:
     """Return what is there and is called nearly like `path`: letter case, form of Unicode, or a letter differ."""
-    found = Path()
+    existing = Path()
     for name in path.parts:
-        close = name if (found / name).exists() else _close(name, found)
+        close = name if (existing / name).exists() else _close(name, existing)
         if not close:
             return None
-        found /= close
-    return found if found != path else None
+        existing /= close
+    return existing if existing != path else None
 
 
 def _close(name: str, folder: Path) -> str:

@@ -24,12 +24,12 @@ ClassNames = dict[tuple[Split | None, str], str]
 """The class that a name means within a split."""
 
 
-def split_named(name: str) -> Split | None:
+def split_called(name: str) -> Split | None:
     """Return the split that people call `name`, or None.
 
     Case and separators do not count, nor does what a name says besides the split: set, data, images, seg and the like.
 
-    >>> [split_named(name) for name in ("Training", "seg_test", "Validation Set", "train_images", "dev", "trainee")]
+    >>> [split_called(name) for name in ("Training", "seg_test", "Validation Set", "train_images", "dev", "trainee")]
     ['train', 'test', 'val', 'train', 'val', None]
     """
     return next((split for split, pattern in _SPLIT_PATTERNS.items() if pattern.fullmatch(_letters(name))), None)
@@ -94,7 +94,7 @@ def _letters(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """`name` without what may differ between two spellings of one class."""
+    """Return `name` without what may differ between two spellings of one class."""
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
@@ -103,29 +103,29 @@ def _merged(split: Split | None, names: Iterable[str]) -> list[str]:
     for name in sorted(names):
         written.setdefault(unicodedata.normalize("NFC", name), []).append(ascii(name))
     where = f"{split}: " if split else ""
-    several = (each for each in written.values() if len(each) > 1)
-    return [f"{where}{' and '.join(each)} are one class, whose name is written in two ways" for each in several]
+    several = (similar for similar in written.values() if len(similar) > 1)
+    return [f"{where}{' and '.join(similar)} are one class, whose name is written in two ways" for similar in several]
 
 
 def _kept_apart(names: Iterable[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for name in sorted(names):
         alike.setdefault(_plain(name), []).append(ascii(name))
-    several = (each for each in alike.values() if len(each) > 1)
+    several = (names for names in alike.values() if len(names) > 1)
     return [
-        f"classes {' and '.join(each)} differ in letter case or blanks alone; they are kept apart" for each in several
+        f"classes {' and '.join(names)} differ in letter case or blanks alone; they are kept apart" for names in several
     ]
 
 
 def _counterpart(name: str, names: Collection[str], known: Collection[str]) -> str | None:
-    """The one class of `known` that differs from `name` in case and blanks alone, unless another of `names` is it."""
+    """Return the class of `known` that differs from `name` in case and blanks alone, if exactly one does."""
     alike = [other for other in known if _plain(other) == _plain(name)]
     rivals = Counter(_plain(other) for other in names)
     return alike[0] if len(alike) == 1 and rivals[_plain(name)] == 1 else None
 
 
 def _stranger(name: str, known: Collection[str]) -> str:
-    """`name`, beside the names of `known` that it may be mistaken for, with every difference visible."""
+    """Return `name` with the names of `known` that it resembles, every difference visible."""
     alike = sorted(other for other in known if _plain(other) == _plain(name)) or get_close_matches(name, known, n=1)
     shown = one_line(name, 60)
     return f"{shown} (this is {name!a}, train has {', '.join(map(ascii, alike))})" if alike else shown

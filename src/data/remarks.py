@@ -12,7 +12,7 @@ _PILLOW = logging.getLogger("PIL")
 
 
 @contextmanager
-def remarks_kept() -> Iterator[Callable[[], list[str]]]:
+def collected_remarks() -> Iterator[Callable[[], list[str]]]:
     """Keep what decoders warn of, in any thread.
 
     Warnings are a process's, so this is entered once, around all threads.

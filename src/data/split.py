@@ -33,12 +33,12 @@ class Splits:
         Raises:
             ThawError: nothing is left to train or to validate on.
         """
-        left_out = np.array(sorted(indices), np.int64)
-        left = {split: np.setdiff1d(self[split], left_out, assume_unique=True) for split in SPLITS}
+        excluded = np.array(sorted(indices), np.int64)
+        remaining = {split: np.setdiff1d(self[split], excluded, assume_unique=True) for split in SPLITS}
         for split in ("train", "val"):
-            if not left[split].size:
+            if not remaining[split].size:
                 raise ThawError(f"data.near_duplicates=drop: no photo of {split} is left; data.near_duplicates=keep?")
-        return type(self)(**left)
+        return type(self)(**remaining)
 
 
 def split_samples(samples: Sequence[Sample], *, validation: float, test: float, fraction: float, seed: int) -> Splits:
@@ -59,61 +59,61 @@ def split_samples(samples: Sequence[Sample], *, validation: float, test: float, 
     if not parts["train"].size:
         raise ThawError("no photo to train on: the train split is empty; name some of the images train")
     if not parts["val"].size:
-        rate = validation / (1 - test) if not np.any(given) else validation
-        parts["val"], parts["train"] = _take(samples, parts["train"], rate, (seed + 1) % 2**32, "validation")
+        size = validation / (1 - test) if not np.any(given) else validation
+        parts["val"], parts["train"] = _take(samples, parts["train"], size, (seed + 1) % 2**32, "validation")
     _check_groups(samples, parts)
     parts["train"] = _thin(samples, parts["train"], fraction, seed)
     return Splits(**{split: np.sort(indices).astype(np.int64) for split, indices in parts.items()})
 
 
-def _take(samples: Sequence[Sample], pool: Indices, rate: float, seed: int, split: str) -> tuple[Indices, Indices]:
+def _take(samples: Sequence[Sample], pool: Indices, size: float, seed: int, split: str) -> tuple[Indices, Indices]:
     """Return a stratified part of `pool`, and the rest."""
-    if rate == 0 and split == "test":
+    if size == 0 and split == "test":
         return pool[:0], pool
-    if rate == 0:
+    if size == 0:
         raise ThawError("no validation photos: give a val split, or data.validation above 0")
     grouped = any(samples[i].group is not None for i in pool)
     try:
-        taken, rest = (_take_groups if grouped else _take_images)(samples, pool, rate, seed)
+        taken, rest = (_take_groups if grouped else _take_images)(samples, pool, size, seed)
     except ValueError as error:
-        raise ThawError(_cannot_hold_out(samples, pool, rate, split)) from error
+        raise ThawError(_cannot_hold_out(samples, pool, size, split)) from error
     if {samples[i].label for i in taken} - {samples[i].label for i in rest}:
-        raise ThawError(_cannot_hold_out(samples, pool, rate, split))
+        raise ThawError(_cannot_hold_out(samples, pool, size, split))
     return taken, rest
 
 
-def _cannot_hold_out(samples: Sequence[Sample], pool: Indices, rate: float, split: str) -> str:
+def _cannot_hold_out(samples: Sequence[Sample], pool: Indices, size: float, split: str) -> str:
     counts = Counter(samples[i].label for i in pool)
     rarest, count = min(counts.items(), key=lambda item: item[1])
     doubt = f" ({len(counts)} classes of {len(pool)} images: are these classes?)" if 2 * len(counts) > len(pool) else ""
     return (
-        f"too few photos (or groups) to hold out a {split} part of {rate:.2g} and train on the rest in every class: "
+        f"too few photos (or groups) to hold out a {split} part of {size:.2g} and train on the rest in every class: "
         f"class {one_line(rarest, 60)!r} has {count}{doubt}; add photos, change data.{split}, or give the splits "
         "yourself"
     )
 
 
-def _take_images(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
+def _take_images(samples: Sequence[Sample], pool: Indices, size: float, seed: int) -> tuple[Indices, Indices]:
     from sklearn.model_selection import train_test_split
 
     labels = [samples[i].label for i in pool]
-    rest, taken = train_test_split(pool, test_size=rate, random_state=seed, stratify=labels)
+    rest, taken = train_test_split(pool, test_size=size, random_state=seed, stratify=labels)
     return taken, rest
 
 
-def _take_groups(samples: Sequence[Sample], pool: Indices, rate: float, seed: int) -> tuple[Indices, Indices]:
-    """Return a part as near to `rate` as whole groups allow (the nearest n of up to ten folds), and the rest."""
+def _take_groups(samples: Sequence[Sample], pool: Indices, size: float, seed: int) -> tuple[Indices, Indices]:
+    """Return a part as near to `size` as whole groups allow (the nearest n of up to ten folds), and the rest."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [samples[i].label for i in pool]
     groups = [f"group {samples[i].group}" if samples[i].group is not None else f"image {i}" for i in pool]
-    part = min(max(Fraction(rate).limit_denominator(10), Fraction(1, 10)), Fraction(9, 10))
-    folds, wanted = part.denominator, part.numerator
+    part = min(max(Fraction(size).limit_denominator(10), Fraction(1, 10)), Fraction(9, 10))
+    folds, folds_taken = part.denominator, part.numerator
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes rarer than there are folds: what comes of it is checked
         held_out = [fold for _, fold in splitter.split(pool, labels, groups)]
-    taken = np.concatenate(held_out[:wanted])
+    taken = np.concatenate(held_out[:folds_taken])
     return pool[taken], np.delete(pool, taken)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from src.common.errors import ThawError, one_line
 from src.common.events import Advanced, EventHandler
 from src.data.listing import UnreadableImageError
-from src.data.remarks import remarks_kept
+from src.data.remarks import collected_remarks
 from src.inference.classifier import BATCH, Classifier, Square
 from src.inference.temperature import Probabilities
 
@@ -69,7 +69,7 @@ def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iter
             return one_line(error, 300)
 
     ahead: deque[tuple[Path, Future[Square | str]]] = deque()
-    with remarks_kept(), ThreadPoolExecutor(threads) as pool:
+    with collected_remarks(), ThreadPoolExecutor(threads) as pool:
         for path in paths:
             ahead.append((path, pool.submit(read, path)))
             if len(ahead) > _AHEAD:

@@ -7,6 +7,7 @@ import mlflow
 from src.common.errors import ThawError
 from src.reporting.recommendation import recommend, why_none
 from src.reporting.study_report import records
+from src.reporting.verdict_text import answer, headline
 from src.tracking.study import find_study
 from src.verdict.verdict import judge
 
@@ -16,7 +17,7 @@ class RecommendedTrial:
     """A study's recommended trial.
 
     Attributes:
-        verdict: the sentence that recommends its depth.
+        verdict: what recommends its depth, in words.
         siblings: runs of the same depth and settings with other seeds, the trial's own first.
     """
 
@@ -35,8 +36,8 @@ def recommended_trial(client: mlflow.MlflowClient, study: str) -> RecommendedTri
     recommended = recommend(verdicts)
     if recommended is None:
         raise ThawError(f"--study {study}: recommends no trial. {why_none(verdicts) or 'None has finished yet.'}")
-    verdict = next(each for each in verdicts if each.facet == recommended.facet)
+    verdict = next(each for each in verdicts if each.label == recommended.facet)
     of_its_depth = [trial for trial in verdict.trials if trial.depth == recommended.depth and not verdict.is_pooled]
     others = sorted((each for each in of_its_depth if each.run_id != recommended.run_id), key=lambda each: each.seed)
     siblings = dict.fromkeys((recommended.run_id, *(each.run_id for each in others)))
-    return RecommendedTrial(recommended.run_id, verdict.sentence, tuple(siblings))
+    return RecommendedTrial(recommended.run_id, f"{headline(verdict)}. {answer(verdict)}", tuple(siblings))

@@ -1,13 +1,13 @@
-"""Rules applied to trials: what is wrong with them, in words and numbers."""
+"""Rules applied to the trials of a study."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from src.diagnosis.remedies import Settings, as_typed, fared, pull_apart
+from src.diagnosis.remedies import Settings
 from src.diagnosis.rules import RULES, Rule
-from src.diagnosis.symptoms import Numbers
+from src.diagnosis.symptoms import Symptom
+from src.diagnosis.tried_remedies import TriedRemedy, are_opposed, find_tried
 from src.verdict.trials import TrialRecord, once
-from src.verdict.wording import layers
 
 
 @dataclass(frozen=True)
@@ -15,93 +15,55 @@ class Finding:
     """A rule that fired.
 
     Attributes:
-        name: the rule's.
-        text: what was found, with the numbers of the worst trial.
-        figure: which figure shows it.
-        remedy: what to train to see whether it helps; empty where training is no remedy, or was tried.
-        source: where the rule comes from.
-        size: what was held against the rule's limit, of the worst trial.
-        run_ids: the trials that it fired for, worst first.
-        note: how the remedy fared where the study tried it, or which finding asks for the opposite; mostly empty.
+        symptom: of the worst trial.
+        trials: those that it fired for, worst first.
+        examined: the number of trials that it was applied to.
+        remedy: the settings to test on the worst trial; empty where there are none, or the study tried them.
+        tried: what became of the remedy, where the study tried it.
+        opposed: remedies of other findings that change a setting in the opposite direction, by their rules' names.
     """
 
-    name: str
-    text: str
-    figure: str
+    rule: Rule
+    symptom: Symptom
+    trials: tuple[TrialRecord, ...]
+    examined: int
     remedy: Settings
-    source: str
-    size: float
-    run_ids: tuple[str, ...]
-    note: str = ""
+    tried: TriedRemedy | None
+    opposed: Mapping[str, Settings] = field(default_factory=dict)
 
     @property
-    def override(self) -> str:
-        """The remedy as it is typed in a shell."""
-        return as_typed(self.remedy)
+    def worst(self) -> TrialRecord:
+        """Return the trial whose numbers the finding has."""
+        return self.trials[0]
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Return the runs of its trials, worst first."""
+        return tuple(trial.run_id for trial in self.trials)
 
 
-def diagnose(
-    records: Sequence[TrialRecord], recommended: str | None = None, rules: Sequence[Rule] = RULES
-) -> list[Finding]:
-    """The findings on `records`, in the rules' order; what cannot be judged for want of numbers is no finding.
-
-    `recommended`: the run that a verdict recommends; findings then say whether they are of it.
-    """
-    runs = once(records)
-    found = [finding for rule in rules if (finding := _apply(rule, runs, recommended)) is not None]
-    worst = {run.run_id: run for run in runs}
-    held = [_held_against_study(finding, worst[finding.run_ids[0]], records) for finding in found]
-    return [_held_against(finding, held, worst) for finding in held]
+def diagnose(records: Sequence[TrialRecord], rules: Sequence[Rule] = RULES) -> list[Finding]:
+    """Return the findings on `records`, in the rules' order; a trial that lacks numbers is no finding."""
+    findings = [finding for rule in rules if (finding := _apply(rule, records)) is not None]
+    return [replace(finding, opposed=_opposed(finding, findings)) for finding in findings]
 
 
-def _apply(rule: Rule, records: Sequence[TrialRecord], recommended: str | None) -> Finding | None:
-    fired: list[tuple[TrialRecord, Numbers]] = []
-    for record in records:
-        numbers = rule.measure(record)
-        if numbers is not None and _size(numbers) >= rule.limit:
-            fired.append((record, numbers))
+def _apply(rule: Rule, records: Sequence[TrialRecord]) -> Finding | None:
+    trials = once(records)
+    measured = [(symptom, trial) for trial in trials if (symptom := rule.measure(trial)) is not None]
+    fired = [(symptom, trial) for symptom, trial in measured if symptom.size >= rule.limit]
     if not fired:
         return None
-    fired.sort(key=lambda pair: -_size(pair[1]))
-    worst, numbers = fired[0]
-    run_ids = tuple(record.run_id for record, _ in fired)
-    return Finding(
-        name=rule.name,
-        text=rule.text.format_map(numbers) + _extent(worst, run_ids, len(records), recommended),
-        figure=rule.figure,
-        remedy=numbers["remedy"] if rule.remedy is None else rule.remedy,
-        source=rule.source,
-        size=_size(numbers),
-        run_ids=run_ids,
-    )
+    fired.sort(key=lambda pair: -pair[0].size)
+    symptom, worst = fired[0]
+    remedy = rule.remedy(worst, symptom)
+    tried = find_tried(worst, remedy, records)
+    return Finding(rule, symptom, tuple(trial for _, trial in fired), len(trials), {} if tried else remedy, tried)
 
 
-def _extent(worst: TrialRecord, fired: Sequence[str], trials: int, recommended: str | None) -> str:
-    """In how many trials, whether in the recommended one, and which one the numbers are of."""
-    if trials == 1:
-        return ""
-    of, among = f"{layers([worst.depth])}, seed {worst.seed} (run {worst.run_id[:8]})", ""
-    if recommended == worst.run_id:
-        of = f"the recommended one, {of}"
-    elif recommended:
-        among = ", the recommended one among them" if recommended in fired else ", not in the recommended one"
-    return f" In {len(fired)} of {trials} trials{among}; the numbers are of {of}."
-
-
-def _held_against_study(finding: Finding, worst: TrialRecord, records: Sequence[TrialRecord]) -> Finding:
-    note = fared(worst, finding.remedy, records)
-    return replace(finding, remedy={}, note=note) if note else finding
-
-
-def _held_against(finding: Finding, others: Sequence[Finding], trials: Mapping[str, TrialRecord]) -> Finding:
-    """The finding, with a word on another one whose remedy pulls the same setting the other way."""
-    own = trials[finding.run_ids[0]], finding.remedy
-    against = [other for other in others if pull_apart(own, (trials[other.run_ids[0]], other.remedy))]
-    if not against:
-        return finding
-    told = " and ".join(f"“{other.name}” asks for {other.override}" for other in against)
-    return replace(finding, note=f"{told}, the other way: each remedy is for the trial that its numbers are of.")
-
-
-def _size(numbers: Numbers) -> float:
-    return float(numbers["size"])
+def _opposed(finding: Finding, others: Sequence[Finding]) -> dict[str, Settings]:
+    return {
+        other.rule.name: other.remedy
+        for other in others
+        if are_opposed(finding.worst, finding.remedy, other.worst, other.remedy)
+    }

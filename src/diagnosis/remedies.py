@@ -1,111 +1,58 @@
-"""Remedies held against what the study has tried, and against one another."""
+"""Remedies: the settings to train with next, as functions of the trial and its symptom; empty where there are none."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
-import numpy as np
+from src.diagnosis.phases import last_phase, phases
+from src.diagnosis.symptoms import Symptom
+from src.verdict.trials import Factor, TrialRecord
 
-from src.common.depth_choice import DepthChoice
-from src.common.shell import setting
-from src.verdict.trials import Factor, TrialRecord, judged_by, measured, typed_value
-from src.verdict.wording import layers, said, trials
-
-_ALL = 10**6
-"""Layers: more than any network has."""
-
-Settings = Mapping[str, Factor]
+Settings: TypeAlias = Mapping[str, Factor]
 """Values by dotted key."""
 
-
-def as_typed(settings: Settings) -> str:
-    """Return `settings` as they are typed in a shell.
-
-    >>> as_typed({"schedule": "two_phase", "unfrozen": "all", "dropout": 0.5})
-    'schedule=two_phase unfrozen=all dropout=0.5'
-    """
-    return " ".join(setting(name, typed_value(value)) for name, value in settings.items())
+Remedy: TypeAlias = Callable[[TrialRecord, Symptom], Settings]
 
 
-def fared(trial: TrialRecord, asked: Settings, records: Sequence[TrialRecord]) -> str:
-    """How a remedy for `trial` fared where `records` tried it, or went further the same way; empty where none did.
-
-    Those count that differ from the trial in nothing else but their seed; of several values, the nearest.
-    """
-    finished = measured(records)
-    tried = [record for record in finished if _is_alike(record, trial, asked) and _is_as_far(record, trial, asked)]
-    if not asked or not tried:
-        return ""
-    nearest = _spelled(min(tried, key=lambda record: _distances(record, asked)), asked)
-    with_it = [record for record in tried if _spelled(record, asked) == nearest]
-    without = [record for record in finished if _is_alike(record, trial, {})]
-    against = f", against {_mean(without)} without" if without else ""
-    where = "" if "unfrozen" in asked else f" at {layers([trial.depth])}"
-    return f"This study tried it{where}: {nearest} has {_mean(with_it)} on validation{against}."
+def always(settings: Settings) -> Remedy:
+    """Return the remedy with these settings for every trial."""
+    return lambda _trial, _symptom: settings
 
 
-def pull_apart(one: tuple[TrialRecord, Settings], other: tuple[TrialRecord, Settings]) -> bool:
-    """Whether two trials' remedies move one setting in opposite directions, or to different values of no order."""
-    (first, asked), (second, also) = one, other
-    return any(
-        asked[name] != also[name]
-        and (_way(first, name, asked[name]) != _way(second, name, also[name]) or not _way(first, name, asked[name]))
-        for name in asked.keys() & also.keys()
-    )
+def scale_learning_rate(factor: float) -> Remedy:
+    """Return the remedy that multiplies the learning rate of the symptom's phase by `factor`."""
+
+    def remedy(_trial: TrialRecord, symptom: Symptom) -> Settings:
+        learning_rate = float(symptom.values["learning_rate"])
+        key = "learning_rate" if symptom.values["phase"] == 1 else "fine_tune_learning_rate"
+        return {key: float(f"{learning_rate * factor:.2g}")} if math.isfinite(learning_rate) else {}
+
+    return remedy
 
 
-def _is_alike(record: TrialRecord, trial: TrialRecord, but: Settings) -> bool:
-    """Whether nothing else than the settings `but`, and the seed, tells the two apart."""
-    names = (record.factors.keys() | trial.factors.keys()) - set(but)
-    at_depth = "unfrozen" in but or record.depth == trial.depth
-    return at_depth and all(record.factor(name) == trial.factor(name) for name in names)
+def regularize(trial: TrialRecord, _symptom: Symptom) -> Settings:
+    """Return the first step against overfitting that the trial lacks."""
+    dropout = trial.factor("dropout")
+    if trial.factor("augment") != "strong":
+        return {"augment": "strong" if trial.factor("augment") == "light" else "light"}
+    if isinstance(dropout, str) or dropout < 0.5:
+        return {"dropout": 0.5}
+    return {"unfrozen": 0} if trial.depth and trial.reads_depth else {}
 
 
-def _is_as_far(record: TrialRecord, trial: TrialRecord, asked: Settings) -> bool:
-    """Whether a record's settings are those asked for, or lie beyond them as seen from the trial's."""
-    for name, value in asked.items():
-        way = _way(trial, name, value)
-        if way and not way * (_value(record, name) - _number(name, value)) >= 0:
-            return False
-        if not way and record.factor(name) != value:
-            return False
-    return True
+def match_modes(trial: TrialRecord, symptom: Symptom) -> Settings:
+    """Return BatchNorm's inference mode where it trains in training mode, else a step against overfitting."""
+    return {"batchnorm": "inference"} if trial.factor("batchnorm") == "train" else regularize(trial, symptom)
 
 
-def _distances(record: TrialRecord, asked: Settings) -> list[float]:
-    """How far a record lies from each setting that was asked for; 0 for what is no number."""
-    apart = (abs(_value(record, name) - _number(name, value)) for name, value in asked.items())
-    return [0.0 if math.isnan(distance) else distance for distance in apart]
+def increase_capacity(trial: TrialRecord, symptom: Symptom) -> Settings:
+    """Return the first step against underfitting that the trial lacks: all layers, then more epochs."""
+    if not trial.reads_depth or trial.factor("schedule") == "head_only":
+        return {"schedule": "two_phase", "unfrozen": "all"}
+    return train_longer(trial, symptom) if trial.whole else {"unfrozen": "all"}
 
 
-def _way(trial: TrialRecord, name: str, value: Factor) -> int:
-    """Whether `value` lies above the trial's own (1) or below it (-1); 0 where they have no order."""
-    difference = _number(name, value) - _value(trial, name)
-    return 0 if math.isnan(difference) else int(np.sign(difference))
-
-
-def _value(trial: TrialRecord, name: str) -> float:
-    """A setting as a number; NaN where it is none. All layers are more than any number of them."""
-    if name == "unfrozen":
-        return _ALL if trial.whole else trial.depth
-    return _number(name, trial.factor(name))
-
-
-def _number(name: str, value: Factor) -> float:
-    if name == "unfrozen":
-        choice = DepthChoice.read(value)
-        return _ALL if choice.is_all else float(choice.layers or 0)
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
-
-
-def _spelled(record: TrialRecord, asked: Settings) -> str:
-    """The settings that were asked for, as the record has them."""
-    depth: dict[str, Factor] = {"unfrozen": "all" if record.whole else record.depth}
-    return as_typed({name: depth[name] if name in depth else record.factors.get(name, "null") for name in asked})
-
-
-def _mean(records: Sequence[TrialRecord]) -> str:
-    mean = said(float(np.mean([record.score for record in records])), judged_by(records))
-    return f"{mean} ({trials([len(records)])})"
+def train_longer(trial: TrialRecord, _symptom: Symptom) -> Settings:
+    """Return twice the epochs of the last phase."""
+    fine_tunes = trial.factor("schedule") == "post" or len(phases(trial)) > 1
+    return {"fine_tune_epochs" if fine_tunes else "epochs": 2 * len(last_phase(trial)) or 20}

@@ -1,22 +1,19 @@
-"""Signs of trouble, measured: a trial to the numbers that a rule speaks of.
+"""Symptoms of trouble: each function measures one in a trial.
 
-Each returns a mapping with "size", which the rule holds against its limit, and the other numbers of the rule's text and
-remedy; None where the sign does not apply, or numbers are missing.
+It returns None where the symptom does not apply to the trial. Accuracies and shares are in 0–1.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TypeAlias
 
-from src.common.metrics import Metric
-from src.diagnosis.phases import Phase, phase_number, phases
-from src.diagnosis.remedies import Settings
+from src.diagnosis.phases import Phase, last_phase, phase_number, phases
 from src.tracking import schema
 from src.verdict.trials import TrialRecord
-from src.verdict.wording import percent, points, said, said_apart
 
-Numbers = Mapping[str, Any]
+Value: TypeAlias = float | str
 
 _BEST_FIT, _BEST_TRAIN, _BEST_VAL = (schema.best(split) for split in (schema.FIT, schema.TRAIN, schema.VAL))
 _FIT, _VAL = schema.of_split(schema.FIT), schema.of_split(schema.VAL)
@@ -26,225 +23,164 @@ _LEAST_EPOCHS = 4
 _RISE = 0.02
 _NO_LOSS = 0.1  # nats: below that, a loss may double and mean nothing
 _HIGH_TRAIN = 0.9
-_MODE_OR_MORE = (
-    " Fit is read in training mode, so part of it may be BatchNorm's mismatch: train was measured at the kept epoch "
-    "alone."
-)
-_OTHER_METRIC = " Accuracy counts photos, so that large classes decide it; objective=balanced_accuracy counts classes."
-_EXAMPLES = 3
 
 
-def overfitting(trial: TrialRecord) -> Numbers | None:
-    """Train − val in inference mode."""
-    gap, train, val = _metrics(trial, schema.GAP_GENERALIZATION, _BEST_TRAIN, _BEST_VAL)
-    if gap is None or train is None or val is None:
-        return None
-    return {
-        "size": gap, "gap": points(gap), "train": percent(train), "val": percent(val), "remedy": _more_regular(trial),
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Symptom:
+    """One measurement of a trial.
+
+    Attributes:
+        size: what a rule compares with its limit; NaN where the trial lacks a number that it needs.
+        values: the numbers and names behind it; NaN where one is unknown.
+    """
+
+    size: float
+    values: Mapping[str, Value]
 
 
-def diverging_curves(trial: TrialRecord) -> Numbers | None:
-    """How far fit − val widened from the kept epoch to the last, where validation did not rise."""
-    best, last = trial.metric(schema.BEST_EPOCH), _last(trial)
-    kept = next((place for place, epoch in enumerate(last) if epoch.get("epoch") == best), None)
-    if kept is None:
-        return None
-    fit, val = ([last[place].get(name, math.nan) for place in (kept, -1)] for name in (_FIT, _VAL))
-    widened = fit[1] - val[1] - (fit[0] - val[0])
-    if not math.isfinite(widened) or val[1] > val[0]:
-        return None
-    is_trained = trial.factor("batchnorm") == "train"
-    return {
-        "size": widened, "kept": kept + 1, "count": len(last), "fit": percent(fit[0]), "val": percent(val[0]),
-        "later_fit": percent(fit[1]), "later_val": percent(val[1]), "cause": _MODE_OR_MORE if is_trained else "",
-        "remedy": {"batchnorm": "inference"} if is_trained else _more_regular(trial),
-    }  # fmt: skip
+def overfitting(trial: TrialRecord) -> Symptom | None:
+    """Return train − val accuracy, both in inference mode."""
+    return _gap(trial, schema.GAP_GENERALIZATION, train=_BEST_TRAIN, val=_BEST_VAL)
 
 
-def underfitting(trial: TrialRecord) -> Numbers | None:
-    """The part of the training photos themselves that is misread at the epoch that fits them best, in either mode."""
-    train, fit = _metrics(trial, _BEST_TRAIN, _BEST_FIT)
+def underfitting(trial: TrialRecord) -> Symptom | None:
+    """Return the share of training images that is misclassified at the epoch that fits them best, in either mode."""
+    train = trial.metric(_BEST_TRAIN)
     if train is None:
         return None
-    fitted = max([train, fit or 0.0, *_series(trial.history, _FIT)])
-    return {"size": 1 - fitted, "fitted": percent(fitted), "remedy": _more_capable(trial)}
+    fitted = max(train, trial.metric(_BEST_FIT) or 0.0, *_series(trial.history, _FIT))
+    return Symptom(1 - fitted, {"fitted": fitted})
 
 
-def batchnorm_mismatch(trial: TrialRecord) -> Numbers | None:
-    """Fit − train where BatchNorm uses its batches' statistics in training."""
-    gap, fit, train = _metrics(trial, schema.GAP_MODE, _BEST_FIT, _BEST_TRAIN)
-    if gap is None or fit is None or train is None or trial.factor("batchnorm") != "train":
+def diverging_curves(trial: TrialRecord) -> Symptom | None:
+    """Return by how much fit − val grew from the kept epoch to the last one, where validation did not improve."""
+    best, last = trial.metric(schema.BEST_EPOCH), last_phase(trial)
+    kept = next((index for index, epoch in enumerate(last) if epoch.get("epoch") == best), None)
+    if kept is None:
         return None
-    return {"size": gap, "gap": points(gap), "fit": percent(fit), "train": percent(train)}
+    (fit, val), (later_fit, later_val) = ((_at(last[k], _FIT), _at(last[k], _VAL)) for k in (kept, -1))
+    values = {"kept": kept + 1, "epochs": len(last), "fit": fit, "val": val}
+    widened = later_fit - later_val - (fit - val)
+    return Symptom(widened, {**values, "later_fit": later_fit, "later_val": later_val}) if later_val <= val else None
 
 
-def divergence(trial: TrialRecord) -> Numbers | None:
-    """The last fit/loss of a phase over its least; infinite where it is no number."""
-    return _worst(_divergence(phase) for phase in phases(trial).values())
+def batchnorm_mismatch(trial: TrialRecord) -> Symptom | None:
+    """Return fit − train accuracy, where BatchNorm trains with its batches' statistics."""
+    if trial.factor("batchnorm") != "train":
+        return None
+    return _gap(trial, schema.GAP_MODE, fit=_BEST_FIT, train=_BEST_TRAIN)
 
 
-def oscillation(trial: TrialRecord) -> Numbers | None:
-    """The part of a phase's steps from epoch to epoch at which fit/loss clearly rises."""
-    return _worst(_oscillation(phase) for phase in phases(trial).values())
+def diverging_loss(trial: TrialRecord) -> Symptom | None:
+    """Return the last fit/loss of a phase over its least; infinite where the loss stops being a finite number."""
+    return _worst(trial, _divergence)
 
 
-def slowness(trial: TrialRecord) -> Numbers | None:
-    """The part of fit/loss that the last phase left, where it fell at every epoch and the network is not done."""
-    (train,) = _metrics(trial, _BEST_TRAIN)
-    last = _last(trial)
+def oscillating_loss(trial: TrialRecord) -> Symptom | None:
+    """Return the share of a phase's steps from epoch to epoch at which fit/loss clearly rises."""
+    return _worst(trial, _oscillation)
+
+
+def slow_training(trial: TrialRecord) -> Symptom | None:
+    """Return the last phase's last fit/loss over its first, where it fell at every epoch and fits too few images."""
+    train, last = _metric(trial, _BEST_TRAIN), last_phase(trial)
     losses = _series(last, _FIT_LOSS)
-    if train is None or train >= _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
+    if not train < _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
         return None
-    if not all(after < before for before, after in pairwise(losses)):
+    if any(after >= before for before, after in pairwise(losses)):
         return None
-    return {
-        "size": losses[-1] / losses[0], "first": _short(losses[0]), "last": _short(losses[-1]),
-        "epochs": len(losses), "train": percent(train), **_rate(last, 3),
-    }  # fmt: skip
+    values = {"first": losses[0], "last": losses[-1], "epochs": len(losses), "train": train}
+    return Symptom(losses[-1] / losses[0], values | _learning_rate(last))
 
 
-def fine_tuning_hurts(trial: TrialRecord) -> Numbers | None:
-    """The best validation score before the last phase minus the best in it."""
-    if trial.status != "FINISHED":
-        return None
+def fine_tuning_hurts(trial: TrialRecord) -> Symptom | None:
+    """Return the best validation score before the last phase minus the best in it."""
     *earlier, last = phases(trial).values() or [()]
-    metric, score = trial.judged, schema.of_split(schema.VAL, trial.objective)
-    before = [value for phase in earlier for value in _series(phase, score)]
-    after = _series(last, score)
-    if not before or not after:
+    score = schema.of_split(schema.VAL, trial.objective)
+    before, after = [value for phase in earlier for value in _series(phase, score)], _series(last, score)
+    if trial.status != "FINISHED" or not before or not after:
         return None
-    fall = max(before) - max(after)
-    return {
-        "size": fall, "fall": said_apart(fall, metric), "before": said(max(before), metric),
-        "after": said(max(after), metric), "score": _validation(metric), **_rate(last, 1 / 10),
-    }  # fmt: skip
+    return Symptom(max(before) - max(after), {"before": max(before), "after": max(after), **_learning_rate(last)})
 
 
-def ended_too_soon(trial: TrialRecord) -> Numbers | None:
-    """How much the best of the last phase, its last epoch, gained in the second half, less its swings and a photo."""
-    last, best = _last(trial), trial.metric(schema.BEST_EPOCH)
-    values, metric = _series(last, schema.of_split(schema.VAL, trial.objective)), trial.judged
-    if trial.status != "FINISHED" or len(values) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
+def ended_too_soon(trial: TrialRecord) -> Symptom | None:
+    """Return the last phase's gain in its second half, beyond its largest fall and one image, if it ends at its best.
+
+    A fall is from one epoch to the next; the larger of the two is taken off the gain.
+    """
+    last, best = last_phase(trial), trial.metric(schema.BEST_EPOCH)
+    scores = _series(last, schema.of_split(schema.VAL, trial.objective))
+    if trial.status != "FINISHED" or len(scores) < max(len(last), _LEAST_EPOCHS) or last[-1].get("epoch") != best:
         return None
-    half = len(values) // 2
-    gain = max(values[half:]) - max(values[:half])
-    swing = max(0.0, *(before - after for before, after in pairwise(values)))
-    return {
-        "size": gain - max(swing, 1 / (trial.val_images or math.inf)), "count": len(last),
-        "gain": said_apart(gain, metric),
-        "swings": f"fell by no more than {said_apart(swing, metric)}" if swing else "never fell",
-        "score": _validation(metric),
-        "remedy": {_epochs_key(trial): 2 * len(last)},
-    }  # fmt: skip
+    half = len(scores) // 2
+    gain = max(scores[half:]) - max(scores[:half])
+    fall = max(0.0, *(before - after for before, after in pairwise(scores)))
+    noise = max(fall, 1 / (trial.val_images or math.inf))
+    return Symptom(gain - noise, {"epochs": len(last), "gain": gain, "fall": fall})
 
 
-def imbalance(trial: TrialRecord) -> Numbers | None:
-    """Photos of the largest class for each of the smallest, where the loss does not weigh classes."""
+def class_imbalance(trial: TrialRecord) -> Symptom | None:
+    """Return the training images of the largest class over those of the smallest, where the loss has no weights."""
     counts = {name: count for name, count in trial.class_counts.items() if count > 0}
     if len(counts) < 2 or trial.factor("class_weights") == "balanced":
         return None
-    least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
-    ratio = counts[most] / counts[least]
-    return {
-        "size": ratio, "ratio": f"{ratio:.1f}", "least": least, "most": most, "fewest": counts[least],
-        "many": counts[most], "metric": _OTHER_METRIC if trial.objective == "accuracy" else "",
-    }  # fmt: skip
+    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    values: dict[str, Value] = {"smallest": least, "largest": most, "fewest": counts[least], "most": counts[most]}
+    return Symptom(counts[most] / counts[least], values)
 
 
-def leakage(trial: TrialRecord) -> Numbers | None:
-    """How many near-equal pairs lie across splits."""
-    near = trial.near_duplicates
-    if not near.pairs:
-        return None
-    told = "; ".join(f"{pair.first_name} and {pair.second_name}" for pair in near.examples[:_EXAMPLES])
-    return {
-        "size": near.pairs, "pairs": _counted(near.pairs, "near-equal pair"), "photos": _counted(near.photos, "photo"),
-        "example": told or "none of them named",
-    }  # fmt: skip
+def leakage(trial: TrialRecord) -> Symptom:
+    """Return the number of near-duplicate pairs across splits."""
+    return Symptom(trial.near_duplicates.pairs, {"images": trial.near_duplicates.photos})
 
 
-def _divergence(phase: Phase) -> Numbers | None:
-    losses = [epoch[_FIT_LOSS] for epoch in phase if _FIT_LOSS in epoch]
-    finite = _series(phase, _FIT_LOSS)
+def _gap(trial: TrialRecord, gap: str, **accuracies: str) -> Symptom | None:
+    """Return the symptom of a gap and its two accuracies, by their metrics' names."""
+    values = {name: _metric(trial, metric) for name, metric in accuracies.items()}
+    return None if any(map(math.isnan, values.values())) else Symptom(_metric(trial, gap), values)
+
+
+def _divergence(phase: Phase) -> Symptom | None:
+    losses, finite = [epoch[_FIT_LOSS] for epoch in phase if _FIT_LOSS in epoch], _series(phase, _FIT_LOSS)
     if not losses:
         return None
-    diverged = len(finite) < len(losses)
-    size = math.inf if diverged else losses[-1] / max(min(finite), _NO_LOSS)
-    last = "no number" if diverged else _short(losses[-1])
-    course = f"went from {_short(min(finite))} up to {last}" if finite else "was no number from the first epoch on"
-    return {"size": size, "course": course, **_rate(phase, 1 / 3)}
+    least, last = min(finite, default=math.nan), losses[-1] if len(finite) == len(losses) else math.nan
+    size = math.inf if math.isnan(last) else last / max(least, _NO_LOSS)
+    return Symptom(size, {"least": least, "last": last, **_learning_rate(phase)})
 
 
-def _oscillation(phase: Phase) -> Numbers | None:
+def _oscillation(phase: Phase) -> Symptom | None:
     losses = _series(phase, _FIT_LOSS)
     steps = len(losses) - 1
     if steps < _LEAST_EPOCHS:
         return None
     rises = sum(after - before > _RISE * max(before, _NO_LOSS) for before, after in pairwise(losses))
-    return {"size": rises / steps, "rises": rises, "steps": steps, **_rate(phase, 1 / 3)}
+    return Symptom(rises / steps, {"rises": rises, "steps": steps, **_learning_rate(phase)})
 
 
-def _worst(found: Iterable[Numbers | None]) -> Numbers | None:
-    return max((numbers for numbers in found if numbers), key=lambda numbers: float(numbers["size"]), default=None)
+def _worst(trial: TrialRecord, measure: Callable[[Phase], Symptom | None]) -> Symptom | None:
+    """Return the symptom of the phase in which it is largest."""
+    measured = [symptom for phase in phases(trial).values() if (symptom := measure(phase)) is not None]
+    return max(measured, key=lambda symptom: symptom.size, default=None)
 
 
-def _more_regular(trial: TrialRecord) -> Settings:
-    """The next step against overfitting that was not taken yet; empty where all were."""
-    dropout = trial.factor("dropout")
-    if trial.factor("augment") != "strong":
-        return {"augment": "strong" if trial.factor("augment") == "light" else "light"}
-    if isinstance(dropout, str) or dropout < 0.5:
-        return {"dropout": 0.5}
-    return {"unfrozen": 0} if trial.depth and trial.reads_depth else {}
+def _learning_rate(phase: Phase) -> dict[str, float]:
+    """Return the phase's number, from 1, and its first learning rate."""
+    first = next(iter(_series(phase, schema.LEARNING_RATE)), math.nan)
+    return {"phase": phase_number(phase[0]) + 1, "learning_rate": first}
 
 
-def _more_capable(trial: TrialRecord) -> Settings:
-    """The next step against underfitting: all layers, under a schedule that unfreezes any, then more time."""
-    if not trial.reads_depth or trial.factor("schedule") == "head_only":
-        return {"schedule": "two_phase", "unfrozen": "all"}
-    if not trial.whole:
-        return {"unfrozen": "all"}
-    return {_epochs_key(trial): 2 * len(_last(trial)) or 20}
+def _metric(trial: TrialRecord, name: str) -> float:
+    value = trial.metric(name)
+    return math.nan if value is None else value
 
 
 def _series(phase: Phase, name: str) -> list[float]:
-    """A metric's finite values, in the epochs' order."""
-    return [epoch[name] for epoch in phase if math.isfinite(epoch.get(name, math.nan))]
+    """Return a metric's finite values, in the epochs' order."""
+    return [value for epoch in phase if not math.isnan(value := _at(epoch, name))]
 
 
-def _last(trial: TrialRecord) -> Phase:
-    """The last phase; empty where there is none."""
-    return next(reversed(phases(trial).values()), ())
-
-
-def _rate(phase: Phase, factor: float) -> dict[str, Any]:
-    """The phase's number, its first rate, and the setting that multiplies the rate by `factor`; where it is known."""
-    number = phase_number(phase[0])
-    rate = next(iter(_series(phase, schema.LEARNING_RATE)), None)
-    if rate is None:
-        return {"phase": number + 1, "at": "", "remedy": {}}
-    key = "fine_tune_learning_rate" if number else "learning_rate"
-    return {"phase": number + 1, "at": f", at a rate of {rate:.2g}", "remedy": {key: float(f"{rate * factor:.2g}")}}
-
-
-def _epochs_key(trial: TrialRecord) -> str:
-    fine_tunes = trial.factor("schedule") == "post" or len(phases(trial)) > 1
-    return "fine_tune_epochs" if fine_tunes else "epochs"
-
-
-def _metrics(trial: TrialRecord, *names: str) -> tuple[float | None, ...]:
-    return tuple(trial.metric(name) for name in names)
-
-
-def _validation(metric: Metric) -> str:
-    """Return what the score is called in a sentence: accuracy goes without saying."""
-    return "validation" if metric.objective == "accuracy" else f"validation {metric.words}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
-def _short(number: float) -> str:
-    return f"{number:.3g}"
+def _at(epoch: Mapping[str, float], name: str) -> float:
+    """Return an epoch's value of a metric; NaN where it is missing or not finite."""
+    value = epoch.get(name, math.nan)
+    return value if math.isfinite(value) else math.nan

@@ -1,6 +1,6 @@
 """Plan the cuts of a schedule's phases: the constant part before each, and the cut whose features are kept.
 
-What trains lies behind a phase's natural cut, which takes in all that is constant. Its rows are kept there, or at a
+What trains is behind a phase's freeze boundary, all before it is constant. Features are cached there, or at a
 narrower place before it, from which the rest is repeated; one such place may serve several phases, and several depths
 of a study. None of this changes a number.
 """
@@ -32,12 +32,12 @@ class PhaseCachePlan:
     """The cuts of one phase.
 
     Attributes:
-        natural: what lies before it is constant, what lies behind it trains.
-        kept: where rows are stored; None: nowhere, frozen layers are computed at each epoch.
+        freeze_boundary: what is before it is constant, what is behind it trains.
+        kept: where features are cached; None: nowhere, frozen layers are computed at each epoch.
         constant: names of all cuts before which nothing has trained by the phase's end.
     """
 
-    natural: Cut
+    freeze_boundary: Cut
     kept: Cut | None
     constant: frozenset[str]
 
@@ -50,9 +50,9 @@ class CachePlan:
     kept: tuple[Cut, ...]
 
     def without(self, cut: Cut) -> Self:
-        """The same, with nothing kept at `cut`: who would read there computes at each epoch, to the same numbers."""
-        phases = tuple(replace(each, kept=None) if each.kept == cut else each for each in self.phases)
-        return replace(self, phases=phases, kept=tuple(each for each in self.kept if each != cut))
+        """Return the plan with nothing cached at `cut`: phases that read there compute at each epoch instead."""
+        phases = tuple(replace(phase, kept=None) if phase.kept == cut else phase for phase in self.phases)
+        return replace(self, phases=phases, kept=tuple(other for other in self.kept if other != cut))
 
 
 def plan_cache(
@@ -64,30 +64,31 @@ def plan_cache(
 ) -> CachePlan:
     """Find the freeze boundaries of `trial`, and plan what is kept together with `shared_features`."""
     changed = _deepest_so_far(list(depths.values()))
-    own = [cuts(graph, table, depth) for depth in changed]
+    cuts_by_phase = [cuts(graph, table, depth) for depth in changed]
     if not trial.features.store or _every_view_is_new(trial):
-        return CachePlan(tuple(_placement(each, None) for each in own), ())
-    share = max(1, shared_features.trials // max(1, len(shared_features.depths)))
+        return CachePlan(tuple(_placement(phase_cuts, None) for phase_cuts in cuts_by_phase), ())
+    trials_per_depth = max(1, shared_features.trials // max(1, len(shared_features.depths)))
     epochs = [phase.epochs for phase in trial.schedule.values()]
     passes = Counter[str]()
-    for each, count in zip(own, epochs, strict=True):
-        passes[each[-1].name] += _passes(trial, count, share)
-    reach = {each[-1].name: each for each in own}
-    for depth in _companion_depths(shared_features, trial, table):
-        found = cuts(graph, table, depth)
-        if reach.setdefault(found[-1].name, found) is found:
-            passes[found[-1].name] = _passes(trial, epochs[-1], share)
-    planned = dict(zip(reach, _plan(reach, passes, trial.features.dtype), strict=True))
+    for phase_cuts, count in zip(cuts_by_phase, epochs, strict=True):
+        passes[phase_cuts[-1].name] += _passes(trial, count, trials_per_depth)
+    cuts_by_boundary = {phase_cuts[-1].name: phase_cuts for phase_cuts in cuts_by_phase}
+    for depth in _study_depths(shared_features, trial, table):
+        study_cuts = cuts(graph, table, depth)
+        if cuts_by_boundary.setdefault(study_cuts[-1].name, study_cuts) is study_cuts:
+            passes[study_cuts[-1].name] = _passes(trial, epochs[-1], trials_per_depth)
+    planned = dict(zip(cuts_by_boundary, _plan(cuts_by_boundary, passes, trial.features.dtype), strict=True))
     kept = {cut.name: cut for cut in planned.values() if cut}
-    return CachePlan(tuple(_placement(each, planned[each[-1].name]) for each in own), tuple(kept.values()))
+    phases = tuple(_placement(phase_cuts, planned[phase_cuts[-1].name]) for phase_cuts in cuts_by_phase)
+    return CachePlan(phases, tuple(kept.values()))
 
 
-def _placement(reach: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
-    return PhaseCachePlan(reach[-1], kept, frozenset(cut.name for cut in reach))
+def _placement(phase_cuts: Sequence[Cut], kept: Cut | None) -> PhaseCachePlan:
+    return PhaseCachePlan(phase_cuts[-1], kept, frozenset(cut.name for cut in phase_cuts))
 
 
 def reasons_not_to_cache(trial: TrialConfig, depths: Mapping[str, Depth]) -> list[str]:
-    """A line for each reason why frozen layers are computed at each epoch, or fewer of them are constant."""
+    """Return a line for each reason why frozen layers run at each epoch, or fewer of them are constant."""
     lines = []
     if _every_view_is_new(trial):
         lines.append("augment.views=null shows a new view each epoch: frozen layers are computed at each epoch")
@@ -101,7 +102,7 @@ def _deepest_so_far(depths: Sequence[Depth]) -> list[Depth]:
     """Return the deepest depth up to each phase: layers that an earlier phase trained are not constant later."""
     reached: list[Depth] = []
     for depth in depths:
-        reached.append(max([depth, *reached[-1:]], key=lambda each: each.canonical))
+        reached.append(max([depth, *reached[-1:]], key=lambda candidate: candidate.canonical))
     return reached
 
 
@@ -115,21 +116,21 @@ def _passes(trial: TrialConfig, epochs: int, trials: int) -> int:
     return max(1, epochs * trials // views)
 
 
-def _companion_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
+def _study_depths(shared_features: SharedFeatures, trial: TrialConfig, table: Sequence[LayerInfo]) -> list[Depth]:
     """Return the study's depths that the backbone has: another trial's bad depth is that trial's failure."""
-    found = []
+    resolved = []
     for asked in shared_features.depths:
         try:
-            found.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
+            resolved.append(resolve_depth(asked, table, trial.batchnorm, trial.backbone))
         except ThawError:
             continue
-    return found
+    return resolved
 
 
-def _plan(reach: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
+def _plan(cuts_by_boundary: Mapping[str, Sequence[Cut]], passes: Mapping[str, int], dtype: Kind) -> list[Cut | None]:
     """Return the cut to cache features at, by freeze boundary. Features are rounded there and nowhere else."""
-    uses = [Use(found, passes[name]) for name, found in reach.items()]
+    uses = [Use(phase_cuts, passes[name]) for name, phase_cuts in cuts_by_boundary.items()]
     if dtype == "float32":
         return plan_cuts(uses)
-    at_the_depth = [Use([use.cuts[0], use.natural], use.passes) for use in uses]
+    at_the_depth = [Use([use.cuts[0], use.freeze_boundary], use.passes) for use in uses]
     return [cut for use in at_the_depth for cut in plan_cuts([use], kind=dtype)]

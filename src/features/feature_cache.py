@@ -1,4 +1,4 @@
-"""Features on disk: an array of rows under a key that names all they follow from."""
+"""Features on disk: an array under a key that names everything they follow from."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from src.common.events import EventHandler
 from src.common.file_store import ArrayWriter, FileStore
 
-Rows = NDArray[np.floating]
+Features = NDArray[np.floating]
 """Features, float32 or float16 [images, values of one image]."""
 
 _NAME = "features"
@@ -22,13 +22,15 @@ class FeatureCache(FileStore):
     def __init__(self, folder: Path, max_gb: float, emit: EventHandler) -> None:
         super().__init__(folder, max_gb, emit, "features", "computing frozen layers at each epoch")
 
-    def rows(self, key: str, shape: tuple[int, int], dtype: str) -> Rows | None:
-        """Return the rows under `key`, mapped into memory, or None."""
-        rows = (self.open(key) or {}).get(_NAME)
-        return rows if rows is not None and (rows.shape, rows.dtype) == (shape, np.dtype(dtype)) else None
+    def read(self, key: str, shape: tuple[int, int], dtype: str) -> Features | None:
+        """Return the features under `key`, mapped into memory, or None."""
+        features = (self.open(key) or {}).get(_NAME)
+        return (
+            features if features is not None and (features.shape, features.dtype) == (shape, np.dtype(dtype)) else None
+        )
 
-    def fill(self, shapes: Mapping[str, tuple[int, int]], dtype: str, blocks: Iterator[Mapping[str, Rows]]) -> None:
-        """Write the arrays of `shapes` (images, values), by key, as `blocks` of their rows come; all or none."""
+    def fill(self, shapes: Mapping[str, tuple[int, int]], dtype: str, blocks: Iterator[Mapping[str, Features]]) -> None:
+        """Write the arrays of `shapes` (images, values), by key, as `blocks` of them come; all or none."""
 
         def write(files: Mapping[str, ArrayWriter]) -> None:
             with ExitStack() as streams:

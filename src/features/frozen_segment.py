@@ -1,9 +1,9 @@
 """Frozen segments of a network as compiled functions from features to features.
 
-A row is all that crosses a cut for one image, its tensors flattened and side by side. Frozen layers are always run on
+An image's features are all tensors that cross a cut, flattened into one row. Frozen layers are always run on
 batches of one size, the last one filled up: kernels choose their method by the size of a batch, and matrix kernels take
 the rows of an operand in blocks, of 8 or 24 by processor, and the rest by another method. In batches of 24 there is no
-rest, so a row is a function of the image alone, wherever it stands, whatever its neighbours, and whether it is computed
+rest, so an image's features are a function of the image only: of neither its neighbours nor whether they are computed
 or read back.
 """
 
@@ -24,7 +24,7 @@ class FrozenSegment:
     """The frozen part from images, or from the features of one cut, to those of others; compiled once.
 
     Args:
-        model: the network; what lies between `start` and `ends` must not train.
+        model: the network; the layers between `start` and `ends` must not train.
         start: None for images.
         ends: cuts behind `start`.
     """
@@ -32,23 +32,23 @@ class FrozenSegment:
     def __init__(self, model: keras.Model, start: Cut | None, ends: Sequence[Cut]) -> None:
         given = start.tensors if start else ()
         made = list(dict.fromkeys(tensor for end in ends for tensor in end.tensors if tensor not in given))
-        stretch = segment(model, given or None, made)
+        layers_between = segment(model, given or None, made)
         image = tuple(model.inputs[0].shape[1:])
         width = start.width if start else int(np.prod(image))
 
-        def run(rows: tf.Tensor) -> list[tf.Tensor]:
-            inputs = unpack(rows, start) if start else [tf.reshape(rows, (-1, *image))]
-            found = stretch(inputs, training=False)
-            values = dict(zip(made, found if isinstance(found, list | tuple) else [found], strict=True))
-            values |= dict(zip(given, inputs, strict=True)) if start else {}  # what crosses both cuts, as a skip does
+        def run(batch: tf.Tensor) -> list[tf.Tensor]:
+            tensors = unpack(batch, start) if start else [tf.reshape(batch, (-1, *image))]
+            outputs = layers_between(tensors, training=False)
+            values = dict(zip(made, outputs if isinstance(outputs, list | tuple) else [outputs], strict=True))
+            values |= dict(zip(given, tensors, strict=True)) if start else {}  # what crosses both cuts, as a skip does
             return [pack([values[tensor] for tensor in end.tensors]) for end in ends]
 
         self._run = tf.function(run, input_signature=[tf.TensorSpec((BATCH, width))], jit_compile=False)
 
-    def __call__(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """`rows` float32 [images, values of one image]; of an image its pixels. Returns the rows at each end."""
-        found = [self._run(_filled(rows[k : k + BATCH], BATCH)) for k in range(0, len(rows), BATCH)]
-        return [np.concatenate(blocks)[: len(rows)] for blocks in zip(*found, strict=True)]
+    def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return the features at each end for `inputs`: float32 [images, features], or [images, pixels]."""
+        batches = [self._run(_filled(inputs[k : k + BATCH], BATCH)) for k in range(0, len(inputs), BATCH)]
+        return [np.concatenate(blocks)[: len(inputs)] for blocks in zip(*batches, strict=True)]
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -57,11 +57,12 @@ def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 
 
-def unpack(rows: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
-    """The tensors of :func:`pack`, in the order of `cut.tensors`."""
-    flat = [rows] if len(cut.tensors) == 1 else tf.split(rows, [tensor.values for tensor in cut.tensors], axis=1)
+def unpack(features: tf.Tensor, cut: Cut) -> list[tf.Tensor]:
+    """Return the tensors of :func:`pack`, in the order of `cut.tensors`."""
+    sizes = [tensor.values for tensor in cut.tensors]
+    flat = [features] if len(sizes) == 1 else tf.split(features, sizes, axis=1)
     return [tf.reshape(values, (-1, *tensor.shape)) for values, tensor in zip(flat, cut.tensors, strict=True)]
 
 
-def _filled(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    return rows if len(rows) == count else np.pad(rows, ((0, count - len(rows)), (0, 0)))
+def _filled(inputs: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return inputs if len(inputs) == count else np.pad(inputs, ((0, count - len(inputs)), (0, 0)))

@@ -22,13 +22,13 @@ _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 _PREPROCESSING_PREFIX = "preprocessing"
 
 
-def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.Model:
-    """`spec` with `weights`, from raw RGB float32 [batch, side, side, 3] in 0–255 to its last feature map.
+def build_backbone(spec: BackboneSpec, weights: WeightSet, image_size: int) -> keras.Model:
+    """Build `spec` with `weights`, from raw RGB float32 [batch, side, side, 3] in 0–255 to its last feature map.
 
     Raises:
         ThawError: weights that do not fit, or that cannot be downloaded.
     """
-    images = keras.Input((side, side, 3), name="image")
+    images = keras.Input((image_size, image_size, 3), name="image")
     source = "imagenet" if weights.name == "imagenet" and not spec.weight_sizes else None
     model = _construct(spec, weights, source, input_tensor=preprocess(images, spec.preprocessing))
     if weights.name == "imagenet" and source is None:
@@ -44,11 +44,11 @@ def build_backbone(spec: BackboneSpec, weights: WeightSet, side: int) -> keras.M
 
 
 @lru_cache(maxsize=1)
-def pretrained(spec: BackboneSpec, weights: WeightSet, side: int, seed: int, /) -> keras.Model:
-    """:func:`build_backbone`, once for calls in a row; random weights follow from `seed`. Not to be changed."""
+def pretrained(spec: BackboneSpec, weights: WeightSet, image_size: int, seed: int, /) -> keras.Model:
+    """Return :func:`build_backbone`'s model, cached for the next call; random weights follow from `seed`. Read-only."""
     keras.utils.clear_session()  # else the names of unnamed layers depend on what was built before in this process
     keras.utils.set_random_seed(seed)
-    return build_backbone(spec, weights, side)
+    return build_backbone(spec, weights, image_size)
 
 
 def preprocess(images: Any, preprocessing: Preprocessing) -> Any:
@@ -71,7 +71,7 @@ def preprocess(images: Any, preprocessing: Preprocessing) -> Any:
 
 
 def backbone_layers(model: keras.Model) -> list[layers.Layer]:
-    """The backbone's layers as Keras lists them: without the preprocessing and the head that Thaw adds."""
+    """Return the backbone's layers as Keras lists them: without the preprocessing and the head that Thaw adds."""
     added = (_PREPROCESSING_PREFIX, "head_")
     return [layer for layer in model.layers if not layer.name.startswith(added)]
 

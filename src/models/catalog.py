@@ -24,7 +24,7 @@ class BackboneSpec:
         has_width: whether it takes a width multiplier `alpha`.
         pretrained: whether ImageNet weights exist.
         weight_sizes: native sides of its ImageNet weights where there are several, px; Keras would pick by the input's.
-        rescaled_for_imagenet: whether Keras adds a Rescaling after the Normalization for its ImageNet weights alone.
+        rescaled_for_imagenet: whether Keras adds a Rescaling after the Normalization only for its ImageNet weights.
     """
 
     class_name: str
@@ -39,17 +39,17 @@ class BackboneSpec:
 
     @property
     def name(self) -> str:
-        """The name used in configurations: the class's, in lower case."""
+        """Return the name used in configurations: the class's, in lower case."""
         return self.class_name.lower()
 
-    def check_side(self, side: int) -> None:
-        """Raise ThawError if images of `side` px are too small for its strides."""
-        if side < self.least_size:
-            raise ThawError(f"image_size={side}: {self.name} needs {self.least_size} px or more")
+    def check_image_size(self, image_size: int) -> None:
+        """Raise ThawError if images of `image_size` px are too small for its strides."""
+        if image_size < self.least_size:
+            raise ThawError(f"image_size={image_size}: {self.name} needs {self.least_size} px or more")
 
 
-def _named(pattern: str, template: str = r"\1") -> Callable[[str], str]:
-    """A function from a layer's name to its block's: `template` filled from what `pattern` finds there, or ""."""
+def _block_name(pattern: str, template: str = r"\1") -> Callable[[str], str]:
+    """Return a function from a layer's name to its block's: `template` filled from `pattern`'s match, or ""."""
     compiled = re.compile(pattern)
 
     def name(layer: str) -> str:
@@ -60,22 +60,22 @@ def _named(pattern: str, template: str = r"\1") -> Callable[[str], str]:
 
 
 def _convnext_block(layer: str) -> str:
-    """The layers between two stages belong to the first block of the later one."""
-    own, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
-    return own[0] if own else f"stage_{int(between[1]) + 1}_block_0" if between else ""
+    """Return a layer's block; layers between two stages belong to the first block of the later one."""
+    within, between = re.search(r"stage_\d+_block_\d+", layer), re.search(r"downsampling_block_(\d+)$", layer)
+    return within[0] if within else f"stage_{int(between[1]) + 1}_block_0" if between else ""
 
 
-_NUMBERED = Blocks(_named(r"^(block\d+[a-z]?)_"))
-_MOBILENET = Blocks(_named(r"^conv_(?:dw|pw|pad)_(\d+)", r"block_\1"))
-_MOBILENET_V2 = Blocks(_named(r"^(expanded_conv|block_\d+)_"))
-_MOBILENET_V3 = Blocks(_named(r"^(expanded_conv(?:_\d+)?)_"))
-_RESNET = Blocks(_named(r"^(conv\d+_block\d+)_"))
+_NUMBERED = Blocks(_block_name(r"^(block\d+[a-z]?)_"))
+_MOBILENET = Blocks(_block_name(r"^conv_(?:dw|pw|pad)_(\d+)", r"block_\1"))
+_MOBILENET_V2 = Blocks(_block_name(r"^(expanded_conv|block_\d+)_"))
+_MOBILENET_V3 = Blocks(_block_name(r"^(expanded_conv(?:_\d+)?)_"))
+_RESNET = Blocks(_block_name(r"^(conv\d+_block\d+)_"))
 _CONVNEXT = Blocks(_convnext_block)
-_INCEPTION_V3 = Blocks(_named(r"^(mixed\d+)$"), "last", stem="max_pooling2d_1")
+_INCEPTION_V3 = Blocks(_block_name(r"^(mixed\d+)$"), "last", stem="max_pooling2d_1")
 _INCEPTION_RESNET = Blocks(
-    _named(r"^(mixed_\d[ab]|block\d+_\d+)(?:_mixed|_conv|_ac)?$"), "last", stem="max_pooling2d_1", top="conv_7b"
+    _block_name(r"^(mixed_\d[ab]|block\d+_\d+)(?:_mixed|_conv|_ac)?$"), "last", stem="max_pooling2d_1", top="conv_7b"
 )
-_NASNET = Blocks(_named(r"^(?:normal|reduction)_concat_(.+)$", r"cell_\1"), "last", stem="stem_bn1")
+_NASNET = Blocks(_block_name(r"^(?:normal|reduction)_concat_(.+)$", r"cell_\1"), "last", stem="stem_bn1")
 
 _SPECS = (
     BackboneSpec("LeNet5", "zero_to_one", _NUMBERED, image_size=32, pretrained=False),
@@ -113,7 +113,7 @@ CATALOG = {spec.name: spec for spec in _SPECS}
 
 
 def find_backbone(name: str) -> BackboneSpec:
-    """The backbone called `name`, upper and lower case alike.
+    """Return the backbone called `name`, in upper or lower case.
 
     Raises:
         ThawError: no such backbone.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.models.depth import Depth
-from src.models.keras_internals import node_of, place_of
+from src.models.keras_internals import node_of, output_of
 from src.models.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Tensor:
 
     @property
     def values(self) -> int:
-        """Values for one image."""
+        """Return the number of values for one image."""
         return math.prod(self.shape)
 
 
@@ -80,21 +80,21 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """The names of the tensors that cross. Cuts of one network with equal names are equal."""
+        """Return the names of the tensors that cross. Cuts of one network with equal names are equal."""
         return " ".join(f"{tensor.operation}:{tensor.output}" for tensor in self.tensors)
 
     @property
     def width(self) -> int:
-        """Values that cross, for one image."""
+        """Return the number of values that cross, for one image."""
         return sum(tensor.values for tensor in self.tensors)
 
     def image_bytes(self, kind: Kind = "float32") -> int:
-        """Bytes that what crosses takes for one view of one image."""
+        """Return the bytes that the tensors of the cut take for one view of one image."""
         return self.width * _BYTES[kind]
 
 
 def trace(model: "keras.Model") -> Graph:
-    """The graph of a functional `model`, in the order of `model.operations`.
+    """Return the graph of a functional `model`, in the order of `model.operations`.
 
     Raises:
         ValueError: an operation is called more than once.
@@ -103,22 +103,22 @@ def trace(model: "keras.Model") -> Graph:
 
 
 def cuts(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> list[Cut]:
-    """Every cut through the part of `graph` that is constant while `depth` trains, from the image's own on.
+    """Return every cut through the part of `graph` that is constant while `depth` trains, from the image's own on.
 
-    The last is the natural one, with all that is constant before it; after the others some of that is repeated.
+    The last is the freeze boundary; after the others some of the constant part is repeated.
     """
     constant = constant_part(graph, table, depth)
     names = {step.name for step in constant}
     return list(_cuts(constant, [step for step in graph if step.name not in names]))
 
 
-def natural_cut(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> Cut:
-    """The cut with all before it that is constant while `depth` trains."""
+def freeze_boundary(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> Cut:
+    """Return the cut before which everything is constant while `depth` trains."""
     return cuts(graph, table, depth)[-1]
 
 
 def constant_part(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> list[Step]:
-    """The steps that give the same for the same image however long `depth` trains (see `Network.thaw`).
+    """Return the steps whose outputs for an image do not change while `depth` trains (see `Network.unfreeze`).
 
     Those are not just the steps before the first that trains: where branches part, a later one may depend on none that
     does.
@@ -134,7 +134,7 @@ def constant_part(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> lis
 
 
 def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[Tensor] | None) -> "keras.Model":
-    """The part of `model` from `start` (None: its input) to `end` (None: its output), made of its own layers.
+    """Return the part of `model` from `start` (None: its input) to `end` (None: its output), made of its own layers.
 
     It takes a list of the former and gives a list of the latter, or a single one bare. None of `end` may be in `start`.
 
@@ -154,17 +154,17 @@ def segment(model: "keras.Model", start: Sequence[Tensor] | None, end: Sequence[
 
 
 def _changing(graph: Graph, table: Sequence[LayerInfo], depth: Depth) -> set[str]:
-    """Names of the steps that themselves train or draw."""
-    thawed = table[len(table) - depth.canonical :]
+    """Return the names of the steps that themselves train or draw."""
+    unfrozen = table[len(table) - depth.canonical :]
     training = set(depth.variables)
-    trains = {layer.name for layer in thawed if any(path in training for path, _ in layer.variables)}
-    draws = {step.name for step in graph if step.draws} & {layer.name for layer in thawed}
+    trains = {layer.name for layer in unfrozen if any(path in training for path, _ in layer.variables)}
+    draws = {step.name for step in graph if step.draws} & {layer.name for layer in unfrozen}
     head = {step.name for step in graph if step.name.startswith(_HEAD)} - {_POOLING}
     return trains | draws | head
 
 
 def _cuts(constant: Sequence[Step], rest: Sequence[Step]) -> Iterator[Cut]:
-    """The cut after each of the `constant` steps."""
+    """Yield the cut after each of the `constant` steps."""
     last_use = {tensor: k for k, step in enumerate((*constant, *rest)) for tensor in step.inputs}
     crossing: list[Tensor] = []
     macs = values = 0
@@ -198,12 +198,12 @@ def _step(node: Any) -> Step:
 
 
 def _tensor(symbolic: Any) -> Tensor:
-    operation, output = place_of(symbolic)
+    operation, output = output_of(symbolic)
     return Tensor(operation.name, output, tuple(symbolic.shape[1:]))
 
 
 def _macs(operation: Any, outputs: Sequence[Tensor]) -> int:
-    """Convolutions of every kind and dense layers use each value of their kernels once at each place of the output."""
+    """Return the multiply-accumulates for one image: kernels are used once at each place of the output."""
     shapes: list[tuple[int, ...]] = [variable.shape for variable in getattr(operation, "weights", ())]
     kernels = sum(math.prod(shape) for shape in shapes if len(shape) > 1)
     return kernels * math.prod(outputs[0].shape[:-1])

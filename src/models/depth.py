@@ -1,7 +1,7 @@
 """Resolve depths: a depth's layers, blocks and variables, and its canonical form.
 
 `unfrozen=N` means the last N layers as Keras lists them; `all`, a block's name (from that block to the end) and
-`N blocks` (the last N blocks and whatever follows them) mean what they say. Two depths that train the same variables
+`N blocks` (the last N blocks and the layers behind them) do too. Two depths that train the same variables
 are the same depth: the canonical form is the least number of layers that trains them.
 """
 
@@ -45,7 +45,7 @@ class Depth:
         return str(self.asked) if self.asked.layers is None and self.canonical else str(self.canonical)
 
     def describe(self, layers: int) -> str:
-        """One line for people."""
+        """Return one line for people."""
         if not self.variables:
             what = "the head alone" if not self.unfrozen else f"{self.unfrozen} layers, but no variable of the backbone"
             return f"unfrozen={self.asked}: trains {what}"
@@ -64,7 +64,8 @@ def resolve_depth(asked: DepthChoice, layers: Sequence[LayerInfo], batchnorm: Ba
     """
     unfrozen = _count(asked, layers, backbone)
     start = len(layers) - unfrozen
-    training = [i for i in range(start, len(layers)) if layers[i].variables and _trains(layers[i], batchnorm)]
+    trainable = [bool(layer.variables) and not (layer.is_batchnorm and batchnorm == "frozen") for layer in layers]
+    training = [i for i in range(start, len(layers)) if trainable[i]]
     variables = [variable for i in training for variable in layers[i].variables]
     return Depth(
         asked=asked,
@@ -76,12 +77,8 @@ def resolve_depth(asked: DepthChoice, layers: Sequence[LayerInfo], batchnorm: Ba
     )
 
 
-def _trains(layer: LayerInfo, batchnorm: BatchNormPolicy) -> bool:
-    return not (layer.is_batchnorm and batchnorm == "frozen")
-
-
 def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> int:
-    """The number of layers from the end that `asked` names."""
+    """Return the number of layers from the end that `asked` names."""
     if asked.layers is not None:
         if asked.layers > len(layers):
             raise ThawError(f"unfrozen={asked}: {backbone} has {len(layers)} layers")
@@ -98,7 +95,7 @@ def _count(asked: DepthChoice, layers: Sequence[LayerInfo], backbone: str) -> in
 
 
 def _last_blocks(number: int, blocks: Sequence[str], backbone: str) -> str:
-    named = [block for block in dict.fromkeys(blocks) if block not in {"", "stem", "top"}]
-    if number > len(named):
-        raise ThawError(f"unfrozen={number} blocks: {backbone} has {len(named) or 'no named'} blocks")
-    return named[-number]
+    block_names = [block for block in dict.fromkeys(blocks) if block not in {"", "stem", "top"}]
+    if number > len(block_names):
+        raise ThawError(f"unfrozen={number} blocks: {backbone} has {len(block_names) or 'no named'} blocks")
+    return block_names[-number]

@@ -1,6 +1,6 @@
 """All that Thaw uses of Keras' private parts; `tests/test_internals.py` says which an upgrade has changed.
 
-Keras tells by public names which operations a model has, but not what they take from: `layer.input` refuses where a
+Keras' public API lists a model's operations, but not their inputs: `layer.input` refuses where a
 layer is called in several models, as each of a backbone's is, and `get_config` has names in place of tensors.
 """
 
@@ -13,7 +13,7 @@ def node_of(tensor: Any) -> Any:
     return operation._inbound_nodes[index]
 
 
-def place_of(tensor: Any) -> tuple[Any, int]:
+def output_of(tensor: Any) -> tuple[Any, int]:
     """Return the operation that gives the symbolic `tensor`, and which of its outputs that is."""
     operation, _, output = tensor._keras_history
     return operation, output

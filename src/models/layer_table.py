@@ -17,9 +17,9 @@ LAYOUT_VERSION = 1
 
 
 def layer_table(
-    spec: BackboneSpec, weights: WeightSet, side: int, cache_dir: Path, machine: RuntimeConfig | None = None
+    spec: BackboneSpec, weights: WeightSet, image_size: int, cache_dir: Path, machine: RuntimeConfig | None = None
 ) -> tuple[LayerInfo, ...]:
-    """The backbone's layers as Keras lists them; where no trial has left them in `cache_dir`, by building it once.
+    """Return the backbone's layers as Keras lists them, from `cache_dir` or by building the backbone once.
 
     `machine`: how TensorFlow is to use it where that starts it, since threads are bound before its first operation.
 
@@ -33,26 +33,26 @@ def layer_table(
     try:
         table = _read(path.read_text("utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
-        table = _build(spec, weights, side, machine)
+        table = _build(spec, weights, image_size, machine)
         atomic_write(path, json.dumps([[layer.name, layer.variables, layer.is_batchnorm] for layer in table]))
     return spec.blocks.given_to(table)
 
 
 def _read(text: str) -> tuple[LayerInfo, ...]:
-    rows: Sequence[tuple[str, list[tuple[str, int]], bool]] = json.loads(text)
-    if not rows:
+    entries: Sequence[tuple[str, list[tuple[str, int]], bool]] = json.loads(text)
+    if not entries:
         raise ValueError("no layers")
     return tuple(
         LayerInfo(name, tuple((path, int(size)) for path, size in variables), bool(is_batchnorm))
-        for name, variables, is_batchnorm in rows
+        for name, variables, is_batchnorm in entries
     )
 
 
-def _build(spec: BackboneSpec, weights: WeightSet, side: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
+def _build(spec: BackboneSpec, weights: WeightSet, size: int, machine: RuntimeConfig | None) -> tuple[LayerInfo, ...]:
     from src.models import runtime  # noqa: I001 - first: it starts TensorFlow quietly and deterministically
 
     from src.models.backbone import describe_layers, pretrained
 
     if machine is not None:
         runtime.set_threads(machine)
-    return describe_layers(pretrained(spec, weights, side, 0), spec)
+    return describe_layers(pretrained(spec, weights, size, 0), spec)

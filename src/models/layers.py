@@ -26,39 +26,39 @@ class Blocks:
     """The rule by which a family's layers form blocks, one after the other in Keras' list.
 
     Attributes:
-        named: the block whose name a layer bears; "" for a layer that bears none.
-        named_layers: the end of a block that bears its name. `first`: layers without a name belong to the block before
+        block_of: the block whose name a layer bears; "" for a layer that bears none.
+        marked_layers: the end of a block that bears its name. `first`: layers without a name belong to the block before
             them, and to the top after the last block. `last`: they belong to the block after them.
         stem: with `last`: name of the stem's last layer.
         top: with `last`: name of the first layer after the last block; "": the one after the last that bears a name.
     """
 
-    named: Callable[[str], str]
-    named_layers: Literal["first", "last"] = "first"
+    block_of: Callable[[str], str]
+    marked_layers: Literal["first", "last"] = "first"
     stem: str = ""
     top: str = ""
 
     def given_to(self, layers: Sequence[LayerInfo]) -> tuple[LayerInfo, ...]:
         """Return `layers`, each with its block."""
-        names = [self.named(layer.name) for layer in layers]
-        blocks = _forward(layers, names) if self.named_layers == "first" else self._backward(layers, names)
+        names = [self.block_of(layer.name) for layer in layers]
+        blocks = _forward(layers, names) if self.marked_layers == "first" else self._backward(layers, names)
         return tuple(replace(layer, block=block) for layer, block in zip(layers, blocks, strict=True))
 
     def _backward(self, layers: Sequence[LayerInfo], names: Sequence[str]) -> list[str]:
-        places = {layer.name: place for place, layer in enumerate(layers)}
-        end = places.get(self.top, 1 + max((place for place, name in enumerate(names) if name), default=-1))
-        after_stem = places.get(self.stem, -1) + 1
-        found, current = ["top"] * len(names), next((name for name in reversed(names) if name), "")
-        for place in range(end - 1, -1, -1):
-            current = names[place] or current
-            found[place] = current if place >= after_stem else "stem"
-        return found
+        positions = {layer.name: position for position, layer in enumerate(layers)}
+        end = positions.get(self.top, 1 + max((position for position, name in enumerate(names) if name), default=-1))
+        after_stem = positions.get(self.stem, -1) + 1
+        assigned, current = ["top"] * len(names), next((name for name in reversed(names) if name), "")
+        for position in range(end - 1, -1, -1):
+            current = names[position] or current
+            assigned[position] = current if position >= after_stem else "stem"
+        return assigned
 
 
 def _forward(layers: Sequence[LayerInfo], names: Sequence[str]) -> list[str]:
-    last = max((place for place, name in enumerate(names) if name), default=-1)
-    found, current = [], "stem"
-    for place, (layer, name) in enumerate(zip(layers, names, strict=True)):
-        current = "top" if place > last and layer.variables else name or current
-        found.append(current)
-    return found
+    last = max((position for position, name in enumerate(names) if name), default=-1)
+    assigned, current = [], "stem"
+    for position, (layer, name) in enumerate(zip(layers, names, strict=True)):
+        current = "top" if position > last and layer.variables else name or current
+        assigned.append(current)
+    return assigned

@@ -6,7 +6,7 @@ from src.common.keras_setup import keras, layers
 
 
 def LeNet5(input_tensor: Any, **_unused: object) -> keras.Model:  # noqa: N802 - named as keras.applications names its own
-    """The convolutional part: two blocks and the 120-channel convolution, on `input_tensor` [batch, side, side, 3]."""
+    """Build the convolutional part: two blocks and a 120-channel convolution, on `input_tensor`."""
     x = input_tensor
     for block, filters in ((1, 6), (2, 16)):
         x = layers.Conv2D(filters, 5, padding="same", activation="relu", name=f"block{block}_conv")(x)

@@ -38,7 +38,7 @@ class Network:
 
     @cached_property
     def graph(self) -> Graph:
-        """The model's operations, for finding cuts."""
+        """Return the model's operations, for finding cuts."""
         return trace(self.model)
 
     def begin(self, backbone: Values, *, seed: int, dropout: float) -> None:
@@ -48,7 +48,7 @@ class Network:
         self.model.set_weights([*backbone, drawn, np.zeros(kernel[-1], np.float32)])
         self.model.get_layer("head_dropout").set_rate(dropout)
 
-    def thaw(self, depth: Depth) -> None:
+    def unfreeze(self, depth: Depth) -> None:
         """Let the head and the backbone's `depth.variables` train, and nothing else.
 
         What comes before the first variable that trains is a constant function: its BatchNorm and Dropout rest too.
@@ -67,12 +67,12 @@ class Network:
         Raises:
             AssertionError: they are not; a bug of Thaw's, or a change in Keras.
         """
-        trains = set(self._named(self.model.trainable_variables))
-        planned = set(self._named(self.model.get_layer("head_dense").weights)) | set(depth.variables)
+        trains = set(self._by_name(self.model.trainable_variables))
+        planned = set(self._by_name(self.model.get_layer("head_dense").weights)) | set(depth.variables)
         assert trains == planned, f"planned {sorted(planned - trains)}, surplus {sorted(trains - planned)}"
 
     def changed(self, depth: Depth) -> dict[str, NDArray[np.float32]]:
-        """Copies of the variables that training at `depth` may change, by name: from the first layer that trains on."""
+        """Return copies of the variables that training at `depth` may change, by name: from its first layer on."""
         return {name: np.array(variable.numpy()) for name, variable in self._changing(depth).items()}
 
     def restore(self, depth: Depth, values: Mapping[str, NDArray[np.float32]]) -> None:
@@ -87,9 +87,9 @@ class Network:
     def _changing(self, depth: Depth) -> dict[str, keras.Variable]:
         backbone = backbone_layers(self.model)
         layers_from_first = [*backbone[len(backbone) - depth.canonical :], self.model.get_layer("head_dense")]
-        return self._named(variable for layer in layers_from_first for variable in layer.weights)
+        return self._by_name(variable for layer in layers_from_first for variable in layer.weights)
 
-    def _named(self, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    def _by_name(self, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
         return {self._name_of[id(variable)]: variable for variable in variables}
 
     @cached_property
@@ -97,25 +97,25 @@ class Network:
         return {id(variable): name for name, variable in zip(self.names, self.model.weights, strict=True)}
 
     def trainable_parameters(self) -> int:
-        """Values that train as the network stands, the head's among them."""
+        """Return the number of values that train as the network is now set, the head's included."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def in_keras_layers(self) -> keras.Model:
-        """Return a copy of the model made of Keras' own layers alone: what it saves loads wherever Keras is."""
+        """Return a copy of the model made of Keras' own layers, so that Keras loads it without Thaw."""
         copy = keras.models.clone_model(self.model, clone_function=to_keras_layer)
         copy.set_weights(self.model.get_weights())
         return copy
 
 
 def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
-    """A backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
+    """Build a backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
 
     See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
     """
     backbone = keras.models.clone_model(plain, clone_function=lambda layer: with_batchnorm_policy(layer, batchnorm))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
-    kept = TunableDropout(seed=0, name="head_dropout")(pooled)
-    scores = layers.Dense(classes, activation="softmax", name="head_dense")(kept)
+    dropped = TunableDropout(seed=0, name="head_dropout")(pooled)
+    scores = layers.Dense(classes, activation="softmax", name="head_dense")(dropped)
     model = keras.Model(backbone.inputs[0], scores, name=plain.name)
-    named = (*plain.weights, *model.get_layer("head_dense").weights)
-    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in named))
+    variables = (*plain.weights, *model.get_layer("head_dense").weights)
+    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in variables))

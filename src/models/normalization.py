@@ -21,7 +21,7 @@ class InferenceBatchNorm(layers.BatchNormalization):  # type: ignore[misc]
     """BatchNormalization that always normalises with its moving statistics; gamma and beta may train."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """As in Keras, in inference mode whatever `training` says."""
+        """Run as in Keras, in inference mode for any `training`."""
         return super().call(inputs, training=False, mask=mask)
 
 
@@ -29,7 +29,7 @@ class TrainableOnlyDropout(layers.Dropout):  # type: ignore[misc]
     """Dropout that drops only where it is trainable: a frozen part of a network is a constant function."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """As in Keras, and the identity while frozen."""
+        """Run as in Keras; the identity while frozen."""
         return super().call(inputs, training=bool(training) and self.trainable)
 
 
@@ -37,7 +37,7 @@ class LiveNormalization(layers.Normalization):  # type: ignore[misc]
     """Normalization by its variables as they are; Keras' own keeps to what they were when it was built or loaded."""
 
     def call(self, inputs: Any) -> Any:
-        """As in Keras."""
+        """Run as in Keras."""
         mean, variance = (
             keras.ops.reshape(variable, self._broadcast_shape) for variable in (self.adapt_mean, self.adapt_variance)
         )
@@ -59,7 +59,7 @@ class TunableDropout(layers.Dropout):  # type: ignore[misc]
         self.variable_rate.assign(rate)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """As in Keras; at rate 0 the identity too."""
+        """Run as in Keras; the identity at rate 0 too."""
         if not training:
             return inputs
         seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max), tf.int32)
@@ -74,7 +74,7 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 def with_batchnorm_policy(layer: layers.Layer, batchnorm: BatchNormPolicy) -> layers.Layer:
-    """A new layer like `layer` that follows the plan."""
+    """Return a new layer like `layer` that follows the plan."""
     config = layer.get_config()
     if type(layer) is layers.BatchNormalization and batchnorm != "train":
         return InferenceBatchNorm.from_config(config | {"axis": -1})  # 3 is the same, by four more operations
@@ -86,14 +86,14 @@ def with_batchnorm_policy(layer: layers.Layer, batchnorm: BatchNormPolicy) -> la
 
 
 def to_keras_layer(layer: layers.Layer) -> layers.Layer:
-    """A new layer like `layer`, of Keras' own class: what a saved model is made of."""
-    own = {
+    """Return a new layer like `layer`, of Keras' own class: what a saved model is made of."""
+    keras_classes = {
         InferenceBatchNorm: layers.BatchNormalization,
         TrainableOnlyDropout: layers.Dropout,
         TunableDropout: layers.Dropout,
         LiveNormalization: layers.Normalization,
     }
-    return own.get(type(layer), type(layer)).from_config(layer.get_config())
+    return keras_classes.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
 def adapt_statistics(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:
@@ -122,7 +122,7 @@ def adapt_statistics(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:
 
 
 def _measuring(layer: layers.Layer) -> layers.Layer:
-    """A new layer like `layer`; a BatchNormalization keeps just the last batch's statistics."""
+    """Return a new layer like `layer`; a BatchNormalization keeps just the last batch's statistics."""
     if isinstance(layer, layers.BatchNormalization):
         return layers.BatchNormalization.from_config(layer.get_config() | {"momentum": 0.0})
     return type(layer).from_config(layer.get_config())

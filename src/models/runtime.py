@@ -45,8 +45,8 @@ def device_key() -> str:
     """Return all that can change a number's last digits: the devices, the processor's model and instruction sets."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text("utf-8", "replace").splitlines() if about.exists() else [platform.processor()]
-    told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
-    text = "\n".join((*told, platform.machine(), os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")))
+    facts = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+    text = "\n".join((*facts, platform.machine(), os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")))
     return f"{device_name()} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 

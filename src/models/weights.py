@@ -33,7 +33,7 @@ class WeightSet:
 
 
 def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
-    """The weight set that `config` asks for, without loading it.
+    """Return the weight set that `config` asks for, without loading it.
 
     Raises:
         ThawError: the backbone has no such weights or no width, or the file is not there.
@@ -54,7 +54,7 @@ def weight_set(config: WeightsConfig, backbone: BackboneSpec) -> WeightSet:
 
 def _formula(backbone: BackboneSpec) -> WeightSet:
     if backbone.class_name != "MobileNetV2":
-        raise ThawError(f"weights=formula are for mobilenetv2 alone: {backbone.name} takes imagenet, random or file")
+        raise ThawError(f"weights=formula are for mobilenetv2 only: {backbone.name} takes imagenet, random or file")
     try:
         digest = digest_file(EMBEDDED_WEIGHTS).read_text("utf-8").strip()
     except OSError as error:

@@ -43,12 +43,12 @@ def read_classes(table: bytes) -> list[ClassRow]:
         rows = list(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    found = [
+    classes = [
         ClassRow(row["class"], int(row["training_photos"]), int(row["photos"]), float(row["recall"])) for row in rows
     ]
-    if not found or not all(_is_possible(row) for row in found):
+    if not classes or not all(_is_possible(row) for row in classes):
         raise ValueError("no classes, or numbers that cannot be")
-    return found
+    return classes
 
 
 def _is_possible(row: ClassRow) -> bool:
@@ -56,15 +56,15 @@ def _is_possible(row: ClassRow) -> bool:
 
 
 def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:
-    """Training photos of each class, and the share of its validation photos that is read right; rarest first."""
+    """Draw training photos of each class, and the share of its validation photos that is read right; rarest first."""
     shown = sorted(rows, key=lambda row: row.training_photos)
     if len(shown) > _MOST_CLASSES:
         shown = shown[: _MOST_CLASSES // 2] + shown[-_MOST_CLASSES // 2 :]
     figure = framed(1.0 + 0.19 * len(shown), WIDTH, left=NAME_INCHES, bottom=0.5, top=0.15)
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(range(len(shown)), [row.training_photos for row in shown], color=FIT, height=0.65)
-    known = [place for place, row in enumerate(shown) if row.photos]
-    right.plot([shown[place].recall for place in known], known, "o", color=VAL, ms=5)
+    known = [position for position, row in enumerate(shown) if row.photos]
+    right.plot([shown[position].recall for position in known], known, "o", color=VAL, ms=5)
     left.set_yticks(range(len(shown)), [one_line(row.name, LONGEST_NAME) for row in shown], parse_math=False)
     left.invert_yaxis()
     left.set_xlabel("training photos")

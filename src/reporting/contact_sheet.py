@@ -30,8 +30,8 @@ def write_contact_sheet(
     step = tall + 3 * _LINE
     sheet = Image.new("RGB", (_WIDTH, rows * step), "white")
     pen, font = ImageDraw.Draw(sheet), _font()
-    for place, (photo, caption) in enumerate(zip(photos, captions, strict=True)):
-        left, top = place % columns * cell + _GAP // 2, place // columns * step
+    for position, (photo, caption) in enumerate(zip(photos, captions, strict=True)):
+        left, top = position % columns * cell + _GAP // 2, position // columns * step
         for line, text in enumerate(caption.split("\n")):
             pen.text((left + wide / 2, top + (line + 0.5) * _LINE + 9), text, INK, font, anchor="mm")
         sheet.paste(Image.fromarray(photo).resize((wide, tall)), (left, top + step - tall))

@@ -1,6 +1,5 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from src.common.metrics import METRICS, Metric
 from src.common.shell import shell_word
 from src.diagnosis.diagnose import Finding
 from src.diagnosis.rules import RULES
+from src.reporting.diagnosis_text import describe, describe_rule
+from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
-from src.statistics.intervals import Interval
+from src.reporting.verdict_text import answer, ends, headline, limits, next_steps, seconds, signed_ends, standing
+from src.reporting.wording import number, plain
 from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING, GapRow
-from src.verdict.sentences import headline
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import DepthRow, Verdict
-from src.verdict.wording import number, plain
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
@@ -36,10 +36,13 @@ _COPY = (
 
 @dataclass(frozen=True)
 class _Card:
-    """A facet as the page tells it: its verdict, and its depths with their gaps."""
+    """A facet as the page shows it: its verdict in words, and its depths with their gaps."""
 
     verdict: Verdict
     headline: str
+    answer: str
+    next_steps: Sequence[tuple[str, str]]
+    limits: Sequence[str]
     gaps: str
     rows: tuple[tuple[DepthRow, GapRow | None], ...]
     is_recommended: bool
@@ -94,8 +97,8 @@ def write_page(
             alike=alike,
             folded=len(rows) > _MOST_OPEN,
             cards=sorted(cards, key=lambda card: not card.is_recommended),
-            findings=findings,
-            rules=RULES,
+            findings=describe(findings, recommended.run_id if recommended else None),
+            rules=[describe_rule(rule) for rule in RULES],
             worth=WORTH_NAMING,
             pictures=gallery.pictures,
             anchors={picture.name for picture in gallery.pictures},
@@ -107,7 +110,7 @@ def write_page(
             copy=_COPY,
         )
     )
-    atomic_write(path, re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page))
+    atomic_write(path, page)
 
 
 def _environment(judged: Metric) -> Environment:
@@ -121,9 +124,10 @@ def _environment(judged: Metric) -> Environment:
         "score": partial(plain, metric=judged),
         "score_apart": partial(plain, metric=judged, signed=True),
         "signed": partial(number, signed=True),
-        "interval": partial(_interval, metric=judged),
-        "within": partial(_within, metric=judged),
-        "with_command": _with_command,
+        "ends": partial(ends, metric=judged),
+        "signed_ends": partial(signed_ends, metric=judged),
+        "seconds": seconds,
+        "standing": standing,
     }
     return environment
 
@@ -141,7 +145,7 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
     shared = sum(trial.answers > 1 for trial in runs)
-    once_each = f" {shared} of them answer several jobs each, and count once." if shared else ""
+    once_each = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
     return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{once_each}{still}"
 
 
@@ -149,40 +153,14 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
     gaps = {row.depth: row for row in verdict.gaps}
     return _Card(
         verdict=verdict,
-        headline=headline(verdict.kind, verdict.depth),
-        gaps=verdict.gap_text,
+        headline=headline(verdict),
+        answer=answer(verdict),
+        next_steps=next_steps(verdict),
+        limits=limits(verdict),
+        gaps=gap_text(verdict),
         rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
-        is_recommended=recommended is not None and verdict.facet == recommended.facet,
+        is_recommended=recommended is not None and verdict.label == recommended.facet,
     )
-
-
-def _with_command(text: str) -> tuple[str, str]:
-    """Part a sentence from the command that it ends with; "" where it has none.
-
-    >>> _with_command("Two more seeds: python -m src.train -m seed=1,2"), _with_command("Nothing to do.")
-    (('Two more seeds:', 'python -m src.train -m seed=1,2'), ('Nothing to do.', ''))
-    """
-    said, start, rest = text.partition("python -m src.")
-    return said.strip(), start + rest
-
-
-def _interval(interval: Interval, metric: Metric) -> str:
-    """Return the ends; empty where there are none.
-
-    >>> accuracy = METRICS["accuracy"]
-    >>> _interval(Interval(0.5, 0.45, 0.55, 3), accuracy), _interval(Interval(0.5, None, None, 1), accuracy)
-    ('45.0 to 55.0', '')
-    """
-    if interval.low is None or interval.high is None:
-        return ""
-    return f"{plain(interval.low, metric)} to {plain(interval.high, metric)}"
-
-
-def _within(interval: Interval, metric: Metric) -> str:
-    """Return the ends of a score's interval: none lies below 0 or above 1."""
-    if interval.low is None or interval.high is None:
-        return ""
-    return f"{plain(max(0.0, interval.low), metric)} to {plain(min(1.0, interval.high), metric)}"
 
 
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:

@@ -18,7 +18,7 @@ _BESIDE = 0.01
 
 
 def draw_pareto_front(points: Sequence[CostPoint], metric: Metric, path: Path) -> None:
-    """A point for each configuration, a line through each data set's Pareto front, its depths named."""
+    """Draw a point for each configuration and a line through each data set's Pareto front, its depths labelled."""
     colours = facet_colours(list(dict.fromkeys(point.facet for point in points)))
     figure = canvas(3.9 if len(colours) > 1 else 3.4)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -40,21 +40,21 @@ def draw_pareto_front(points: Sequence[CostPoint], metric: Metric, path: Path) -
 
 def _panel(axes: Axes, points: Sequence[tuple[float | None, CostPoint]], colours: dict[str, str]) -> None:
     known = [(cost, point) for cost, point in points if cost is not None and cost > 0]
-    found = fronts(points)
+    panel_fronts = fronts(points)
     for cost, point in known:
         axes.plot(cost, point.score, "o", color=colours[point.facet], ms=5, alpha=0.75, mew=0)
-    for front in found:
+    for front in panel_fronts:
         axes.plot(
             [cost for cost, _ in front], [point.score for _, point in front],
             color=INK, lw=1, drawstyle="steps-post", marker="o", mfc="none", mec=INK, ms=8,
         )  # fmt: skip
         _name(axes, front[-_MOST_NAMED:], INK, above=True)
     if len(known) <= _FEW:
-        named = [point for front in found for _, point in front]
+        labelled = [point for front in panel_fronts for _, point in front]
         for cost, point in known:
-            if not any(_is_beside(point, other) for other in named):
+            if not any(_is_beside(point, other) for other in labelled):
                 _name(axes, [(cost, point)], QUIET, above=False)
-                named.append(point)
+                labelled.append(point)
     if not known:
         axes.text(0.5, 0.5, "not known of these trials", transform=axes.transAxes, ha="center", color=QUIET, size=9)
     tidy(axes, grid="both")

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from src.common.shell import TRAIN, shell_line
+from src.reporting.wording import layers, percent, said, said_apart
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
 from src.tracking.schema import TEST, baseline, of_split
 from src.verdict.trials import TrialRecord, validated_on
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, percent, said, said_apart
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Recommended:
         depth: canonical, layers from the end.
         command: what trains it.
         test: what the test photos say of it alone.
-        flattery: how much the validation mean that picked it flatters.
+        selection_bias: by how much the validation mean that picked it is too high.
         choice: how its facet was picked, and the trial by more than its seed; empty where there was no such choice.
     """
 
@@ -35,12 +35,12 @@ class Recommended:
     seed: int
     command: str
     test: str
-    flattery: str
+    selection_bias: str
     choice: str
 
 
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
-    """Return a trial of the named depth, in the facet whose named depth has the best validation mean; None across data.
+    """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
     It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
     Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
@@ -49,16 +49,16 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):
         return None
-    verdict = max(measured, key=_named_mean)
+    verdict = max(measured, key=_mean_of)
     trial = _trial(verdict)
     return Recommended(
         run_id=trial.run_id,
-        facet=verdict.facet,
+        facet=verdict.label,
         depth=trial.depth,
         seed=trial.seed,
         command=shell_line(trial.command or (*TRAIN, *trial.overrides)),
         test=_test_text(trial),
-        flattery=_flattery_of_pooled(verdict) if verdict.is_pooled else _flattery_of_means(measured),
+        selection_bias=_bias_of_pooled(verdict) if verdict.is_pooled else _bias_of_means(measured),
         choice=_choice_text(verdict, measured),
     )
 
@@ -77,8 +77,8 @@ def why_none(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _named_mean(verdict: Verdict) -> float:
-    return next(row.score.estimate for row in verdict.rows if row.depth == verdict.depth)
+def _mean_of(verdict: Verdict) -> float:
+    return verdict.row(verdict.depth).score.estimate
 
 
 def _trial(verdict: Verdict) -> TrialRecord:
@@ -87,19 +87,19 @@ def _trial(verdict: Verdict) -> TrialRecord:
 
 
 def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
-    told = []
+    texts = []
     if len(measured) > 1:
-        told.append(
-            f"It is of the facet, of {len(measured)}, whose named depth has the best validation mean. Facets are not "
-            "held against one another by a test: a difference between them may be luck."
+        texts.append(
+            f"It is of the facet, of {len(measured)}, whose recommended depth has the best validation mean. Facets are "
+            "not compared by a test: a difference between them may be luck."
         )
     if verdict.is_pooled and verdict.depth is not None:
         count = sum(trial.depth == verdict.depth for trial in verdict.trials)
-        told.append(
+        texts.append(
             f"Of {count} trials with {layers([verdict.depth])} it has the best validation "
             f"{verdict.metric.words}: they differ in more than their seed, so none stands for the others."
         )
-    return " ".join(told)
+    return " ".join(texts)
 
 
 def _test_text(trial: TrialRecord) -> str:
@@ -109,7 +109,7 @@ def _test_text(trial: TrialRecord) -> str:
     interval = wilson_interval(share, photos)
     of = f" of {photos:,} photos" if photos else ""
     ends = "" if interval.low is None or interval.high is None else (
-        f" (95% interval {percent(interval.low)} to {percent(interval.high)})"
+        f" (95% CI {percent(interval.low)} to {percent(interval.high)})"
     )  # fmt: skip
     text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
     return text + _test_score(trial) + _test_baseline(trial)
@@ -132,7 +132,7 @@ def _said(value: float, trial: TrialRecord) -> str:
     return said(value, trial.judged)
 
 
-def _flattery_of_means(measured: Sequence[Verdict]) -> str:
+def _bias_of_means(measured: Sequence[Verdict]) -> str:
     """Return the selection bias of the best of all means, over all facets."""
     candidates, error = _candidates(measured)
     if len(candidates) < 2:
@@ -140,13 +140,13 @@ def _flattery_of_means(measured: Sequence[Verdict]) -> str:
     found = selection_bias(candidates, error)
     if found is None:
         return (
-            f"The best of {len(candidates)} validation scores flatters; by how much cannot be told without a "
+            f"The best of {len(candidates)} validation scores is too high by luck; by how much is not known without a "
             "second seed."
         )
     apart = partial(said_apart, metric=measured[0].metric)
     return (
-        f"The best of {found.choices} validation means flatters, by an estimated {apart(found.estimate)} here (at "
-        f"most {apart(found.at_most)}), and so does each trial's best epoch, which the same photos picked."
+        f"The best of {found.choices} validation means is too high by luck, by an estimated {apart(found.estimate)} "
+        f"here (at most {apart(found.at_most)}), and so is each trial's best epoch, which the same photos picked."
     )
 
 
@@ -157,9 +157,9 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
     scatter unequally, so the error is the root of their mean variance, where it is known.
     """
     found = [
-        (runs, mean, verdict.comparison.standard_error)
-        for verdict in measured if verdict.reduction and verdict.comparison
-        for runs, mean in verdict.reduction.candidates.items()
+        (runs, mean, verdict.facet.standard_error)
+        for verdict in measured if verdict.facet
+        for runs, mean in verdict.facet.reduction.candidates.items()
     ]  # fmt: skip
     means, errors, seen = [], [], set[str]()
     for runs, mean, error in sorted(found, key=lambda each: -len(each[0])):
@@ -171,18 +171,18 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
     return means, math.sqrt(known.mean()) if known.size else math.nan
 
 
-def _flattery_of_pooled(verdict: Verdict) -> str:
+def _bias_of_pooled(verdict: Verdict) -> str:
     """Return the selection bias of the best trial, each with its own configuration: within a depth, at most chance."""
     values = [trial.score for trial in verdict.trials]
     if len(values) < 2:
         return ""
-    found = selection_bias(values, verdict.comparison.deviation if verdict.comparison else math.nan)
+    found = selection_bias(values, verdict.facet.deviation if verdict.facet else math.nan)
     most = (
         f", but at most {said_apart(found.at_most, verdict.metric)}, if all that trials of one depth differ by is luck"
         if found
         else ""
     )
     return (
-        f"The best of {len(values)} trials flatters; by how much cannot be told without a second seed{most}. So does "
-        "each trial's best epoch, which the same photos picked."
+        f"The best of {len(values)} trials is too high by luck; by how much is not known without a second seed{most}. "
+        "So is each trial's best epoch, which the same photos picked."
     )

@@ -13,15 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from src.common.metrics import METRICS, Metric
 from src.diagnosis.phases import phases
 from src.reporting.style import Colour, canvas, legend, mark_phases, save_figure, score_axis, shades, tidy, title
+from src.reporting.wording import layers
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers
 
 _MOST_LABELS = 24
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _CurveSegment:
     """A line's part: means from place `start` on, over all seeds of its depth or over those that trained so long."""
 
     start: int
@@ -32,8 +32,8 @@ class _Stretch:
 def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
     """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins.
 
-    Phases lie side by side, each as long as its longest, so that a mean is of like epochs: early stopping ends a phase
-    at another epoch for each seed.
+    Phases follow each other, each as long as its longest, so that a mean is of the same epochs: early stopping ends a
+    phase at another epoch for each seed.
     """
     shown = [verdict for verdict in verdicts if verdict.rows]
     depths = sorted({row.depth for verdict in shown for row in verdict.rows})
@@ -52,12 +52,12 @@ def _panel(axes: Axes, verdict: Verdict, split: str, metric: Metric, colours: Ma
     starts = _starts(verdict.trials)
     for row in verdict.rows:
         trials = [trial for trial in verdict.trials if trial.depth == row.depth]
-        for stretch in _stretches(trials, f"{split}/{metric.objective}", starts):
-            places = range(stretch.start, stretch.start + len(stretch.means))
-            width = 1.4 if stretch.is_of_all else 0.5
-            axes.plot(places, stretch.means, color=colours[row.depth], lw=width, marker=".", ms=2 * width)
+        for segment in _curve_segments(trials, f"{split}/{metric.objective}", starts):
+            epochs = range(segment.start, segment.start + len(segment.means))
+            width = 1.4 if segment.is_of_all else 0.5
+            axes.plot(epochs, segment.means, color=colours[row.depth], lw=width, marker=".", ms=2 * width)
     mark_phases(axes, list(starts.values())[1:])
-    title(axes, f"{split}   {verdict.facet}", 58)
+    title(axes, f"{split}   {verdict.label}", 58)
     axes.set(xlabel="epoch", ylabel=metric.words, ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     score_axis(axes.yaxis, metric)
@@ -71,17 +71,17 @@ def _starts(trials: Sequence[TrialRecord]) -> dict[int, int]:
         for number, epochs in phases(trial).items():
             longest[number] = max(longest.get(number, 0), len(epochs))
     numbers = sorted(longest)
-    return {number: sum(longest[before] for before in numbers[:place]) for place, number in enumerate(numbers)}
+    return {number: sum(longest[before] for before in numbers[:position]) for position, number in enumerate(numbers)}
 
 
-def _stretches(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_Stretch]:
+def _curve_segments(trials: Sequence[TrialRecord], metric: str, starts: Mapping[int, int]) -> Iterator[_CurveSegment]:
     """Yield one depth's line, phase by phase: as far as all of its trials go, and from there on."""
     for number, start in starts.items():
-        own = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
-        common, longest = min(map(len, own)), max(map(len, own))
-        means = tuple(float(np.mean([each[k] for each in own if k < len(each)])) for k in range(longest))
+        curves = [[epoch.get(metric, math.nan) for epoch in phases(trial).get(number, ())] for trial in trials]
+        common, longest = min(map(len, curves)), max(map(len, curves))
+        means = tuple(float(np.mean([curve[k] for curve in curves if k < len(curve)])) for k in range(longest))
         if common:
-            yield _Stretch(start, means[:common], is_of_all=True)
+            yield _CurveSegment(start, means[:common], is_of_all=True)
         if common < longest:
             joint = max(common - 1, 0)
-            yield _Stretch(start + joint, means[joint:], is_of_all=False)
+            yield _CurveSegment(start + joint, means[joint:], is_of_all=False)

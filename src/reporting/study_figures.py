@@ -13,6 +13,8 @@ from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
 from src.reporting.calibration_figure import calibration_sentences, draw_calibration
 from src.reporting.classes import TABLE, draw_classes, read_classes
+from src.reporting.diagnosis_text import heading
+from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
 from src.reporting.pareto_figure import draw_pareto_front
 from src.reporting.recommendation import Recommended
@@ -20,6 +22,7 @@ from src.reporting.study_curves import draw_study_curves
 from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
+from src.reporting.wording import layers, said
 from src.tracking.artifacts import fetch
 from src.tracking.known_confidence import confidence_of
 from src.verdict.cost import cost_points, fronts
@@ -27,7 +30,6 @@ from src.verdict.importance import importance
 from src.verdict.interaction import interactions
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
-from src.verdict.wording import layers, said
 
 Place = Literal["answer", "recommended", "diagnosis", "more"]
 
@@ -53,7 +55,7 @@ _OF_FINDINGS = {
     ),
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
-NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "signs", "calibration", *_KEPT, *_OF_FINDINGS)
+NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "symptoms", "calibration", *_KEPT, *_OF_FINDINGS)
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,13 @@ def draw_all(
     """Draw what there is to draw into the folder `out`, where an earlier report's figures make room."""
     for name in NAMES:
         (out / f"{name}.png").unlink(missing_ok=True)
-    pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(trials, findings, out)], []
+    pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(findings, out)], []
     by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id, *_KEPT[name]) for name in _KEPT if recommended]
     wanted += [
-        (each.figure, each.run_ids[0], *_OF_FINDINGS[each.figure]) for each in findings if each.figure in _OF_FINDINGS
-    ]
+        (each.rule.figure, each.worst.run_id, *_OF_FINDINGS[each.rule.figure])
+        for each in findings if each.rule.figure in _OF_FINDINGS
+    ]  # fmt: skip
     for name, run_id, title, alt in wanted:
         if _put(client, run_id, name, out):
             place: Place = "recommended" if name in _KEPT else "diagnosis"
@@ -189,17 +192,17 @@ def _over(verdicts: Sequence[Verdict]) -> str:
     return " or ".join(["seeds"] * (False in pooled) + ["trials"] * (True in pooled))
 
 
-def _of_diagnosis(trials: Sequence[TrialRecord], findings: Sequence[Finding], out: Path) -> list[Picture]:
-    by_id = {trial.run_id: trial for trial in trials}
-    shown = [(finding.name, by_id[finding.run_ids[0]]) for finding in findings if finding.figure == "signs"]
+def _of_diagnosis(findings: Sequence[Finding], out: Path) -> list[Picture]:
+    shown = [finding for finding in findings if finding.rule.figure == "symptoms"]
     if not shown:
         return []
-    draw_symptoms(shown, out / "signs.png")
-    alt = f"Curves of the trial that each finding speaks of: {'; '.join(name for name, _ in shown)}."
+    draw_symptoms(shown, out / "symptoms.png")
+    alt = f"Curves of the worst trial of each finding: {'; '.join(heading(finding.rule) for finding in shown)}."
     return [
         Picture(
-            out / "signs.png", "diagnosis", "What the findings speak of", alt,
-            "The worst trial of each: accuracy, or loss where the rate is at fault; dotted where a phase begins.",
+            out / "symptoms.png", "diagnosis", "Curves of the findings", alt,
+            "The worst trial of each finding: its accuracy, or its loss where the learning rate is in question. Dotted "
+            "where a phase begins.",
         )
     ]  # fmt: skip
 
@@ -281,5 +284,5 @@ def _metric_of(verdicts: Sequence[Verdict]) -> Metric:
 
 def _facet_alt(verdict: Verdict) -> str:
     means = ", ".join(f"{row.depth} layers {said(row.score.estimate, verdict.metric)}" for row in verdict.rows)
-    facet = f"{verdict.facet}: " if verdict.facet else ""
-    return f"{facet}validation {means}. {verdict.gap_text}"
+    facet = f"{verdict.label}: " if verdict.label else ""
+    return f"{facet}validation {means}. {gap_text(verdict)}"

@@ -1,6 +1,7 @@
 """A study's report: what its runs say, judged, drawn and written to a folder."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,11 +20,14 @@ from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.diagnosis_text import describe
+from src.reporting.gap_text import gap_text
 from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
+from src.reporting.verdict_text import answer, headline, limits, next_steps, note
 from src.tracking import schema
-from src.tracking.locks import own_lock_folder
+from src.tracking.locks import default_lock_folder
 from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
 from src.tracking.study import Study
@@ -55,14 +59,15 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the verdict for the terminal, and where its page is."""
-        told = [_prefixed(verdict.facet, text) for verdict in self.verdicts for text in _told(verdict)]
+        texts = [_prefixed(verdict.label, text) for verdict in self.verdicts for text in _texts(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
-        return [*states, *told, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+        return [*states, *texts, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
 
 
 def report_to(
-    out: Path, client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None
-) -> Report:
+    out: Path, client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None,
+    margin: float = 0.0,
+) -> Report:  # fmt: skip
     """Report to a folder of the user's choice, as :func:`make_joint_report`, once dead runs are closed.
 
     Raises:
@@ -70,21 +75,27 @@ def report_to(
     """
     spare_others(f"report folder {out}", out, PAGE, [*(f"{name}.png" for name in NAMES), "trials.csv", "verdict.json"])
     with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
-        TrialRuns(client).close_dead(own_lock_folder(PROJECT))
-    return make_joint_report(client, studies, out, objective)
+        TrialRuns(client).close_dead(default_lock_folder(PROJECT))
+    return make_joint_report(client, studies, out, objective, margin)
 
 
-def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path) -> Report:
+def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path, margin: float = 0.0) -> Report:
     """Judge `study` as it stands, and leave report.html, figures, trials.csv and verdict.json in the folder `out`."""
-    return make_joint_report(client, {name: study}, out)
+    return make_joint_report(client, {name: study}, out, margin=margin)
 
 
 def make_joint_report(
-    client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path, objective: Objective | None = None
-) -> Report:
+    client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path, objective: Objective | None = None,
+    margin: float = 0.0,
+) -> Report:  # fmt: skip
     """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets.
 
-    `objective`: what judges them; None: the studies' own.
+    Args:
+        client: of the store.
+        studies: by name.
+        out: the folder for the page and its files.
+        objective: what judges them; None: the studies' own.
+        margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
 
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
@@ -92,9 +103,9 @@ def make_joint_report(
     runs = _runs(studies)
     table = _table(studies, runs)
     trials = _records(client, studies, runs, table, objective)
-    verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "")
+    verdicts = judge(trials, next(iter(studies)) if len(studies) == 1 else "", margin)
     recommended = recommend(verdicts)
-    findings = tuple(diagnose(trials, recommended.run_id if recommended else None))
+    findings = tuple(diagnose(trials))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / PAGE,
@@ -104,6 +115,9 @@ def make_joint_report(
     atomic_write(out / "trials.csv", encodable(to_csv(table)))
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
     write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
+    for study in studies.values() if len(studies) == 1 else ():
+        with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
+            study.answer("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
     return report
 
 
@@ -170,15 +184,16 @@ def _table(studies: Mapping[str, Study], runs: Runs) -> pd.DataFrame:
     return pd.concat(frames.values(), ignore_index=True)
 
 
-def _told(verdict: Verdict) -> list[str]:
-    return [verdict.sentence, *([verdict.new_images] if verdict.new_images else []), *verdict.settle[:1]]
+def _texts(verdict: Verdict) -> list[str]:
+    first = [f"{text} {command}" for text, command in next_steps(verdict)[:1]]
+    return [f"{headline(verdict)}. {answer(verdict)}", *first]
 
 
 def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
-    told = [why_none(verdicts)] if recommended is None else [
-        f"train it: {recommended.command}", recommended.test, recommended.flattery,
+    texts = [why_none(verdicts)] if recommended is None else [
+        f"train it: {recommended.command}", recommended.test, recommended.selection_bias,
     ]  # fmt: skip
-    return [text for text in told if text]
+    return [text for text in texts if text]
 
 
 def _prefixed(facet: str, text: str) -> str:
@@ -195,18 +210,39 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
         "recommended": asdict(report.recommended) if report.recommended else None,
         "why_none": why_none(report.verdicts),
         "importance": asdict(report.importance) if report.importance else None,
-        "findings": [asdict(finding) | {"override": finding.override} for finding in report.findings],
+        "findings": [asdict(each) for each in describe(report.findings, _recommended_run(report.recommended))],
         "figures": [picture.path.name for picture in gallery.pictures],
         "missing": gallery.missing,
     }
 
 
+def _recommended_run(recommended: Recommended | None) -> str | None:
+    return recommended.run_id if recommended else None
+
+
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:
-    plain = ("facet", "kind", "depth", "sentence", "confidence", "words", "evidence", "settle", "caveats", "new_images")
-    return {name: getattr(verdict, name) for name in plain} | {
-        "reduced": verdict.reduction.text if verdict.reduction else "",
-        "baseline": verdict.baseline,
+    plain = ("kind", "depth", "best", "margin", "lesser", "left_out", "baseline", "rates_tuned")
+    return {"facet": verdict.label} | {name: getattr(verdict, name) for name in plain} | {
+        "headline": headline(verdict),
+        "answer": answer(verdict),
+        "next_steps": [
+            asdict(step) | {"text": text}
+            for step, (text, _) in zip(verdict.next_steps, next_steps(verdict), strict=True)
+        ],
+        "limits": limits(verdict),
         "depths": [asdict(row) for row in verdict.rows],
-        "gap": verdict.gap_text,
+        "pairs": _pairs(verdict),
+        "gap": gap_text(verdict),
         "gaps": [asdict(row) for row in verdict.gaps],
-    }
+    }  # fmt: skip
+
+
+def _pairs(verdict: Verdict) -> list[dict[str, Any]]:
+    """Return the difference of every two depths, its interval holding for all pairs at once."""
+    facet = verdict.facet
+    if facet is None or not facet.is_testable:
+        return []
+    return [
+        {"depth": one, "minus": other} | asdict(facet.pair(one, other))
+        for one, other in itertools.combinations(facet.depths, 2)
+    ]

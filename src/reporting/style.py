@@ -29,7 +29,7 @@ _FACETS = ("#0b6e4f", "#7a5ba8", "#c8553d", "#2f7ebd", "#a37a1c", "#7b8794", "#b
 
 
 def canvas(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
-    """Return an empty figure of so many inches, whose parts find their places by themselves."""
+    """Return an empty figure of so many inches, with a constrained layout."""
     return Figure(figsize=(width, height), layout="constrained", dpi=dpi)
 
 
@@ -53,24 +53,24 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
 
 
 def title(axes: Axes, text: str, limit: int = 60) -> None:
-    """A panel's title, which may hold what strangers typed."""
+    """Set a panel's title, as plain text: it may hold a user's text."""
     axes.set_title(one_line(text, limit), size=9.5, color=INK, loc="left", parse_math=False)
 
 
 def mark_phases(axes: Axes, epochs: Iterable[float]) -> None:
-    """A dotted line before each of the `epochs` that a phase begins with."""
+    """Draw a dotted line before each of the `epochs` that a phase begins with."""
     for epoch in epochs:
         axes.axvline(epoch - 0.5, color=QUIET, ls=":", lw=1)
 
 
-def percent_axis(axis: Axis, symbol: str = " %") -> None:
-    """Tell shares (0–1) in per cent, at round places and with as many digits as those have."""
+def percent_axis(axis: Axis, symbol: str = "%") -> None:
+    """Format shares (0–1) as percentages, with ticks at round numbers."""
     axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}{symbol}".replace("-", "−")))
 
 
 def score_axis(axis: Axis, metric: Metric) -> None:
-    """Tell a metric's values: in per cent where it is a proportion."""
+    """Format a metric's values, as percentages where it is a proportion."""
     if metric.is_proportion:
         percent_axis(axis)
     else:
@@ -78,7 +78,7 @@ def score_axis(axis: Axis, metric: Metric) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
-    """The labels of `handles`, below the figure."""
+    """Draw the labels of `handles` below the figure."""
     shown = figure.legend(
         handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False, labelcolor=QUIET
     )
@@ -111,7 +111,7 @@ def facet_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write `figure` to `path`, without a word on characters that no font has."""
+    """Write `figure` to `path`, without warnings on characters that no font has."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a class may be called by an emoji that no font has
         figure.savefig(path, facecolor="white", pil_kwargs={"compress_level": 1})

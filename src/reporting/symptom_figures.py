@@ -1,4 +1,4 @@
-"""The trials that the diagnosis speaks of, a panel for each finding: the worst trial's own curves."""
+"""Draw the diagnosis: a panel for each finding, with the curves of its worst trial."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,30 +7,31 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from src.diagnosis.diagnose import Finding
 from src.diagnosis.phases import phases
+from src.reporting.diagnosis_text import heading
 from src.reporting.style import FIT, TRAIN, VAL, canvas, legend, mark_phases, percent_axis, save_figure, tidy, title
 from src.tracking import schema
 from src.verdict.trials import TrialRecord
 
-_LOSS = ("rate",)
 _COLUMNS = 3
 
 
-def draw_symptoms(found: Sequence[tuple[str, TrialRecord]], path: Path) -> None:
-    """Draw each (finding, worst trial): loss if the finding is of the rate, else accuracy; dotted at a new phase."""
-    rows = -(-len(found) // _COLUMNS)
+def draw_symptoms(findings: Sequence[Finding], path: Path) -> None:
+    """Draw the worst trial of each of `findings`: its rule's curves, dotted where a phase begins."""
+    rows = -(-len(findings) // _COLUMNS)
     figure = canvas(2.5 * rows + 0.5)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for axes in grid[len(found) :]:
+    for axes in grid[len(findings) :]:
         axes.set_axis_off()
-    for axes, (name, trial) in zip(grid, found, strict=False):
-        _panel(axes, trial, "loss" if name.startswith(_LOSS) else "accuracy")
-        title(axes, name, 34)
+    for axes, finding in zip(grid, findings, strict=False):
+        _panel(axes, finding.worst, finding.rule.curves)
+        title(axes, heading(finding.rule), 34)
     handles = [
         Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),
         Line2D([], [], color=TRAIN, marker="^", ls="", label="train, at the epoch that was kept"),
     ]  # fmt: skip
-    judged = found[0][1].judged
+    judged = findings[0].worst.judged
     if judged.objective != "accuracy":
         handles.append(Line2D([], [], color=VAL, ls=":", label=judged.on_validation))
     legend(figure, handles, 3)

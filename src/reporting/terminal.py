@@ -11,25 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from src.common.errors import Interrupted, one_line, printable
-from src.common.events import Advanced, Event, Waiting, Warned
+from src.common.events import Advanced, Event, Noted, Waiting, Warned
 from src.common.metrics import METRICS, Metric
 from src.tracking import schema
 
 _PERCENT_OF_A_LINE = 25
 
 
-_LENT: list[Progress] = []
+_SWEEP_BARS: list[Progress] = []
 _WARNED: set[str] = set()
 """What the trials of a sweep in this process have warned of: they read the same photos."""
 
 
-def lend_bars(bars: Progress | None) -> None:
+def share_bars(bars: Progress | None) -> None:
     """Let the trials of a sweep in this process draw below the sweep's own bar; None: no longer."""
-    _LENT[:] = [bars] if bars else []
+    _SWEEP_BARS[:] = [bars] if bars else []
 
 
 class TextOutput(Console):
-    """A console that ends the command, as a signal does, where nobody reads it any more."""
+    """A console that ends the command, as a signal does, when its output is closed."""
 
     def on_broken_pipe(self) -> None:
         """Raise :class:`Interrupted`; rich's own is an exit with status 1."""
@@ -47,7 +47,7 @@ class Notices:
         match event:
             case Warned():
                 self.warn(event.text)
-            case Waiting():
+            case Noted() | Waiting():
                 self.note(event.text)
 
     def note(self, text: str) -> None:
@@ -70,24 +70,24 @@ class Terminal(Notices):
         super().__init__(progress and not in_sweep)
         self._out = TextOutput(highlight=False)
         self._in_sweep = in_sweep
-        self._lent = _LENT[0] if in_sweep and _LENT else None
-        self._bars = self._lent or Progress(
+        self._shared_bars = _SWEEP_BARS[0] if in_sweep and _SWEEP_BARS else None
+        self._bars = self._shared_bars or Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=self._notes, transient=True, disable=not (self.shown and self._notes.is_terminal),
         )  # fmt: skip
         self._bar: TaskID | None = None
         self._title = ""
-        self._told = 0
+        self._percent_shown = 0
 
     def __enter__(self) -> Self:
-        if self._lent is None:
+        if self._shared_bars is None:
             self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lent is None:
+        if self._shared_bars is None:
             self._bars.stop()
         elif self._bar is not None:
             self._bars.remove_task(self._bar)
@@ -109,24 +109,24 @@ class Terminal(Notices):
         super().warn(text)
 
     def bar(self, title: str, *, lines: bool = True) -> None:
-        """Begin a bar, in place of the last; :meth:`count` moves it, and without a terminal tells it in `lines`."""
+        """Begin a bar, in place of the last; :meth:`count` moves it, or prints `lines` without a terminal."""
         if self._bar is not None:
             self._bars.remove_task(self._bar)
-        self._title, self._told = title, 0 if lines else 100
+        self._title, self._percent_shown = title, 0 if lines else 100
         self._bar = self._bars.add_task(title, total=None)
 
     def count(self, done: int, total: int) -> None:
-        """So much of the bar's total is done. Without a terminal: a line at each quarter."""
+        """Show that `done` of the bar's `total` is done; without a terminal, print a line at each quarter."""
         if self._bar is None:
             return
         self._bars.update(self._bar, completed=done, total=total)
         percent = 100 * done // max(total, 1)
-        if self._bars.disable and percent >= self._told + _PERCENT_OF_A_LINE:
-            self._told = percent - percent % _PERCENT_OF_A_LINE
+        if self._bars.disable and percent >= self._percent_shown + _PERCENT_OF_A_LINE:
+            self._percent_shown = percent - percent % _PERCENT_OF_A_LINE
             self.note(f"{self._title}: {done} of {total}")
 
     def result(self, numbers: Mapping[str, Any], places: Mapping[str, str]) -> None:
-        """The short table: accuracies, gaps, times, and where the run is."""
+        """Print the short table: accuracies, gaps, times, and where the run is."""
         if self._in_sweep:
             return
         table = Table(show_header=False, box=None, pad_edge=False)
@@ -141,7 +141,7 @@ def _splits(name: str, numbers: Mapping[str, Any]) -> str:
     """Return the metric `name` on each split that has it."""
     names = {split: schema.best(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL)}
     names[schema.TEST] = schema.of_split(schema.TEST, name)
-    known = {split: numbers.get(each) for split, each in names.items()}
+    known = {split: numbers.get(metric_name) for split, metric_name in names.items()}
     return "   ".join(f"{split} {value:.3f}" for split, value in known.items() if value is not None)
 
 
@@ -160,9 +160,9 @@ def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     mode, generalization = numbers[schema.GAP_MODE], numbers[schema.GAP_GENERALIZATION]
     times = {name.rsplit("/", 1)[-1]: numbers[name] for name in schema.parts_of_time(numbers)}
     judged = METRICS[numbers.get("objective", "accuracy")]
-    measured = [(metric.short, _splits(name, numbers)) for name, metric in METRICS.items()]
+    scores = [(metric.short, _splits(name, numbers)) for name, metric in METRICS.items()]
     return [
-        *((label, text) for label, text in [*measured, ("baseline", _baselines(numbers, judged))] if text),
+        *((label, text) for label, text in [*scores, ("baseline", _baselines(numbers, judged))] if text),
         ("gap", f"mode {mode:+.3f} (fit − train)   generalization {generalization:+.3f} (train − val)"),
         ("best epoch", f"{int(numbers[schema.BEST_EPOCH])} (counted over all phases, from 0)"),
         ("trained", f"{int(numbers[schema.TRAINABLE]):,} parameters"),

@@ -31,7 +31,7 @@ from src.reporting.style import (
 )
 from src.statistics.intervals import Interval, accuracy_interval
 from src.tracking import schema
-from src.verdict.facet import photo_step
+from src.verdict.facet import image_step
 from src.verdict.gaps import GapRow
 from src.verdict.trials import TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
@@ -96,8 +96,8 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
-    title(lines, verdict.facet or "All trials", 52)
-    lines.set(ylim=(0, 1.03), ylabel=verdict.metric.words)
+    title(lines, verdict.label or "All trials", 52)
+    lines.set(ylabel=verdict.metric.words)
     score_axis(lines.yaxis, verdict.metric)
     bars.set(ylabel=f"gap{_of_accuracy(verdict.metric)}, points", xlim=(-0.6, len(verdict.rows) - 0.4))
     percent_axis(bars.yaxis, symbol="")
@@ -159,5 +159,5 @@ def _block(row: DepthRow) -> str:
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
     """Of validation photos it is known how many there are, so that equal shares of them have an interval."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
-    resolution = photo_step(trials) if trials and metric == trials[0].judged.best else 0.0
+    resolution = image_step(trials) if trials and metric == trials[0].judged.best else 0.0
     return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)

@@ -38,7 +38,7 @@ def draw_trial_figures(
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
-    """Accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
+    """Draw accuracy and loss by epoch: fit (training mode), val, and train (inference mode) where it was measured."""
     figure = framed(3.4, WIDTH, left=0.55, bottom=0.45)
     left, right = figure.subplots(1, 2)
     _curve(left, phases, "accuracy")
@@ -50,8 +50,8 @@ def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:
 def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path: Path) -> None:
     """Validation photos by true class (rows) and predicted class (columns)."""
     matrix = predictions.confusion()
-    side = min(12.0, 3 + 0.28 * len(class_names))
-    figure = framed(side, side, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
+    inches = min(12.0, 3 + 0.28 * len(class_names))
+    figure = framed(inches, inches, left=NAME_INCHES + 0.2, bottom=NAME_INCHES + 0.2, top=0.1)
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Greens", vmin=0)
     _name_classes(axes, class_names)
@@ -68,7 +68,7 @@ def draw_confusion(predictions: "Predictions", class_names: Sequence[str], path:
 
 
 def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, count: int = 12) -> None:
-    """The validation photos that were misread with most confidence."""
+    """Draw the validation photos that were misread with most confidence."""
     worst = predictions.worst(count)
     photos = [dataset.pixels[predictions.indices[position]] for position in worst]
     captions = [_caption(predictions, dataset.class_names, int(position)) for position in worst]
@@ -76,7 +76,7 @@ def draw_mistakes(predictions: "Predictions", dataset: "Dataset", path: Path, co
 
 
 def draw_near_duplicates(dataset: "Dataset", path: Path, count: int = 12) -> None:
-    """The nearest pairs across splits, side by side."""
+    """Draw the nearest pairs across splits, side by side."""
     pairs = dataset.near_duplicates.examples[:count]
     photos = [np.hstack([dataset.pixels[pair.first], dataset.pixels[pair.second]]) for pair in pairs]
     captions = [
@@ -91,8 +91,8 @@ def _curve(axes: Axes, phases: "Sequence[PhaseResult]", name: str) -> None:
     fit, train, val = (schema.of_split(split, name) for split in (schema.FIT, schema.TRAIN, schema.VAL))
     axes.plot(epochs, [r.metrics[fit] for r in records], color=FIT, marker=".", label="fit (training mode)")
     axes.plot(epochs, [r.metrics[val] for r in records], color=VAL, marker=".", label="val")
-    measured = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
-    axes.plot(*zip(*measured, strict=True), "D", color=TRAIN, label="train (inference mode)")
+    train_scores = sorted((epoch, values[train]) for phase in phases for epoch, values in phase.train.items())
+    axes.plot(*zip(*train_scores, strict=True), "D", color=TRAIN, label="train (inference mode)")
     for phase in phases:
         start = phase.epochs[0].epoch - 0.5
         axes.axvline(start, color="k", linewidth=0.5, linestyle=":")

@@ -12,25 +12,25 @@ _MOST = 15
 
 
 def draw_variance_shares(importance: Importance, words: str, path: Path) -> None:
-    """A bar for each hyperparameter, with its 95% interval, and for what none alone explains of the metric `words`."""
+    """Draw a bar for each hyperparameter, with its 95% interval, and for what none alone explains of `words`."""
     shown = importance.shares[:_MOST]
     together = [("together, not told apart", importance.together)] if importance.is_joint else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]
     names = [one_line(share.factor, 34) for share in shown] + [name for name, _ in rest]
     sizes = [share.share for share in shown] + [size for _, size in rest]
-    places = range(len(names))
+    positions = range(len(names))
     figure = canvas(0.9 + 0.34 * len(names), 7.4)
     axes = figure.subplots()
-    axes.barh(places, sizes, color=[_colour(share) for share in shown] + [LINE] * len(rest), height=0.6)
-    for place, share in enumerate(shown):
+    axes.barh(positions, sizes, color=[_colour(share) for share in shown] + [LINE] * len(rest), height=0.6)
+    for position, share in enumerate(shown):
         if share.low is not None and share.high is not None:
-            axes.plot((share.low, share.high), (place, place), color=INK, lw=1.2, marker="|", ms=6)
-    for place, size in zip(places, sizes, strict=True):
-        axes.text(1.02, place, f"{100 * size:.0f}%", va="center", size=8, color=QUIET)
-    axes.set_yticks(places, names, parse_math=False)
+            axes.plot((share.low, share.high), (position, position), color=INK, lw=1.2, marker="|", ms=6)
+    for position, size in zip(positions, sizes, strict=True):
+        axes.text(1.02, position, f"{100 * size:.0f}%", va="center", size=8, color=QUIET)
+    axes.set_yticks(positions, names, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel=f"share of the variance of validation {words}")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
     tidy(axes, grid="x")
     save_figure(figure, path)
 

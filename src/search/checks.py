@@ -12,12 +12,12 @@ from src.common.errors import ThawError
 
 
 def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequence[str]]) -> dict[int, Exception]:
-    """The jobs that Hydra cannot compose, by position: a launcher would end the whole sweep at the first of them.
+    """Return the errors of jobs that Hydra cannot compose, by position: at one, a launcher would end the whole sweep.
 
     A job is taken to be in order where each of its overrides was so in an earlier one: composing takes 0.1 s.
 
     Raises:
-        ThawError: the first job's, where none is in order; failures stay alone, but where all fail nothing may begin.
+        ThawError: the first job's, if none can be composed: then nothing begins.
     """
     broken: dict[int, Exception] = {}
     refused: list[Exception] = []

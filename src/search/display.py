@@ -11,10 +11,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from src.cli.job_results import JobOutcome
+from src.cli.job_results import JobResult
 from src.common.errors import one_line, printable
 from src.common.metrics import METRICS, Metric
-from src.reporting.terminal import Notices, TextOutput, lend_bars
+from src.reporting.terminal import Notices, TextOutput, share_bars
 
 _MOST_ROWS = 40
 
@@ -25,44 +25,41 @@ class SweepProgress:
 
     total: int | None
     labels: dict[int, str] = field(default_factory=dict)
-    outcomes: dict[int, JobOutcome] = field(default_factory=dict)
+    results: dict[int, JobResult] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
-    def add(self, outcome: JobOutcome) -> None:
-        """One trial has ended."""
-        self.outcomes[outcome.number] = outcome
+    def add(self, result: JobResult) -> None:
+        """Record that one trial has ended."""
+        self.results[result.number] = result
 
     def counts(self) -> Counter[str]:
-        """Trials by how they ended."""
-        return Counter(outcome.status for outcome in self.outcomes.values())
+        """Return the number of trials by how they ended."""
+        return Counter(result.status for result in self.results.values())
 
-    def best(self) -> JobOutcome | None:
-        """The outcome with the highest score."""
-        scored = [outcome for outcome in self.outcomes.values() if outcome.score is not None]
-        return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
+    def best(self) -> JobResult | None:
+        """Return the result with the highest score."""
+        scored = [result for result in self.results.values() if result.score is not None]
+        return max(scored, key=lambda result: result.score or 0.0, default=None)
 
-    def seconds_left(self) -> float | None:
+    def remaining_seconds(self) -> float | None:
         """Return the estimated time of the remaining trials by the trained ones, s; None before one was trained."""
         trained = self.counts()["finished"] + self.counts()["failed"]
         if not trained or self.total is None:
             return None
-        return (time.monotonic() - self.began) / trained * (self.total - len(self.outcomes))
-
-    def _no_better(self) -> int:
-        """Return how many trials always predicting the largest class would equal or beat."""
-        return sum(outcome.baseline is not None for outcome in self.outcomes.values())
+        return (time.monotonic() - self.began) / trained * (self.total - len(self.results))
 
     def line(self) -> str:
-        """The state of the sweep in one line."""
-        done, counts, best, left = len(self.outcomes), self.counts(), self.best(), self.seconds_left()
+        """Return the state of the sweep in one line."""
+        done, counts, best, remaining = len(self.results), self.counts(), self.best(), self.remaining_seconds()
         of = f" of {self.total}" if self.total is not None else ""
         parts = [f"{done}{of} trial{'s' * ((self.total or done) != 1)} done"]
-        told, guesses = ("reused", "failed", "killed", "skipped"), self._no_better()
-        parts += [f"{counts[status]} {status}" for status in told if counts[status]]
+        statuses = ("reused", "failed", "killed", "skipped")
+        guesses = sum(result.baseline is not None for result in self.results.values())
+        parts += [f"{counts[status]} {status}" for status in statuses if counts[status]]
         parts += [f"{guesses} not better than the largest class"] if guesses else []
         parts += [f"{self.total - done} left"] if self.total is not None and self.total > done else []
         parts += [f"best {best.score:.3f} ({self.labels[best.number]})"] if best else []
-        parts += [f"about {_duration(left)} left"] if left else []
+        parts += [f"about {_duration(remaining)} left"] if remaining else []
         return ", ".join(parts)
 
 
@@ -84,21 +81,21 @@ class SweepDisplay(Notices):
         self.note(f"study {self.name}")
         self._bars.start()
         self._move()
-        lend_bars(self._bars)
+        share_bars(self._bars)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        lend_bars(None)
+        share_bars(None)
         self._bars.stop()
 
-    def ended(self, outcome: JobOutcome) -> None:
-        """Tell that one trial has ended; in any case where it did not come to its end."""
-        self.sweep_progress.add(outcome)
-        ending = _ending(outcome, self.judged)
-        line = Text(printable(f"{_place(self.sweep_progress)}  {self.sweep_progress.labels[outcome.number]}: {ending}"))
-        if outcome.error:
+    def ended(self, result: JobResult) -> None:
+        """Show that one trial has ended; always if it failed or was killed."""
+        self.sweep_progress.add(result)
+        ending = _ending(result, self.judged)
+        line = Text(printable(f"{_place(self.sweep_progress)}  {self.sweep_progress.labels[result.number]}: {ending}"))
+        if result.error:
             self._notes.print(line, style="red")
         elif self.shown:
             self._notes.print(line)
@@ -107,7 +104,7 @@ class SweepDisplay(Notices):
     def table(self) -> None:
         """Print the table of all trials (or, of many, the failures and the best), and the counts."""
         out = TextOutput(highlight=False)
-        if self.sweep_progress.outcomes:
+        if self.sweep_progress.results:
             out.print(_table(self.sweep_progress, self.judged))
         out.print(Text(printable(self.sweep_progress.line())), soft_wrap=True)
 
@@ -120,54 +117,49 @@ class SweepDisplay(Notices):
             out.print(Text(printable(f"{label:<8} {place}")), soft_wrap=True)
 
     def _move(self) -> None:
-        self._bars.update(
-            self._bar, completed=len(self.sweep_progress.outcomes), description=self.sweep_progress.line()
-        )
+        self._bars.update(self._bar, completed=len(self.sweep_progress.results), description=self.sweep_progress.line())
 
 
 def _place(sweep_progress: SweepProgress) -> str:
-    return (
-        f"{len(sweep_progress.outcomes)}/{sweep_progress.total}"
-        if sweep_progress.total is not None
-        else f"{len(sweep_progress.outcomes)}"
-    )
+    of = "" if sweep_progress.total is None else f"/{sweep_progress.total}"
+    return f"{len(sweep_progress.results)}{of}"
 
 
-def _ending(outcome: JobOutcome, judged: Metric) -> str:
-    guess = "" if outcome.baseline is None else f" (not better than the largest class, {outcome.baseline:.3f})"
-    match outcome.status:
+def _ending(result: JobResult, judged: Metric) -> str:
+    guess = "" if result.baseline is None else f" (not better than the largest class, {result.baseline:.3f})"
+    match result.status:
         case "finished":
-            return f"{judged.on_validation} {outcome.score:.3f}{guess}, {_duration(outcome.seconds)}"
+            return f"{judged.on_validation} {result.score:.3f}{guess}, {_duration(result.seconds)}"
         case "reused":
-            return f"{judged.on_validation} {outcome.score:.3f}{guess}, reused from run {outcome.run_id[:8]}"
+            return f"{judged.on_validation} {result.score:.3f}{guess}, reused from run {result.run_id[:8]}"
         case "failed" | "killed":
-            return f"{outcome.status.upper()}: {one_line(outcome.error)}"
+            return f"{result.status.upper()}: {one_line(result.error)}"
         case "skipped":
-            return outcome.status
+            return result.status
 
 
 def _table(sweep_progress: SweepProgress, judged: Metric) -> Table:
     table = Table("trial", "status", judged.on_validation, "seconds", box=None, pad_edge=False)
-    for outcome in _rows(sweep_progress):
-        score = "" if outcome.score is None else f"{outcome.score:.3f}"
-        status = Text(f"{outcome.status}: {one_line(outcome.error, 300)}" if outcome.error else outcome.status)
-        label = Text(printable(sweep_progress.labels[outcome.number]), overflow="fold")
-        table.add_row(label, status, score, f"{outcome.seconds:.1f}")
+    for result in _rows(sweep_progress):
+        score = "" if result.score is None else f"{result.score:.3f}"
+        status = Text(f"{result.status}: {one_line(result.error, 300)}" if result.error else result.status)
+        label = Text(printable(sweep_progress.labels[result.number]), overflow="fold")
+        table.add_row(label, status, score, f"{result.seconds:.1f}")
     return table
 
 
-def _rows(sweep_progress: SweepProgress) -> Sequence[JobOutcome]:
-    """Return all outcomes in the jobs' order; of many, the failures and the best ones."""
-    outcomes = sorted(sweep_progress.outcomes.values(), key=lambda outcome: outcome.number)
-    if len(outcomes) <= _MOST_ROWS:
-        return outcomes
-    failed = [outcome for outcome in outcomes if outcome.error]
-    best = sorted((each for each in outcomes if each.score is not None), key=lambda each: -(each.score or 0.0))
+def _rows(sweep_progress: SweepProgress) -> Sequence[JobResult]:
+    """Return all results in the jobs' order; of many, the failures and the best ones."""
+    results = sorted(sweep_progress.results.values(), key=lambda result: result.number)
+    if len(results) <= _MOST_ROWS:
+        return results
+    failed = [result for result in results if result.error]
+    best = sorted((result for result in results if result.score is not None), key=lambda result: -(result.score or 0.0))
     return best[:10] + failed
 
 
 def _duration(seconds: float) -> str:
-    """Seconds for people.
+    """Return seconds for people.
 
     >>> _duration(4.2), _duration(90), _duration(7500)
     ('4 s', '90 s', '125 min')

@@ -44,7 +44,7 @@ def sweep_grid(
 
 def _jobs(overrides: Iterable[Override]) -> list[list[str]]:
     """Return every combination of the choices; of two overrides for one key the later counts."""
-    choices = {each.get_key_element(): _choices(each) for each in overrides}
+    choices = {override.get_key_element(): _choices(override) for override in overrides}
     return [list(job) for job in itertools.product(*choices.values())]
 
 

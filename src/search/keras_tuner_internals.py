@@ -1,6 +1,6 @@
 """All that Thaw uses of KerasTuner's private parts; `tests/test_internals.py` says which an upgrade has changed.
 
-An oracle's public extension point is `populate_space`, which decides on a whole trial. What is mended here lies inside
+An oracle's public extension point is `populate_space`, which decides on a whole trial. What is changed here is inside
 of it. KerasTuner starts TensorFlow, so these classes come before one of its oracles as mixins once it is imported.
 """
 
@@ -43,8 +43,8 @@ class Exhaustive(_Oracle):  # type: ignore[misc]
             return self.space.nearest(values)
         if self.space.size is None:
             return None
-        left = [point for point in self.space.points() if not self._duplicate(point)]
-        return random.Random(self._seed_state).choice(left) if left else None  # noqa: S311
+        untried = [point for point in self.space.points() if not self._duplicate(point)]
+        return random.Random(self._seed_state).choice(untried) if untried else None  # noqa: S311
 
 
 class Fresh(Exhaustive):
@@ -69,7 +69,7 @@ class Halving(Exhaustive):
     _exhausted = False
 
     def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
-        """KerasTuner's waits, or stops, without a look at what could be promoted."""
+        """Promote a trial where KerasTuner would wait or stop without looking for one."""
         response: dict[str, Any] = super()._random_trial(trial_id, bracket)
         if response["status"] == "RUNNING":
             return response
@@ -77,16 +77,16 @@ class Halving(Exhaustive):
         return self.populate_space(trial_id)  # type: ignore[no-any-return]
 
     def _get_size(self, bracket_num: int, round_num: int) -> int:
-        """A round's trials as planned, and those that failed in the rounds before it.
+        """Return a round's planned number of trials plus those that failed in the rounds before it.
 
         KerasTuner promotes while more trials wait than two sizes in a row differ by. A failed trial is one that need
         not be thrown out any more.
         """
-        rounds = next(each["rounds"] for each in self._brackets if each["bracket_num"] == bracket_num)
+        rounds = next(entry["rounds"] for entry in self._brackets if entry["bracket_num"] == bracket_num)
         planned: int = len(rounds[0]) if self._exhausted else super()._get_size(bracket_num, 0)
         all_failed = 0
         for trials in rounds[:round_num]:
-            failed = sum(self.trials[each["id"]].status == "FAILED" for each in trials)
+            failed = sum(self.trials[entry["id"]].status == "FAILED" for entry in trials)
             planned = min(math.ceil(planned / self.factor), planned - failed)
             all_failed += failed
         return planned + all_failed

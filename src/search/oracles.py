@@ -1,4 +1,4 @@
-"""KerasTuner's oracles behind ask and tell, so that a search can be replayed: it keeps no state but seed and scores.
+"""KerasTuner's oracles behind ask() and tell(). A search keeps no state but seed and scores, so it can be replayed.
 
 KerasTuner starts TensorFlow, so it is imported by the first :class:`Search` rather than with this module.
 """
@@ -39,10 +39,10 @@ class Proposal:
 
 
 class Search:
-    """A search under way. Made alike and told the same scores, it asks for the same trials in the same order.
+    """A search under way. With the same settings and scores, it asks for the same trials in the same order.
 
-    Every trial is to be told of before the next are asked for. A search that was cut off is taken up again by asking
-    from the start, in batches of the same sizes, and telling what is known.
+    Report every trial before asking for the next ones. A search that was cut off is resumed by asking
+    from the start, in batches of the same sizes, and reporting the known scores.
     """
 
     def __init__(self, settings: SearchSettings, space: Space, folder: Path, judged: Metric) -> None:
@@ -65,7 +65,7 @@ class Search:
         keep_files_in(self._oracle, folder)
 
     def ask(self, count: int) -> list[Proposal]:
-        """Up to `count` trials that may run side by side; none once the search is over."""
+        """Return up to `count` trials that may run side by side; none once the search is over."""
         proposals: list[Proposal] = []
         while len(proposals) < count:
             number = len(self._oracle.trials)
@@ -78,7 +78,7 @@ class Search:
         return proposals
 
     def tell(self, proposal: Proposal, score: float | None) -> None:
-        """A trial has ended with `score` (the more the better); None or not a finite number: it failed."""
+        """Report that a trial has ended with `score` (higher is better); None or not finite: it failed."""
         trial, failed = self._trials[proposal.number], score is None or not math.isfinite(score)
         with warnings.catch_warnings(action="ignore"):
             if not failed:
@@ -104,14 +104,14 @@ class Search:
 
 
 def rationed(space: Space) -> Space:
-    """`space` with the epochs of fine-tuning left to hyperband.
+    """Return `space` with the epochs of fine-tuning left to hyperband.
 
     Raises:
         ThawError: it varies them itself.
     """
-    if any(each.key == EPOCHS_KEY for each in space.dimensions):
+    if any(dimension.key == EPOCHS_KEY for dimension in space.dimensions):
         raise ThawError(f"{EPOCHS_KEY}: hyperband rations it; give one value, the most, or take another search")
-    return replace(space, fixed=tuple(each for each in space.fixed if override_key(each) != EPOCHS_KEY))
+    return replace(space, fixed=tuple(line for line in space.fixed if override_key(line) != EPOCHS_KEY))
 
 
 def _make_oracle(settings: SearchSettings, space: Space, objective: str) -> Any:
@@ -136,14 +136,14 @@ def _hyperparameters(space: Space) -> Any:
     from keras_tuner import HyperParameters
 
     parameters = HyperParameters()
-    for each in space.dimensions:
-        match each:
+    for dimension in space.dimensions:
+        match dimension:
             case Reals():
-                parameters.Float(each.key, each.start, each.end, sampling=_sampling(each))
+                parameters.Float(dimension.key, dimension.start, dimension.end, sampling=_sampling(dimension))
             case Integers():
-                parameters.Int(each.key, each.start, each.end, sampling=_sampling(each))
+                parameters.Int(dimension.key, dimension.start, dimension.end, sampling=_sampling(dimension))
             case Choices():
-                parameters.Choice(each.key, list(each.values))
+                parameters.Choice(dimension.key, list(dimension.values))
     return parameters
 
 
@@ -152,7 +152,7 @@ def _sampling(dimension: Reals | Integers) -> str:
 
 
 def _spread(seed: int) -> int:
-    """KerasTuner counts up from its seed, so neighbours would draw the same numbers; and 0 is no seed to it."""
+    """Return a seed far from its neighbours': KerasTuner counts up from its seed, and takes 0 for none."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
 
 

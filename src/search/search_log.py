@@ -1,7 +1,7 @@
 """The log of a search, kept as a file, so that one that is run again starts neither its oracle nor TensorFlow.
 
-A search follows from its settings, its space and the scores that it is told. While those are what they were, it asks
-for what it asked for; once one is another, the oracle is made, told all that has been, and asked.
+A search follows from its settings, its space and the scores of its trials. While those do not change, it asks for
+the same trials; once one changes, the oracle is made, given all scores so far, and asked.
 """
 
 import json
@@ -22,7 +22,7 @@ LAYOUT_VERSION = 1
 """Raise it when the same search would propose otherwise."""
 
 _PROPOSING = ("keras-tuner", "keras", "numpy", "scipy", "scikit-learn")
-"""Libraries whose other versions may propose otherwise."""
+"""Libraries whose other versions may propose other trials."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SearchLog:
         return self._rounds[-1].pruned if self._rounds else 0
 
     def ask(self) -> list[list[str]]:
-        """The overrides of trials that may run side by side; none once the search is over.
+        """Return the overrides of trials that may run side by side; none once the search is over.
 
         Raises:
             ThawError: the oracle proposes otherwise than before.
@@ -74,13 +74,13 @@ class SearchLog:
             return self._jobs
         self._search = self._search or self._caught_up(self._rounds)
         self._proposals = self._search.ask(self._together)
-        self._jobs = [each.overrides for each in self._proposals]
+        self._jobs = [proposal.overrides for proposal in self._proposals]
         if not self._jobs:
             self._save(_Round([], [], self.pruned))
         return self._jobs
 
     def tell(self, scores: Sequence[float | None]) -> None:
-        """The trials asked for last have ended with `scores` (the more the better); None: it failed.
+        """Report that the trials asked for last have ended with `scores` (higher is better); None: it failed.
 
         Raises:
             ThawError: the oracle proposes otherwise than before.
@@ -98,19 +98,19 @@ class SearchLog:
         self._save()
 
     def _caught_up(self, rounds: Sequence[_Round]) -> Search:
-        """The oracle, made and told what came of `rounds`."""
+        """Return a new oracle that has been given the scores of `rounds`."""
         search = Search(self._settings, self._space, self._folder, self._judged)
-        for each in rounds:
+        for round_ in rounds:
             proposals = search.ask(self._together)
-            if [proposal.overrides for proposal in proposals] != each.jobs:
+            if [proposal.overrides for proposal in proposals] != round_.jobs:
                 self._path.unlink(missing_ok=True)
                 raise ThawError("the search proposes otherwise than it did before, on another machine? Run it again")
-            for proposal, score in zip(proposals, each.scores, strict=True):
+            for proposal, score in zip(proposals, round_.scores, strict=True):
                 search.tell(proposal, score)
         return search
 
     def _save(self, *last: _Round) -> None:
-        rounds = [asdict(each) for each in (*self._rounds, *last)]
+        rounds = [asdict(round_) for round_ in (*self._rounds, *last)]
         atomic_write(self._path, json.dumps({"facts": self._facts, "rounds": rounds}))
 
 
@@ -121,9 +121,9 @@ def _facts(settings: SearchSettings, space: Space) -> dict[str, Any]:
 
 
 def _load(path: Path, facts: Mapping[str, Any]) -> list[_Round]:
-    """The rounds of a search with these `facts` that `path` holds; none where it holds another's, or is damaged."""
+    """Return the rounds of a search with these `facts` from `path`; none where the file is another's or damaged."""
     try:
-        kept = json.loads(path.read_text("utf-8"))
-        return [_Round(**each) for each in kept["rounds"]] if kept["facts"] == facts else []
+        content = json.loads(path.read_text("utf-8"))
+        return [_Round(**round_) for round_ in content["rounds"]] if content["facts"] == facts else []
     except (OSError, ValueError, TypeError, KeyError):
         return []

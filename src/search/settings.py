@@ -1,7 +1,7 @@
 """Read a search's settings from `hydra.sweeper`."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -31,11 +31,7 @@ class SearchSettings(Section):
         trials = self.max_trials or (None if self.rations else _DEFAULT_TRIALS)
         return self.model_copy(update={"max_trials": trials, "max_epochs": self.max_epochs or fine_tune_epochs})
 
-
-def read_settings(given: Mapping[str, Any]) -> SearchSettings:
-    """Check what `hydra.sweeper` holds.
-
-    Raises:
-        ThawError: an unknown oracle, or a number that is none or out of its range.
-    """
-    return check(SearchSettings, given, "hydra.sweeper.")
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """Check what `hydra.sweeper` holds."""
+        return check(cls, given, "hydra.sweeper.")

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep, Sweep, Transformer
@@ -14,58 +14,54 @@ from src.common.errors import ThawError, one_line
 _MOST_CHOICES = 10_000
 
 
+Number = TypeVar("Number", int, float)
+
+
 @dataclass(frozen=True)
-class Reals:
-    """Every number from `start` to `end`; with `log`, each order of magnitude is as likely as another."""
+class _Interval(Generic[Number]):
+    """The numbers from `start` to `end`, both included; with `log`, each order of magnitude is equally likely."""
 
     key: str
-    start: float
-    end: float
+    start: Number
+    end: Number
     log: bool = False
+
+    @property
+    def ends(self) -> tuple[Number, Number]:
+        """Return the least and the greatest."""
+        return self.start, self.end
+
+
+class Reals(_Interval[float]):
+    """An interval of real numbers."""
 
     @property
     def values(self) -> None:
-        """They cannot be listed."""
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The least and the greatest."""
-        return self.start, self.end
+        """Return None: real numbers cannot be listed."""
 
     def nearest(self, value: float) -> float:
-        """`value` with six significant digits, which is all that people read and machines agree on, within the ends."""
+        """Return `value` with six significant digits, on which machines agree, within the ends."""
         return min(max(float(f"{value:.6g}"), self.start), self.end)
 
     def text(self, value: float) -> str:
-        """`value` as Hydra reads it, exactly."""
+        """Return `value` as Hydra reads it, exactly."""
         return repr(float(value))
 
 
-@dataclass(frozen=True)
-class Integers:
-    """Every integer from `start` to `end`, both included; with `log`, small ones are likelier."""
-
-    key: str
-    start: int
-    end: int
-    log: bool = False
+class Integers(_Interval[int]):
+    """An interval of integers."""
 
     @property
     def values(self) -> range:
         """Return all values."""
         return range(self.start, self.end + 1)
 
-    @property
-    def ends(self) -> tuple[int, int]:
-        """The least and the greatest."""
-        return self.start, self.end
-
     def nearest(self, value: int) -> int:
-        """`value` as a plain integer within the ends."""
+        """Return `value` as a plain integer within the ends."""
         return min(max(int(value), self.start), self.end)
 
     def text(self, value: int) -> str:
-        """`value` as Hydra reads it."""
+        """Return `value` as Hydra reads it."""
         return str(int(value))
 
 
@@ -84,15 +80,15 @@ class Choices:
 
     @property
     def ends(self) -> tuple[Any, Any]:
-        """The first and the last value."""
+        """Return the first and the last value."""
         return self.values[0], self.values[-1]
 
     def nearest(self, value: Any) -> Any:
-        """`value` itself."""
+        """Return `value` itself."""
         return value
 
     def text(self, value: Any) -> str:
-        """`value` as Hydra reads it: quoted and escaped where it has to be."""
+        """Return `value` as Hydra reads it: quoted and escaped where it has to be."""
         return self.texts[self.values.index(value)]
 
 
@@ -113,14 +109,14 @@ class Space:
 
     @classmethod
     def of(cls, overrides: Iterable[Override]) -> Self:
-        """The space of `overrides` as Hydra's parser gives them. Of two for one key the later counts.
+        """Return the space of `overrides` as Hydra's parser gives them. Of two for one key the later counts.
 
         Raises:
             ThawError: a sweep that has no values or cannot be read, or no sweep at all.
         """
-        last = {each.get_key_element(): each for each in overrides}.values()
-        fixed = tuple(str(each.input_line) for each in last if not each.is_sweep_override())
-        dimensions = tuple(_dimension(each) for each in last if each.is_sweep_override())
+        last = {override.get_key_element(): override for override in overrides}.values()
+        fixed = tuple(str(override.input_line) for override in last if not override.is_sweep_override())
+        dimensions = tuple(_dimension(override) for override in last if override.is_sweep_override())
         if not dimensions:
             raise ThawError("nothing to search: give KEY=interval(a,b) or KEY=a,b")
         return cls(fixed, dimensions)
@@ -128,31 +124,32 @@ class Space:
     @property
     def size(self) -> int | None:
         """Return the number of points; None if a dimension is continuous."""
-        sizes = [len(each.values) for each in self.dimensions if each.values is not None]
+        sizes = [len(dimension.values) for dimension in self.dimensions if dimension.values is not None]
         return math.prod(sizes) if len(sizes) == len(self.dimensions) else None
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """Every point of a finite space, by key; the last key varies fastest."""
-        keys = [each.key for each in self.dimensions]
-        for values in itertools.product(*(each.values or () for each in self.dimensions)):
+        """Yield every point of a finite space, by key; the last key varies fastest."""
+        keys = [dimension.key for dimension in self.dimensions]
+        for values in itertools.product(*(dimension.values or () for dimension in self.dimensions)):
             yield dict(zip(keys, values, strict=True))
 
     def ends(self) -> Iterator[dict[str, Any]]:
-        """The two points where every dimension has its first value, and its last."""
-        for place in (0, -1):
-            yield {each.key: each.ends[place] for each in self.dimensions}
+        """Yield the points where every dimension has its first value, and its last."""
+        for index in (0, -1):
+            yield {dimension.key: dimension.ends[index] for dimension in self.dimensions}
 
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The point at `values`, which an oracle has found by calculation, or next to them."""
-        return {each.key: each.nearest(values[each.key]) for each in self.dimensions}
+        """Return the point at `values`, which an oracle has calculated, or next to them."""
+        return {dimension.key: dimension.nearest(values[dimension.key]) for dimension in self.dimensions}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """A point as Hydra's overrides, the fixed ones first; keys that are no dimension's are passed over."""
-        return [*self.fixed, *(f"{each.key}={each.text(values[each.key])}" for each in self.dimensions)]
+        """Return a point as Hydra's overrides, the fixed ones first; keys of no dimension are left out."""
+        point = {dimension.key: dimension.text(values[dimension.key]) for dimension in self.dimensions}
+        return [*self.fixed, *(f"{key}={text}" for key, text in point.items())]
 
 
 def _interval(start: int | float, end: int | float) -> IntervalSweep:
-    """Hydra's own makes floats of both, and what the user wrote is lost."""
+    """Return an interval with the ends as the user wrote them: Hydra's own makes floats of both."""
     return IntervalSweep(start=start, end=end)
 
 
@@ -189,7 +186,7 @@ def _numbers(override: Override, sweep: IntervalSweep) -> Reals | Integers:
 
 
 def _elements(override: Override, sweep: Any) -> Sequence[Any]:
-    """The values that a choice, a range or a glob stands for, in the order written whatever it says of shuffling."""
+    """Return the values of a choice, a range or a glob in the order written."""
     try:
         if isinstance(sweep, Glob):
             elements: Iterable[Any] = override.sweep_iterator()
@@ -202,28 +199,28 @@ def _elements(override: Override, sweep: Any) -> Sequence[Any]:
         raise _error(override, "there is no value in it")
     if len(listed) > _MOST_CHOICES:
         raise _error(override, f"more than {_MOST_CHOICES} values; give KEY=interval(a,b)")
-    if any(isinstance(each, Sweep | Glob) for each in listed):
+    if any(isinstance(element, Sweep | Glob) for element in listed):
         raise _error(override, "a sweep within a sweep; give one interval, one range or single values")
     return listed
 
 
 def _choices(override: Override, elements: Sequence[Any]) -> Choices:
-    key, texts = override.get_key_element(), [Transformer.str(each) for each in elements]
+    key, texts = override.get_key_element(), [Transformer.str(element) for element in elements]
     kind = _number_type(elements)
     if kind is not None:
-        numbers = dict(sorted((kind(each), text) for each, text in zip(elements, texts, strict=True)))
+        numbers = dict(sorted((kind(element), text) for element, text in zip(elements, texts, strict=True)))
         return Choices(key, tuple(numbers), tuple(numbers.values()))
-    plain = [each.text if isinstance(each, QuotedString) else each for each in elements]
+    plain = [element.text if isinstance(element, QuotedString) else element for element in elements]
     words = tuple({repr(value): text for value, text in zip(plain, texts, strict=True)}.values())
     return Choices(key, words, words)
 
 
 def _number_type(elements: Sequence[Any]) -> type[int] | type[float] | None:
     """Return the type of number that holds all `elements`; None if some are no finite numbers."""
-    types = {type(each) for each in elements}
+    types = {type(element) for element in elements}
     if types == {int}:
         return int
-    return float if types <= {int, float} and all(math.isfinite(each) for each in elements) else None
+    return float if types <= {int, float} and all(math.isfinite(element) for element in elements) else None
 
 
 def _error(override: Override, what: str) -> ThawError:

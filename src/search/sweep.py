@@ -17,10 +17,10 @@ from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from src.cli.error_messages import explain
-from src.cli.job_results import JobOutcome, is_under_way, prepare_folder, stop
+from src.cli.job_results import JobResult, is_under_way, prepare_folder, stop
 from src.cli.overrides import Axes, label, that_change_numbers
 from src.common.errors import ThawError, one_line
-from src.common.files import atomic_write, exclusive_lock, naming
+from src.common.files import atomic_write, exclusive_lock, path_in_errors
 from src.common.metrics import METRICS, Metric
 from src.common.project import PROJECT
 from src.config import RuntimeConfig, TrackingConfig
@@ -34,13 +34,13 @@ from src.tracking.study import Study, study_key
 from src.tracking.trial_runs import TrialRuns
 
 _POLL_SECONDS = 0.2
-_DEAD = "its process ended without a word; run the same command again to go on"
+_DEAD = "its process ended without an error message; run the same command again to go on"
 
 
 class TrialsFailedError(ThawError):
-    """Some trials of a sweep failed. Each was told as it happened."""
+    """Some trials of a sweep failed. Each was reported as it happened."""
 
-    told = True
+    is_reported = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class _Settings:
     judged: Metric
     folder: Path
     fail_fast: bool
+    margin: float = 0.0
 
     @classmethod
     def read(cls, config: DictConfig, name: str) -> Self:
@@ -64,11 +65,12 @@ class _Settings:
             METRICS[str(config.objective)],
             Path(str(config.hydra.sweep.dir)).absolute(),
             bool(config.fail_fast),
+            float(config.report.margin or 0) / 100,
         )
 
 
 class Sweep:
-    """Launches jobs of an open study, and tells and counts how they end. See :func:`open_sweep`."""
+    """Launches jobs of an open study, and shows and counts how they end. See :func:`open_sweep`."""
 
     def __init__(
         self, launcher: Launcher, study: Study, settings: _Settings, shown: Sequence[str], display: SweepDisplay
@@ -84,7 +86,7 @@ class Sweep:
         """Return whether a failure ended the sweep (`fail_fast`)."""
         return bool(self.display.sweep_progress.counts()["skipped"])
 
-    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobOutcome]:
+    def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobResult]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
 
         `broken`: errors of jobs that cannot be composed, by number within the sweep; those are not launched.
@@ -97,65 +99,65 @@ class Sweep:
         for number, error in (broken or {}).items():
             if number in numbered:
                 self._failed(number, error)
-        while left := self._left(numbered):
-            self._launch({number: numbered[number] for number in _first_stretch(left)})
-        return [sweep_progress.outcomes[number] for number in numbered]
+        while remaining := self._unfinished(numbered):
+            self._launch({number: numbered[number] for number in _first_consecutive(remaining)})
+        return [sweep_progress.results[number] for number in numbered]
 
-    def _left(self, numbers: Iterable[int]) -> list[int]:
-        return [number for number in numbers if number not in self.display.sweep_progress.outcomes]
+    def _unfinished(self, numbers: Iterable[int]) -> list[int]:
+        return [number for number in numbers if number not in self.display.sweep_progress.results]
 
     def _launch(self, jobs: Mapping[int, Sequence[str]]) -> None:
         """Run jobs of consecutive numbers; where the launcher breaks, one of them at least has ended by that.
 
-        A process that is killed takes its launcher along, and a disk may be full before a job comes to run.
+        A process that is killed ends its launcher too, and a disk may be full before a job starts.
         """
         try:
-            with _Watcher(self.folder, list(jobs), self.ended):
+            with path_in_errors(self.folder), _Watcher(self.folder, list(jobs), self.ended):
                 returns = self.launcher.launch(list(jobs.values()), initial_job_idx=min(jobs))
             for number, returned in zip(jobs, returns, strict=True):
-                if number not in self.display.sweep_progress.outcomes:
+                if number not in self.display.sweep_progress.results:
                     self._returned(number, returned)
         except Exception as error:
-            left = self._left(jobs)
-            if not self._end_dead(jobs, _DEAD) and left:
-                self._failed(left[0], _naming(error, self.folder))
+            remaining = self._unfinished(jobs)
+            if not self._end_dead(jobs, _DEAD) and remaining:
+                self._failed(remaining[0], error)
         except BaseException as end:
             self._end_dead(jobs, one_line(end) or type(end).__name__)
             raise
 
     def _returned(self, number: int, returned: JobReturn) -> None:
-        """A job left no outcome, because the folder takes none or its launcher keeps files elsewhere."""
+        """Record a job that left no result, because the folder takes none or its launcher keeps files elsewhere."""
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints what is told here
+            with contextlib.redirect_stderr(io.StringIO()):  # Hydra prints the error that is reported here
                 score = float(returned.return_value)
         except Exception as error:
             self._failed(number, error)
         else:
-            self.ended(JobOutcome(number, "finished", "", score, 0.0, ""))
+            self.ended(JobResult(number, "finished", "", score, 0.0, ""))
 
     def _failed(self, number: int, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
-        self.ended(JobOutcome(number, "failed", str(getattr(error, "run_id", "")), None, 0.0, explain(error), trace))
+        self.ended(JobResult(number, "failed", str(getattr(error, "run_id", "")), None, 0.0, explain(error), trace))
 
     def _end_dead(self, numbers: Iterable[int], why: str) -> list[int]:
-        """End the jobs that began and left no outcome: nobody works on them any more. Return them."""
-        dead = [number for number in self._left(numbers) if is_under_way(self.folder, number)]
+        """End the jobs that began and left no result, since their processes are gone. Return them."""
+        dead = [number for number in self._unfinished(numbers) if is_under_way(self.folder, number)]
         for number in dead:
-            self.ended(JobOutcome(number, "killed", "", None, 0.0, why))
+            self.ended(JobResult(number, "killed", "", None, 0.0, why))
         return dead
 
-    def ended(self, outcome: JobOutcome) -> None:
-        """Tell that a job has ended; one that failed before it had a run gets one of the study's."""
-        if outcome.depth:
-            trained = followed(self.jobs[outcome.number], {*outcome.idle} - {"unfrozen"}, outcome.depth)
-            self.display.sweep_progress.labels[outcome.number] = label(trained, self.shown)
-        self.display.ended(outcome)
-        if self.fail_fast and outcome.error:
+    def ended(self, result: JobResult) -> None:
+        """Show that a job has ended; one that failed before it had a run gets one in the study."""
+        if result.depth:
+            trained = followed(self.jobs[result.number], {*result.idle} - {"unfrozen"}, result.depth)
+            self.display.sweep_progress.labels[result.number] = label(trained, self.shown)
+        self.display.ended(result)
+        if self.fail_fast and result.error:
             stop(self.folder)
-        if outcome.status == "failed" and not outcome.run_id:
+        if result.status == "failed" and not result.run_id:
             try:
-                job = that_change_numbers(self.jobs[outcome.number])
-                self.study.add_failed(job, outcome.error, outcome.trace)
+                job = that_change_numbers(self.jobs[result.number])
+                self.study.add_failed(job, result.error, result.trace)
             except (MlflowException, OSError) as refusal:
                 self.display.warn(f"MLflow keeps no run of it: {store_reason(refusal)}")
 
@@ -164,7 +166,7 @@ class Sweep:
 def open_sweep(
     config: DictConfig, launcher: Launcher, axes: Axes, name: str, total: int | None, shown: Sequence[str] = ()
 ) -> Iterator[Sweep]:
-    """A sweep over `axes` of `total` trials (None: nobody knows), as a study that is closed however it ends.
+    """Open a sweep over `axes` of `total` trials (None: not known), as a study that is closed however it ends.
 
     The study's name is the configuration's, else `name`. `shown`: keys that a trial is called by, besides the axes'.
 
@@ -177,8 +179,8 @@ def open_sweep(
     client, experiment = open_store(settings.tracking, PROJECT)
     lock_folder, trial_runs = LockFolder(settings.runtime.work_dir), TrialRuns(client)
     with (
-        lock_folder.claim(study_key(settings.name), display, "another process sweeps this study; waiting"),
-        _claimed(settings.folder, display),
+        lock_folder.lock(study_key(settings.name), display, "another process sweeps this study; waiting"),
+        _locked_folder(settings.folder, display),
         refusals_as_errors(),
     ):
         trial_runs.close_dead(lock_folder)
@@ -200,8 +202,8 @@ def open_sweep(
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, display: SweepDisplay) -> Iterator[None]:
-    """Have the sweep's folder alone: its jobs are told apart by number, and another sweep's have the same numbers."""
+def _locked_folder(folder: Path, display: SweepDisplay) -> Iterator[None]:
+    """Lock the sweep's folder: its jobs are numbered, and another sweep's jobs have the same numbers."""
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -221,34 +223,27 @@ def _prepare(settings: _Settings, config: DictConfig, study: Study, axes: Axes, 
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     without = {"hydra", "tracking"}  # its uri may hold a password
-    own = {key: value for key, value in plain.items() if key not in without}
-    study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(own))
+    trial_config = {key: value for key, value in plain.items() if key not in without}
+    study.describe(axes.varied, axes.fixed, OmegaConf.to_yaml(trial_config))
 
 
-def _first_stretch(numbers: Sequence[int]) -> list[int]:
-    """The first of the rising `numbers` up to a gap: a launcher counts on from there.
+def _first_consecutive(numbers: Sequence[int]) -> list[int]:
+    """Return the first of the rising `numbers` up to a gap: a launcher counts on from there.
 
-    >>> _first_stretch([0, 1, 4, 5, 6])
+    >>> _first_consecutive([0, 1, 4, 5, 6])
     [0, 1]
     """
-    return [number for place, number in enumerate(numbers, numbers[0]) if number == place]
-
-
-def _naming(error: Exception, folder: Path) -> Exception:
-    """`error` with a place where it has none: a full disk names no file."""
-    if isinstance(error, OSError) and error.filename is None:
-        error.filename = str(folder)
-    return error
+    return [number for expected, number in enumerate(numbers, numbers[0]) if number == expected]
 
 
 def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: BaseException | None) -> None:
     """Leave the counts, the table and the status in the study. What the store then refuses does not hide `error`."""
     counts = sweep.display.sweep_progress.counts()
     interrupted = error is not None and not isinstance(error, Exception)
-    lost = error or counts["failed"] or counts["killed"]
+    has_failed = error or counts["failed"] or counts["killed"]
     try:
         close_dead()  # of other processes that ended with this one
-        status = "KILLED" if interrupted else "FAILED" if lost else "FINISHED"
+        status = "KILLED" if interrupted else "FAILED" if has_failed else "FINISHED"
         study.close(status, reused=counts["reused"], pruned=sweep.pruned)
     except (MlflowException, OSError) as refusal:
         if error is None:
@@ -257,10 +252,10 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
 
 
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
-    """The study's report, kept beside the trials and with the parent run; its lines for the terminal."""
+    """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
     folder = settings.folder / "report"
-    with naming(folder):
-        report = make_report(client, study, settings.name, folder)
+    with path_in_errors(folder):
+        report = make_report(client, study, settings.name, folder, settings.margin)
         study.keep(folder, "report")
     return report.lines()
 
@@ -274,10 +269,10 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
 
 
 class _Watcher:
-    """Tells of outcomes as jobs leave them, in whichever process; a context manager around a launch."""
+    """Reports results as jobs write them, in any process; a context manager around a launch."""
 
-    def __init__(self, folder: Path, numbers: Sequence[int], tell: Callable[[JobOutcome], None]) -> None:
-        self.folder, self.tell = folder, tell
+    def __init__(self, folder: Path, numbers: Sequence[int], report: Callable[[JobResult], None]) -> None:
+        self.folder, self.report = folder, report
         self.waiting = list(numbers)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -296,7 +291,7 @@ class _Watcher:
 
     def _look(self) -> None:
         for number in list(self.waiting):
-            outcome = JobOutcome.load(self.folder, number)
-            if outcome:
+            result = JobResult.load(self.folder, number)
+            if result:
                 self.waiting.remove(number)
-                self.tell(outcome)
+                self.report(result)

@@ -1,7 +1,7 @@
 """A search: KerasTuner proposes, Hydra's launchers run, MLflow remembers.
 
 What is searched is a pure function of seed and scores, and finished trials are reused from MLflow. So a search that
-was cut off is taken up by asking from the start: `max_trials` is what it comes to in all, however often it is run.
+was cut off is resumed by asking from the start: `max_trials` is the total, however often it is run.
 """
 
 from typing import Any
@@ -44,10 +44,10 @@ def sweep_search(
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
         search_log = SearchLog(settings, space, sweep.search_folder, sweep.judged)
         while jobs := search_log.ask():
-            outcomes = sweep.launch(jobs)
-            if {"killed", "skipped"} & {each.status for each in outcomes}:
+            results = sweep.launch(jobs)
+            if {"killed", "skipped"} & {result.status for result in results}:
                 break  # their scores are still to come, and what is asked next follows from them
-            search_log.tell([each.score for each in outcomes])
+            search_log.tell([result.score for result in results])
             sweep.pruned = search_log.pruned
 
 

@@ -6,7 +6,10 @@ import numpy as np
 
 from src.statistics.design import Floats
 from src.statistics.intervals import LEVEL, Interval
-from src.statistics.mrmc import Estimate
+from src.statistics.mrmc import Estimate, Scores, estimate
+
+_ONE_ERROR = 0.6827
+_DRAWS = 4000
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,14 @@ class BestComparison:
         best: the place of the best mean; the least depth of equal ones.
         errors: standard errors of differences, [depths, depths].
         critical: by how many of them a depth must lie below the best to be shown to be worse.
+        critical_of_pairs: the same for any two depths; it is larger, for all pairs are judged at once.
     """
 
     estimate: Estimate
     best: int
     errors: Floats
     critical: float
+    critical_of_pairs: float
 
     def is_worse(self, place: int) -> bool:
         """Return whether a depth is shown to be worse than the best."""
@@ -31,24 +36,47 @@ class BestComparison:
 
     def difference(self, place: int) -> Interval:
         """The mean of `place` minus the best one's; its interval holds for all depths at once."""
-        gap = float(self.estimate.means[place] - self.estimate.means[self.best])
-        half = self.critical * float(self.errors[place, self.best])
+        return self._interval(place, self.best, self.critical)
+
+    def pair(self, one: int, other: int) -> Interval:
+        """The mean of `one` minus that of `other`; its interval holds for all pairs at once."""
+        return self._interval(one, other, self.critical_of_pairs)
+
+    def _interval(self, one: int, other: int, critical: float) -> Interval:
+        gap = float(self.estimate.means[one] - self.estimate.means[other])
+        half = critical * float(self.errors[one, other])
         return Interval(gap, gap - half, gap + half, min(self.estimate.design.counts))
 
 
-def compare_with_best(estimate: Estimate, *, draws: int = 4000, seed: int = 0) -> BestComparison:
+def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0) -> BestComparison:
     """Compare each depth with the best mean.
 
     The bound is drawn, not looked up: how far the farthest of depths that are all equal lies below the one that looks
     best, so that it counts how the best was picked, how uncertain the variances are, and which depths move together.
     """
-    errors = np.sqrt(estimate.variances())
-    drawn = _farthest(estimate.draw(draws, np.random.default_rng(seed)), errors)
-    return BestComparison(estimate, int(estimate.means.argmax()), errors, float(np.quantile(drawn, LEVEL)))
+    drawn = estimate.draw(draws, np.random.default_rng(seed))
+    gaps = np.abs(drawn[:, :, None] - drawn[:, None, :])
+    errors = np.maximum(np.quantile(gaps, _ONE_ERROR, axis=0), max(estimate.step, np.finfo(float).eps))
+    ratios = gaps / errors
+    from_best = np.take_along_axis(ratios, drawn.argmax(axis=1)[:, None, None], axis=1)
+    return BestComparison(
+        estimate=estimate,
+        best=int(estimate.means.argmax()),
+        errors=errors,
+        critical=float(np.quantile(from_best.max(axis=(1, 2)), LEVEL)),
+        critical_of_pairs=float(np.quantile(ratios.max(axis=(1, 2)), LEVEL)),
+    )
 
 
-def _farthest(means: Floats, errors: Floats) -> Floats:
-    """Return how many standard errors below the best mean the farthest depth lies, [studies]."""
-    best = means.argmax(axis=1)
-    gaps = means.max(axis=1, keepdims=True) - means
-    return np.asarray((gaps / np.where(gaps > 0, errors[best], 1)).max(axis=1))
+def mean_interval(scores: Scores, depth: int, *, draws: int = _DRAWS, seed: int = 0) -> Interval:
+    """Return the mean of one depth's trials and its interval for new seeds, and for new images where they are known.
+
+    One trial has no interval where its images are not known.
+    """
+    own = scores.of_depth(depth)
+    mean, count = float(own.values.mean()), own.values.size
+    if count == 1 and not own.cases:
+        return Interval(mean, None, None, 1)
+    drawn = estimate(own).draw(draws, np.random.default_rng(seed))
+    half = max(float(np.quantile(np.abs(drawn), LEVEL)), own.step)
+    return Interval(mean, mean - half, mean + half, count)

@@ -11,14 +11,13 @@ and all images of the kind that validated it.
 
 The images' part is estimated for each pair of trials, rather than by the papers' three averaged covariances, from what
 each image contributes to a score (:mod:`src.statistics.influence`). The seeds' part is the scatter of depth x seed, the
-papers' MS(TR), less what the images explain of it. It is pooled over depths as far as the depths scatter alike: each
-depth's own mean square is shrunk towards the pooled one (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3), by prior
-degrees of freedom that the mean squares choose themselves. So a depth that collapses is judged by its own scatter, and
-two seeds still speak.
+papers' MS(TR), over what the images explain of it: the *overdispersion*, 1 where seeds do nothing that the images do
+not explain. Two seeds say little of it, so it has a prior, from what networks did in the sets of
+``benchmarks.calibration``: overdispersion - 1 follows Lomax's distribution. Either all depths share one, or each has
+its own, as where a depth collapses; the scores decide which is likelier.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +25,17 @@ from scipy import special
 
 from src.statistics.design import Design, Floats, make_design
 
-_UNLIKE = [(freedom, scale) for freedom in (0.25, 0.5, 1.0, 2.0, 4.0) for scale in (1, 1 / 4, 1 / 16, 1 / 64)]
-_FREEDOMS, _SCALES = np.array([*_UNLIKE, (1e9, 1.0)]).T
-"""Of the priors of a depth's scatter: degrees of freedom, and the mean square in terms of the pooled one. By the last
-one, all depths scatter alike."""
-_ALIKE = 0.3
-_BEFORE = np.array([*[(1 - _ALIKE) / len(_UNLIKE)] * len(_UNLIKE), _ALIKE])
-"""How probable each prior is before anything is seen."""
-_LEAST_SHARE = 0.01
+_TAIL, _WIDE, _RARE = 3.0, 2.0, 0.05
+_SCALE, _SCALE_PER_CASE = 0.3, 1.5e-3
+"""Of the prior of overdispersion - 1: the more images, the less of the scatter they explain."""
+_COMMON = 0.35
+"""How probable it is, before anything is seen, that all depths share one overdispersion."""
 _LEAST_DEPTHS = 3
 """Residuals of two depths beside seeds mirror one another, and say nothing of which one scatters."""
+_GRID = np.geomspace(1e-3, 1e5, 160)
+_LOG_FACTOR = 1.5
+_LEAST = 0.1
+"""Of the pooled variance: so much each depth is taken to scatter at least."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,17 @@ class Scores:
     influences: Floats | None = None
     step: float = 0.0
 
+    @property
+    def cases(self) -> int:
+        """How many cases validated the trials; 0 where that is not known."""
+        return 0 if self.influences is None else self.influences.shape[1]
+
+    def of_depth(self, depth: int) -> "Scores":
+        """Return the trials of one depth."""
+        own = self.depths == depth
+        influences = None if self.influences is None else self.influences[own]
+        return Scores(self.depths[own], self.seeds[own], self.values[own], influences, self.step)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -64,51 +75,75 @@ class Estimate:
     Attributes:
         means: at an average seed, [depths].
         images: covariance of the means over other images of the same kind, these networks given, [depths, depths].
-        squares: sums of the residuals' squares, by depth, [depths].
-        scatter: variance of a trial's residual, by depth, [depths].
-        explained: how much of it the images explain, by depth, [depths].
+        explained: covariance of what images do to the trials' residuals, [trials, trials]; where images are not known,
+            the identity: the overdispersion is then the residual's variance.
+        overdispersion: by depth, [depths]; 1 where nothing is repeated.
+        freedoms: the degrees of freedom that each rests on, [depths].
+        cases: how many images, or bursts of them; 0 where unknown.
         step: as :class:`Scores` has it.
     """
 
     design: Design
     means: Floats
     images: Floats
-    squares: Floats
-    scatter: Floats
     explained: Floats
+    overdispersion: Floats
+    freedoms: Floats
+    cases: int
     step: float
 
+    @property
+    def pooled(self) -> float:
+        """The overdispersion of all depths together."""
+        return float(self.overdispersion @ self.freedoms / max(self.freedoms.sum(), np.finfo(float).tiny))
+
+    def covariance(self) -> Floats:
+        """Return the covariance of the means by the pooled overdispersion alone, but for what seeds do to all alike."""
+        beyond = max(self.pooled - bool(self.cases), 0.0) if self.design.freedom else 0.0
+        return np.asarray(self.images + beyond * self.design.solve @ self.explained @ self.design.solve.T)
+
     def variances(self) -> Floats:
-        """Return the variance of each difference of means, for new images and seeds, [depths, depths]."""
+        """Return the variance of each difference of means, likewise, [depths, depths]."""
         covariance = self.covariance()
         own = np.diag(covariance)
         return np.asarray(np.maximum(own[:, None] + own - 2 * covariance, self.step**2))
 
-    def covariance(self) -> Floats:
-        """Return the covariance of the means for new images and seeds, but for what seeds do to all depths alike."""
-        beyond = self.design.members @ np.maximum(self.scatter - self.explained, 0)
-        return np.asarray(self.images + (self.design.solve * beyond) @ self.design.solve.T)
-
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw how far the means may lie from the truth, [count, depths], but for what seeds do to all depths alike.
 
-        Normal given the variances, and these as uncertain as they are: the seeds' scatter from its posterior.
+        For new images and seeds: normal given the overdispersion, which is drawn from its posterior.
         """
-        beyond = np.sqrt(np.maximum(self.scatter_draws(count, rng) - self.explained, 0) @ self.design.members.T)
-        size, axes = np.linalg.eigh(self.images)
-        of_images = rng.standard_normal((count, size.size)) @ (axes * np.sqrt(np.maximum(size, 0))).T
-        return np.asarray(of_images + (beyond * rng.standard_normal(beyond.shape)) @ self.design.solve.T)
-
-    def scatter_draws(self, count: int, rng: np.random.Generator) -> Floats:
-        """Draw the residual's variance by depth, [count, depths]: sums of squares over chi-square."""
+        drawn = _normal(self.images, count, rng)
         if not self.design.freedom:
-            return np.zeros((count, self.means.size))
-        own, pooled = self.design.own_freedom, self.squares.sum() / self.design.freedom
-        chosen = rng.choice(_FREEDOMS.size, count, p=_weights(self.squares, self.design))[:, None]
-        prior = _FREEDOMS[chosen]
-        alike = self.squares.sum() / rng.chisquare(self.design.freedom, (count, 1))
-        unlike = (prior * _SCALES[chosen] * pooled + self.squares) / rng.chisquare(prior + own)
-        return np.asarray(np.maximum(np.where(chosen == len(_UNLIKE), alike, unlike), self.step**2 / 12))
+            return drawn
+        beyond = np.maximum(self.draw_overdispersion(count, rng) - bool(self.cases), 0) @ self.design.members.T
+        return np.asarray(drawn + (np.sqrt(beyond) * _normal(self.explained, count, rng)) @ self.design.solve.T)
+
+    def draw_overdispersion(self, count: int, rng: np.random.Generator) -> Floats:
+        """Draw the overdispersion of each depth, [count, depths]."""
+        values, of_common, of_own = self._priors()
+        likelihood = -self.freedoms[:, None] / 2 * (np.log(values) + self.overdispersion[:, None] / values)
+        own, common = likelihood + of_own, likelihood.sum(axis=0) + of_common
+        evidence = special.logsumexp(common) - special.logsumexp(own, axis=1).sum()
+        is_common = self.means.size < _LEAST_DEPTHS or rng.random((count, 1)) < special.expit(
+            evidence + special.logit(_COMMON)
+        )
+        shared = _choose(values, common, count, rng)[:, None]
+        return np.where(is_common, shared, np.stack([_choose(values, each, count, rng) for each in own], axis=1))
+
+    def _priors(self) -> tuple[Floats, Floats, Floats]:
+        """Return values of the overdispersion, and the logarithms of how probable they are before anything is seen.
+
+        Once for all depths together, once for each. Where images are not known, it is a variance of any size (Jeffreys'
+        prior), and a depth's own differs from it by a factor (log-normal).
+        """
+        if not self.cases:
+            factors = np.log(_GRID)
+            own = -np.square(factors / _LOG_FACTOR) / 2
+            return self.pooled * _GRID, np.full(_GRID.size, -np.log(_GRID.size)), own - special.logsumexp(own)
+        edges = np.concatenate([[0.0], np.sqrt(_GRID[1:] * _GRID[:-1]), [np.inf]])
+        share = np.log(_RARE * _beyond(edges / 10, _WIDE) + (1 - _RARE) * _beyond(edges, _TAIL))
+        return 1 + _GRID * (_SCALE + _SCALE_PER_CASE * self.cases), share, share
 
 
 def estimate(scores: Scores) -> Estimate:
@@ -120,67 +155,75 @@ def estimate(scores: Scores) -> Estimate:
     if not scores.values.size:
         raise ValueError("a comparison needs at least one trial")
     design = make_design(tuple(scores.depths.tolist()), tuple(scores.seeds.tolist()))
-    depths = len(design.levels)
-    images, explained = np.zeros((depths, depths)), np.zeros(depths)
-    if scores.influences is not None and scores.influences.shape[1] > 1:
-        unbiased = scores.influences.shape[1] / (scores.influences.shape[1] - 1)
-        moved = design.solve @ scores.influences
-        images = unbiased * moved @ moved.T
-        squares = np.square(design.project @ scores.influences).sum(axis=1) @ design.members
-        explained = unbiased * squares / np.maximum(design.own_freedom, np.finfo(float).tiny)
-    squares_of = _own_squares(design, np.square(design.project @ scores.values) @ design.members)
+    explained = _explained(design, scores)
+    overdispersion, freedoms = _overdispersion(design, scores, explained)
     return Estimate(
         design=design,
         means=design.solve @ scores.values,
-        images=images,
-        squares=squares_of,
-        scatter=_scatter(design, squares_of, scores.step),
-        explained=explained if design.freedom else np.zeros(depths),
+        images=_over_images(design.solve @ scores.influences) if scores.influences is not None else np.zeros(
+            (len(design.levels),) * 2
+        ),
+        explained=explained,
+        overdispersion=overdispersion,
+        freedoms=freedoms,
+        cases=scores.cases,
         step=scores.step,
-    )
-
-
-def _own_squares(design: Design, squares: Floats) -> Floats:
-    """Return each depth's own sum of squares, [depths], of those of the residuals.
-
-    Residuals beside seeds as blocks hold some of the other depths' scatter. What is a depth's own solves for the
-    expected squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a hundredth of the pooled one.
-    """
-    if not design.freedom:
-        return squares
-    expected = design.members.T @ np.square(design.project) @ design.members
-    own = np.linalg.pinv(expected, rcond=1e-6, hermitian=True) @ squares
-    least = _LEAST_SHARE * squares.sum() / design.freedom
-    return np.asarray(np.maximum(own, least) * design.own_freedom)
-
-
-def _scatter(design: Design, squares: Floats, step: float) -> Floats:
-    """Return the variance of a residual by depth, [depths], of sums of `squares`; 0 where none is repeated.
-
-    Equal values can hide a scatter below a step: the variance of rounding, step² / 12 (Sheppard 1898), is the least.
-    """
-    if not design.freedom:
-        return np.zeros(squares.size)
-    pooled = squares.sum() / design.freedom
-    prior = _FREEDOMS[:, None]
-    shrunk = (prior * _SCALES[:, None] * pooled + squares) / (prior + design.own_freedom)
-    return np.asarray(np.maximum(_weights(squares, design) @ shrunk, step**2 / 12))
-
-
-def _weights(squares: Floats, design: Design) -> Floats:
-    """Return how probable each of the priors is, [priors]: mean squares over the pooled one follow F (Smyth, sec. 4).
-
-    `squares`: sums of squares, [depths].
-    """
-    if squares.size < _LEAST_DEPTHS:
-        return np.asarray(np.eye(_FREEDOMS.size)[-1])
-    own = design.own_freedom[:, None]
-    pooled = max(squares.sum() / design.freedom, np.finfo(float).tiny)
-    ratio = np.maximum(squares[:, None] / pooled, 1e-12) / _SCALES
-    each: Any = (
-        special.gammaln((own + _FREEDOMS) / 2) - special.gammaln(_FREEDOMS / 2) - own / 2 * np.log(_FREEDOMS)
-        + (own / 2 - 1) * np.log(ratio) - (own + _FREEDOMS) / 2 * np.log1p(ratio / _FREEDOMS) - np.log(_SCALES)
     )  # fmt: skip
-    likelihood = each.sum(axis=0)
-    weights = np.exp(likelihood - likelihood.max()) * _BEFORE
-    return np.asarray(weights / weights.sum())
+
+
+def _over_images(influences: Floats) -> Floats:
+    """Return the covariance of sums of `influences`, [n, cases], over other cases of the same kind, [n, n]."""
+    cases = influences.shape[1]
+    return np.asarray(influences @ influences.T * (cases / max(cases - 1, 1)))
+
+
+def _explained(design: Design, scores: Scores) -> Floats:
+    """Return the covariance of what images do to a trial and not to its depth, [trials, trials].
+
+    Trials with other seeds share none of it, nor do depths whose seeds are not blocks.
+    """
+    trials = scores.values.size
+    if scores.influences is None:
+        return np.eye(trials)
+    counts = design.members.sum(axis=0)
+    own = scores.influences - design.members @ (design.members.T @ scores.influences / counts[:, None])
+    unbiased = np.sqrt(design.members @ (counts / np.maximum(counts - 1, 1)))
+    is_shared = scores.seeds[:, None] == scores.seeds if design.paired else np.eye(trials, dtype=bool)
+    least = scores.step**2 / 12  # of rounding (Sheppard 1898)
+    return np.asarray(_over_images(unbiased[:, None] * own) * is_shared + least * np.eye(trials))
+
+
+def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[Floats, Floats]:
+    """Return each depth's overdispersion and its degrees of freedom, [depths] both.
+
+    Beside seeds as blocks, a depth's residuals hold some of the others' scatter. What is its own solves for expected
+    squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a tenth of the pooled one. Depths that
+    move together, as two that train to the same network, are worth fewer degrees of freedom (Satterthwaite 1946).
+    """
+    if not design.freedom:
+        return np.ones(len(design.levels)), np.zeros(len(design.levels))
+    squares = np.square(design.project @ scores.values) @ design.members
+    expected = design.project @ explained @ design.project
+    own = np.diag(expected) @ design.members
+    mixed = design.members.T @ (np.square(design.project) * np.diag(explained)) @ design.members
+    mixed *= (own / mixed.sum(axis=1))[:, None]
+    pooled = max(squares.sum(), scores.step**2 / 12 * design.freedom) / own.sum()
+    found = np.linalg.pinv(mixed, rcond=1e-3) @ squares
+    freedom = own.sum() ** 2 / np.square(expected).sum()
+    return np.maximum(found, _LEAST * pooled), design.own_freedom * freedom / design.freedom
+
+
+def _beyond(edges: Floats, tail: float) -> Floats:
+    """Return how much of Lomax's distribution lies between `edges`, [edges - 1]."""
+    return -np.diff((1 + edges) ** -tail)
+
+
+def _normal(covariance: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Draw from the normal distribution, [count, n]."""
+    sizes, axes = np.linalg.eigh(covariance)
+    return np.asarray(rng.standard_normal((count, sizes.size)) @ (axes * np.sqrt(np.maximum(sizes, 0))).T)
+
+
+def _choose(values: Floats, logarithms: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Draw `values` by the logarithms of how probable they are."""
+    return rng.choice(values, count, p=special.softmax(logarithms))

@@ -10,10 +10,10 @@ from mlflow.exceptions import MlflowException
 def fetch(client: mlflow.MlflowClient, run_id: str, artifact: str) -> bytes | None:
     """Return the content of the file `artifact` of a run, or None where it cannot be had."""
     try:
-        place = client.get_run(run_id).info.artifact_uri
+        artifact_uri = client.get_run(run_id).info.artifact_uri
     except MlflowException:
         return None
-    return fetch_from(client, place, artifact)
+    return fetch_from(client, artifact_uri, artifact)
 
 
 def fetch_from(client: mlflow.MlflowClient, artifact_uri: str, artifact: str) -> bytes | None:

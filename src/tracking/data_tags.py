@@ -16,8 +16,8 @@ _LONGEST_NAME = 200
 
 
 def data_tags(dataset: Dataset) -> dict[str, str]:
-    """The tags of a run on `dataset`; names of photos and classes are cut to what people read."""
-    counts = sorted(dataset.class_counts("train").items(), key=lambda each: each[1])
+    """Return the tags of a run on `dataset`; names of photos and classes are cut to what people read."""
+    counts = sorted(dataset.class_counts("train").items(), key=lambda item: item[1])
     extremes = {_short(name): count for name, count in (counts[-1], counts[0])}
     near = dataset.near_duplicates
     sizes = [schema.IMAGES.at(split).of(dataset.splits[split].size) for split in SPLITS]
@@ -26,7 +26,7 @@ def data_tags(dataset: Dataset) -> dict[str, str]:
         **schema.CLASSES.of(extremes),
         **schema.NEAR_DUPLICATES.of(near.pairs),
         **schema.NEAR_DUPLICATE_IMAGES.of(near.photos),
-        **schema.NEAR_DUPLICATES_NAMED.of([_shortened(pair) for pair in near.examples[:_EXAMPLES]]),
+        **schema.NEAR_DUPLICATE_EXAMPLES.of([_shortened(pair) for pair in near.examples[:_EXAMPLES]]),
     }
 
 
@@ -40,10 +40,10 @@ def near_duplicates(tags: Mapping[str, str]) -> NearDuplicates:
     """Near-equal photos across splits, the first few of them named; none where the run does not say."""
     pairs, photos = schema.NEAR_DUPLICATES.read(tags), schema.NEAR_DUPLICATE_IMAGES.read(tags)
     try:
-        named = tuple(Pair(*each) for each in schema.NEAR_DUPLICATES_NAMED.read(tags) or ())
+        examples = tuple(Pair(*pair) for pair in schema.NEAR_DUPLICATE_EXAMPLES.read(tags) or ())
     except TypeError:
         return NearDuplicates()
-    return NearDuplicates(pairs or 0, photos or 0, named)
+    return NearDuplicates(pairs or 0, photos or 0, examples)
 
 
 def _shortened(pair: Pair) -> Pair:

@@ -11,13 +11,13 @@ from src.tracking import schema
 
 @cache
 def package_versions() -> str:
-    """Every installed package, as `pip freeze` would say it."""
-    found = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}
-    return "\n".join(sorted(found, key=str.lower)) + "\n"
+    """Return every installed package, as `pip freeze` prints it."""
+    packages = {f"{d.metadata['Name']}=={d.version}" for d in distributions() if d.metadata["Name"]}
+    return "\n".join(sorted(packages, key=str.lower)) + "\n"
 
 
 def git_tags(project: Path) -> dict[str, str]:
-    """The commit that `project` stands at, and whether files differ from it; empty outside git."""
+    """Return the commit of `project`, and whether files differ from it; empty outside git."""
     commit = _git(project, "rev-parse", "HEAD")
     if not commit:
         return {}

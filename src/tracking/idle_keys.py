@@ -12,7 +12,7 @@ from typing import Self
 from mlflow.entities import Run as FoundRun
 
 from src.common.override import override_key
-from src.config import CANNOT_CHANGE_NUMBERS, PHASE_KEYS, AugmentConfig
+from src.config import PHASE_KEYS, AugmentConfig, changes_numbers
 from src.tracking import schema
 
 Value = str | int | float | bool | list[object]
@@ -27,18 +27,18 @@ def idle_keys(configuration: Mapping[str, Value], *, backbone_trains: bool) -> s
     >>> sorted(idle_keys({"epochs": 15, "schedule.a.epochs": 3, "batchnorm": "train"}, backbone_trains=False))
     ['batchnorm', 'epochs']
     """
-    found = {name for name in PHASE_KEYS if name in configuration and not _is_in_a_phase(name, configuration)}
-    found |= {
+    idle = {name for name in PHASE_KEYS if name in configuration and not _is_in_a_phase(name, configuration)}
+    idle |= {
         name for name in configuration
         if name.endswith(".plateau_factor") and name.replace("plateau_factor", "plateau_patience") not in configuration
     }  # fmt: skip
     if not any(configuration.get(f"augment.{name}") for name in _AUGMENTS):
-        found |= {name for name in configuration if name.startswith("augment.")}
+        idle |= {name for name in configuration if name.startswith("augment.")}
     if not backbone_trains and configuration.get("batchnorm") in {"inference", "frozen", "train"}:
-        found.add("batchnorm")  # these differ only where the backbone trains
+        idle.add("batchnorm")  # these differ only where the backbone trains
     if "image_size" in configuration:
-        found |= {"weights.image_size"} & set(configuration)
-    return found
+        idle |= {"weights.image_size"} & set(configuration)
+    return idle
 
 
 def _is_in_a_phase(name: str, configuration: Mapping[str, Value]) -> bool:
@@ -46,11 +46,6 @@ def _is_in_a_phase(name: str, configuration: Mapping[str, Value]) -> bool:
     phases = [key for key in configuration if key.startswith("schedule.")]
     values = [configuration[key] for key in phases if key.endswith(f".{PHASE_KEYS[name]}")]
     return not phases or configuration[name] in values
-
-
-def changes_numbers(key: str) -> bool:
-    """Return whether a dotted key has a part in what a trial measures."""
-    return key.partition(".")[0] not in CANNOT_CHANGE_NUMBERS
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,8 @@ class ReadKeys:
     @classmethod
     def of(cls, run: FoundRun) -> Self:
         """Return what the trial of `run` reads."""
-        kept = schema.CONFIGURATION.read(run.data.tags)
-        return cls(kept) if kept is not None else cls._of_parameters(run)
+        configuration = schema.CONFIGURATION.read(run.data.tags)
+        return cls(configuration) if configuration is not None else cls._of_parameters(run)
 
     @classmethod
     def _of_parameters(cls, run: FoundRun) -> Self:

@@ -1,7 +1,7 @@
 """Lock trials against other processes on all machines that share the folder: one lock for each trial.
 
 The system lets go of a lock when its process ends, however it ends; so a run that reads RUNNING, was started from this
-lock folder and whose lock is free is the run of a dead process.
+lock folder and whose lock is free belongs to a dead process.
 """
 
 import os
@@ -18,7 +18,7 @@ from src.tracking import schema
 _ID_FILE = "workplace"
 
 
-def own_lock_folder(project: Path) -> "LockFolder | None":
+def default_lock_folder(project: Path) -> "LockFolder | None":
     """Return the default lock folder, in THAW_WORK_DIR or the project; None if it is missing or not accessible."""
     folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
     return _existing(folder / "locks")
@@ -29,8 +29,8 @@ def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":
 
     A folder with another id is another's, on this machine or since: its locks say nothing of the run.
     """
-    found = _existing(Path(locks)) if locks else None
-    return found if found and found.id == identity else None
+    lock_folder = _existing(Path(locks)) if locks else None
+    return lock_folder if lock_folder and lock_folder.id == identity else None
 
 
 def _existing(locks: Path) -> "LockFolder | None":
@@ -58,22 +58,22 @@ class LockFolder:
     @property
     def tags(self) -> dict[str, str]:
         """Return the tags of the lock folder, by which others find out whether the run's process lives."""
-        return schema.WORKPLACE.of(self.id) | schema.LOCKS.of(str(self.folder.absolute()))
+        return schema.LOCK_FOLDER_ID.of(self.id) | schema.LOCK_FOLDER_PATH.of(str(self.folder.absolute()))
 
-    def claim(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
-        """Work on `name` (a trial's or a study's key) alone; emit `waiting` where another process has it."""
+    def lock(self, name: str, emit: EventHandler = ignore, waiting: str = "") -> AbstractContextManager[None]:
+        """Hold the lock `name` (a trial's or a study's key); emit `waiting` while another process has it."""
         return exclusive_lock(self.folder / name, emit, waiting)
 
-    def claim_if_free(self, name: str) -> AbstractContextManager[bool]:
-        """Claim `name` if nobody works on it just now, and say whether that was so."""
+    def lock_if_free(self, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock `name` if no process has it, and yield whether this one does."""
         return exclusive_lock_if_free(self.folder / name)
 
     def _read_id(self) -> str:
-        """The folder's id, made where there is none and where a disk has damaged it."""
+        """Return the folder's id; make one where it is missing or damaged."""
         path = self.folder / _ID_FILE
         with exclusive_lock(self.folder / "workplace.lock"):
-            found = path.read_bytes() if path.exists() else b""
-            if not re.fullmatch(rb"[0-9a-f]{32}", found):
-                found = uuid.uuid4().hex.encode()
-                atomic_write(path, found)
-            return found.decode()
+            content = path.read_bytes() if path.exists() else b""
+            if not re.fullmatch(rb"[0-9a-f]{32}", content):
+                content = uuid.uuid4().hex.encode()
+                atomic_write(path, content)
+            return content.decode()

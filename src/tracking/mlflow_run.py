@@ -82,8 +82,8 @@ class Run:
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
         logged = [Param(name, text) for name, text in facts.parameter_texts().items()]
-        own = schema.CONFIGURATION.of(facts.configuration)
-        self.client.log_batch(self.run_id, params=logged, tags=run_tags({**own, **tags}))
+        configuration = schema.CONFIGURATION.of(facts.configuration)
+        self.client.log_batch(self.run_id, params=logged, tags=run_tags({**configuration, **tags}))
         counts = {split: int(dataset.splits[split].size) for split in ("train", "val", "test")}
         entity = DatasetEntity(
             name=one_line(Path(dataset.source).name, 100), digest=dataset.fingerprint[:36], source_type="local",
@@ -150,24 +150,24 @@ class Run:
             self.client.log_artifacts(self.run_id, str(folder), under)
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED."""
+        """Set the run's status: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.run_id, status)
 
     @contextlib.contextmanager
     def _artifacts_kept(self) -> Iterator[None]:
-        """Say where artifacts lie when they cannot be written: a full disk names no file, or the one that is copied."""
+        """Name the artifacts' folder when they cannot be written: a full disk names no file, or the copied one."""
         try:
             yield
         except OSError as error:
-            place = self.client.get_run(self.run_id).info.artifact_uri
-            raise ThawError(f"MLflow's files cannot be kept in {place}: {error.strerror or error}") from error
+            artifact_uri = self.client.get_run(self.run_id).info.artifact_uri
+            raise ThawError(f"MLflow's files cannot be kept in {artifact_uri}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def started_run(
     client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str]
 ) -> Iterator[Run]:
-    """A run, born with `tags`, that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
+    """Open a run with `tags` that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
     try:
         created = client.create_run(experiment_id, started_ms, dict(tags), name)
     except MlflowException as error:
@@ -181,21 +181,21 @@ def started_run(
         _close(run, "KILLED", one_line(stop))
         raise
     except BaseException as error:
-        told: BaseException = error
+        reported: BaseException = error
         if isinstance(error, MlflowException):
-            told = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
-        told.run_id = run.run_id  # type: ignore[attr-defined]
+            reported = ThawError(f"MLflow stopped taking results: {store_reason(error)}")
+        reported.run_id = run.run_id  # type: ignore[attr-defined]
         trace = traceback.format_exc()
         _close(run, "FAILED", one_line(error, 2000))
         with contextlib.suppress(MlflowException, OSError, ThawError):
             run.text(trace, "traceback.txt")
-        if told is not error:
-            raise told from error
+        if reported is not error:
+            raise reported from error
         raise
 
 
 def _close(run: Run, status: str, error: str) -> None:
-    """End a run that did not finish. What the store then refuses is not told: the error itself must be."""
+    """End a run that did not finish. Errors of the store are dropped: the run's own is reported."""
     with contextlib.suppress(MlflowException, OSError):
         run.end(status)
     with contextlib.suppress(MlflowException, OSError):
@@ -204,7 +204,7 @@ def _close(run: Run, status: str, error: str) -> None:
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
-    """Dotted keys and their values; what is null stays out.
+    """Yield dotted keys and their values; null is left out.
 
     >>> list(flatten({"a": {"b": 1, "c": None}, "d": [1, "x"]}))
     [('a.b', 1), ('d', [1, 'x'])]
@@ -217,10 +217,10 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def as_yaml(trial: TrialConfig) -> str:
-    """The full resolved configuration, as a file that Hydra reads."""
+    """Return the full resolved configuration, as a file that Hydra reads."""
     return str(yaml.safe_dump(public(trial), sort_keys=False, allow_unicode=True))
 
 
 def public(trial: TrialConfig) -> dict[str, Any]:
-    """The configuration as plain containers, without the store's place: it may hold a password."""
+    """Return the configuration as plain containers, without the store's URI: it may hold a password."""
     return trial.model_dump(mode="json", exclude={"tracking": {"uri"}})

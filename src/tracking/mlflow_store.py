@@ -22,21 +22,21 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 for noisy in ("mlflow", "alembic"):
-    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what fails is raised, and told once
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised, and reported once
 
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def sqlite_uri(path: Path) -> str:
-    """The URI of a database file. SQLAlchemy decodes %XX, MLflow does not always: only what must be is encoded."""
+    """Return the URI of a database file, with few characters encoded: MLflow does not always decode %XX."""
     return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
 
 
 def tracking_uri(config: TrackingConfig, project: Path) -> str:
-    """`tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
-    own = sqlite_uri(project / "mlflow.db")
-    return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+    """Return `tracking.uri`, else MLFLOW_TRACKING_URI, else the project's own mlflow.db."""
+    default = sqlite_uri(project / "mlflow.db")
+    return config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 def how_to_compare(uri: str, project: Path) -> str:
@@ -49,7 +49,7 @@ def how_to_compare(uri: str, project: Path) -> str:
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
-    """A client of the store that `config` names, and the id of its experiment, made where they were missing.
+    """Return a client of the store that `config` names and the id of its experiment; both are made if missing.
 
     Raises:
         ThawError: the server does not answer, the store cannot be written, or the experiment was deleted.
@@ -67,19 +67,19 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
 
 
 def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
-    """A client of a store to read from: `uri`, else MLFLOW_TRACKING_URI, else the project's own. Nothing is made.
+    """Return a client of the store `uri`, else MLFLOW_TRACKING_URI, else the project's own; make none.
 
     Raises:
         ThawError: there is none, or it does not answer.
     """
-    place = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
-    if urlsplit(place).scheme == "sqlite" and not _database_file(place).exists():
-        raise ThawError(f"{_without_password(place)}: no such store; train first, or give --tracking-uri")
+    store = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    if urlsplit(store).scheme == "sqlite" and not _database_file(store).exists():
+        raise ThawError(f"{_without_password(store)}: no such store; train first, or give --tracking-uri")
     try:
-        client = mlflow.MlflowClient(place)
+        client = mlflow.MlflowClient(store)
         client.search_experiments(max_results=1)
     except Exception as error:
-        raise ThawError(f"MLflow at {_without_password(place)}: {store_reason(error)}; give --tracking-uri") from error
+        raise ThawError(f"MLflow at {_without_password(store)}: {store_reason(error)}; give --tracking-uri") from error
     return client
 
 
@@ -96,7 +96,7 @@ def as_default_store(client: mlflow.MlflowClient) -> Iterator[None]:
 
 @contextmanager
 def refusals_as_errors() -> Iterator[None]:
-    """Tell in a line what a store refuses during the block.
+    """Report in a line what a store refuses during the block.
 
     Raises:
         ThawError: in place of MLflow's own error.
@@ -124,7 +124,7 @@ def _create_database(uri: str, project: Path) -> None:
         if path.exists():
             return
         unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.write_bytes(b"")  # tells at once what SQLAlchemy would tell after retrying for minutes
+        unfinished.write_bytes(b"")  # fails at once where SQLAlchemy would retry for minutes
         try:
             create_database(sqlite_uri(unfinished), _artifact_root(uri, project))
             unfinished.rename(path)
@@ -145,22 +145,22 @@ def _artifact_root(uri: str, project: Path) -> str:
 
 
 def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
         raise ThawError(f"MLflow experiment {name!r} was deleted: restore it, or set tracking.experiment=")
-    if found is not None and not found.experiment_id:
+    if experiment is not None and not experiment.experiment_id:
         raise ThawError(f"what answers at {_without_password(uri)} is no MLflow server; set tracking.uri=")
-    if found is not None:
-        return str(found.experiment_id)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
     root = None if served else f"{_artifact_root(uri, project)}/{folder_name(name)}"
     try:
         return str(client.create_experiment(name, artifact_location=root))
     except MlflowException:
-        found = client.get_experiment_by_name(name)  # another process may just have made it
-        if found is None:
+        experiment = client.get_experiment_by_name(name)  # another process may just have made it
+        if experiment is None:
             raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def _without_password(text: str) -> str:

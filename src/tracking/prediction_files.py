@@ -19,8 +19,8 @@ from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
-from src.common.files import atomic_write, naming
-from src.common.predictions import Arrays, ImagePredictions, joined, pack, parted, unpack
+from src.common.files import atomic_write, path_in_errors
+from src.common.predictions import Arrays, ImagePredictions, join_trials, pack, split_trials, unpack
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.tracking.artifacts import fetch_from
@@ -39,11 +39,11 @@ def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], 
         OSError: the disk is full, or takes no file there; it names the folder.
     """
     names: Arrays = {"class_names": np.array(dataset.class_names, np.str_)}
-    with naming(folder):
-        for split, found in predictions.items():
-            atomic_write(folder / f"{split}.npz", pack({**_of_split(found, dataset).arrays(), **names}))
+    with path_in_errors(folder):
+        for split, predicted in predictions.items():
+            atomic_write(folder / f"{split}.npz", pack({**_of_split(predicted, dataset).arrays(), **names}))
         probabilities: Arrays = {
-            str(split): found.probabilities.astype(np.float32) for split, found in predictions.items()
+            str(split): predicted.probabilities.astype(np.float32) for split, predicted in predictions.items()
         }
         atomic_write(folder / f"{_PROBABILITIES}.npz", pack(probabilities))
 
@@ -78,23 +78,23 @@ def study_predictions(
     What the study's own run does not hold yet is read from the trials' runs and kept there, if the store can be
     written.
     """
-    kept = parted(_read(client, client.get_run(parent_run_id), "val") or {})
+    stored = split_trials(_read(client, client.get_run(parent_run_id), "val") or {})
     finished = {run.info.run_id: run for run in runs if run.info.status == "FINISHED"}
-    lacking = {run_id: run for run_id, run in finished.items() if run_id not in kept}
-    new = {run_id: found for run_id, run in lacking.items() if (found := read_predictions(client, run))}
-    known = {run_id: own for run_id, own in (kept | new).items() if run_id in finished}
+    lacking = {run_id: run for run_id, run in finished.items() if run_id not in stored}
+    new = {run_id: predictions for run_id, run in lacking.items() if (predictions := read_predictions(client, run))}
+    known = {run_id: predictions for run_id, predictions in (stored | new).items() if run_id in finished}
     if new:
-        _keep(client, parent_run_id, pack(joined(known)))
+        _keep(client, parent_run_id, pack(join_trials(known)))
     return known
 
 
-def _of_split(found: "Predictions", dataset: Dataset) -> ImagePredictions:
+def _of_split(predictions: "Predictions", dataset: Dataset) -> ImagePredictions:
     return ImagePredictions(
-        dataset.digests[found.indices],
-        dataset.groups[found.indices],
-        found.labels.astype(np.uint16),
-        found.predicted.astype(np.uint16),
-        found.probabilities.max(axis=1).astype(np.float32),
+        dataset.digests[predictions.indices],
+        dataset.groups[predictions.indices],
+        predictions.labels.astype(np.uint16),
+        predictions.predicted.astype(np.uint16),
+        predictions.probabilities.max(axis=1).astype(np.float32),
     )
 
 

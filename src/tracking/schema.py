@@ -32,19 +32,15 @@ def encodable(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return `value` as JSON that people can read and any encoding takes: surrogates alone are escaped."""
+    """Return `value` as JSON that people can read and any encoding takes: only surrogates are escaped."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub(r"[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _decimal(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(text)
     return int(text)
-
-
-def _yes(text: str) -> bool:
-    return text == "yes"
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -71,17 +67,13 @@ def _shell_words(line: str) -> tuple[str, ...]:
         return tuple(line.split(" "))
 
 
-def _mapping(text: str) -> dict[str, Any]:
-    return dict(json.loads(text))
-
-
 TEXT = Kind("text", str, encodable)
 INTEGER = Kind("integer", _decimal)
 NUMBER = Kind("number", float)
-YES_NO = Kind("yes or no", _yes, lambda value: "yes" if value else "no")
+YES_NO = Kind("yes or no", "yes".__eq__, lambda value: "yes" if value else "no")
 WORDS = Kind("JSON list of texts", _words, as_json, is_structured=True)
 COUNTS = Kind("JSON object of integers", _counts, as_json, is_structured=True)
-MAPPING = Kind("JSON object", _mapping, as_json, is_structured=True)
+MAPPING: Kind[Mapping[str, Any]] = Kind("JSON object", lambda text: dict(json.loads(text)), as_json, is_structured=True)
 SPELLINGS = Kind("JSON list of lists of texts", _spellings, as_json, is_structured=True)
 SHELL_WORDS = Kind("words of a shell", _shell_words, lambda words: encodable(shlex.join(words)))
 LISTS: Kind[list[Any]] = Kind("JSON list of lists", lambda text: list(json.loads(text)), as_json, is_structured=True)
@@ -159,7 +151,7 @@ IMAGES = Name("photos.{split}", INTEGER, "size of a split: train, val or test", 
 CLASSES = Name("classes", COUNTS, "the largest and the smallest class of train", "images")
 NEAR_DUPLICATES = Name("near_duplicates", INTEGER, "near-duplicates in different splits", "pairs")
 NEAR_DUPLICATE_IMAGES = Name("near_duplicates.photos", INTEGER, "images of val or test that they concern", "images")
-NEAR_DUPLICATES_NAMED = Name("near_duplicates.named", LISTS, "the first few of these pairs, with file names")
+NEAR_DUPLICATE_EXAMPLES = Name("near_duplicates.named", LISTS, "the first few of these pairs, with file names")
 RESUMED_EPOCHS = Name("epochs_recalled", INTEGER, "epochs that an earlier trial had trained already", "epochs")
 MODEL = Name("model", TEXT, "`kept` where the trained network is an artifact")
 COMMIT = Name("mlflow.source.git.commit", TEXT, "commit of the code")
@@ -170,9 +162,11 @@ PYTHON = Name("python", TEXT, "Python's version")
 
 # Tags of trials and studies.
 
+NOTE = Name("mlflow.note.content", TEXT, "a study's answer in Markdown, which MLflow's page shows as its description")
+
 PARENT = Name("mlflow.parentRunId", TEXT, "run of the study that trained it")
-WORKPLACE = Name("workplace", TEXT, "id of the lock folder that its process works in")
-LOCKS = Name("workplace.locks", TEXT, "path of that folder")
+LOCK_FOLDER_ID = Name("workplace", TEXT, "id of the lock folder that its process works in")
+LOCK_FOLDER_PATH = Name("workplace.locks", TEXT, "path of that folder")
 ERROR = Name("error", TEXT, "why it did not finish")
 
 # Tags of a study's run.
@@ -194,16 +188,16 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (
         TRIAL_KEY, CONFIGURATION, ARGUMENTS, COMMAND, GROUP, MEMBER, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
         DEPTH, DEPTH_TEXT, BLOCK, WHOLE, IMAGES, CLASSES, NEAR_DUPLICATES, NEAR_DUPLICATE_IMAGES,
-        NEAR_DUPLICATES_NAMED, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
+        NEAR_DUPLICATE_EXAMPLES, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
     ),
-    "Tags of trials and studies": (PARENT, WORKPLACE, LOCKS, ERROR),
+    "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, UNPLANNED),
     "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip
 
 # Parameters of a trial's run, few enough to compare.
 
-UNFROZEN_LAYERS = Name("unfrozen_layers", INTEGER, "canonical depth of the last phase, whatever was typed", "layers")
+UNFROZEN_LAYERS = Name("unfrozen_layers", INTEGER, "canonical depth of the last phase, for any spelling", "layers")
 IMAGE_SIZE = Name("image_size", INTEGER, "side of the images", "px")
 
 PARAMETERS: tuple[Name[Any], ...] = (
@@ -278,20 +272,11 @@ VAL: Final = "val"
 TEST: Final = "test"
 
 
-@dataclass(frozen=True)
-class MetricName:
-    """A metric's name in MLflow, or a form of names, with its unit and meaning."""
-
-    name: str
-    unit: str
-    meaning: str
-
-
-_METRICS: list[MetricName] = []
+_METRICS: list[Name[float]] = []
 
 
 def _metric(name: str, unit: str, meaning: str) -> str:
-    _METRICS.append(MetricName(name, unit, meaning))
+    _METRICS.append(Name(name, NUMBER, meaning, unit))
     return name
 
 
@@ -328,6 +313,28 @@ PER_EPOCH_ONLY = (LEARNING_RATE, PHASE)
 """They say nothing of a whole trial."""
 
 PHASE_TIME_PREFIX = "time/phase/"
+
+# Files of runs; a folder's name ends in a slash.
+
+FILES: Mapping[str, tuple[Name[str], ...]] = {
+    "Files of a trial": (
+        Name("config.yaml", TEXT, "the resolved configuration, as Hydra reads it"),
+        Name("packages.txt", TEXT, "every installed package with its version"),
+        Name("summary.json", TEXT, "the trial's metrics, and those of each epoch"),
+        Name("warnings.txt", TEXT, "warnings on the data, where there are any"),
+        Name("traceback.txt", TEXT, "the error of a trial that failed"),
+        Name("figures/", TEXT, "learning curves, confusion matrix, worst mistakes, near-duplicates; per_class.csv"),
+        Name("predictions/", TEXT, "val.npz, and test.npz where there are test images: a prediction for each image"),
+        Name("model/", TEXT, "the trained network, where it is kept: `mlflow.keras.load_model`"),
+    ),
+    "Files of a study": (
+        Name("config.yaml", TEXT, "the configuration below what varies"),
+        Name("study.txt", TEXT, "what its latest sweep varied and fixed"),
+        Name("trials.csv", TEXT, "the table below"),
+        Name("predictions/", TEXT, "val.npz of all trials together"),
+        Name("report/", TEXT, "report.html, its figures, trials.csv and verdict.json"),
+    ),
+}
 
 
 def of_split(split: str, measure: str = "accuracy") -> str:
@@ -378,7 +385,7 @@ def study_count(of: str) -> str:
 
 
 _TOTALS = re.compile("|".join(
-    re.sub(r"\{\w+\}", "[a-z0-9_/]+", each.name) for each in METRICS if each.name not in PER_EPOCH_ONLY
+    re.sub(r"\{\w+\}", "[a-z0-9_/]+", metric.name) for metric in METRICS if metric.name not in PER_EPOCH_ONLY
 ))  # fmt: skip
 
 
@@ -394,10 +401,11 @@ def is_metric(name: str) -> bool:
 def as_markdown() -> str:
     """Return docs/run_schema.md."""
     sections: dict[str, Iterable[tuple[str, str, str, str]]] = {
-        **{heading: [_kind_of(tag) for tag in own] for heading, own in TAGS.items()},
+        **{heading: [_kind_of(tag) for tag in tags] for heading, tags in TAGS.items()},
         "Parameters of a trial": map(_kind_of, PARAMETERS),
-        "Metrics": ((each.name, "number", each.unit, each.meaning) for each in METRICS),
-        "Columns of a study's table": ((each.name, each.dtype, each.unit, each.meaning) for each in (STUDY, *COLUMNS)),
+        "Metrics": map(_kind_of, METRICS),
+        **{heading: [(file.name, "file", "", file.meaning) for file in files] for heading, files in FILES.items()},
+        "Columns of a study's table": ((it.name, it.dtype, it.unit, it.meaning) for it in (STUDY, *COLUMNS)),
     }
     return "\n".join([_INTRODUCTION, *(line for section in sections.items() for line in _section(*section))])
 
@@ -415,17 +423,21 @@ def _section(heading: str, rows: Iterable[tuple[str, str, str, str]]) -> Iterato
 
 _INTRODUCTION = """# What runs hold in MLflow
 
-Every tag, parameter and metric that Thaw writes, and the columns of a study's table. Words in braces stand for a name.
-This page is made by `python -m src.tracking.schema > docs/run_schema.md`.
+Every tag, parameter, metric and file that Thaw writes, and the columns of a study's table. Words in braces stand
+for a name. This page is made by `python -m src.tracking.schema > docs/run_schema.md`.
 """
 _NOTES = {
     "Tags of a trial": f"""JSON of more than {LONGEST_TAG} characters goes on in the tags `NAME.1`, `NAME.2` and so on.
 Runs of earlier versions have neither `configuration` nor `arguments`; parameters and `command` are read instead.""",
     "Parameters of a trial": """MLflow compares runs by these, so they are few. A key beyond them is a parameter of the
 runs for which it was typed. The tag `configuration` holds all keys that a trial reads.""",
+    "Metrics": """`{measure}` is `loss`, `accuracy`, `balanced_accuracy` or `macro_f1`; `fit` has the first two, a
+baseline has no loss. `{split}` is `fit`, `train` or `val`, of a baseline `val` or `test`. `{part}` is `data`, `layers`,
+`tracking`, `tensorflow`, `network`, `features`, `phase/NAME`, `evaluation`, `figures` or `model`. `{count}` is
+`finished`, `failed`, `killed`, `reused` or `pruned`.""",
     "Columns of a study's table": """`Study.load(NAME).to_frame()` returns the table, a row for each trial. The report's
-trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` tells several
-studies apart. After these columns come the keys that trials read of their [configuration](configuration.md), by their
+trials.csv holds the same, with overrides and commands as they are typed in a shell; there, `study` names each
+trial's study. After these columns come the keys that trials read of their [configuration](configuration.md), by their
 dotted names (Int64, float64, boolean or string), then the metrics above that are of whole trials (float64). A value
 that a trial does not have is missing.""",
 }

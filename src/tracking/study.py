@@ -2,7 +2,7 @@
 
 A trial belongs to a study by a tag on its run, `study.DIGEST`, that holds the trial's overrides, in each spelling;
 DIGEST is of the study's name, since names come from users and a store's query language knows no quoting. So
-the store alone holds a study, whatever became of the process that swept it.
+the store holds the whole study, also after the sweep's process was killed.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -29,10 +30,11 @@ from src.tracking import schema
 from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import run_tags
 from src.tracking.schema import encodable
-from src.tracking.study_table import one_each, study_frame, to_csv
-from src.tracking.trial_runs import all_experiments
+from src.tracking.study_table import latest_runs, study_frame, to_csv
+from src.tracking.trial_runs import all_experiments, all_pages
 
-_MEMBERSHIP_FILE = "study.json"
+_CONTEXT_FILE = "study.json"
+_ANSWER_MARK = "*Written by Thaw.*"
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ class StudyContext:
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
-        atomic_write(folder / _MEMBERSHIP_FILE, json.dumps(asdict(self)))
+        atomic_write(folder / _CONTEXT_FILE, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, folder: Path, overrides: Sequence[str]) -> Self | None:
         """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
-            left = json.loads((folder / _MEMBERSHIP_FILE).read_text("utf-8"))
-            depths = (DepthChoice(**each) for each in left["shared_features"]["depths"])
-            shared = SharedFeatures(tuple(depths), left["shared_features"]["trials"])
-            return cls(**left | {"overrides": tuple(overrides), "shared_features": shared})
+            content = json.loads((folder / _CONTEXT_FILE).read_text("utf-8"))
+            depths = (DepthChoice(**depth) for depth in content["shared_features"]["depths"])
+            shared = SharedFeatures(tuple(depths), content["shared_features"]["trials"])
+            return cls(**content | {"overrides": tuple(overrides), "shared_features": shared})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -92,19 +94,19 @@ class Study:
         cls, client: mlflow.MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str],
         objective: Objective = "accuracy",
     ) -> Self:  # fmt: skip
-        """The study called `name` in an experiment, made where it was missing; it reads RUNNING from here on.
+        """Return the study called `name` in an experiment, made if it is missing; its status becomes RUNNING.
 
         Its trials are judged by `objective` from here on, also those of earlier sweeps.
         """
         key = study_key(name)
         query = f"tags.{schema.STUDY_KEY} = '{key}'"
-        found = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
-        if found:
-            client.log_batch(found[0].info.run_id, tags=run_tags({**tags, **schema.OBJECTIVE.of(objective)}))
-            client.update_run(found[0].info.run_id, "RUNNING")
-            return cls(client, experiment_id, found[0].info.run_id, key, objective)
-        named = schema.STUDY_KEY.of(key) | schema.STUDY_NAME.of(name)
-        born = {**named, **schema.OBJECTIVE.of(objective), **tags}
+        runs = client.search_runs([experiment_id], query, max_results=1, order_by=["start_time ASC"])
+        if runs:
+            client.log_batch(runs[0].info.run_id, tags=run_tags({**tags, **schema.OBJECTIVE.of(objective)}))
+            client.update_run(runs[0].info.run_id, "RUNNING")
+            return cls(client, experiment_id, runs[0].info.run_id, key, objective)
+        identity = schema.STUDY_KEY.of(key) | schema.STUDY_NAME.of(name)
+        born = {**identity, **schema.OBJECTIVE.of(objective), **tags}
         created = client.create_run(experiment_id, tags=born, run_name=encodable(name)[:250])
         study = cls(client, experiment_id, created.info.run_id, key, objective)
         study._adopt()
@@ -112,14 +114,15 @@ class Study:
 
     @classmethod
     def find(cls, client: mlflow.MlflowClient, name: str) -> Self | None:
-        """The study called `name` in whichever experiment, or None; the one swept last where there are several."""
+        """Return the study called `name` in any experiment, the one swept last of several; None if there is none."""
         experiments = all_experiments(client)
         query = f"tags.{schema.STUDY_KEY} = '{study_key(name)}'"
-        found = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
-        if not found:
+        runs = client.search_runs(experiments, query, max_results=1, order_by=["end_time DESC"])
+        if not runs:
             return None
-        info, tags = found[0].info, found[0].data.tags
-        return cls(client, info.experiment_id, info.run_id, study_key(name), _objective_of(tags))
+        info, tags = runs[0].info, runs[0].data.tags
+        judged = METRICS.get(schema.OBJECTIVE.read(tags) or "", METRICS["accuracy"])  # one from before has none
+        return cls(client, info.experiment_id, info.run_id, study_key(name), judged.objective)
 
     def describe(self, varied: Mapping[str, str], fixed: Sequence[str], config: str) -> None:
         """Log what the study's latest sweep varies, over what, what it fixes, and the configuration below (YAML)."""
@@ -128,13 +131,20 @@ class Study:
         self.client.log_text(self.run_id, encodable("".join(f"{line}\n" for line in lines)), "study.txt")
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
+    def answer(self, text: str) -> None:
+        """Show `text`, Markdown, as the study's description, unless somebody wrote another."""
+        tags = self.client.get_run(self.run_id).data.tags
+        known = schema.NOTE.read(tags)
+        if not known or known.endswith(_ANSWER_MARK):
+            self.client.set_tag(self.run_id, schema.NOTE.name, encodable(f"{text}\n\n{_ANSWER_MARK}"))
+
     def add_failed(self, overrides: Sequence[str], error: str, trace: str) -> None:
-        """A trial that failed before it had a run of its own: one run, however often it fails so."""
-        own, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
+        """Add a trial that failed before it had a run of its own: one run, however often it fails so."""
+        context, name = StudyContext(self.key, self.run_id, tuple(overrides)), shlex.join(overrides) or "the defaults"
         mark = study_key(f"{self.key} {name}")
-        found = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
-        born = schema.UNPLANNED.of(mark) | own.tags()
-        run = found[0] if found else self.client.create_run(
+        runs = self.client.search_runs([self.experiment_id], f"tags.{schema.UNPLANNED} = '{mark}'", max_results=1)
+        born = schema.UNPLANNED.of(mark) | context.tags()
+        run = runs[0] if runs else self.client.create_run(
             self.experiment_id, tags=born, run_name=encodable(name)[:250]
         )  # fmt: skip
         self.client.log_batch(run.info.run_id, tags=run_tags(schema.ERROR.of(error)))
@@ -155,21 +165,14 @@ class Study:
         return StudyContext(self.key, self.run_id, shared_features=shared_features, objective=self.objective)
 
     def members(self) -> list[FoundRun]:
-        """Every run of the study's trials, its own and those taken in, oldest first."""
-        experiments = all_experiments(self.client)
-        query, runs, token = f"tags.`{schema.MEMBER.at(self.key)}` != ''", [], None
-        while True:
-            page = self.client.search_runs(
-                experiments, query, max_results=500, order_by=["start_time ASC"], page_token=token
-            )
-            runs += list(page)
-            token = page.token
-            if not token:
-                return runs
+        """Return every run of the study's trials, also those that other studies trained, oldest first."""
+        experiments, query = all_experiments(self.client), f"tags.`{schema.MEMBER.at(self.key)}` != ''"
+        search = partial(self.client.search_runs, experiments, query, max_results=500, order_by=["start_time ASC"])
+        return list(all_pages(lambda token: search(page_token=token)))
 
     def trials(self) -> list[FoundRun]:
-        """One run for each of the study's trials; see :func:`one_each`."""
-        return one_each(self.members(), self.key)
+        """Return one run for each of the study's trials; see :func:`latest_runs`."""
+        return latest_runs(self.members(), self.key)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the study's table, a row for each trial; see :func:`study_frame`."""
@@ -191,17 +194,17 @@ class Study:
             self.client.set_terminated(self.run_id, status)
 
     def _log_numbers(self, frame: pd.DataFrame, counts: Mapping[str, int]) -> None:
-        numbers, own = {schema.study_count(name): float(count) for name, count in counts.items()}, {}
+        numbers, tags = {schema.study_count(name): float(count) for name, count in counts.items()}, {}
         judged = METRICS[self.objective].best
         finished = frame[frame[schema.STATUS.name] == "FINISHED"]
         if judged in finished and finished[judged].notna().any():
             best = finished.loc[finished[judged].idxmax()]
             every = [metric.best for metric in METRICS.values() if metric.best in finished]
             numbers |= {name: float(best[name]) for name in every if not pd.isna(best[name])}
-            own = schema.BEST_RUN.of(best[schema.RUN_ID.name])
+            tags = schema.BEST_RUN.of(best[schema.RUN_ID.name])
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, 0) for name, value in numbers.items()]
-        self.client.log_batch(self.run_id, metrics, tags=run_tags(own))
+        self.client.log_batch(self.run_id, metrics, tags=run_tags(tags))
 
     def _adopt(self) -> None:
         """Take over the trials of the study's run from before, where somebody deleted that."""
@@ -228,18 +231,13 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
     """
     study = Study.find(client, name)
     if study is None:
-        known = ", ".join(one_line(each, 60) for each in study_names(client)) or "none"
+        known = ", ".join(one_line(known_name, 60) for known_name in study_names(client)) or "none"
         raise ThawError(f"--study {name}: no such study; known: {known}")
     return study
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:
-    """The studies that a store knows, sorted."""
+    """Return the studies that a store knows, sorted."""
     experiments = all_experiments(client)
-    found = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
-    return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in found})
-
-
-def _objective_of(tags: Mapping[str, str]) -> Objective:
-    """Return a study's objective; accuracy of one from before."""
-    return METRICS.get(schema.OBJECTIVE.read(tags) or "", METRICS["accuracy"]).objective
+    runs = client.search_runs(experiments, f"tags.{schema.STUDY_KEY} != ''", max_results=1000)
+    return sorted({schema.STUDY_NAME.read(run.data.tags) or "" for run in runs})

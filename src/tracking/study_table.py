@@ -28,10 +28,10 @@ def study_frame(runs: Sequence[FoundRun], key: str, parent_run_id: str) -> pd.Da
     rows = [_row(run, keys, key, parent_run_id) for run, keys in zip(runs, read, strict=True)]
     configurations = [keys.configuration for keys in read]
     metrics = [run.data.metrics for run in runs]
-    numbers = sorted({name for own in metrics for name in own} - {*schema.PER_EPOCH_ONLY})
+    numbers = sorted({name for row in metrics for name in row} - {*schema.PER_EPOCH_ONLY})
     return pd.DataFrame({
         **{column.name: _series(rows, column.name, column.dtype) for column in schema.COLUMNS},
-        **{name: _settings(configurations, name) for name in sorted({name for own in configurations for name in own})},
+        **{name: _settings(configurations, name) for name in sorted({name for row in configurations for name in row})},
         **{name: _series(metrics, name, "float64") for name in numbers},
     })  # fmt: skip
 
@@ -39,12 +39,12 @@ def study_frame(runs: Sequence[FoundRun], key: str, parent_run_id: str) -> pd.Da
 def _row(run: FoundRun, keys: ReadKeys, key: str, parent_run_id: str) -> dict[str, Any]:
     """Return what a run says of its trial besides its configuration and its metrics."""
     tags = run.data.tags
-    own, spelled = schema.PARENT.read(tags) == parent_run_id, spellings(run, key)
+    is_trained_here, spelled = schema.PARENT.read(tags) == parent_run_id, spellings(run, key)
     return {
         schema.OVERRIDES.name: keys.followed(next(iter(spelled), ())),
         schema.SPELLED.name: spelled,
         schema.STATUS.name: run.info.status,
-        schema.TRAINED_BY.name: "this study" if own else "another",
+        schema.TRAINED_BY.name: "this study" if is_trained_here else "another",
         schema.RUN_ID.name: run.info.run_id,
         **{tag.name: tag.read(tags) for tag in schema.READ_FROM_TAGS},
         schema.COMMAND_WORDS.name: _command(tags, keys),
@@ -67,7 +67,7 @@ def _settings(configurations: Sequence[Mapping[str, Value]], name: str) -> "pd.S
     dtype = _DTYPES[type_of(name)]
     if dtype != "string":
         return _series(configurations, name, dtype)
-    return _series([{k: as_text(own[k]) for k in own if k == name} for own in configurations], name, dtype)
+    return _series([{k: as_text(row[k]) for k in row if k == name} for row in configurations], name, dtype)
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str, dtype: str) -> "pd.Series[Any]":
@@ -99,13 +99,13 @@ def spellings(run: FoundRun, key: str) -> tuple[tuple[str, ...], ...]:
     return schema.MEMBER.at(key).read(run.data.tags) or ()
 
 
-def one_each(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
-    """One run for each trial: the last that finished, else the last that did not.
+def latest_runs(runs: Iterable[FoundRun], key: str) -> list[FoundRun]:
+    """Return one run for each trial: the last that finished, else the last that did not.
 
     A trial that failed while it was planned has no key; it is the same as a later one that is spelled alike.
     """
-    chosen = _last_of_each(runs, lambda run: _key(run) or str(spellings(run, key)))
-    known = {each for run in chosen if _key(run) for each in spellings(run, key)}
+    chosen = _latest_by(runs, lambda run: _key(run) or str(spellings(run, key)))
+    known = {spelling for run in chosen if _key(run) for spelling in spellings(run, key)}
     return [run for run in chosen if _key(run) or not known & set(spellings(run, key))]
 
 
@@ -113,8 +113,8 @@ def _key(run: FoundRun) -> str | None:
     return schema.TRIAL_KEY.read(run.data.tags)
 
 
-def _last_of_each(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
-    """One run for each trial, told apart by `name`: the last that finished, else the last that did not."""
+def _latest_by(runs: Iterable[FoundRun], name: Callable[[FoundRun], str]) -> list[FoundRun]:
+    """Return one run for each trial as `name` identifies it: the last that finished, else the last that did not."""
     chosen: dict[str, FoundRun] = {}
     for run in runs:
         key = name(run)

@@ -42,9 +42,9 @@ def read_records(frame: pd.DataFrame, history: History, objective: Objective) ->
     rows = [row for row, _ in trials]
     factors = essential(_typed_once(rows, [_factors(row) for row in rows]))
     return [
-        replace(_record(row, each, history), objective=objective, answers=answers)
-        for (row, answers), own in zip(trials, factors, strict=True)
-        for each in (_in_each_mode(own, factors) if _settings(row) else [own])
+        replace(_record(row, in_mode, history), objective=objective, answers=answers)
+        for (row, answers), trial in zip(trials, factors, strict=True)
+        for in_mode in (_in_modes(trial, factors) if _settings(row) else [trial])
     ]
 
 
@@ -62,7 +62,7 @@ def _trials(frame: pd.DataFrame) -> list[tuple[Row, int]]:
 
 def _is_later(row: Row, other: Row) -> bool:
     """Return whether a trial's `row` takes the place of an `other` before it, of another run."""
-    is_finished, was_finished = (each[schema.STATUS.name] == "FINISHED" for each in (row, other))
+    is_finished, was_finished = (candidate[schema.STATUS.name] == "FINISHED" for candidate in (row, other))
     return bool(row[schema.RUN_ID.name] != other[schema.RUN_ID.name] and (is_finished or not was_finished))
 
 
@@ -73,38 +73,38 @@ def _known(row: Mapping[Any, Any]) -> Row:
     }  # fmt: skip
 
 
-def _in_each_mode(own: Factors, factors: Sequence[Factors]) -> list[Factors]:
-    """Return `own`, or where it lacks `batchnorm`, `own` in each mode of the trials that it is to be compared with."""
-    beside = [other for other in factors if _MODE in other and _facet(other) == _facet(own)]
+def _in_modes(trial: Factors, factors: Sequence[Factors]) -> list[Factors]:
+    """Return `trial`, or where it lacks `batchnorm`, one in each mode of the trials that it is compared with."""
+    beside = [other for other in factors if _MODE in other and _facet(other) == _facet(trial)]
     modes = dict.fromkeys(other[_MODE] for other in beside)
-    return [own] if _MODE in own or not modes else [own | {_MODE: mode} for mode in modes]
+    return [trial] if _MODE in trial or not modes else [trial | {_MODE: mode} for mode in modes]
 
 
-def _facet(own: Mapping[str, Factor]) -> dict[str, Factor]:
+def _facet(trial: Mapping[str, Factor]) -> dict[str, Factor]:
     """Return the factors that define a trial's facet, without BatchNorm's mode."""
-    return {name: value for name, value in own.items() if sets_apart(name) and name != _MODE}
+    return {name: value for name, value in trial.items() if sets_apart(name) and name != _MODE}
 
 
 def _typed_once(rows: Sequence[Row], factors: Sequence[Factors]) -> list[Factors]:
     """Return `factors` with one way to type the same photos, and the same weights: as the first of `rows` has it."""
     for section, digest_of in (("data.", schema.DATA_FINGERPRINT), ("weights.", schema.WEIGHTS_DIGEST)):
         first: dict[str, Factors] = {}
-        named = [(row[digest_of.name] if digest_of.name in row and own else row[schema.RUN_ID.name], own)
-                 for row, own in zip(rows, factors, strict=True)]  # fmt: skip
-        typed = [first.setdefault(digest, {k: v for k, v in own.items() if k.startswith(section)})
-                 for digest, own in named]  # fmt: skip
+        by_digest = [(row[digest_of.name] if digest_of.name in row and trial else row[schema.RUN_ID.name], trial)
+                 for row, trial in zip(rows, factors, strict=True)]  # fmt: skip
+        typed = [first.setdefault(digest, {k: v for k, v in trial.items() if k.startswith(section)})
+                 for digest, trial in by_digest]  # fmt: skip
         factors = [
-            {name: value for name, value in own.items() if not name.startswith(section)} | same
-            for own, same in zip(factors, typed, strict=True)
+            {name: value for name, value in trial.items() if not name.startswith(section)} | same
+            for trial, same in zip(factors, typed, strict=True)
         ]
     return list(factors)
 
 
 def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
-    """`factors` of several trials without those that follow from their own group.
+    """Return `factors` of several trials without those that follow from their own group.
 
     A group's choice brings all its values along, and a schedule repeats the rates: a verdict should speak of one name.
-    Of the data, what was typed is told where the photos differ, and their fingerprint where nothing typed says so.
+    Of the data, what was typed is kept where the images differ, and their fingerprint where nothing typed says so.
 
     >>> essential([{"augment": "none", "augment.flip": 0, "x.y": 1}, {"augment": "light", "augment.flip": 1, "x.y": 1}])
     [{'augment': 'none'}, {'augment': 'light'}]
@@ -113,12 +113,12 @@ def essential(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
     >>> essential([{"data": "2f", "data.fraction": 0.5}, {"data": "c4", "data.fraction": 1.0}])
     [{'data.fraction': 0.5}, {'data.fraction': 1.0}]
     """
-    known = [own for own in _without_unread(factors) if own]
-    names = sorted({name for own in known for name in own} - {_DATA}, key=lambda name: ("." in name, name))
+    known = [trial for trial in _without_unread(factors) if trial]
+    names = sorted({name for trial in known for name in trial} - {_DATA}, key=lambda name: ("." in name, name))
     kept = [name for name in names if not _follows(name, known)]
-    if not _is_told(kept, known):
+    if not _is_determined(kept, known):
         kept.append(_DATA)
-    return [{name: own[name] for name in kept if name in own} for own in _without_unread(factors)]
+    return [{name: trial[name] for name in kept if name in trial} for trial in _without_unread(factors)]
 
 
 def _without_unread(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
@@ -127,8 +127,8 @@ def _without_unread(factors: Sequence[Mapping[str, Factor]]) -> list[Factors]:
     Runs of earlier versions have them, and where the phases happen to have such a key's value, it seems to be read. A
     schedule reads a key, therefore, where all of its trials do.
     """
-    unread = {(own.get("schedule"), name) for own in factors if own for name in PHASE_KEYS if name not in own}
-    return [{name: own[name] for name in own if (own.get("schedule"), name) not in unread} for own in factors]
+    unread = {(trial.get("schedule"), name) for trial in factors if trial for name in PHASE_KEYS if name not in trial}
+    return [{name: trial[name] for name in trial if (trial.get("schedule"), name) not in unread} for trial in factors]
 
 
 def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
@@ -138,37 +138,37 @@ def _follows(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
     images' size follows where each backbone and weight set has one.
     """
     if name == _SIZE:
-        return _has_its_own_size(factors)
+        return _size_follows(factors)
     if "." not in name:
         return False
     group = name.partition(".")[0]
     choice = _KIND if group == _DATA else group
     parts: dict[Factor | None, list[Mapping[str, Factor]]] = {}
-    for own in factors:
-        parts.setdefault(own.get(choice) if name != _KIND else None, []).append(own)
-    same_photos = len({own.get(_DATA) for own in factors}) == 1
+    for trial in factors:
+        parts.setdefault(trial.get(choice) if name != _KIND else None, []).append(trial)
+    same_photos = len({trial.get(_DATA) for trial in factors}) == 1
     return (group == _DATA and same_photos) or all(_is_fixed(name, part) for part in parts.values())
 
 
-def _has_its_own_size(factors: Sequence[Mapping[str, Factor]]) -> bool:
+def _size_follows(factors: Sequence[Mapping[str, Factor]]) -> bool:
     """Return whether backbones or weights differ, and none was trained at two image sizes."""
     sizes: dict[tuple[Factor | None, ...], set[Factor | None]] = {}
-    for own in factors:
-        sizes.setdefault((own.get("backbone"), own.get("weights")), set()).add(own.get(_SIZE))
-    return len(sizes) > 1 and all(len(found) == 1 for found in sizes.values())
+    for trial in factors:
+        sizes.setdefault((trial.get("backbone"), trial.get("weights")), set()).add(trial.get(_SIZE))
+    return len(sizes) > 1 and all(len(values) == 1 for values in sizes.values())
 
 
 def _is_fixed(name: str, factors: Sequence[Mapping[str, Factor]]) -> bool:
-    values = [own.get(name) for own in factors]
+    values = [trial.get(name) for trial in factors]
     part = name.rpartition(".")[2]
-    repeated = [key for key, own in PHASE_KEYS.items() if own == part] if name.startswith("schedule.") else []
-    return len(set(values)) == 1 or any(values == [own.get(other) for own in factors] for other in repeated)
+    repeated = [key for key in PHASE_KEYS if PHASE_KEYS[key] == part and name.startswith("schedule.")]
+    return len(set(values)) == 1 or any(values == [trial.get(other) for trial in factors] for other in repeated)
 
 
-def _is_told(kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
+def _is_determined(names_kept: Iterable[str], factors: Sequence[Mapping[str, Factor]]) -> bool:
     """Return whether the settings of the data determine the images, together with those that determine their size."""
-    names = [name for name in kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
-    pairs = {(tuple(own.get(name) for name in names), own.get(_DATA)) for own in factors}
+    names = [name for name in names_kept if name in _SIDE_FOLLOWS_FROM or name.startswith(("data.", "weights."))]
+    pairs = {(tuple(trial.get(name) for name in names), trial.get(_DATA)) for trial in factors}
     return len(pairs) == len({typed for typed, _ in pairs})
 
 
@@ -197,13 +197,13 @@ def _record(row: Row, factors: Mapping[str, Factor], history: History) -> TrialR
 
 
 def _spelled_seed(overrides: Sequence[str]) -> int:
-    """The seed that a trial's overrides set; 0 where they set none."""
+    """Return the seed that a trial's overrides set; 0 where they set none."""
     seeds = [override_value(line) for line in overrides if override_key(line) == "seed"]
     return next((int(text) for text in seeds if text.isdecimal()), 0)
 
 
 def _epochs(row: Row, history: History) -> Sequence[Mapping[str, float]]:
-    """A run's epochs, unless it is still adding to them; a trial whose loss was no number has told why by then."""
+    """Return a run's epochs, unless it is still adding to them."""
     if row[schema.STATUS.name] == "RUNNING":
         return []
     return history(row[schema.RUN_ID.name], row.keys() | {*schema.PER_EPOCH_ONLY, *_LOSSES})
@@ -217,19 +217,19 @@ def _settings(row: Row) -> dict[str, Any]:
 def _factors(row: Row) -> Factors:
     """Return the factors of a configuration: the settings that a trial reads, and its groups.
 
-    A run that ended before it was described has none: what it was born with is not enough to tell it apart by.
+    A run that ended before it was described has none: its first tags do not identify it.
     """
     settings = _settings(row)
     if not settings:
         return {}
     read = settings.keys() - {"weights.image_size"}
-    own = {name: _factor(settings[name]) for name in read if not _NOT_FACTORS & set(name.split("."))}
+    numbers_and_texts = {name: _factor(settings[name]) for name in read if not _NOT_FACTORS & set(name.split("."))}
     chosen = {name: schema.GROUP.at(name).name for name in _GROUPS}
     groups = {name: row[column] for name, column in chosen.items() if column in row}
     fingerprint = schema.DATA_FINGERPRINT.name
     data = {_DATA: row[fingerprint][:8]} if fingerprint in row else {}
     size = {_SIZE: float(row[schema.IMAGE_SIDE.name])} if schema.IMAGE_SIDE.name in row else {}
-    return {**own, **groups, **data, **size}
+    return {**numbers_and_texts, **groups, **data, **size}
 
 
 _COLUMNS = frozenset(column.name for column in (schema.STUDY, *schema.COLUMNS))

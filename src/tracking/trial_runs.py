@@ -2,13 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import mlflow
 from mlflow.entities import FileInfo, Metric, Param
 from mlflow.entities import Run as FoundRun
 
+from src.common.errors import one_line
+from src.common.events import EventHandler, Warned
 from src.common.metrics import METRICS
 from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
@@ -36,24 +38,23 @@ class TrialRuns:
 
         `with_metric`: only a run that measured it, which one from before may lack; empty: any.
         """
-        return next(iter(self._measured(_finished(key), with_metric)), None)
+        return next(iter(self._finished_runs(_finished(key), with_metric)), None)
 
-    def finished_with_model(self, key: str, lost: Callable[[FoundRun], None], with_metric: str = "") -> FoundRun | None:
-        """Return the run that :meth:`finished` returns, of those whose model can be had.
+    def finished_with_model(self, key: str, emit: EventHandler, with_metric: str = "") -> FoundRun | None:
+        """Return the run that :meth:`finished` returns, of those whose model can be had; warn where all are gone."""
+        kept = self._finished_runs(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
+        run_with_model = next((run for run in kept if self._has_model(run)), None)
+        if kept and run_with_model is None:
+            name = f"{one_line(kept[0].info.run_name, 100)!r} ({kept[0].info.run_id})"
+            where = f"is not in {kept[0].info.artifact_uri} any more"
+            emit(Warned(f"the model of the run {name} {where}: training the trial again"))
+        return run_with_model
 
-        `lost` is given the latest run that kept its model, where none has its files any more.
-        """
-        kept = self._measured(f"{_finished(key)} and tags.{schema.MODEL} = 'kept'", with_metric)
-        found = next((run for run in kept if self._has_model(run)), None)
-        if kept and found is None:
-            lost(kept[0])
-        return found
-
-    def _measured(self, query: str, metric: str) -> list[FoundRun]:
+    def _finished_runs(self, query: str, metric: str) -> list[FoundRun]:
         return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
 
     def _has_model(self, run: FoundRun) -> bool:
-        """Return whether the store lists the files of a run's model; whatever fails on the way, they cannot be had."""
+        """Return whether the store lists the files of a run's model; any error means no."""
         try:
             list_folder = self._lister(run.info.run_id)
             found = {each.path: each for each in list_folder("")}
@@ -101,7 +102,7 @@ class TrialRuns:
     def history(self, run_id: str, metrics: Container[str] = _PER_EPOCH) -> list[dict[str, float]]:
         """Return what each epoch of a run left, in their order; `metrics`: the names of those that it has."""
         epochs: dict[int, dict[str, float]] = defaultdict(dict)
-        for name in (each for each in _PER_EPOCH if each in metrics):
+        for name in (name for name in _PER_EPOCH if name in metrics):
             for metric in self.client.get_metric_history(run_id, name):
                 epochs[metric.step][name] = metric.value
         return [values | {"epoch": epoch} for epoch, values in sorted(epochs.items())]
@@ -117,24 +118,24 @@ class TrialRuns:
     def _close_if_dead(self, run: FoundRun, lock_folder: LockFolder | None, mine: str) -> bool:
         tags = run.data.tags
         key = schema.TRIAL_KEY.read(tags) or schema.STUDY_KEY.read(tags)
-        place = schema.WORKPLACE.read(tags)
-        is_here = lock_folder is not None and lock_folder.id == place
-        where = lock_folder if is_here else known_lock_folder(schema.LOCKS.read(tags) or "", place)
+        lock_folder_id = schema.LOCK_FOLDER_ID.read(tags)
+        is_here = lock_folder is not None and lock_folder.id == lock_folder_id
+        where = lock_folder if is_here else known_lock_folder(schema.LOCK_FOLDER_PATH.read(tags) or "", lock_folder_id)
         if not key or where is None:
             return False
         if is_here and key == mine:
             return self._close(run.info.run_id)
         try:
-            with where.claim_if_free(key) as is_free:
+            with where.lock_if_free(key) as is_free:
                 return is_free and self._close(run.info.run_id)
-        except OSError:  # a folder that may only be read says nothing of who works
+        except OSError:  # a read-only folder does not say which processes live
             return False
 
     def _close(self, run_id: str) -> bool:
-        """Close a run that nobody works on, unless it was closed since it was listed."""
+        """Close a run whose process is gone, unless it was closed since it was listed."""
         if self.client.get_run(run_id).info.status != "RUNNING":
             return False
-        self.client.log_batch(run_id, tags=run_tags(schema.ERROR.of("its process ended without a word")))
+        self.client.log_batch(run_id, tags=run_tags(schema.ERROR.of("its process ended without an error message")))
         self.client.set_terminated(run_id, "KILLED")
         return True
 
@@ -158,12 +159,15 @@ def _finished(key: str) -> str:
 
 
 def all_experiments(client: mlflow.MlflowClient) -> list[str]:
-    """The ids of every experiment of a store."""
-    found: list[str] = []
-    token = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        found += [each.experiment_id for each in page]
-        token = page.token
-        if not token:
-            return found
+    """Return the ids of every experiment of a store."""
+    pages = all_pages(lambda token: client.search_experiments(page_token=token))
+    return [experiment.experiment_id for experiment in pages]
+
+
+def all_pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Yield what a search of MLflow finds, page by page; `search` is given the page's token."""
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
+        yield from page

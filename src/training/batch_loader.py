@@ -15,7 +15,7 @@ from src.data.listing import Split
 from src.data.split import Indices
 from src.features.feature_source import FeatureSource, GetFeatures
 
-_CHUNK_BYTES = 8e6
+_GROUP_BYTES = 8e6
 _MOST_BATCHES = 64
 
 
@@ -24,21 +24,21 @@ class BatchGroup:
     """Whole batches, the last of an epoch among them.
 
     Attributes:
-        rows: float32 [images, values of one image] at the phase's natural cut.
+        features: float32 [images, values of one image] at the phase's freeze boundary.
         labels: int64 [images].
     """
 
-    rows: NDArray[np.float32]
+    features: NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
-_MEASURED_AT_ONCE = 4
-"""Batches: what does not train is measured in larger ones, which takes a third of the time less."""
+_EVALUATED_AT_ONCE = 4
+"""Batches that are evaluated as one, which takes a third less time."""
 
 
 @dataclass(frozen=True)
 class BatchLoader:
-    """Chunks of rows and labels, as the trial's seed, batch size and augmentation have them."""
+    """Loads groups of batches by the trial's seed, batch size and augmentation."""
 
     dataset: Dataset
     trial: TrialConfig
@@ -46,46 +46,46 @@ class BatchLoader:
 
     @property
     def images(self) -> int:
-        """Training images."""
+        """Return the number of training images."""
         return int(self.dataset.splits.train.size)
 
     def training(self, phase: int, epoch: int) -> Iterator[BatchGroup]:
-        """The training images of epoch `epoch` of the trial, in its order and view, for the phase `phase`."""
+        """Yield the training images of epoch `epoch` of the trial, in its order and view, for the phase `phase`."""
         augment = self.trial.augment
         view = None if augment.is_identity else view_number(augment, epoch)
         order = epoch_order(self.images, self.trial.seed, epoch)
-        return self._chunks("train", self.feature_source.source(phase, "train", view), phase, order)
+        return self._groups("train", self.feature_source.source(phase, "train", view), phase, order)
 
     def as_they_are(self, phase: int, split: Split) -> Iterator[BatchGroup]:
-        """The images of `split` once, in their own order."""
-        return self._chunks(
+        """Yield the images of `split` once, in their own order."""
+        return self._groups(
             split, self.feature_source.source(phase, split), phase, np.arange(self.dataset.splits[split].size)
         )
 
-    def measuring_size(self, phase: int) -> int:
-        """Images that are measured at a time."""
-        return min(_MEASURED_AT_ONCE * self.trial.batch_size, self._chunk_size(phase))
+    def evaluation_size(self, phase: int) -> int:
+        """Return the number of images that are evaluated at a time."""
+        return min(_EVALUATED_AT_ONCE * self.trial.batch_size, self._group_size(phase))
 
-    def _chunk_size(self, phase: int) -> int:
-        batch_bytes = self.trial.batch_size * self.feature_source.cache_plan.phases[phase].natural.image_bytes()
-        return self.trial.batch_size * int(np.clip(_CHUNK_BYTES // batch_bytes, 1, _MOST_BATCHES))
+    def _group_size(self, phase: int) -> int:
+        batch_bytes = self.trial.batch_size * self.feature_source.cache_plan.phases[phase].freeze_boundary.image_bytes()
+        return self.trial.batch_size * int(np.clip(_GROUP_BYTES // batch_bytes, 1, _MOST_BATCHES))
 
-    def _chunks(self, split: Split, source: GetFeatures, phase: int, order: Indices) -> Iterator[BatchGroup]:
-        size = self._chunk_size(phase)
+    def _groups(self, split: Split, source: GetFeatures, phase: int, order: Indices) -> Iterator[BatchGroup]:
+        size = self._group_size(phase)
         labels = self.dataset.labels[self.dataset.splits[split]]
 
-        def chunk(first: int) -> BatchGroup:
+        def load_group(first: int) -> BatchGroup:
             positions = order[first : first + size]
             return BatchGroup(source(positions), labels[positions])
 
-        return _ahead(chunk, range(0, order.size, size))
+        return _ahead(load_group, range(0, order.size, size))
 
 
-def _ahead(make: Callable[[int], BatchGroup], places: range) -> Iterator[BatchGroup]:
-    """`make` of each place, one ahead of the reader: rows are read, or computed, while others train."""
+def _ahead(make: Callable[[int], BatchGroup], starts: range) -> Iterator[BatchGroup]:
+    """Yield `make` of each start, one ahead of the reader: features are read, or computed, while others train."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, places[0])
-        for place in places[1:]:
-            ready, coming = coming.result(), pool.submit(make, place)
+        coming = pool.submit(make, starts[0])
+        for start in starts[1:]:
+            ready, coming = coming.result(), pool.submit(make, start)
             yield ready
         yield coming.result()

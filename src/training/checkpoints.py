@@ -47,16 +47,12 @@ class Checkpoint:
         """Return whether a phase of at most `epochs` epochs is complete."""
         return bool(self.train) and (self.stopped or len(self.epochs) == epochs)
 
-    def leads_to(self, epochs: int) -> bool:
-        """Return whether a phase of at most `epochs` epochs passes through this state."""
-        return len(self.epochs) <= epochs
-
 
 class CheckpointStore(FileStore):
     """A store of phases.
 
-    What another `device` trained is not known: its numbers may differ in the last digits. Between two savings of a
-    phase under way lie `least_seconds`: saving must not take longer than training again.
+    Phases that another `device` trained are not loaded: numbers may differ in the last digits. Between two savings of a
+    phase under way, `least_seconds` pass: saving must not take longer than training again.
     """
 
     def __init__(
@@ -86,13 +82,13 @@ class CheckpointStore(FileStore):
 
 def _arrays(state: Checkpoint, device: str) -> Arrays:
     groups = {"last": state.last, "best": state.best, "optimizer": state.optimizer}
-    named = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    by_name = {f"{group}:{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
     facts = {
-        "version": LAYOUT_VERSION, "device": device, "names": sorted(named), "stopped": state.stopped,
+        "version": LAYOUT_VERSION, "device": device, "names": sorted(by_name), "stopped": state.stopped,
         "epochs": [asdict(record) for record in state.epochs],
         "pace": asdict(state.early_stopping), "train": list(state.train.items()),
     }  # fmt: skip
-    return {"facts": as_array(facts), **named}
+    return {"facts": as_array(facts), **by_name}
 
 
 def _checkpoint(stored: Arrays, device: str) -> Checkpoint:

@@ -30,33 +30,33 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The most probable class, int64 [photos]."""
+        """Return the most probable class, int64 [images]."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     def confusion(self) -> NDArray[np.int64]:
-        """Photos by true and predicted class, int64 [classes, classes]."""
+        """Return the number of images by true and predicted class, int64 [classes, classes]."""
         classes = np.arange(self.probabilities.shape[1])
         return np.asarray(confusion_matrix(self.labels, self.predicted, labels=classes), np.int64)
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Positions of the `count` mistakes that were made with most confidence, worst first."""
+        """Return the positions of the `count` mistakes that were made with most confidence, worst first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         confidence = self.probabilities.max(axis=1)[wrong]
         worst: NDArray[np.int64] = wrong[np.argsort(-confidence, kind="stable")]
         return worst[:count]
 
-    def per_class(self, training_photos: Mapping[str, int]) -> list[dict[str, float | str]]:
-        """Precision, recall, F1 and photos of each class; `training_photos` by its name, in the classes' order."""
+    def per_class(self, training_images: Mapping[str, int]) -> list[dict[str, float | str]]:
+        """Return precision, recall, F1 and image counts of each class; `training_images` in the same order."""
         report = classification_report(
-            self.labels, self.predicted, labels=np.arange(len(training_photos)), output_dict=True, zero_division=0
+            self.labels, self.predicted, labels=np.arange(len(training_images)), output_dict=True, zero_division=0
         )
         return [
-            {"class": name, **_row(report[str(k)]), "training_photos": count}
-            for k, (name, count) in enumerate(training_photos.items())
+            {"class": name, **_class_scores(report[str(k)]), "training_photos": count}
+            for k, (name, count) in enumerate(training_images.items())
         ]
 
 
-def _row(values: dict[str, float]) -> dict[str, float]:
+def _class_scores(values: dict[str, float]) -> dict[str, float]:
     return {
         "precision": values["precision"], "recall": values["recall"], "f1": values["f1-score"],
         "photos": int(values["support"]),

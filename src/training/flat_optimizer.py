@@ -55,14 +55,14 @@ class FlatOptimizer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the optimizer's variables by number, in Keras' order: counters, then each variable's moments."""
-        found = {str(k): np.array(counter.numpy()) for k, counter in enumerate(self.optimizer.variables[:_COUNTERS])}
+        state = {str(k): np.array(counter.numpy()) for k, counter in enumerate(self.optimizer.variables[:_COUNTERS])}
         for moment, numbers, members in self._moments():
             parts = np.split(np.array(moment.numpy()).ravel(), np.cumsum([self.sizes[k] for k in members])[:-1])
-            found |= {
+            state |= {
                 number: part.reshape(self.variables[k].shape)
                 for number, part, k in zip(numbers, parts, members, strict=True)
             }
-        return found
+        return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Continue from what :meth:`state` returned.
@@ -76,12 +76,12 @@ class FlatOptimizer:
             moment.assign(np.concatenate([state[number].ravel() for number in numbers]).reshape(moment.shape))
 
     def _moments(self) -> Iterator[tuple[keras.Variable, list[str], list[int]]]:
-        """Each moment of the optimizer, with the numbers in a state and the indices of the variables it is of."""
+        """Yield each moment of the optimizer, with its numbers in a state and the indices of its variables."""
         moments, members = self.optimizer.variables[_COUNTERS:], [*([k] for k in self.large), self.small]
-        each = len(moments) // len(members)
+        count = len(moments) // len(members)
         for position, moment in enumerate(moments):
-            item, kind = divmod(position, each)
-            yield moment, [str(_COUNTERS + each * k + kind) for k in members[item]], members[item]
+            item, kind = divmod(position, count)
+            yield moment, [str(_COUNTERS + count * k + kind) for k in members[item]], members[item]
 
 
 def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

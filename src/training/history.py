@@ -14,7 +14,7 @@ class PhaseResult:
     Attributes:
         best_epoch: the epoch, counted over all phases, whose weights the network now has.
         train: train/loss and train/accuracy in inference mode by epoch: the last one's, and the best one's.
-        recalled: epochs that were not trained now but known from before.
+        resumed: epochs that were not trained now but known from before.
     """
 
     name: str
@@ -22,11 +22,11 @@ class PhaseResult:
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     train: dict[int, dict[str, float]]
-    recalled: int = 0
+    resumed: int = 0
 
     @property
     def best(self) -> EpochRecord:
-        """The best epoch's record."""
+        """Return the best epoch's record."""
         return next(record for record in self.epochs if record.epoch == self.best_epoch)
 
 

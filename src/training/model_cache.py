@@ -32,7 +32,7 @@ class ModelCache:
     adapted: MutableMapping[tuple[object, ...], Values] = field(default_factory=lambda: LRUCache(1))
 
     def frozen_segment(self, start: Cut | None, ends: tuple[Cut, ...]) -> FrozenSegment:
-        """The frozen stretch from `start` (None: images) to each of `ends`."""
+        """Return the frozen segment from `start` (None: images) to each of `ends`."""
         key = (start.name if start else "", *(end.name for end in ends))
         return get_or_make(self.frozen_segments, key, lambda: FrozenSegment(self.network.model, start, ends))
 

@@ -1,4 +1,4 @@
-"""One phase of a schedule: thaw to its depth, train, keep its best epoch's weights."""
+"""One phase of a schedule: unfreeze to its depth, train, keep its best epoch's weights."""
 
 import math
 import time
@@ -27,37 +27,41 @@ from src.training.trainable_segment import Batches, TrainableSegment
 
 
 def fit_phase(
-    model_cache: ModelCache, loader: BatchLoader, phase_spec: PhaseSpec, memory: CheckpointStore, emit: EventHandler
+    model_cache: ModelCache,
+    loader: BatchLoader,
+    phase_spec: PhaseSpec,
+    checkpoints: CheckpointStore,
+    emit: EventHandler,
 ) -> PhaseResult:
-    """Train the network by `phase_spec`, from where `memory` has a checkpoint; it then has the best epoch's weights.
+    """Train the network by `phase_spec`, from its checkpoint if there is one, and give it the best epoch's weights.
 
     The batches, their order and their views follow from the trial's seed and the epoch alone, so that a phase may
     begin at any epoch and give the same numbers.
     """
-    with memory.exclusive(phase_spec.key):
-        known = None if loader.trial.force else memory.load(phase_spec.key)
-        if known and not known.leads_to(phase_spec.config.epochs):
-            known = None
+    with checkpoints.exclusive(phase_spec.key):
+        known = None if loader.trial.force else checkpoints.load(phase_spec.key)
+        if known and len(known.epochs) > phase_spec.config.epochs:
+            known = None  # a shorter phase does not pass through it
         if known:
             emit(EpochsReused(known.epochs))
         if known and known.is_result_of(phase_spec.config.epochs):
-            model_cache.network.thaw(phase_spec.depth)
+            model_cache.network.unfreeze(phase_spec.depth)
             model_cache.network.restore(phase_spec.depth, known.best)
-            return _result(phase_spec, known, recalled=len(known.epochs))
-        state = _Training(model_cache, loader, phase_spec, memory, emit).run(known)
-        memory.save(phase_spec.key, state)
-    return _result(phase_spec, state, recalled=len(known.epochs) if known else 0)
+            return _result(phase_spec, known, resumed=len(known.epochs))
+        state = _Training(model_cache, loader, phase_spec, checkpoints, emit).run(known)
+        checkpoints.save(phase_spec.key, state)
+    return _result(phase_spec, state, resumed=len(known.epochs) if known else 0)
 
 
 def trainable_segment(model_cache: ModelCache, loader: BatchLoader, phase: int, depth: Depth) -> TrainableSegment:
     """Return the segment that trains at `depth` in the phase `phase`, behind its freeze boundary."""
-    cut = loader.feature_source.cache_plan.phases[phase].natural
+    cut = loader.feature_source.cache_plan.phases[phase].freeze_boundary
     return model_cache.trainable_segment(depth, cut, loader.trial.optimizer, loader.trial.label_smoothing)
 
 
 def evaluate(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> dict[str, float]:
     """Return `split`/loss and every metric of the network as it stands, in inference mode."""
-    return metrics_of(measured(segment, loader, phase, split), loader.dataset, split)
+    return metrics_of(infer_batches(segment, loader, phase, split), loader.dataset, split)
 
 
 def metrics_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> dict[str, float]:
@@ -67,19 +71,19 @@ def metrics_of(batches: Sequence[Batches], dataset: Dataset, split: Split) -> di
     return {of_split(split, name): value for name, value in scores(counts).items()} | _means(split, batches)
 
 
-def measured(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
+def infer_batches(segment: TrainableSegment, loader: BatchLoader, phase: int, split: Split) -> list[Batches]:
     """Return the predictions and losses of the images of `split` in inference mode, in their order."""
-    size = loader.measuring_size(phase)
-    return [segment.measure(chunk.rows, chunk.labels, size) for chunk in loader.as_they_are(phase, split)]
+    size = loader.evaluation_size(phase)
+    return [segment.evaluate(group.features, group.labels, size) for group in loader.as_they_are(phase, split)]
 
 
 def probabilities_of(batches: Sequence[Batches]) -> NDArray[np.float32]:
     """Return the probabilities of every image of measured `batches`, float32 [images, classes]."""
-    return np.concatenate([each.probabilities for each in batches if each.probabilities is not None])
+    return np.concatenate([batch.probabilities for batch in batches if batch.probabilities is not None])
 
 
 def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
-    """scikit-learn's `balanced`, images / (classes · images of the class), or 1 for each; float32 [classes]."""
+    """Return the classes' weights in the loss, float32 [classes]: 1, or scikit-learn's `balanced`."""
     classes = np.arange(len(dataset.class_names))
     if trial.class_weights is None:
         return np.ones(classes.size, np.float32)
@@ -88,8 +92,8 @@ def class_weights(dataset: Dataset, trial: TrialConfig) -> NDArray[np.float32]:
 
 
 def _means(name: str, batches: Sequence[Batches]) -> dict[str, float]:
-    """Loss and accuracy over all images of `batches`."""
-    sizes, losses, hits = (np.concatenate([getattr(each, part) for each in batches]) for part in _PARTS)
+    """Return loss and accuracy over all images of `batches`."""
+    sizes, losses, hits = (np.concatenate([getattr(batch, part) for batch in batches]) for part in _PARTS)
     return {
         of_split(name, "loss"): float((losses.astype(np.float64) * sizes).sum() / sizes.sum()),
         of_split(name): float(hits.astype(np.float64).sum() / sizes.sum()),
@@ -106,7 +110,7 @@ class _Training:
     model_cache: ModelCache
     loader: BatchLoader
     phase_spec: PhaseSpec
-    memory: CheckpointStore
+    checkpoints: CheckpointStore
     emit: EventHandler
 
     def run(self, known: Checkpoint | None) -> Checkpoint:
@@ -116,11 +120,11 @@ class _Training:
         """
         self.segment = trainable_segment(self.model_cache, self.loader, self.phase_spec.index, self.phase_spec.depth)
         self.weights = class_weights(self.loader.dataset, self.loader.trial)
-        state = self._take_up(known)
+        state = self._resume(known)
         while not state.stopped and len(state.epochs) < self.phase_spec.config.epochs:
             state = self._epoch(state)
-            if self.memory.is_due():
-                self.memory.save(self.phase_spec.key, self._with_weights(state))
+            if self.checkpoints.is_due():
+                self.checkpoints.save(self.phase_spec.key, self._with_weights(state))
         state = self._with_weights(state)
         train = {state.epochs[-1].epoch: evaluate(self.segment, self.loader, self.phase_spec.index, "train")}
         self.model_cache.network.restore(self.phase_spec.depth, state.best)
@@ -129,14 +133,14 @@ class _Training:
             train[best_epoch] = evaluate(self.segment, self.loader, self.phase_spec.index, "train")
         return replace(state, train=train)
 
-    def _take_up(self, known: Checkpoint | None) -> Checkpoint:
-        rate = known.early_stopping.rate if known else self.phase_spec.config.learning_rate
-        self.segment.begin(rate)
+    def _resume(self, known: Checkpoint | None) -> Checkpoint:
+        learning_rate = known.early_stopping.rate if known else self.phase_spec.config.learning_rate
+        self.segment.begin(learning_rate)
         if known is None:
-            return Checkpoint((), False, EarlyStopping(rate), {}, {}, {}, {})
+            return Checkpoint((), False, EarlyStopping(learning_rate), {}, {}, {}, {})
         self.model_cache.network.restore(self.phase_spec.depth, known.last)
         self.segment.optimizer.restore(known.optimizer)
-        self.segment.optimizer.set_learning_rate(rate)
+        self.segment.optimizer.set_learning_rate(learning_rate)
         return replace(known, train={})
 
     def _epoch(self, state: Checkpoint) -> Checkpoint:
@@ -155,9 +159,9 @@ class _Training:
     def _fit(self, number: int) -> dict[str, float]:
         reseed(self.model_cache.network.model, self.loader.trial.seed, number)
         batches, done = [], 0
-        for chunk in self.loader.training(self.phase_spec.index, number):
-            batches.append(self.segment.train(chunk.rows, chunk.labels, self.weights, self.loader.trial.batch_size))
-            done += len(chunk.labels)
+        for group in self.loader.training(self.phase_spec.index, number):
+            batches.append(self.segment.train(group.features, group.labels, self.weights, self.loader.trial.batch_size))
+            done += len(group.labels)
             self.emit(Advanced(TRAINING, done, self.loader.images))
         return _means(FIT, batches)
 
@@ -168,14 +172,14 @@ class _Training:
         return value if math.isfinite(value) else -math.inf
 
     def _with_weights(self, state: Checkpoint) -> Checkpoint:
-        """`state` with the variables as they are."""
+        """Return `state` with the variables as they are."""
         last = self.model_cache.network.changed(self.phase_spec.depth)
         return replace(state, last=last, optimizer=self.segment.optimizer.state())
 
 
-def _result(phase_spec: PhaseSpec, state: Checkpoint, recalled: int) -> PhaseResult:
+def _result(phase_spec: PhaseSpec, state: Checkpoint, resumed: int) -> PhaseResult:
     return PhaseResult(
-        phase_spec.name, phase_spec.depth, state.epochs, _best_epoch(phase_spec, state), state.train, recalled
+        phase_spec.name, phase_spec.depth, state.epochs, _best_epoch(phase_spec, state), state.train, resumed
     )
 
 

@@ -30,7 +30,7 @@ class ScheduleResult:
 
     @property
     def last(self) -> PhaseResult:
-        """The phase that the kept weights come from."""
+        """Return the phase that the kept weights come from."""
         return self.phases[-1]
 
     def summary(self) -> dict[str, float]:
@@ -40,12 +40,12 @@ class ScheduleResult:
         Accuracies and gaps in 0–1.
         """
         best, last = self.last.best, self.last.epochs[-1]
-        kept = best.metrics | self.last.train[best.epoch]
-        fit, train, val = (kept[schema.of_split(split)] for split in (schema.FIT, schema.TRAIN, schema.VAL))
+        best_metrics = best.metrics | self.last.train[best.epoch]
+        fit, train, val = (best_metrics[schema.of_split(split)] for split in (schema.FIT, schema.TRAIN, schema.VAL))
         return {
             **last.metrics,
             **self.last.train[last.epoch],
-            **{schema.best(*name.split("/", 1)): value for name, value in kept.items() if "/" in name},
+            **{schema.best(*name.split("/", 1)): value for name, value in best_metrics.items() if "/" in name},
             schema.BEST_EPOCH: float(best.epoch),
             schema.GAP_MODE: fit - train,
             schema.GAP_GENERALIZATION: train - val,
@@ -60,7 +60,7 @@ def run_schedule(
     loader: BatchLoader,
     depths: dict[str, Depth],
     keys: Sequence[str],
-    memory: CheckpointStore,
+    checkpoints: CheckpointStore,
     emit: EventHandler,
 ) -> ScheduleResult:
     """Train the network of `model_cache` by the trial's schedule; `keys` are the phases' keys.
@@ -73,7 +73,7 @@ def run_schedule(
     for index, ((name, config), key) in enumerate(zip(loader.trial.schedule.items(), keys, strict=True)):
         phase_spec = PhaseSpec(name, config, depths[name], index, first_epoch, key)
         emit(PhaseBegan(name, first_epoch, config.epochs))
-        result = fit_phase(model_cache, loader, phase_spec, memory, emit)
+        result = fit_phase(model_cache, loader, phase_spec, checkpoints, emit)
         if not math.isfinite(result.best.metrics[schema.of_split(schema.VAL, "loss")]):
             raise ThawError(
                 f"phase {name}: the loss is not a number: a lower learning rate than {config.learning_rate:g}, "

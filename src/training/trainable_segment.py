@@ -1,7 +1,7 @@
 """The part of a network that trains, as compiled steps on features: built once for trials that differ in numbers.
 
 Keras' `fit` costs 0.2 s an epoch around what may be 25 ms of training, so a function here runs many batches at a time.
-Each batch leaves its own loss and hits, to be summed by who asked: how many run at a time changes no number.
+Each batch leaves its own loss and hits, which the caller sums: how many run at a time changes no number.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,39 +44,39 @@ class TrainableSegment:
     def __init__(self, network: Network, depth: Depth, cut: Cut, optimizer: OptimizerConfig) -> None:
         self.network, self.depth, self.cut = network, depth, cut
         self.smoothing = tf.Variable(0.0, trainable=False)
-        network.thaw(depth)
+        network.unfreeze(depth)
         self.model = segment(network.model, cut.tensors, None)
         self.optimizer = FlatOptimizer(optimizer, self.model.trainable_variables)
-        rows, labels = tf.TensorSpec((None, cut.width)), tf.TensorSpec((None,), tf.int64)
+        features, labels = tf.TensorSpec((None, cut.width)), tf.TensorSpec((None,), tf.int64)
         self.classes = int(self.model.output_shape[1])
         weights, size = tf.TensorSpec((self.classes,)), tf.TensorSpec((), tf.int64)
-        self._train = _compiled(self._train_batches, [rows, labels, weights, size])
-        self._measure = _compiled(self._measure_batches, [rows, labels, size])
+        self._train = _compiled(self._train_batches, [features, labels, weights, size])
+        self._evaluate = _compiled(self._evaluate_batches, [features, labels, size])
 
     def begin(self, learning_rate: float) -> None:
-        """Thaw the network to the depth, with an optimizer that has seen nothing."""
-        self.network.thaw(self.depth)  # the step is traced at its first batch, and as things then stand
+        """Unfreeze the network to the depth, with an optimizer that has seen nothing."""
+        self.network.unfreeze(self.depth)  # the step is traced at its first batch, and as things then stand
         self.network.check(self.depth)
         self.optimizer.begin(learning_rate)
 
     def train(
         self,
-        rows: NDArray[np.float32],
+        features: NDArray[np.float32],
         labels: NDArray[np.int64],
         class_weights: NDArray[np.float32],
         batch_size: int,
     ) -> Batches:
-        """Train on `rows` float32 [images, values of one image] and `labels` int64 [images], batch by batch."""
-        return _batches(len(labels), batch_size, self._train(rows, labels, class_weights, batch_size))
+        """Train on `features` float32 [images, values of one image] and `labels` int64 [images], batch by batch."""
+        return _batches(len(labels), batch_size, self._train(features, labels, class_weights, batch_size))
 
-    def measure(self, rows: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int) -> Batches:
-        """Loss, hits and probabilities on `rows` in inference mode."""
-        *left, probabilities = self._measure(rows, labels, batch_size)
-        return replace(_batches(len(labels), batch_size, left), probabilities=np.asarray(probabilities))
+    def evaluate(self, features: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int) -> Batches:
+        """Return loss, hits and probabilities on `features` in inference mode."""
+        *totals, probabilities = self._evaluate(features, labels, batch_size)
+        return replace(_batches(len(labels), batch_size, totals), probabilities=np.asarray(probabilities))
 
-    def _train_batches(self, rows: Any, labels: Any, weights: Any, size: Any) -> tuple[Any, Any]:
+    def _train_batches(self, features: Any, labels: Any, weights: Any, size: Any) -> tuple[Any, Any]:
         def step(k: Any) -> tuple[Any, Any]:
-            batch, truth = rows[k * size : (k + 1) * size], labels[k * size : (k + 1) * size]
+            batch, truth = features[k * size : (k + 1) * size], labels[k * size : (k + 1) * size]
             with tf.GradientTape() as tape:
                 scores = self.model(unpack(batch, self.cut), training=True)
                 loss = tf.reduce_mean(self._losses(scores, truth) * tf.gather(weights, truth))
@@ -86,10 +86,10 @@ class TrainableSegment:
         losses, hits = _in_turn(step, labels, size, (tf.float32, tf.float32))
         return losses, hits
 
-    def _measure_batches(self, rows: Any, labels: Any, size: Any) -> tuple[Any, Any, Any]:
+    def _evaluate_batches(self, features: Any, labels: Any, size: Any) -> tuple[Any, Any, Any]:
         def step(k: Any) -> tuple[Any, Any, Any]:
             truth = labels[k * size : (k + 1) * size]
-            scores = self.model(unpack(rows[k * size : (k + 1) * size], self.cut), training=False)
+            scores = self.model(unpack(features[k * size : (k + 1) * size], self.cut), training=False)
             loss = tf.reduce_mean(self._losses(scores, truth))
             missing = size - tf.shape(scores, tf.int64)[0]  # of the last batch: all must have one shape
             return loss, _hits(scores, truth), tf.pad(scores, [[0, missing], [0, 0]])
@@ -98,12 +98,12 @@ class TrainableSegment:
         return losses, hits, tf.reshape(scores, (-1, self.classes))[: tf.shape(labels)[0]]
 
     def _losses(self, scores: Any, truth: Any) -> Any:
-        wanted = tf.one_hot(truth, self.classes) * (1 - self.smoothing) + self.smoothing / self.classes
-        return keras.losses.categorical_crossentropy(wanted, scores)
+        target = tf.one_hot(truth, self.classes) * (1 - self.smoothing) + self.smoothing / self.classes
+        return keras.losses.categorical_crossentropy(target, scores)
 
 
 def _compiled(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
-    """`function` as a graph, which holds no Python that would need rewriting."""
+    """Return `function` as a graph; it holds no Python that would need rewriting."""
     return tf.function(function, input_signature=signature, jit_compile=False, autograph=False)
 
 
@@ -117,8 +117,8 @@ def _hits(scores: Any, truth: Any) -> Any:
     return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == truth, tf.float32))
 
 
-def _batches(images: int, size: int, left: Sequence[Any]) -> Batches:
-    losses, hits = (np.asarray(each) for each in left)
+def _batches(images: int, size: int, outputs: Sequence[Any]) -> Batches:
+    losses, hits = (np.asarray(array) for array in outputs)
     sizes = np.full(len(losses), size, np.int64)
     sizes[-1] = images - size * (len(losses) - 1)
     return Batches(sizes, losses, hits)

@@ -34,7 +34,7 @@ def get_or_build(plan: Plan) -> ModelCache:
     """
     trial = plan.trial
     seed = trial.seed if plan.weights.name == "random" else 0
-    plain = pretrained(plan.spec, plan.weights, plan.side, seed)
+    plain = pretrained(plan.spec, plan.weights, plan.image_size, seed)
     model_cache, values = _cache_of(plan, plain), _values(plain)
     if trial.batchnorm == "adapted":
         of = (plan.weights.digest, seed, plan.dataset.fingerprint)
@@ -44,7 +44,7 @@ def get_or_build(plan: Plan) -> ModelCache:
 
 
 def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
-    """The backbone's `values`, its statistics taken from the training images."""
+    """Return the backbone's `values` with statistics taken from the training images."""
     network.begin(values, seed=0, dropout=0)
     adapt_statistics(network.model, _mixed(dataset))
     adapted: Values = network.model.get_weights()[: len(values)]
@@ -53,7 +53,7 @@ def _adapted(network: Network, values: Values, dataset: Dataset) -> Values:
 
 @lru_cache(maxsize=1)
 def _values(plain: keras.Model) -> Values:
-    """Its weights: to read them takes as long as to set them."""
+    """Return its weights: to read them takes as long as to set them."""
     values: Values = plain.get_weights()
     return values
 
@@ -61,7 +61,7 @@ def _values(plain: keras.Model) -> Values:
 def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
     """Return the model cache for networks of `plan`'s structure, with any weights."""
     classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
-    key = (plan.spec, plan.table, plan.side, classes, policy)
+    key = (plan.spec, plan.table, plan.image_size, classes, policy)
     if key not in _BUILT:
         is_full = len(_BUILT) == _AT_MOST
         _BUILT[key] = ModelCache(build_network(plain, plan.spec, classes=classes, batchnorm=policy))
@@ -71,7 +71,7 @@ def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
 
 
 def _mixed(dataset: Dataset) -> Iterator[NDArray[np.float32]]:
-    """The training images in batches of mixed classes."""
+    """Yield the training images in batches of mixed classes."""
     train = dataset.splits.train
     order = train[epoch_order(train.size, 0, 0)]
     for first in range(0, order.size, _ADAPTING_BATCH):

@@ -22,7 +22,7 @@ COVERED_ELSEWHERE = {
     "fine_tune_learning_rate": "the phases",
     "epochs": "the phases",
     "fine_tune_epochs": "the phases",
-    "image_size": "the side that it came to",
+    "image_size": "the resulting image size",
     "objective": "the monitor, which follows it",
     "features": "what the features are rounded to; that they are kept changes nothing",
 }
@@ -30,40 +30,42 @@ COVERED_ELSEWHERE = {
 
 
 def trial_key(plan: Plan) -> str:
-    """The key of the whole trial, 32 hexadecimal digits."""
+    """Return the key of the whole trial, 32 hexadecimal digits."""
     return _digest(_facts(plan, len(plan.depths)))
 
 
 def phase_key(plan: Plan, index: int) -> str:
-    """The key of phase `index`: what it trains on from which weights, but not how many epochs it may go on."""
+    """Return the key of phase `index`: what it trains on from which weights, but not its number of epochs."""
     facts = _facts(plan, index + 1)
     del facts["config"]["schedule"][index]["epochs"]
     return _digest(facts | {"phase": index})
 
 
 def frozen_key(plan: Plan, device: str) -> str:
-    """Names the frozen layers that a trial's rows come from: what `device` computes of an image up to any cut."""
+    """Return the key of the frozen layers: what `device` computes of an image up to any cut."""
     random = plan.trial.seed if plan.weights.name == "random" else None
     adapted = plan.dataset.fingerprint if plan.trial.batchnorm == "adapted" else None
     return _digest({
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "device": device,
+        "version": _versions(), "device": device,
         "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
-        "side": plan.side,
+        "side": plan.image_size,
     })  # fmt: skip
 
 
 def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     """Return all that determines the first `phases` phases."""
     trial, depths = plan.trial, list(plan.depths.values())[:phases]
-    own = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
-    idle = idle_keys(dict(flatten(own)), backbone_trains=any(depth.canonical for depth in depths))
-    own["backbone"] = plan.spec.name
-    schedule = zip(own["schedule"].items(), depths, strict=False)
-    own["schedule"] = [_phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule]
-    own["augment"] = None if "augment.flip" in idle else own["augment"]
-    own["batchnorm"] = None if "batchnorm" in idle else own["batchnorm"]
+    config = trial.model_dump(mode="json", exclude={*COVERED_ELSEWHERE, *CANNOT_CHANGE_NUMBERS})
+    idle = idle_keys(dict(flatten(config)), backbone_trains=any(depth.canonical for depth in depths))
+    config["backbone"] = plan.spec.name
+    schedule = zip(config["schedule"].items(), depths, strict=False)
+    config["schedule"] = [
+        _phase(name, phase, idle) | {"unfrozen": depth.canonical} for (name, phase), depth in schedule
+    ]
+    config["augment"] = None if "augment.flip" in idle else config["augment"]
+    config["batchnorm"] = None if "batchnorm" in idle else config["batchnorm"]
     return {
-        "version": [SEMANTICS_VERSION, version("keras"), version("tensorflow")], "config": own, "side": plan.side,
+        "version": _versions(), "config": config, "side": plan.image_size,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
         "weights": plan.weights.digest, "width": plan.weights.alpha,
     }  # fmt: skip
@@ -71,8 +73,12 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
 
 def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str, Any]:
     """Return a phase without the keys that it does not read, and without what its depth is cut to."""
-    kept = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
-    return {key: phase[key] for key in kept}
+    read = [key for key in phase if f"schedule.{name}.{key}" not in idle and key != "no_deeper_than"]
+    return {key: phase[key] for key in read}
+
+
+def _versions() -> list[int | str]:
+    return [SEMANTICS_VERSION, version("keras"), version("tensorflow")]
 
 
 def _digest(facts: dict[str, Any]) -> str:

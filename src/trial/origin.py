@@ -17,7 +17,7 @@ class Origin:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The keys that were typed."""
+        """Return the keys that were typed."""
         return frozenset(override_key(word) for word in self.arguments)
 
     def tags(self) -> dict[str, str]:

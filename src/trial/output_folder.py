@@ -10,16 +10,16 @@ SUMMARY = "summary.json"
 _FOLDERS = ("figures", "model", "predictions")
 
 
-def claim_output(output: Path) -> None:
+def prepare_output(output: Path) -> None:
     """Make `output` a trial's own folder, without an earlier trial's summary.
 
     Raises:
         ThawError: it holds files or folders with a trial's names that no trial made.
     """
     output.mkdir(parents=True, exist_ok=True)
-    found = [name for name in (*_FOLDERS, SUMMARY) if (output / name).exists()]
-    if found and not (output / _MARKER).exists():
-        raise ThawError(f"hydra.run.dir={output}: holds {found[0]} that no trial made; choose another folder")
+    present = [name for name in (*_FOLDERS, SUMMARY) if (output / name).exists()]
+    if present and not (output / _MARKER).exists():
+        raise ThawError(f"hydra.run.dir={output}: holds {present[0]} that no trial made; choose another folder")
     (output / _MARKER).touch()
     (output / SUMMARY).unlink(missing_ok=True)
 

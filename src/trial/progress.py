@@ -2,59 +2,50 @@
 
 import time
 
-from src.common.events import (
-    TRAINING,
-    Advanced,
-    EpochRecord,
-    EpochsReused,
-    Event,
-    PhaseBegan,
-    PhaseEnded,
-    Waiting,
-    Warned,
-)  # fmt: skip
+from src.common import events
 from src.common.metrics import METRICS, Metric
 from src.tracking import schema
+from src.tracking.mlflow_run import Run
 from src.trial.context import TrialContext
 
 
 class ProgressLogger:
     """Shows on the terminal what the schedule does, and logs it to the run."""
 
-    def __init__(self, context: TrialContext) -> None:
-        self.context, self.terminal = context, context.terminal
+    def __init__(self, context: TrialContext, run: Run) -> None:
+        self.context, self.run, self.terminal = context, run, context.terminal
 
-    def __call__(self, event: Event, /) -> None:
+    def __call__(self, event: events.Event, /) -> None:
         """Show and log an event."""
         match event:
-            case PhaseBegan():
+            case events.PhaseBegan():
                 self._phase_begins(event)
-            case EpochsReused(records):
+            case events.EpochsReused(records):
                 for record in records:
-                    self.context.run.metrics(record.metrics, record.epoch)
+                    self.run.metrics(record.metrics, record.epoch)
                 self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
                 self._at(records[-1].epoch + 1)
-            case Advanced() if event.activity == TRAINING:
+            case events.Advanced() if event.activity == events.TRAINING:
                 self.terminal.count(event.done, event.total)
-            case Advanced():
+            case events.Advanced():
                 self.terminal(event)
                 if event.done == event.total:
                     self._at(self.next_epoch)
-            case EpochRecord():
-                self.context.run.metrics(event.metrics, event.epoch)
+            case events.EpochRecord():
+                self.run.metrics(event.metrics, event.epoch)
                 line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
                 self.terminal.note(f"{self._place(event.epoch)}   {line}")
                 self._at(event.epoch + 1)
-            case PhaseEnded():
+            case events.PhaseEnded():
                 for epoch, values in event.train.items():
-                    self.context.run.metrics(values, epoch)
+                    self.run.metrics(values, epoch)
                 self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
-            case Waiting():
+            case events.Waiting():
                 self.terminal.note(f"{self.phase.name}: {event.text}")
-            case Warned():
+            case events.Warned() | events.Noted():
                 self.terminal(event)
 
-    def _phase_begins(self, phase: PhaseBegan) -> None:
+    def _phase_begins(self, phase: events.PhaseBegan) -> None:
         self.phase, self.began = phase, time.perf_counter() - self._computing()
         depth = self.context.plan.depths[phase.name]
         self.terminal.note(f"phase {phase.name}: {depth.describe(len(self.context.plan.table))}")
@@ -73,11 +64,11 @@ class ProgressLogger:
         return f"{self.phase.name} {number}/{self.phase.epochs}"
 
 
-def _epoch_line(record: EpochRecord, judged: Metric) -> str:
+def _epoch_line(record: events.EpochRecord, judged: Metric) -> str:
     def value(split: str, measure: str) -> float:
         return record.metrics[schema.of_split(split, measure)]
 
-    own = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
+    objective = "" if judged.objective == "accuracy" else f", {judged.words} {value(schema.VAL, judged.objective):.3f}"
     fit, val = (f"{split} {value(split, 'accuracy'):.3f} (loss {value(split, 'loss'):.3f}"
                 for split in (schema.FIT, schema.VAL))  # fmt: skip
-    return f"{fit})   {val}{own})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"
+    return f"{fit})   {val}{objective})   rate {record.metrics[schema.LEARNING_RATE]:.1e}   {record.seconds:.1f} s"

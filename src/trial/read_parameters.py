@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from src.config import PHASE_KEYS
+from src.config import PHASE_KEYS, changes_numbers
 from src.models.depth import Depth
 from src.tracking import schema
-from src.tracking.idle_keys import Value, changes_numbers, idle_keys
+from src.tracking.idle_keys import Value, idle_keys
 from src.tracking.mlflow_run import TrialFacts, flatten, public
 from src.trial.origin import Origin
 from src.trial.plan import Plan
@@ -15,7 +15,7 @@ _SAID_OTHERWISE = {"unfrozen", "no_deeper_than", "image_size", "data.kind", "opt
 
 
 def trial_facts(plan: Plan, origin: Origin) -> TrialFacts:
-    """Return what the run of `plan`, whose configuration came from `origin`, says of it."""
+    """Return what the run of `plan`, whose configuration came from `origin`, holds of it."""
     configuration = read_configuration(plan)
     return TrialFacts(configuration, _parameters(plan, configuration, origin))
 
@@ -47,20 +47,16 @@ def unread_keys(plan: Plan) -> set[str]:
 
 def _parameters(plan: Plan, configuration: Mapping[str, Value], origin: Origin) -> dict[str, Value]:
     """Return the parameters of the schema that `plan` has, and what was typed besides."""
-    shown = _NAMES | _typed(origin)
-    own = {name: value for name, value in configuration.items() if name in shown}
+    typed = {key for key in origin.keys if not {key, key.rpartition(".")[2]} & _SAID_OTHERWISE}
+    shown = _NAMES | typed
+    shown_keys = {name: value for name, value in configuration.items() if name in shown}
     summed_up: dict[str, Value] = {
         "backbone": plan.spec.name, "weights": plan.weights.name, "data": plan.trial.data.kind,
-        "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.side,
+        "optimizer": plan.trial.optimizer.name, schema.IMAGE_SIZE.name: plan.image_size,
         schema.UNFROZEN_LAYERS.name: last_depth(plan).canonical,
     }  # fmt: skip
     chosen = {name: choice for name, choice in origin.groups.items() if name in _NAMES}
-    return {**own, **chosen, **summed_up}
-
-
-def _typed(origin: Origin) -> set[str]:
-    """Return the keys that were typed, but for those that another parameter speaks for."""
-    return {key for key in origin.keys if not {key, key.rpartition(".")[2]} & _SAID_OTHERWISE}
+    return {**shown_keys, **chosen, **summed_up}
 
 
 _NAMES = frozenset(parameter.name for parameter in schema.PARAMETERS)

@@ -25,12 +25,12 @@ class TrialResult:
 
     @property
     def score(self) -> float:
-        """The objective's value on validation, 0–1."""
+        """Return the objective's value on validation, 0–1."""
         return float(self.summary[self._judged.best])
 
     @property
     def baseline(self) -> float | None:
-        """The score of always predicting the largest class if the trial is not better; else None."""
+        """Return the score of always predicting the largest class if the trial is not better; else None."""
         return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
 
     @property

@@ -5,22 +5,19 @@ reported within a second, and a reused trial is returned as fast.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mlflow
-from mlflow.entities import Run as FoundRun
-
 from src.common.clock import Clock
 from src.common.errors import ThawError, one_line
+from src.common.events import EventHandler, ignore
 from src.common.files import atomic_write
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS
 from src.common.project import PROJECT
 from src.config import TrialConfig
-from src.features.cache_plan import SharedFeatures
 from src.reporting.terminal import Terminal
 from src.tracking import schema
 from src.tracking.data_tags import baselines
@@ -33,26 +30,11 @@ from src.trial.baseline_warning import baseline_warning
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
 from src.trial.origin import Origin
-from src.trial.output_folder import SUMMARY, claim_output, clear_output
-from src.trial.plan import Plan, make_plan
+from src.trial.output_folder import SUMMARY, clear_output, prepare_output
+from src.trial.plan import make_plan
 from src.trial.read_parameters import last_depth, trial_facts, unread_keys
 from src.trial.result import TrialResult
 from src.trial.run_description import describe_run, run_name
-
-
-@dataclass(frozen=True)
-class _Environment:
-    """The environment of a running trial."""
-
-    client: mlflow.MlflowClient
-    experiment: str
-    lock_folder: LockFolder
-    study: StudyContext | None
-    origin: Origin
-    output: Path
-    terminal: Terminal
-    clock: Clock
-    began_ms: int
 
 
 def run_trial(
@@ -80,18 +62,19 @@ def run_trial(
         raise ThawError(f"objective={trial.objective}: the study's is {study.objective}; a study has one objective")
     clock, began_ms = Clock(), int(time.time() * 1000)
     with Terminal(trial.runtime.progress, in_sweep=study is not None) as terminal:
-        claim_output(output)
+        prepare_output(output)
         plan = make_plan(trial, terminal, clock)
         with clock.part("tracking"):
             client, experiment = open_store(trial.tracking, PROJECT)
             lock_folder = LockFolder(trial.runtime.work_dir)
-        environment = _Environment(
-            client, experiment, lock_folder, study, origin or Origin(), output, terminal, clock, began_ms
-        )
+        context = TrialContext(
+            plan, trial_key(plan), client, experiment, lock_folder, study, origin or Origin(), output, terminal, clock,
+            began_ms,
+        )  # fmt: skip
         for line in warnings:
             terminal.warn(line)
         with refusals_as_errors():
-            result = _reused_or_trained(plan, environment)
+            result = _reused_or_trained(context)
         result = replace(result, depth=last_depth(plan).name, idle=tuple(sorted(unread_keys(plan))))
         for line in baseline_warning(plan, result.summary):
             terminal.note(line)
@@ -100,81 +83,57 @@ def run_trial(
     return result
 
 
-def _reused_or_trained(plan: Plan, environment: _Environment) -> TrialResult:
-    key, trial_runs = trial_key(plan), TrialRuns(environment.client)
-    reused = _find_reusable(plan, key, trial_runs, environment)
+def _reused_or_trained(context: TrialContext) -> TrialResult:
+    key, trial_runs = context.key, TrialRuns(context.client)
+    reused = _find_reusable(context, trial_runs)
     if reused:
         return reused
-    name = run_name(plan)
-    waiting = f"{name}: another process trains this trial; waiting"
-    with environment.lock_folder.claim(key, environment.terminal, waiting):
-        trial_runs.close_dead(environment.lock_folder, mine=key)
-        reused = _find_reusable(
-            plan, key, trial_runs, environment, lost=lambda run: environment.terminal.warn(_lost_text(run))
-        )
-        return reused or TrialResult(_train(plan, key, environment), reused=False)
+    waiting = f"{run_name(context.plan)}: another process trains this trial; waiting"
+    with context.lock_folder.lock(key, context.terminal, waiting):
+        trial_runs.close_dead(context.lock_folder, mine=key)
+        reused = _find_reusable(context, trial_runs, context.terminal)
+        return reused or TrialResult(_train(context), reused=False)
 
 
-def _lost_text(run: FoundRun) -> str:
-    name = f"{one_line(run.info.run_name, 100)!r} ({run.info.run_id})"
-    return f"the model of the run {name} is not in {run.info.artifact_uri} any more: training the trial again"
-
-
-def _find_reusable(
-    plan: Plan,
-    key: str,
-    trial_runs: TrialRuns,
-    environment: _Environment,
-    lost: Callable[[FoundRun], None] = lambda _: None,
-) -> TrialResult | None:
-    """Reuse the run that finished the trial, if one has; `lost` is given one whose model is asked for and gone."""
+def _find_reusable(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler = ignore) -> TrialResult | None:
+    """Reuse the run that finished the trial, if one has; emit a warning where its model is asked for and gone."""
+    plan, key, study = context.plan, context.key, context.study
     if plan.trial.force:
         return None
     needed = METRICS[plan.trial.objective].best
-    asks = _keeps_model(plan.trial, environment.study)
-    found = trial_runs.finished_with_model(key, lost, needed) if asks else trial_runs.finished(key, needed)
-    if found is None:
+    asks = context.keeps_model
+    run = trial_runs.finished_with_model(key, emit, needed) if asks else trial_runs.finished(key, needed)
+    if run is None:
         return None
     from_the_data = baselines(plan.dataset)
-    if environment.study:
-        with environment.lock_folder.claim(f"membership.{found.info.run_id}"):  # two jobs of it may reuse one run
-            environment.study.take_in(environment.client, found)
-        trial_runs.complete(found, trial_facts(plan, environment.origin), from_the_data)
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.info.start_time / 1000))
-    environment.terminal.note(
-        f"reused from the run {one_line(found.info.run_name, 100)!r} of {when}; force=true trains it anew"
-    )
+    if study:
+        with context.lock_folder.lock(f"member.{run.info.run_id}"):  # two jobs of it may reuse one run
+            study.take_in(context.client, run)
+        trial_runs.complete(run, trial_facts(plan, context.origin), from_the_data)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))
+    name = one_line(run.info.run_name, 100)
+    context.terminal.note(f"reused from the run {name!r} of {when}; force=true trains it anew")
     known = {schema.OBJECTIVE.name: plan.trial.objective} | from_the_data
-    return TrialResult(trial_runs.summary(found) | known, reused=True)
+    return TrialResult(trial_runs.summary(run) | known, reused=True)
 
 
-def _train(plan: Plan, key: str, environment: _Environment) -> dict[str, Any]:
-    belongs = environment.study.tags() if environment.study else {}
-    tags = schema.TRIAL_KEY.of(key) | environment.lock_folder.tags | belongs | environment.origin.tags()
-    name, clock = run_name(plan), environment.clock
+def _train(context: TrialContext) -> dict[str, Any]:
+    plan, clock, study = context.plan, context.clock, context.study
+    tags = schema.TRIAL_KEY.of(context.key) | context.lock_folder.tags | context.origin.tags()
+    tags |= study.tags() if study else {}
     with clock.part("tensorflow"):  # before the run begins: where Keras does not start, there is none to fail
         from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
 
         runtime.set_threads(plan.trial.runtime)
         from src.trial.train_and_evaluate import train_and_evaluate
-    clear_output(environment.output)
-    with started_run(environment.client, environment.experiment, name, environment.began_ms, tags) as run:
+    clear_output(context.output)
+    with started_run(context.client, context.experiment, run_name(plan), context.began_ms, tags) as run:
         with clock.part("tracking"):
-            describe_run(plan, environment.origin, run)
-        shared_features = environment.study.shared_features if environment.study else SharedFeatures()
-        keeps_model = _keeps_model(plan.trial, environment.study)
-        trained = train_and_evaluate(
-            TrialContext(plan, key, run, environment.output, environment.terminal, clock, shared_features, keeps_model)
-        )
+            describe_run(plan, context.origin, run)
+        trained = train_and_evaluate(context, run)
     for note in trained.notes:
-        environment.terminal.note(note)
+        context.terminal.note(note)
     return trained.summary
-
-
-def _keeps_model(trial: TrialConfig, study: StudyContext | None) -> bool:
-    """Return whether the trial's model is logged: unless the configuration says so, where it is no sweep's."""
-    asked = trial.tracking.save_model
-    return study is None if asked is None else asked
 
 
 def _places(trial: TrialConfig, run_id: str, output: Path) -> dict[str, str]:

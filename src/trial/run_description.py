@@ -3,7 +3,7 @@
 from src.common.depth_choice import DepthChoice
 from src.common.errors import one_line
 from src.common.project import PROJECT
-from src.models.depth import Depth, resolve_depth
+from src.models.depth import resolve_depth
 from src.tracking import schema
 from src.tracking.data_tags import data_tags
 from src.tracking.environment import git_tags, package_versions
@@ -22,9 +22,9 @@ def run_name(plan: Plan) -> str:
 def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
     """Log all that is known of the trial before it trains."""
     dataset = plan.dataset
-    own = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
-    own |= schema.IMAGE_SIDE.of(plan.side) | _depth_tags(plan)
-    run.describe(trial_facts(plan, origin), dataset, own | data_tags(dataset) | git_tags(PROJECT))
+    tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.WEIGHTS_DIGEST.of(plan.weights.digest)
+    tags |= schema.IMAGE_SIDE.of(plan.image_size) | _depth_tags(plan)
+    run.describe(trial_facts(plan, origin), dataset, tags | data_tags(dataset) | git_tags(PROJECT))
     run.text(as_yaml(plan.trial), "config.yaml")
     run.text(package_versions(), "packages.txt")
     if dataset.warnings:
@@ -34,14 +34,11 @@ def describe_run(plan: Plan, origin: Origin, run: Run) -> None:
 def _depth_tags(plan: Plan) -> dict[str, str]:
     """Return what a run says of the depths of its phases."""
     depth, layers = last_depth(plan), len(plan.table)
-    texts = [schema.DEPTH_TEXT.at(name).of(each.describe(layers)) for name, each in plan.depths.items()]
+    deepest = resolve_depth(DepthChoice(), plan.table, plan.trial.batchnorm, plan.spec.name)
+    texts = [schema.DEPTH_TEXT.at(name).of(phase_depth.describe(layers)) for name, phase_depth in plan.depths.items()]
     return {
         **schema.DEPTH.of(depth.canonical),
         **schema.BLOCK.of(next(iter(depth.blocks), "")),
-        **schema.WHOLE.of(depth.canonical == _deepest(plan).canonical),
+        **schema.WHOLE.of(depth.canonical == deepest.canonical),
         **{name: text for tag in texts for name, text in tag.items()},
     }
-
-
-def _deepest(plan: Plan) -> Depth:
-    return resolve_depth(DepthChoice(), plan.table, plan.trial.batchnorm, plan.spec.name)

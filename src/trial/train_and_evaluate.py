@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from src.common.events import EventHandler
-from src.common.files import naming
+from src.common.events import EventHandler, Warned
+from src.common.files import path_in_errors
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
 from src.config import TreesData
 from src.data.dataset import Dataset
 from src.data.listing import Split
+from src.features.cache_plan import SharedFeatures, plan_cache, reasons_not_to_cache
 from src.features.feature_cache import FeatureCache
-from src.features.feature_source import CacheContext
+from src.features.feature_source import CacheContext, FeatureSource
 from src.inference.facts import ModelFacts
 from src.models import runtime
 from src.models.network import Network
@@ -21,19 +22,21 @@ from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
+from src.tracking.mlflow_run import Run
 from src.tracking.prediction_files import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
 from src.training.evaluation import predictions_of
-from src.training.phase import measured, metrics_of, trainable_segment
+from src.training.model_cache import ModelCache
+from src.training.phase import infer_batches, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
-from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.calibration_metrics import calibration
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
+from src.trial.plan import Plan
 from src.trial.progress import ProgressLogger
 
 
@@ -45,43 +48,66 @@ class TrainingResult:
     notes: tuple[str, ...]
 
 
-def train_and_evaluate(context: TrialContext) -> TrainingResult:
-    """Train and evaluate the trial of `context`; leave all in its run and output folder but the summary's file.
+def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
+    """Train and evaluate the trial of `context`; leave all in `run` and the output folder but the summary's file.
 
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
     plan, clock = context.plan, context.clock
     with clock.part("tracking"):
-        context.run.tags(machine_tags(runtime.device_name()))
+        run.tags(machine_tags(runtime.device_name()))
     with clock.part("network"):
         model_cache = get_or_build(plan)
-    progress = ProgressLogger(context)
+    progress = ProgressLogger(context, run)
     loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, progress), progress)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     schedule_result = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, progress), progress)
     with clock.part("evaluation"):
         last = len(schedule_result.phases) - 1
         segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
-        found = _evaluated(segment, loader, last)
-        numbers = _numbers(segment, schedule_result, plan.dataset, found)
-        context.run.tags(schema.RESUMED_EPOCHS.of(sum(phase.recalled for phase in schedule_result.phases)))
-        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in found.items()}
+        evaluated = _evaluated(segment, loader, last)
+        numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
+        run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
+        predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
         numbers |= calibration(predictions)
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
-        context.run.files(context.output / FOLDER, FOLDER)
+        run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
         figures = context.output / "figures"
-        with naming(figures):
+        with path_in_errors(figures):
             draw_trial_figures(schedule_result.phases, predictions["val"], plan.dataset, figures)
-        context.run.files(figures, "figures")
+        run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
-            _save_model(context, model_cache.network, numbers.get(schema.TEMPERATURE))
-            context.run.tags(schema.MODEL.of("kept"))
-    summary = _summary(context, numbers | clock.metrics(), schedule_result)
-    context.run.text(summary_text(summary), "summary.json")
+            _save_model(context, run, model_cache.network, numbers.get(schema.TEMPERATURE))
+            run.tags(schema.MODEL.of("kept"))
+    summary = _summary(context, run, numbers | clock.metrics(), schedule_result)
+    run.text(summary_text(summary), "summary.json")
     return TrainingResult(summary, _notes(schedule_result, METRICS[plan.trial.objective]))
+
+
+def open_batch_loader(
+    plan: Plan,
+    model_cache: ModelCache,
+    shared_features: SharedFeatures,
+    cache_context: CacheContext,
+    emit: EventHandler,
+) -> BatchLoader:
+    """Return the batch loader of a trial; `emit` receives a warning where frozen layers run at each epoch."""
+    trial, dataset = plan.trial, plan.dataset
+    cache_plan = plan_cache(trial, model_cache.network.graph, plan.table, plan.depths, shared_features)
+    feature_source = FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, cache_context)
+    while feature_source.cache_plan.kept and not cache_context.store.holds(feature_source.kept_bytes()):
+        size, bound = f"{feature_source.kept_bytes() / 1e9:.3g} GB", f"{trial.features.max_gb:g}"
+        widest = max(feature_source.cache_plan.kept, key=lambda cut: cut.width)
+        emit(Warned(f"features would take {size}, more than features.max_gb={bound}: none are kept of {widest.name}"))
+        feature_source = FeatureSource(
+            dataset, trial, feature_source.cache_plan.without(widest), model_cache.frozen_segment, cache_context
+        )
+    for line in reasons_not_to_cache(trial, plan.depths):
+        emit(Warned(line))
+    return BatchLoader(dataset, trial, feature_source)
 
 
 def _cache_context(context: TrialContext, emit: EventHandler) -> CacheContext:
@@ -98,37 +124,37 @@ def _checkpoints(context: TrialContext, emit: EventHandler) -> CheckpointStore:
 def _evaluated(segment: TrainableSegment, loader: BatchLoader, phase: int) -> dict[Split, list[Batches]]:
     """Return the kept weights' batches of the validation images, and of the test images where there are some."""
     splits: tuple[Split, ...] = ("val", "test") if loader.dataset.splits.test.size else ("val",)
-    return {split: measured(segment, loader, phase, split) for split in splits}
+    return {split: infer_batches(segment, loader, phase, split) for split in splits}
 
 
 def _numbers(
     segment: TrainableSegment,
     result: ScheduleResult,
     dataset: Dataset,
-    found: Mapping[Split, Sequence[Batches]],
+    evaluated: Mapping[Split, Sequence[Batches]],
 ) -> dict[str, float]:
-    """The metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
+    """Return the metrics of the weights kept; test/* is measured once, and nothing chooses by it."""
     numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
-    return numbers | (metrics_of(found["test"], dataset, "test") if "test" in found else {})
+    return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
 
 
-def _save_model(context: TrialContext, network: Network, temperature: float | None) -> None:
+def _save_model(context: TrialContext, run: Run, network: Network, temperature: float | None) -> None:
     dataset, data = context.plan.dataset, context.plan.trial.data
     decoding = () if isinstance(data, TreesData) else (data.resize, data.bit_depth)
     facts = replace(ModelFacts(dataset.class_names, *decoding), temperature=temperature)
-    logged, example = context.run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
+    logged, example = run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
     save_model(network.in_keras_layers(), context.output / "model", logged, facts, example)
-    context.run.keep_model(logged, context.output / "model")
+    run.keep_model(logged, context.output / "model")
 
 
-def _summary(context: TrialContext, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
+def _summary(context: TrialContext, run: Run, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
     per_epoch = result.last.epochs[-1]
     already = {*per_epoch.metrics, *result.last.train[per_epoch.epoch]}
-    context.run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
+    run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
     return {
-        "run_id": context.run.run_id,
+        "run_id": run.run_id,
         schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
         schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,

@@ -8,13 +8,12 @@ trials at least lie within the other's range of each setting: beyond that, the m
 
 Simulated (200 to 300 studies; 2 and 3 equal depths, 8 to 40 trials, one rate that matters: evenly, by an optimum,
 or by a step): where depths draw their rates from distributions that lean apart, Beta(1, 3) and Beta(3, 1), the pooled
-test claims a difference in up to 100 % of studies, with the model in up to 38 %, and with both in up to 5 %; from ones
-that do not meet, in up to 100, 100 and 0 %; where a tuner stays near the best trial so far, in 27, 7 and 4 %. It costs:
-of 12 trials at 2 depths six deviations apart, rates drawn at random, 84 % claim it in place of all (20 trials: 98 %),
-and 67 % with a second setting that does nothing (94 %).
+test claims a difference in up to 100% of studies, with the model in up to 38%, and with both in up to 5%; from ones
+that do not meet, in up to 100, 100 and 0%; where a tuner stays near the best trial so far, in 27, 7 and 4%. It costs:
+of 12 trials at 2 depths six deviations apart, rates drawn at random, 84% claim it in place of all (20 trials: 98%),
+and 67% with a second setting that does nothing (94%).
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -22,21 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from src.statistics.comparison import Comparison
+from src.statistics.best import BestComparison
 from src.statistics.design import Floats
 from src.statistics.intervals import LEVEL
 from src.verdict.encoding import encode
 from src.verdict.trials import Factor, TrialRecord, tuned
 
-HINTED = 0.2
-"""Below which p a difference is hinted at."""
 _LEAST_SHARED = 1 / 3
 _MOSTLY = 0.5
 _TOLERANCE = 1e-8
 
 
-def confounded(comparison: Comparison, trials: Sequence[TrialRecord]) -> NDArray[np.bool_]:
-    """Which differences that `comparison` shows or hints at may be the settings', [depths, depths].
+def confounded(comparison: BestComparison, trials: Sequence[TrialRecord]) -> NDArray[np.bool_]:
+    """Return which differences that `comparison` shows may be the settings', [depths, depths].
 
     Args:
         comparison: of the pooled trials.
@@ -45,21 +42,19 @@ def confounded(comparison: Comparison, trials: Sequence[TrialRecord]) -> NDArray
     depths = np.asarray([trial.depth for trial in trials])
     values = np.asarray([trial.score for trial in trials], np.float64)
     settings = [[trial.factor(name) for trial in trials] for name in tuned(trials)]
-    levels = comparison.design.levels
+    levels = comparison.estimate.design.levels
     ratios, free = _adjusted(depths, values, [encode(each) for each in settings])
     found = np.zeros((len(levels), len(levels)), np.bool_)
-    for better, worse in itertools.permutations(range(len(levels)), 2):
-        p = comparison.p(better, worse) if comparison.means[better] > comparison.means[worse] else None
-        if p is not None and p < HINTED:
-            most = 1 - LEVEL if p < 1 - LEVEL else HINTED
-            among = (_overlap(each, depths == levels[better], depths == levels[worse]) for each in settings)
-            holds = all(among) and _p(ratios[better, worse], len(levels), free) < most
-            found[[better, worse], [worse, better]] = not holds
+    for worse in filter(comparison.is_worse, range(len(levels))):
+        best = comparison.best
+        among = (_overlap(each, depths == levels[best], depths == levels[worse]) for each in settings)
+        holds = all(among) and _p(ratios[best, worse], len(levels), free) < 1 - LEVEL
+        found[[best, worse], [worse, best]] = not holds
     return found
 
 
 def going_with_depth(trials: Sequence[TrialRecord]) -> list[str]:
-    """The settings that lie between depths by half of their variance or more; else the one that does most."""
+    """Return the settings that lie between depths by half of their variance or more; else the one that does most."""
     depths = np.asarray([trial.depth for trial in trials])
     names = tuned(trials)
     between = {name: _between(encode([trial.factor(name) for trial in trials]), depths) for name in names}
@@ -92,7 +87,7 @@ def _p(ratio: float, depths: int, free: int) -> float:
 
 
 def _overlap(values: Sequence[Factor], one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
-    """Whether enough of either depth's trials have values such as the other's have."""
+    """Return whether enough of either depth's trials have values such as the other's have."""
     if any(isinstance(value, str) for value in values):
         texts = np.asarray([str(value) for value in values])
         shared = np.isin(texts[one], texts[other]).mean(), np.isin(texts[other], texts[one]).mean()
@@ -105,7 +100,7 @@ def _overlap(values: Sequence[Factor], one: NDArray[np.bool_], other: NDArray[np
 
 
 def _between(columns: Floats, depths: NDArray[np.int64]) -> float:
-    """Which part of the columns' variance lies between depths, 0–1."""
+    """Return which part of the columns' variance lies between depths, 0–1."""
     centred = columns - columns.mean(axis=0)
     means = [centred[depths == depth].mean(axis=0) for depth in depths]
     return float(np.square(means).sum() / np.square(centred).sum())

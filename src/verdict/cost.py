@@ -76,13 +76,18 @@ def fronts(points: Sequence[tuple[float | None, CostPoint]]) -> list[list[tuple[
 
 def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
     score = float(np.mean([trial.score for trial in trials]))
-    seconds = [known for trial in trials if (known := _seconds(trial)) is not None]
-    costs = _mean(trials, PARAMETERS), float(np.median(seconds)) if seconds else None
+    costs = _mean(trials, PARAMETERS), median_seconds(trials)
     return CostPoint(facet, depth, settings, score, *costs, validated_on(trials[0]))
 
 
-def _seconds(trial: TrialRecord) -> float | None:
-    """What the phases took together; None where one is not known."""
+def median_seconds(trials: Sequence[TrialRecord]) -> float | None:
+    """Return what the phases of a trial took, seconds, the median of `trials`; None where unknown."""
+    seconds = [known for trial in trials if (known := phase_seconds(trial)) is not None]
+    return float(np.median(seconds)) if seconds else None
+
+
+def phase_seconds(trial: TrialRecord) -> float | None:
+    """Return what the phases took together, seconds; None where one is not known."""
     parts = [trial.metric(name) for name in trial.metrics if name.startswith(PHASE_TIME_PREFIX)]
     known = [part for part in parts if part is not None]
     return sum(known) if parts and len(known) == len(parts) else None

@@ -5,7 +5,6 @@ was trained and the gap grew, the parts are counted from there; elsewhere as the
 than depth and seed, as in a search, what is added may be of the other settings, and nothing is counted from depth 0.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,21 +15,13 @@ from numpy.typing import NDArray
 from src.statistics.intervals import Interval, t_interval
 from src.tracking.schema import GAP_GENERALIZATION, GAP_MODE
 from src.verdict.trials import TrialRecord
-from src.verdict.wording import layers, listed, points
 
 MODE, GENERALIZATION = GAP_MODE, GAP_GENERALIZATION
 WORTH_NAMING = 0.02
 """From which size on a part of a gap counts, and from which growth on what was added decides; 0–1."""
-_MOST_NUMBERS = 3
 
 Part = Literal["mode", "generalization", "neither"]
 Doubt = Literal["", "not told apart", "one seed"]
-_SAID: Mapping[Doubt, str] = {
-    "": "mainly {part} at {depths}",
-    "not told apart": "more {part} than {other} at {depths}, though the {unit}s do not tell them apart",
-    "one seed": "more {part} than {other} at {depths}, though one {unit} cannot tell how surely",
-}
-_PARTS = (("mode", "generalization"), ("generalization", "mode"))
 _BySeed = Mapping[int, NDArray[np.float64]]
 """Mode and generalization, [2], of a depth's trials by their seed, or by their number where they are pooled."""
 
@@ -79,18 +70,6 @@ def gap_rows(trials: Sequence[TrialRecord], *, pooled: bool = False) -> tuple[Ga
     return tuple(_row(depth, by_depth[depth], head if depth else None) for depth in sorted(by_depth))
 
 
-def describe_gaps(rows: Sequence[GapRow], *, pooled: bool = False) -> str:
-    """The rows, of `pooled` trials or not, in a few sentences; empty where there is none."""
-    stands, added = ([row for row in rows if row.counted == what] for what in ("gap", "added"))
-    unit = "trial" if pooled else "seed"
-    said = (
-        f"The gap between fit and validation is {_claims(stands, unit)}." if stands else "",
-        f"What unfreezing adds to it is {_claims(added, unit)}." if added else "",
-        "What unfreezing adds to it is not told: other settings differ between the depths." if pooled and rows else "",
-    )
-    return " ".join(text for text in said if text)
-
-
 def _row(depth: int, own: _BySeed, head: _BySeed | None) -> GapRow:
     values = np.array(list(own.values()))
     parts = values.mean(axis=0)
@@ -127,37 +106,3 @@ def _apart(counted: NDArray[np.float64], own: _BySeed, head: _BySeed | None) -> 
 
 def _is_clear(interval: Interval) -> bool:
     return interval.low is not None and interval.high is not None and (interval.low > 0 or interval.high < 0)
-
-
-def _claims(rows: Sequence[GapRow], unit: str) -> str:
-    """Which part it is at which depths, as surely as the seeds (the `unit`) say, with the numbers."""
-    told = []
-    for (doubt, said), (part, other) in itertools.product(_SAID.items(), _PARTS):
-        some = [row for row in rows if (row.mainly, row.doubt) == (part, doubt)]
-        if some:
-            claim = said.format(part=part, other=other, unit=unit, depths=layers([row.depth for row in some]))
-            told.append(f"{claim} ({_numbers(some)})")
-    small = [row for row in rows if row.mainly == "neither"]
-    if small:
-        told.append(f"not worth naming at {layers([row.depth for row in small])} ({_numbers(small)})")
-    return ", ".join(told)
-
-
-def _numbers(rows: Sequence[GapRow]) -> str:
-    whole = [(row.mode.estimate, row.generalization.estimate) for row in rows]
-    added = [row.added for row in rows if row.added and row.counted == "added"]
-    return f"{_both(added)} points; in all {_both(whole)}" if added else f"{_both(whole)} points"
-
-
-def _both(parts: Sequence[tuple[float, float]]) -> str:
-    mode, generalization = zip(*parts, strict=True)
-    return f"mode {_listed(mode)}, generalization {_listed(generalization)}"
-
-
-def _listed(shares: Sequence[float]) -> str:
-    """One by one where they are few, else from the least to the most."""
-    few = len(shares) <= _MOST_NUMBERS
-    shown = [points(share, signed=True).removesuffix(" points") for share in (shares if few else sorted(shares))]
-    if not few:
-        return f"{shown[0]} to {shown[-1]}"
-    return listed(shown)

@@ -4,12 +4,11 @@ Two ways were weighed. *The best configuration overall* leaves contrasts of dept
 one wants to know: a rate that suits ten layers is forced upon a hundred. *The best configuration at each depth* asks
 the right question. Where configurations act alike at all depths, the same number of chances lifts all depths alike, and
 false claims get rarer, not more frequent (the largest of several means scatters less than one of them). Where they are
-equal at one depth and a single one stands out at another, luck lifts the first alone: with 2 to 6 depths and 2 to 10
-seeds, all depths' bests equal, a difference was claimed in up to 7 % of 20,000 simulated studies with 4 configurations
-and in up to 12 % with 9 (of two depths, ten seeds), which the page says. So the best at each depth is taken, among the
-configurations that were trained at **every** depth. Where there are none, as in a random search, nothing is picked: the
-other hyperparameters count as noise, unless they go with depth (:mod:`src.verdict.confounding`). A trial from which
-another went on for longer, as hyperband promotes them, is the same trial, and counts once.
+equal at one depth and a single one stands out at another, luck lifts the first alone. So the best at each depth is
+taken, among the configurations that were trained at **every** depth. Where there are none, as in a random search,
+nothing is picked: the other hyperparameters count as noise, unless they go with depth
+(:mod:`src.verdict.confounding`). A trial from which another went on for longer, as hyperband promotes them, is the same
+trial, and counts once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from src.statistics.design import Observation
 from src.verdict.trials import TrialRecord, configuration, tuned
-
-_LUCK = (
-    "Each winner's own mean flatters, more so at depths where configurations are close: where one depth has a single "
-    "good one and another many, a difference that is none may be claimed in more than 5 % of studies (simulated: up to "
-    "7 % with 4 configurations, 12 % with 9)."
-)
 
 Groups = dict[str, dict[int, list[TrialRecord]]]
 
@@ -35,18 +27,25 @@ class Reduction:
 
     Attributes:
         trials: those that the comparison rests on.
-        observations: their depths, seeds and values, in the same order.
+        seeds: what each is a repetition by, [trials]: its seed; where the other hyperparameters count as noise, its
+            number.
+        varied: the hyperparameters that were reduced, by name.
         picked: the winning configuration of each depth; empty where nothing was picked.
         candidates: every mean that a winner was picked from, all depths together, 0–1, by the runs that it is of.
-        text: what was reduced and how, for the page; empty where nothing was.
+        configurations: how many a winner was picked from at each depth.
+        left_out: how many configurations were not trained at every depth with as many seeds.
+        continued: how many trials are left out since another went on from them.
         pooled: whether the other hyperparameters count as noise.
     """
 
     trials: tuple[TrialRecord, ...]
-    observations: tuple[Observation, ...]
+    seeds: tuple[int, ...]
+    varied: tuple[str, ...] = ()
     picked: Mapping[int, str] = field(default_factory=dict)
     candidates: Mapping[frozenset[str], float] = field(default_factory=dict)
-    text: str = ""
+    configurations: int = 1
+    left_out: int = 0
+    continued: int = 0
     pooled: bool = False
 
 
@@ -62,9 +61,7 @@ def reduce_to_depth(trials: Sequence[TrialRecord]) -> Reduction:
     ended = last_of_rungs(trials)
     if len(ended) == len(trials):
         return _pool(trials, names)
-    found, left = reduce_to_depth(ended), len(trials) - len(ended)
-    told = f"{left} trial{'s' * (left != 1)}, from which another went on for longer, {_was(left)} left out."
-    return replace(found, text=f"{found.text} {told}".strip())
+    return replace(reduce_to_depth(ended), continued=len(trials) - len(ended))
 
 
 def last_of_rungs(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -85,29 +82,16 @@ def _pick(fair: Groups, groups: Groups, names: Sequence[str]) -> Reduction:
     depths = sorted(next(iter(fair.values())))
     picked = {depth: max(fair, key=lambda name: _mean(fair[name][depth])) for depth in depths}
     trials = [trial for depth in depths for trial in fair[picked[depth]][depth]]
-    told = "; ".join(f"{depth} layers: {name}" for depth, name in picked.items())
-    text = f"{', '.join(names)} also varied: " + (
-        f"each depth stands with its best of {len(fair)} configurations by the validation mean over seeds ({told})."
-        + (f" {_LUCK}" if len(depths) > 1 else "")
-        if len(fair) > 1
-        else f"the depths stand with the one configuration that all share ({next(iter(fair))})."
-    )
-    left = len(groups) - len(fair)
-    if left:
-        text += f" {left} more had not been trained at every depth with as many seeds, and {_was(left)} left out."
-    return _reduction(trials, fair, picked, text)
+    return replace(
+        _reduction(trials, fair), varied=tuple(names), picked=picked, configurations=len(fair),
+        left_out=len(groups) - len(fair),
+    )  # fmt: skip
 
 
 def _pool(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
-    text = (
-        f"{', '.join(names)} also varied, and no configuration was trained at every depth: the depths are compared "
-        "over all of them, and what they do counts as noise. A difference is claimed only if it is shown with them in "
-        "the model as well, and if a third of either depth's trials lie within the other's range of each."
-    )
-    ordered = sorted(trials, key=lambda trial: (trial.depth, trial.seed))
-    observations = [Observation(trial.depth, place, trial.score) for place, trial in enumerate(ordered)]
-    by_depth = _group(ordered, [])[""]
-    return Reduction(tuple(ordered), tuple(observations), {}, _means(by_depth.values()), text, pooled=True)
+    ordered = tuple(sorted(trials, key=lambda trial: (trial.depth, trial.seed)))
+    means = _means(_group(ordered, [])[""].values())
+    return Reduction(ordered, tuple(range(len(ordered))), tuple(names), {}, means, pooled=True)
 
 
 def _fair(groups: Groups, depths: set[int]) -> Groups:
@@ -120,15 +104,9 @@ def _fair(groups: Groups, depths: set[int]) -> Groups:
     return {name: by_depth for name, by_depth in complete.items() if 2 * _seeds(by_depth) >= most}
 
 
-def _reduction(
-    trials: Sequence[TrialRecord],
-    fair: Groups,
-    picked: Mapping[int, str] | None = None,
-    text: str = "",
-) -> Reduction:
-    observations = tuple(Observation(trial.depth, trial.seed, trial.score) for trial in trials)
+def _reduction(trials: Sequence[TrialRecord], fair: Groups) -> Reduction:
     groups = [group for by_depth in fair.values() for group in by_depth.values()]
-    return Reduction(tuple(trials), observations, picked or {}, _means(groups), text)
+    return Reduction(tuple(trials), tuple(trial.seed for trial in trials), candidates=_means(groups))
 
 
 def _group(trials: Sequence[TrialRecord], names: Sequence[str]) -> Groups:
@@ -152,7 +130,3 @@ def _means(groups: Iterable[Sequence[TrialRecord]]) -> dict[frozenset[str], floa
 
 def _mean(trials: Sequence[TrialRecord]) -> float:
     return float(np.mean([trial.score for trial in trials]))
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"

@@ -167,7 +167,7 @@ def test_what_cannot_be_audited_is_refused_in_a_line(thaw: Command, tmp_path: Pa
 def test_a_sweep_of_audits_is_refused(thaw: Command) -> None:
     done = thaw("src.audit", "-m", "seed=0,1")
     assert done.returncode == 1
-    assert done.stderr == "thaw: -m sweeps over trials, and an audit is of the data alone: leave -m out\n"
+    assert done.stderr == "thaw: -m sweeps over trials, and an audit is of the data: leave -m out\n"
 
 
 def test_formulas_in_names_are_text_to_a_spreadsheet() -> None:

@@ -14,6 +14,7 @@ import pytest
 from src.common.project import PROJECT
 from tests.auditing.test_audit import of_kind
 from tests.conftest import CLASSES, Command, make_photos
+from tests.typist import Typist
 
 Reached = Callable[[Path, str], bool]
 
@@ -42,33 +43,31 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_leaves_the_files_of_the_audit_before(many: Path, tmp_path: Path, moment: str) -> None:
+def test_ctrl_c_leaves_the_files_of_the_audit_before(
+    heavy_typist: Typist, many: Path, tmp_path: Path, moment: str
+) -> None:
     """Wherever it comes before the files are written; the images that are decoded by then serve the next audit."""
     before = {name: name.encode() for name in FILES} | {FILES[0]: b'<meta name="generator" content="Thaw">'}
     (tmp_path / "out").mkdir()
     for name, content in before.items():
         (tmp_path / "out" / name).write_bytes(content)
-    told = tmp_path / "told"
-    with told.open("w") as errors, subprocess.Popen(
-        [sys.executable, "-m", *arguments(many, tmp_path)], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=errors, text=True,
-    ) as process:  # fmt: skip
-        while not MOMENTS[moment](tmp_path / "cache", told.read_text()):
-            assert process.poll() is None, told.read_text()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
-    assert (process.returncode, printed) == (128 + signal.SIGINT, "")
-    assert told.read_text().splitlines()[-1] == "thaw: stopped by SIGINT"
-    assert "Traceback" not in told.read_text()
+    process = heavy_typist.start(*arguments(many, tmp_path), cwd=tmp_path)
+    while not MOMENTS[moment](tmp_path / "cache", process.err.read_text()):
+        assert process.is_running, process.err.read_text()
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    done = process.wait(60)
+    assert (done.status, done.out) == (128 + signal.SIGINT, "")
+    assert done.err.splitlines()[-1] == "thaw: stopped by SIGINT"
+    assert "Traceback" not in done.err
     assert files_of(tmp_path / "out") == before
 
 
 @pytest.mark.slow
 def test_an_audit_after_a_broken_one_finds_what_an_undisturbed_one_finds(
-    thaw: Command, many: Path, tmp_path: Path
+    heavy_typist: Typist, thaw: Command, many: Path, tmp_path: Path
 ) -> None:
-    test_ctrl_c_leaves_the_files_of_the_audit_before(many, tmp_path, "reading")
+    test_ctrl_c_leaves_the_files_of_the_audit_before(heavy_typist, many, tmp_path, "reading")
     found = {}
     for folder in (tmp_path, tmp_path / "undisturbed"):
         done = thaw(*arguments(many, folder))
@@ -112,24 +111,17 @@ def test_where_nothing_may_be_held_out_the_audit_says_what_to_give(thaw: Command
     assert files_of(tmp_path / "out") == {}
 
 
-def begun(photos: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", *arguments(photos, folder), "runtime.progress=false", *more], cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 def test_kills_without_a_word_leave_nothing_that_misleads_the_next_audit(
-    thaw: Command, many: Path, tmp_path: Path
+    heavy_typist: Typist, thaw: Command, many: Path, tmp_path: Path
 ) -> None:
     for left in (".*.unfinished", "*.npz"):  # while images are decoded, and after that
-        process = begun(many, tmp_path)
+        process = heavy_typist.start(*arguments(many, tmp_path), "runtime.progress=false", cwd=tmp_path)
         while not list((tmp_path / "cache" / "images").glob(left)):
-            assert process.poll() is None, process.communicate()[1]
+            assert process.is_running, process.wait().err
             time.sleep(0.005)
-        process.kill()
-        process.communicate()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
         assert files_of(tmp_path / "out") == {}
     alone = tmp_path / "alone"
     for folder in (tmp_path, alone):
@@ -141,13 +133,14 @@ def test_kills_without_a_word_leave_nothing_that_misleads_the_next_audit(
 
 
 @pytest.mark.slow
-def test_two_audits_at_once_leave_the_files_of_one(tmp_path: Path) -> None:
+def test_two_audits_at_once_leave_the_files_of_one(heavy_typist: Typist, tmp_path: Path) -> None:
     """Of which one, is the last one's to say; their findings and their page agree."""
     classes = {"one": ("ash", "birch"), "other": ("yew", "elm")}
     roots = [make_photos(tmp_path / name, {"train": 8, "val": 4}, labels) for name, labels in classes.items()]
-    processes = [begun(root, tmp_path, "weights=random", "image_size=32", "backbone=lenet5") for root in roots]
-    ends = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
-    assert [status for _, status in ends] == [0, 0], ends
+    quick = ("weights=random", "image_size=32", "backbone=lenet5", "runtime.progress=false")
+    processes = [heavy_typist.start(*arguments(root, tmp_path), *quick, cwd=tmp_path) for root in roots]
+    ends = [process.wait(120) for process in processes]
+    assert [done.status for done in ends] == [0, 0], ends
     page = (tmp_path / "out" / "audit.html").read_text("utf-8")
     labels = {row["label"] for kind in ("small image", "suspected label") for row in of_kind(tmp_path / "out", kind)}
     (name,) = [name for name in classes if str(tmp_path / name) in page]

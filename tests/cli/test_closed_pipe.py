@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -12,31 +13,26 @@ import pytest
 
 from src.common.project import PROJECT
 from tests.conftest import make_photos
+from tests.typist import Typed, Typist
 
 PIPE_STATUS = 128 + signal.SIGPIPE
 QUICK = "data=folder data.root=photos backbone=lenet5 image_size=32 hydra.run.dir=out runtime.work_dir=work"
 TRIAL = f"{QUICK} epochs=1 batch_size=8 tracking.save_model=false"
 
 
-def environment(here: Path) -> dict[str, str]:
-    """A user's, with places of the test's own."""
-    users = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    places = {"THAW_CACHE_DIR": str(here / "cache"), "MLFLOW_TRACKING_URI": f"sqlite:///{here}/mlflow.db"}
-    return {**users, **places, "PYTHONPATH": str(PROJECT)}
+def places(here: Path) -> dict[str, str]:
+    """The variables of places that are the test's own."""
+    return {"THAW_CACHE_DIR": str(here / "cache"), "MLFLOW_TRACKING_URI": f"sqlite:///{here}/mlflow.db"}
 
 
-def into_a_closed_pipe(here: Path, command: str, *, errors: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m COMMAND`` with standard output, or standard error as well, piped to what has ended already."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        return subprocess.run(
-            [sys.executable, "-m", *shlex.split(command)], cwd=here, stdout=writing,
-            stderr=subprocess.STDOUT if errors else subprocess.PIPE, text=True, timeout=280, check=False,
-            env=environment(here),
-        )  # fmt: skip
-    finally:
-        os.close(writing)
+@pytest.fixture
+def into_a_closed_pipe(heavy_typist: Typist, here: Path) -> Callable[..., Typed]:
+    """Return a function that runs ``python -m COMMAND`` with output, or errors as well, piped to what has ended."""
+
+    def run(command: str, *, errors: bool = False) -> Typed:
+        return heavy_typist(*shlex.split(command), cwd=here, closed=(1, 2) if errors else (1,), **places(here))
+
+    return run
 
 
 def statuses(here: Path) -> list[str]:
@@ -52,34 +48,38 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", [f"src.audit {QUICK}", "src.audit --help", "src.report --help", "src"])
-def test_a_command_whose_output_nobody_reads_ends_quietly(here: Path, command: str) -> None:
-    done = into_a_closed_pipe(here, f"{command} runtime.progress=false" if "src.audit data" in command else command)
-    assert done.returncode == PIPE_STATUS, done.stderr
-    assert [line for line in done.stderr.splitlines() if not line.startswith("warning: weights=random")] == []
+def test_a_command_whose_output_nobody_reads_ends_quietly(
+    into_a_closed_pipe: Callable[..., Typed], command: str
+) -> None:
+    done = into_a_closed_pipe(f"{command} runtime.progress=false" if "src.audit data" in command else command)
+    assert done.status == PIPE_STATUS, done.err
+    assert [line for line in done.err.splitlines() if not line.startswith("warning: weights=random")] == []
 
 
-def test_a_trial_is_kept_though_nobody_reads_its_result(here: Path) -> None:
-    done = into_a_closed_pipe(here, f"src.train {TRIAL} runtime.progress=false")
-    assert (done.returncode, done.stderr) == (PIPE_STATUS, "")
+def test_a_trial_is_kept_though_nobody_reads_its_result(here: Path, into_a_closed_pipe: Callable[..., Typed]) -> None:
+    done = into_a_closed_pipe(f"src.train {TRIAL} runtime.progress=false")
+    assert (done.status, done.err) == (PIPE_STATUS, "")
     assert statuses(here) == ["FINISHED"]
 
 
 @pytest.mark.slow
-def test_a_report_and_a_sweep_end_quietly_too(here: Path) -> None:
-    done = into_a_closed_pipe(here, f"src.train -m {TRIAL} unfrozen=0,2 study=mine hydra.sweep.dir=s")
-    assert done.returncode == PIPE_STATUS
-    assert "Broken pipe" not in done.stderr
+def test_a_report_and_a_sweep_end_quietly_too(here: Path, into_a_closed_pipe: Callable[..., Typed]) -> None:
+    done = into_a_closed_pipe(f"src.train -m {TRIAL} unfrozen=0,2 study=mine hydra.sweep.dir=s")
+    assert done.status == PIPE_STATUS
+    assert "Broken pipe" not in done.err
     assert set(statuses(here)) <= {"FINISHED", "KILLED"}
-    done = into_a_closed_pipe(here, "src.report --study mine")
-    assert (done.returncode, done.stderr) == (PIPE_STATUS, "")
+    done = into_a_closed_pipe("src.report --study mine")
+    assert (done.status, done.err) == (PIPE_STATUS, "")
     assert (here / "report" / "report.html").exists()
 
 
 @pytest.mark.slow
-def test_a_trial_whose_progress_nobody_reads_is_killed_and_goes_on_later(here: Path) -> None:
-    assert into_a_closed_pipe(here, f"src.train {TRIAL}", errors=True).returncode == PIPE_STATUS
+def test_a_trial_whose_progress_nobody_reads_is_killed_and_goes_on_later(
+    here: Path, into_a_closed_pipe: Callable[..., Typed]
+) -> None:
+    assert into_a_closed_pipe(f"src.train {TRIAL}", errors=True).status == PIPE_STATUS
     assert not (here / "mlflow.db").exists() or set(statuses(here)) == {"KILLED"}
-    assert into_a_closed_pipe(here, f"src.train {TRIAL} runtime.progress=false").returncode == PIPE_STATUS
+    assert into_a_closed_pipe(f"src.train {TRIAL} runtime.progress=false").status == PIPE_STATUS
     assert "FINISHED" in statuses(here)
 
 
@@ -87,7 +87,8 @@ def test_an_output_that_is_closed_or_full_is_told_in_a_line_or_not_at_all(here: 
     for where, status, says in ((">&-", 0, ""), (">/dev/full", 1, "thaw: the disk: No space left on device")):
         command = f"{shlex.quote(sys.executable)} -m src.audit {QUICK} runtime.progress=false {where}"
         done = subprocess.run(
-            ["bash", "-c", command], cwd=here, env=environment(here), capture_output=True, text=True, check=False
-        )
+            ["bash", "-c", command], cwd=here, env={**os.environ, **places(here), "PYTHONPATH": str(PROJECT)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == status, done.stderr
         assert done.stderr.splitlines()[-1].startswith(says or "warning: weights=random")

@@ -1,4 +1,4 @@
-"""A job of a sweep: the outcome that it leaves however it ends, and the mark that tells when it could leave none."""
+"""A job of a sweep: the result that it leaves however it ends, and the mark that tells when it could leave none."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from src.cli.job_results import JobOutcome, SkippedError, is_under_way, leave_outcome, prepare_folder, stop
+from src.cli.job_results import JobResult, SkippedError, is_under_way, prepare_folder, stop, write_result
 from src.common.errors import Interrupted, ThawError
 from src.common.project import PROJECT
 from src.trial.result import TrialResult
@@ -31,7 +31,7 @@ def with_run(error: Exception) -> Exception:
 
 
 def ended(folder: Path, number: int) -> tuple[Any, ...]:
-    found = JobOutcome.load(folder, number)
+    found = JobResult.load(folder, number)
     assert found is not None
     assert found.number == number
     assert ("Traceback" in found.trace) is (found.status == "failed")
@@ -41,13 +41,13 @@ def ended(folder: Path, number: int) -> tuple[Any, ...]:
 @pytest.mark.parametrize("reused", [True, False])
 def test_a_job_that_comes_to_its_end(tmp_path: Path, reused: bool) -> None:
     prepare_folder(tmp_path)
-    assert leave_outcome(lambda: TrialResult(SUMMARY, reused), tmp_path, 3, fail_fast=False) == 0.5
+    assert write_result(lambda: TrialResult(SUMMARY, reused), tmp_path, 3, fail_fast=False) == 0.5
     assert ended(tmp_path, 3) == ("reused" if reused else "finished", "abc", 0.5, "")
     assert not is_under_way(tmp_path, 3)
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"),
+    ("error", "result"),
     [
         (ThawError("no such\nblock"), ("failed", "", None, "no such block")),
         (with_run(RuntimeError("a bug")), ("failed", "def", None, "RuntimeError: a bug")),
@@ -55,61 +55,61 @@ def test_a_job_that_comes_to_its_end(tmp_path: Path, reused: bool) -> None:
         (KeyboardInterrupt(), ("killed", "", None, "KeyboardInterrupt")),
     ],
 )
-def test_a_job_that_does_not(tmp_path: Path, error: BaseException, outcome: tuple[Any, ...]) -> None:
+def test_a_job_that_does_not(tmp_path: Path, error: BaseException, result: tuple[Any, ...]) -> None:
     prepare_folder(tmp_path)
     with pytest.raises(type(error)):
-        leave_outcome(raising(error), tmp_path, 0, fail_fast=False)
-    assert ended(tmp_path, 0) == outcome
+        write_result(raising(error), tmp_path, 0, fail_fast=False)
+    assert ended(tmp_path, 0) == result
     assert not is_under_way(tmp_path, 0)
-    assert leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 1, fail_fast=False) == 0.5
+    assert write_result(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 1, fail_fast=False) == 0.5
 
 
 def test_none_begins_after_a_failure_that_is_to_stop_all(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
     with pytest.raises(ThawError):
-        leave_outcome(raising(ThawError("x")), tmp_path, 0, fail_fast=True)
+        write_result(raising(ThawError("x")), tmp_path, 0, fail_fast=True)
     with pytest.raises(SkippedError):
-        leave_outcome(raising(AssertionError("it began")), tmp_path, 1, fail_fast=True)
+        write_result(raising(AssertionError("it began")), tmp_path, 1, fail_fast=True)
     assert ended(tmp_path, 1) == ("skipped", "", None, "")
 
 
 def test_a_folder_is_made_ready_without_what_an_earlier_sweep_left(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
-    leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=False)
+    write_result(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=False)
     stop(tmp_path)
-    (tmp_path / "outcomes" / "1.under_way").touch()
-    (tmp_path / "outcomes" / "mine.txt").touch()
+    (tmp_path / "results" / "1.under_way").touch()
+    (tmp_path / "results" / "mine.txt").touch()
     prepare_folder(tmp_path)
-    assert JobOutcome.load(tmp_path, 0) is None
+    assert JobResult.load(tmp_path, 0) is None
     assert not is_under_way(tmp_path, 1)
-    assert (tmp_path / "outcomes" / "mine.txt").exists()
-    assert leave_outcome(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=True) == 0.5
+    assert (tmp_path / "results" / "mine.txt").exists()
+    assert write_result(lambda: TrialResult(SUMMARY, reused=False), tmp_path, 0, fail_fast=True) == 0.5
 
 
 def test_an_outcome_that_cannot_be_left_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
 
     def run() -> TrialResult:
-        (tmp_path / "outcomes" / "0.json").mkdir()
+        (tmp_path / "results" / "0.json").mkdir()
         return TrialResult(SUMMARY, reused=False)
 
-    with pytest.raises(OSError, match=r"outcomes/0\.json"):
-        leave_outcome(run, tmp_path, 0, fail_fast=False)
+    with pytest.raises(OSError, match=r"results/0\.json"):
+        write_result(run, tmp_path, 0, fail_fast=False)
     assert not is_under_way(tmp_path, 0)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"[]", b'{"number": 0}'])
 def test_a_damaged_outcome_is_none(tmp_path: Path, damage: bytes) -> None:
     prepare_folder(tmp_path)
-    (tmp_path / "outcomes" / "0.json").write_bytes(damage)
-    assert JobOutcome.load(tmp_path, 0) is None
+    (tmp_path / "results" / "0.json").write_bytes(damage)
+    assert JobResult.load(tmp_path, 0) is None
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from src.cli.job_results import leave_outcome
-leave_outcome(lambda: os.kill(os.getpid(), signal.SIGKILL), Path(sys.argv[1]), 0, fail_fast=False)
+from src.cli.job_results import write_result
+write_result(lambda: os.kill(os.getpid(), signal.SIGKILL), Path(sys.argv[1]), 0, fail_fast=False)
 """
 
 
@@ -118,5 +118,5 @@ def test_a_killed_process_leaves_its_mark_alone(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert JobOutcome.load(tmp_path, 0) is None
+    assert JobResult.load(tmp_path, 0) is None
     assert is_under_way(tmp_path, 0)

@@ -3,7 +3,8 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from src.cli.overrides import Axes, changes_numbers, label
+from src.cli.overrides import Axes, label
+from src.config import changes_numbers
 
 
 def axes(*arguments: str, **params: str) -> Axes:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.common.predictions import ImagePredictions, joined, pack, parted, unpack
+from src.common.predictions import ImagePredictions, join_trials, pack, split_trials, unpack
 
 
 def predictions(images: int, seed: int = 0) -> ImagePredictions:
@@ -29,9 +29,9 @@ def same(one: ImagePredictions, other: ImagePredictions) -> bool:
 )
 def test_several_trials_come_back_from_one_file(sizes: dict[str, int]) -> None:
     given_ = {name: predictions(size, seed) for seed, (name, size) in enumerate(sizes.items())}
-    content = unpack(pack(joined(given_)))
+    content = unpack(pack(join_trials(given_)))
     assert content is not None
-    found = parted(content)
+    found = split_trials(content)
     assert found.keys() == given_.keys()
     assert all(same(found[name], own) for name, own in given_.items())
 
@@ -46,4 +46,4 @@ def test_a_file_of_a_hundred_images_takes_a_few_kilobytes() -> None:
 
 
 def test_arrays_of_something_else_are_no_trials() -> None:
-    assert parted({"images": np.zeros(3, np.uint64)}) == {}
+    assert split_trials({"images": np.zeros(3, np.uint64)}) == {}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from hydra import compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from src.cli.command_line import as_hydra_reads
 from src.common.errors import one_line
@@ -39,11 +41,14 @@ def test_an_odd_folder_is_read_as_it_is(composed: Compose, text: str, options: t
 
 @settings(max_examples=200)
 @given(text=TEXTS)
-def test_what_fits_on_a_line_is_read_as_it_is(composed: Compose, text: str) -> None:
+def test_what_fits_on_a_line_is_read_as_it_is(text: str) -> None:
     typed = setting("data.root", text)
     assert one_line(typed, 10_000) == typed
     if not typed.startswith("$") and text != "???":  # OmegaConf's word for a value that is missing
-        assert read_by_hydra(shlex.split(typed)) == text
+        (override,) = as_hydra_reads(shlex.split(typed))
+        read = OmegaConf.create({"data": {"root": None}})  # what Hydra's loader does, in a hundredth of its time
+        OmegaConf.update(read, "data.root", OverridesParser.create().parse_override(override).value())
+        assert str(read.data.root) == text
 
 
 @settings(max_examples=50)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from src.common.project import PROJECT
 from src.data.columns import _USUAL
-from src.data.names import split_named
+from src.data.names import split_called
 from tests.conftest import Compose, make_photos, read_dataset, save_photo
 
 PAGE = (PROJECT / "docs" / "data.md").read_text("utf-8")
@@ -56,7 +56,7 @@ def _rows(head: str) -> list[tuple[str, list[str]]]:
 
 def test_the_names_of_splits_on_the_page_are_those_of_the_code() -> None:
     for split, words in _rows("split | names"):
-        assert [split_named(word) for word in words] == [split] * len(words)
+        assert [split_called(word) for word in words] == [split] * len(words)
 
 
 def test_the_usual_names_of_columns_on_the_page_are_those_of_the_code() -> None:

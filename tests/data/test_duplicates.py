@@ -148,7 +148,7 @@ def test_what_has_its_like_in_a_later_split_is_left_out_on_demand(
     assert dropped.splits.val.tolist() == kept.splits.val.tolist()
     assert dropped.near_duplicates.pairs == 0
     assert dropped.fingerprint != kept.fingerprint
-    assert dropped.warnings == ("left out: 1 photos that have their like in a later split",)
+    assert dropped.warnings == ("left out: 1 photos with a near-duplicate in a later split",)
 
 
 def test_a_class_that_has_no_photo_left_is_named(composed: Compose, leaking: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows kept and rows computed are the same, bit for bit, and so is all that is trained on them."""
+"""Features kept and rows computed are the same, bit for bit, and so is all that is trained on them."""
 
 import shutil
 from dataclasses import replace

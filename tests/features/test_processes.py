@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from src.common.project import PROJECT
+from tests.typist import Typist
 
 RATES = ("1e-3", "2e-3", "3e-3", "4e-3")
 
 
 def command(home: Path, rate: str, name: str) -> list[str]:
     return [
-        sys.executable, "-m", "src.train", "image_size=64", "data.classes=4", "epochs=1", "fine_tune_epochs=1",
+        "src.train", "image_size=64", "data.classes=4", "epochs=1", "fine_tune_epochs=1",
         "unfrozen=2", f"learning_rate={rate}", "tracking.save_model=false", f"tracking.uri=sqlite:///{home}/mlflow.db",
         f"runtime.cache_dir={home}/cache", f"runtime.work_dir={home}/work", f"hydra.run.dir={home}/{name}",
     ]  # fmt: skip
@@ -34,11 +35,11 @@ def numbers(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(tmp_path: Path) -> None:
-    together = [
-        subprocess.Popen(command(tmp_path, rate, rate), cwd=PROJECT, stdout=subprocess.DEVNULL) for rate in RATES
-    ]
-    assert [process.wait(280) for process in together] == [0, 0, 0, 0]
+def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(
+    heavy_typist: Typist, tmp_path: Path
+) -> None:
+    together = [heavy_typist.start(*command(tmp_path, rate, rate), cwd=PROJECT) for rate in RATES]
+    assert [process.wait(280).status for process in together] == [0, 0, 0, 0]
     times = [summary(tmp_path, rate) for rate in RATES]
     computed = [values for values in times if "time/features" in values]
     whole = 3  # train, val and test
@@ -46,25 +47,23 @@ def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(t
     assert len(list((tmp_path / "cache" / "features").glob("*.npz"))) % whole == 0
     alone = tmp_path / "alone"
     for rate in RATES[:2]:
-        subprocess.run(
-            [*command(alone, rate, rate), "features.store=false"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL
-        )
+        assert heavy_typist(*command(alone, rate, rate), "features.store=false", cwd=PROJECT).status == 0
         assert numbers(summary(alone, rate)) == numbers(summary(tmp_path, rate))
 
 
 @pytest.mark.slow
-def test_what_was_killed_while_it_wrote_is_computed_anew(tmp_path: Path) -> None:
-    process = subprocess.Popen(command(tmp_path, "1e-3", "killed"), cwd=PROJECT, stdout=subprocess.DEVNULL)
+def test_what_was_killed_while_it_wrote_is_computed_anew(heavy_typist: Typist, tmp_path: Path) -> None:
+    process = heavy_typist.start(*command(tmp_path, "1e-3", "killed"), cwd=PROJECT)
     features = tmp_path / "cache" / "features"
     while not list(features.glob(".*.unfinished")):
-        assert process.poll() is None
+        assert process.is_running
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    subprocess.run(command(tmp_path, "1e-3", "again"), cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    assert process.wait().status == -signal.SIGKILL
+    assert heavy_typist(*command(tmp_path, "1e-3", "again"), cwd=PROJECT).status == 0
     assert not list(features.glob(".*.unfinished"))
-    alone = [*command(tmp_path / "alone", "1e-3", "alone"), "features.store=false"]
-    subprocess.run(alone, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    alone = heavy_typist(*command(tmp_path / "alone", "1e-3", "alone"), "features.store=false", cwd=PROJECT)
+    assert alone.status == 0, alone.said
     assert numbers(summary(tmp_path / "alone", "alone")) == numbers(summary(tmp_path, "again"))
 
 
@@ -87,7 +86,7 @@ from src.features.cache_plan import PhaseCachePlan, CachePlan
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext, FeatureSource
 from src.models.catalog import find_backbone
-from src.models.cut import natural_cut
+from src.models.cut import freeze_boundary
 from src.models.depth import resolve_depth
 from src.models.network import build_network
 from src.training.batch_loader import BatchLoader
@@ -109,7 +108,7 @@ plain = keras.Model(image, keras.layers.BatchNormalization(name="block1_bn")(wid
 net = build_network(plain, find_backbone("lenet5"), classes=2, batchnorm="inference")
 net.begin(plain.get_weights(), seed=0, dropout=0.0)
 depth = resolve_depth(DepthChoice.read(1), net.table, "inference", "wide")
-cut = natural_cut(net.graph, net.table, depth)
+cut = freeze_boundary(net.graph, net.table, depth)
 
 from hydra import compose, initialize_config_dir
 from src.cli.composition import CONF, prepare, trial_config
@@ -128,8 +127,8 @@ context = CacheContext("k", store, Clock())
 loader = BatchLoader(dataset, trial, FeatureSource(dataset, trial, cache_plan, model_cache.frozen_segment, context))
 tail = model_cache.trainable_segment(depth, cut, trial.optimizer, 0.0)
 tail.begin(1e-3)
-for chunk in loader.training(0, 0):
-    left = tail.train(chunk.rows, chunk.labels, np.ones(2, np.float32), 100)
+for group in loader.training(0, 0):
+    left = tail.train(group.features, group.labels, np.ones(2, np.float32), 100)
 size = sum(path.stat().st_size for path in (folder / "features").glob("*.npz"))
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss begins at what the parent had
 (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]

@@ -13,7 +13,7 @@ from src.common.depth_choice import DepthChoice
 from src.models import runtime  # noqa: F401 - makes operations deterministic
 from src.models.backbone import pretrained
 from src.models.catalog import find_backbone
-from src.models.cut import Cut, Graph, Step, Tensor, constant_part, cuts, natural_cut, segment, trace
+from src.models.cut import Cut, Graph, Step, Tensor, constant_part, cuts, freeze_boundary, segment, trace
 from src.models.depth import BatchNormPolicy, Depth, resolve_depth
 from src.models.layers import LayerInfo
 from src.models.network import Network, build_network
@@ -57,7 +57,7 @@ ALL_PLACES = [(name, depth) for name, inside in IN_A_BLOCK.items() for depth in 
 @pytest.mark.parametrize(("name", "depth"), ALL_PLACES)
 def test_the_parts_together_are_the_network(name: str, depth: int | str) -> None:
     net = network(name)
-    cut = natural_cut(trace(net.model), net.table, resolve(net, depth))
+    cut = freeze_boundary(trace(net.model), net.table, resolve(net, depth))
     prefix, tail = segment(net.model, None, cut.tensors), segment(net.model, cut.tensors, None)
     crossing = listed(prefix([IMAGES], training=False))
     assert [array.shape[1:] for array in crossing] == [tensor.shape for tensor in cut.tensors]
@@ -70,7 +70,7 @@ def test_the_parts_together_are_the_network(name: str, depth: int | str) -> None
 @pytest.mark.parametrize("name", IN_A_BLOCK)
 def test_several_tensors_cross_inside_a_block(name: str) -> None:
     net = network(name)
-    assert len(natural_cut(trace(net.model), net.table, resolve(net, IN_A_BLOCK[name])).tensors) > 1
+    assert len(freeze_boundary(trace(net.model), net.table, resolve(net, IN_A_BLOCK[name])).tensors) > 1
 
 
 def batches(arrays: Sequence[NDArray[np.float32]]) -> tf.data.Dataset:
@@ -110,11 +110,11 @@ TRAINED = [
 def test_training_after_the_cut_is_training_the_network(name: str, depth: int, policy: BatchNormPolicy) -> None:
     net = network(name, policy)
     planned = resolve(net, depth, policy)
-    net.thaw(planned)
+    net.unfreeze(planned)
     start = net.model.get_weights()
     whole = fit(net.model, [IMAGES]), net.model.get_weights()
     net.model.set_weights(start)
-    cut = natural_cut(trace(net.model), net.table, planned)
+    cut = freeze_boundary(trace(net.model), net.table, planned)
     prefix, tail = segment(net.model, None, cut.tensors), segment(net.model, cut.tensors, None)
     stored = listed(prefix.predict(IMAGES, batch_size=BATCH, verbose=0))
     apart = fit(tail, stored), net.model.get_weights()
@@ -173,7 +173,7 @@ def test_at_every_depth_the_cut_is_closed_and_nothing_before_it_trains(policy: B
     for depth in range(len(net.table) + 1):
         planned = resolve(net, depth, policy)
         check(net, graph, planned)
-        values.append(natural_cut(graph, net.table, planned).values)
+        values.append(freeze_boundary(graph, net.table, planned).values)
     assert values == sorted(values, reverse=True)
 
 
@@ -184,13 +184,13 @@ def test_every_kind_of_block_can_be_cut(name: str) -> None:
     graph = trace(net.model)
     for depth in {0, 1, 7, len(net.table) // 3, len(net.table) // 2, len(net.table)}:
         check(net, graph, resolve(net, depth))
-    segment(net.model, None, natural_cut(graph, net.table, resolve(net, len(net.table) // 2)).tensors)
+    segment(net.model, None, freeze_boundary(graph, net.table, resolve(net, len(net.table) // 2)).tensors)
 
 
 def test_at_depth_0_the_pooled_features_cross() -> None:
     net = network("mobilenetv2")
     graph = trace(net.model)
-    cut = natural_cut(graph, net.table, resolve(net, 0))
+    cut = freeze_boundary(graph, net.table, resolve(net, 0))
     assert (cut.name, cut.tensors[0].shape) == ("head_pooling:0", (1280,))
     assert cut.image_bytes() == 2 * cut.image_bytes("float16") == 5120
 
@@ -198,7 +198,7 @@ def test_at_depth_0_the_pooled_features_cross() -> None:
 def test_normalisation_that_is_frozen_is_constant() -> None:
     net = network("mobilenetv2")
     graph = trace(net.model)
-    at = {policy: natural_cut(graph, net.table, resolve(net, 2, policy)).name for policy in ("inference", "frozen")}
+    at = {policy: freeze_boundary(graph, net.table, resolve(net, 2, policy)).name for policy in ("inference", "frozen")}
     assert at == {"inference": "Conv_1:0", "frozen": "head_pooling:0"}
 
 
@@ -220,13 +220,13 @@ def test_the_names_are_the_same_whenever_the_network_is_built_and_however_often_
     first = trace(network("mobilenetv3small").model)
     again = network.__wrapped__("mobilenetv3small")
     assert trace(again.model) == first
-    segment(again.model, natural_cut(first, again.table, resolve(again, 12)).tensors, None)
+    segment(again.model, freeze_boundary(first, again.table, resolve(again, 12)).tensors, None)
     assert trace(again.model) == first
 
 
 def test_work_is_what_the_paper_counts() -> None:
     net = network("mobilenetv2")
-    at_32_px = natural_cut(trace(net.model), net.table, resolve(net, 0)).macs
+    at_32_px = freeze_boundary(trace(net.model), net.table, resolve(net, 0)).macs
     assert at_32_px * 7**2 + 1280 * 1000 == pytest.approx(59.2e6, rel=0.005)  # at 224 px, with 1000 classes
 
 
@@ -249,4 +249,4 @@ def test_a_branch_listed_after_the_first_that_trains_is_constant_where_nothing_i
     table = [LayerInfo(name, ((f"{name}/kernel", 4),), is_batchnorm=False) for name in ("left", "right")]
     depth = Depth("left", 2, 2, ("left/kernel",), 4, ())
     assert [step.name for step in constant_part(graph, table, depth)] == ["image", "right"]
-    assert natural_cut(graph, table, depth) == Cut((image, right), 4, 4)
+    assert freeze_boundary(graph, table, depth) == Cut((image, right), 4, 4)

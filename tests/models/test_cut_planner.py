@@ -59,10 +59,11 @@ def test_no_depths_need_no_cuts() -> None:
 
 
 def seconds(cut: Cut, use: Use, image: Cut) -> float:
-    if cut.macs > use.natural.macs:
+    if cut.macs > use.freeze_boundary.macs:
         return float("inf")
     size = cut.width if cut is image else cut.image_bytes()
-    return use.passes * (size / COSTS.read + COSTS.work(use.natural.macs - cut.macs, use.natural.values - cut.values))
+    end = use.freeze_boundary
+    return use.passes * (size / COSTS.read + COSTS.work(end.macs - cut.macs, end.values - cut.values))
 
 
 def total(stored: Sequence[Cut], uses: Sequence[Use], image: Cut) -> float:

@@ -1,4 +1,4 @@
-"""Every CNN of the catalog from the command line: three depths trained, the model kept and loaded without Thaw."""
+"""Every CNN of the catalog from the command line: three depths, features stored or not, and a model for Keras."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from src.models.catalog import CATALOG, find_backbone
 from src.models.layer_table import layer_table
 from src.models.layers import LayerInfo
 from src.models.weights import WeightSet
-from tests.conftest import CLASSES, Command, save_photo
+from tests.conftest import CLASSES, save_photo
 from tests.typist import Typist
 
 READ_BACK = Path(__file__).with_name("read_back.py")
@@ -114,15 +114,16 @@ def test_every_backbone_trains_at_every_kind_of_depth_and_its_model_loads_anywhe
     spec = find_backbone(name)
     photos = photos_by_size[spec.least_size]
     settings = (
-        f"backbone={spec.class_name}", "weights=random", "data=folder", f"data.root={photos}", "epochs=1",
-        "fine_tune_epochs=1", f"image_size={spec.least_size}", f"study={name}", f"tracking.uri={store_uri}",
+        f"backbone={spec.class_name}", "weights=random", "data=folder", f"data.root={photos}", "epochs=2",
+        "fine_tune_epochs=2", f"image_size={spec.least_size}", f"study={name}", f"tracking.uri={store_uri}",
         f"runtime.cache_dir={tmp_path / 'c'}", f"runtime.work_dir={tmp_path / 'w'}",
     )  # fmt: skip
-    some = ("-m", "unfrozen=0,1 block", f"hydra.sweep.dir={tmp_path / 'some'}")
+    some = ("-m", "unfrozen=0,1 block", "features.store=true,false", "force=true", f"hydra.sweep.dir={tmp_path}/some")
     whole = ("unfrozen=all", "tracking.save_model=true", f"hydra.run.dir={tmp_path / 'all'}")
     with memory_for(name, tmp_path_factory):
         typed = [heavy_typist("src.train", *settings, *each, cwd=tmp_path) for each in (some, whole)]
     assert [done.status for done in typed] == [0, 0], [done.said for done in typed]
+    check_that_stored_features_change_no_number(tmp_path)
     summary = json.loads((tmp_path / "all" / "summary.json").read_text())
     model = tmp_path / "all" / "model" / "data" / "model.keras"
     loaded = reader(str(READ_BACK), str(model), str(photos / "val"), ",".join(CLASSES), cwd=tmp_path)
@@ -135,6 +136,15 @@ def test_every_backbone_trains_at_every_kind_of_depth_and_its_model_loads_anywhe
     for left in ("c", "w", "some", "all"):
         shutil.rmtree(tmp_path / left)  # gigabytes, of the largest
     assert documented()[name][:-1] == row_of(name, table)
+
+
+def check_that_stored_features_change_no_number(folder: Path) -> None:
+    assert list((folder / "c" / "features").glob("*.npz"))
+    trials = [json.loads((folder / "some" / f"{k}" / "summary.json").read_text()) for k in range(4)]
+    assert len({trial["run_id"] for trial in trials}) == 4
+    for stored, computed in (trials[:2], trials[2:]):
+        assert (stored["history"], stored["test/loss"]) == (computed["history"], computed["test/loss"])
+    assert trials[0]["history"] != trials[2]["history"]
 
 
 @contextmanager
@@ -156,24 +166,3 @@ def tell_row(row: list[str]) -> None:
     if os.environ.get("THAW_BACKBONES_TABLE"):
         with Path(os.environ["THAW_BACKBONES_TABLE"]).open("a") as file:
             file.write(line + "\n")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["convnexttiny", "densenet121", "xception", "nasnetmobile", "inceptionv3", "efficientnetv2b0", "vgg16"]
-)
-def test_stored_features_change_no_number_in_any_family(
-    name: str, thaw: Command, photos_by_size: dict[int, Path], store_uri: str, tmp_path: Path
-) -> None:
-    size = find_backbone(name).least_size
-    done = thaw(
-        "src.train", "-m", f"backbone={name}", "weights=random", "data=folder", f"data.root={photos_by_size[size]}",
-        f"image_size={size}", "epochs=2", "fine_tune_epochs=2", "unfrozen=1 block", "features.store=true,false",
-        "force=true", f"study=stored {name}", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path / 'c'}",
-        f"runtime.work_dir={tmp_path / 'w'}", f"hydra.sweep.dir={tmp_path / 'out'}",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "c" / "features").glob("*.npz"))
-    stored, computed = (json.loads((tmp_path / "out" / k / "summary.json").read_text()) for k in "01")
-    assert stored["run_id"] != computed["run_id"]
-    assert (stored["history"], stored["test/loss"]) == (computed["history"], computed["test/loss"])

@@ -39,16 +39,20 @@ def search(depths: Sequence[int], values: Sequence[float]) -> list[TrialRecord]:
 SEARCH = search([0, 2, 0, 2, 0, 2, 2], [0.50, 0.10, 0.52, 0.90, 0.51, 0.88, 0.89])
 
 
-def test_the_least_seed_of_the_named_depth_in_the_best_facet() -> None:
+def test_the_least_seed_of_the_recommended_depth_in_the_best_facet() -> None:
     found = recommended([*grid(LESS, factors=TRAIN), *grid(MORE, factors=FROZEN)])
     assert (found.facet, found.depth, found.seed, found.run_id) == ("batchnorm=frozen", 2, 0, "2-0-frozen")
-    assert "of the facet, of 2, whose named depth has the best validation mean" in found.choice
+    assert "of the facet, of 2, whose recommended depth has the best validation mean" in found.choice
     assert found.test.startswith("It has no test photos")
 
 
-def test_the_depth_is_the_named_one_and_not_the_best() -> None:
-    found = recommended(grid({2: (0.70, 0.72, 0.71), 11: (0.71, 0.70, 0.73)}))
-    assert (found.depth, found.choice) == (2, "")
+def test_the_depth_is_the_verdicts() -> None:
+    trials = grid({2: (0.70, 0.72, 0.71), 11: (0.71, 0.70, 0.73)})
+    for margin in (0.0, 0.05):
+        verdicts = judge(trials, margin=margin)
+        found = recommend(verdicts)
+        assert found is not None
+        assert (found.depth, found.choice) == (verdicts[0].depth, "")
 
 
 def test_the_command_is_the_runs_own() -> None:
@@ -66,9 +70,7 @@ def test_test_photos_have_no_say(trials: list[TrialRecord]) -> None:
 
 def test_test_accuracy_is_of_the_one_trial_with_its_interval() -> None:
     found = recommended(with_test(grid({0: (0.5, 0.6)}), (0.8, 0.1)))
-    assert found.test == (
-        "Test accuracy of this trial alone, seed 0: 80.0 % of 100 photos (95% interval 71.1 % to 86.7 %)."
-    )
+    assert found.test == ("Test accuracy of this trial alone, seed 0: 80.0% of 100 photos (95% CI 71.1% to 86.7%).")
 
 
 def test_where_every_trial_has_a_configuration_of_its_own_it_is_the_best_one() -> None:
@@ -76,17 +78,19 @@ def test_where_every_trial_has_a_configuration_of_its_own_it_is_the_best_one() -
     assert (found.depth, found.run_id, found.command) == (2, "3", "python -m src.train learning_rate=3")
     assert found.choice.startswith("Of 4 trials with 2 layers it has the best validation accuracy")
     (verdict,) = judge(SEARCH)
-    assert verdict.comparison is not None
-    flattery = selection_bias([record.score for record in SEARCH], verdict.comparison.deviation)
+    assert verdict.facet is not None
+    flattery = selection_bias([record.score for record in SEARCH], verdict.facet.deviation)
     assert flattery is not None
-    assert found.flattery.startswith("The best of 7 trials flatters; by how much cannot be told without a second seed")
-    assert f"at most {100 * flattery.at_most:.1f} points" in found.flattery
+    assert found.selection_bias.startswith(
+        "The best of 7 trials is too high by luck; by how much is not known without a"
+    )
+    assert f"at most {100 * flattery.at_most:.1f} points" in found.selection_bias
 
 
 def test_a_search_that_repeats_no_depth_knows_no_bound() -> None:
-    assert recommended(search([0, 2, 11], [0.5, 0.6, 0.7])).flattery == (
-        "The best of 3 trials flatters; by how much cannot be told without a second seed. So does each trial's best "
-        "epoch, which the same photos picked."
+    assert recommended(search([0, 2, 11], [0.5, 0.6, 0.7])).selection_bias == (
+        "The best of 3 trials is too high by luck; by how much is not known without a second seed. So is "
+        "each trial's best epoch, which the same photos picked."
     )
 
 
@@ -123,21 +127,21 @@ def test_means_that_share_runs_flatter_as_one(seeds: int) -> None:
     """Whether or not the facets have as many seeds."""
     one = [*heads(3, TRAIN), *deep((0.60, 0.62, 0.61), TRAIN)]
     other = [*heads(seeds, FROZEN), *deep((0.70, 0.72, 0.71)[:seeds], FROZEN)]
-    assert "The best of 3 validation means flatters" in recommended([*one, *other]).flattery
+    assert "The best of 3 validation means is too high by luck" in recommended([*one, *other]).selection_bias
 
 
 def test_facets_that_scatter_unequally_lend_their_mean_variance() -> None:
     steady, wild = grid({0: (0.50, 0.51), 2: (0.60, 0.60)}, factors=TRAIN), grid(
         {0: (0.52, 0.56), 2: (0.70, 0.68)}, factors=FROZEN
     )  # fmt: skip
-    errors = [verdict.comparison.standard_error for verdict in judge([*steady, *wild]) if verdict.comparison]
+    errors = [verdict.facet.standard_error for verdict in judge([*steady, *wild]) if verdict.facet]
     assert errors[0] < errors[1]
     flattery = selection_bias([0.505, 0.60, 0.54, 0.69], ((errors[0] ** 2 + errors[1] ** 2) / 2) ** 0.5)
     assert flattery is not None
-    text = recommended([*steady, *wild]).flattery
+    text = recommended([*steady, *wild]).selection_bias
     assert f"by an estimated {100 * flattery.estimate:.1f} points here (at most {100 * flattery.at_most:.1f}" in text
 
 
 def test_one_candidate_does_not_flatter_and_one_seed_does_by_nobody_knows_what() -> None:
-    assert not recommended(grid({2: (0.5, 0.6)})).flattery
-    assert "by how much cannot be told without a second seed" in recommended(grid({0: (0.5,), 2: (0.6,)})).flattery
+    assert not recommended(grid({2: (0.5, 0.6)})).selection_bias
+    assert "by how much is not known without a second seed" in recommended(grid({0: (0.5,), 2: (0.6,)})).selection_bias

@@ -189,7 +189,7 @@ def test_ticks_say_where_they_are(figures: list[Figure], tmp_path: Path, accurac
     draw_pareto_front(points, METRICS["accuracy"], tmp_path / "x.png")
     axis = figures[0].axes[0].yaxis
     figures[0].canvas.draw()
-    told = [float(label.get_text().removesuffix(" %").replace("−", "-")) / 100 for label in axis.get_ticklabels()]
+    told = [float(label.get_text().removesuffix("%").replace("−", "-")) / 100 for label in axis.get_ticklabels()]
     assert told == pytest.approx(list(axis.get_ticklocs()))
     assert len(told) > 2
 

@@ -4,8 +4,6 @@ import csv
 import io
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,40 +13,36 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.common.project import PROJECT
+from tests.typist import Started, Typist
 
 SHORT = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=1",
     "fine_tune_epochs=1", "tracking.save_model=false", "runtime.threads=1",
 )  # fmt: skip
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Started]
 
 
 @pytest.fixture
-def start(photos: Path, tmp_path: Path) -> Start:
+def start(heavy_typist: Typist, photos: Path, tmp_path: Path) -> Start:
     """Starts a sweep of tiny trials with everything that it keeps below the test's own folder."""
 
-    def run(*overrides: str) -> subprocess.Popen[str]:
+    def run(*overrides: str) -> Started:
         places = (
             f"data.root={photos}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", f"runtime.work_dir={tmp_path}/work",
             f"runtime.cache_dir={tmp_path}/cache", f"hydra.sweep.dir={tmp_path}/sweep",
         )  # fmt: skip
         named = {each.split("=")[0] for each in overrides}
         kept = [each for each in (*SHORT, *places) if each.split("=")[0] not in named]
-        return subprocess.Popen(
-            [sys.executable, "-m", "src.train", *kept, *overrides], cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        return heavy_typist.start("src.train", *kept, *overrides, cwd=tmp_path)
 
     return run
 
 
-def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    with process:
-        out, errors = process.communicate(timeout=200)
-    assert "Traceback" not in errors, errors
-    return process.returncode, out, errors
+def finished(process: Started) -> tuple[int, str, str]:
+    done = process.wait(200)
+    assert "Traceback" not in done.err, done.err
+    return done.status, done.out, done.err
 
 
 def runs(folder: Path, query: str = "") -> list[Any]:
@@ -90,7 +84,7 @@ def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, t
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     status, out, errors = finished(process)
     assert status == 1
-    told = [line for line in errors.splitlines() if "KILLED: its process ended without a word" in line]
+    told = [line for line in errors.splitlines() if "KILLED: its process ended without an error message" in line]
     assert len(told) == 2, errors
     assert "3 of 3 trials done, 2 killed" in out
     parent, rows = study(tmp_path, "broken")

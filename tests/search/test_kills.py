@@ -1,19 +1,17 @@
 """A real sweep, killed at random moments and run again until it is done, comes to what an unkilled one comes to."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 
-from src.common.project import PROJECT
+from tests.typist import Typist
 
 KILLS = 20
 TRIAL = (
@@ -25,27 +23,26 @@ GRID = ("unfrozen=0,2,all", "seed=0,1,2")
 SEARCH = ("hydra/sweeper=keras_tuner", "hydra.sweeper.max_trials=5", "learning_rate=tag(log,interval(1e-4,1e-1))")
 
 
-def command(overrides: tuple[str, ...], photos: Path, folder: Path) -> list[str]:
-    places = (
-        f"data.root={photos}", f"tracking.uri=sqlite:///{folder}/mlflow.db", f"runtime.work_dir={folder}/work",
-        f"runtime.cache_dir={folder}/cache", f"hydra.sweep.dir={folder}/sweep",
-    )  # fmt: skip
-    return [sys.executable, "-m", "src.train", *TRIAL, *overrides, *places]
+RunFor = Callable[[float | None, tuple[str, ...], Path], int | None]
 
 
-def run_for(seconds: float | None, overrides: tuple[str, ...], photos: Path, folder: Path) -> int | None:
-    """Run the sweep, killed with all its processes after `seconds`; its exit status, None where it was killed."""
-    with subprocess.Popen(
-        command(overrides, photos, folder), cwd=folder, env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        try:
-            _, errors = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return None
-    assert process.returncode == 0, errors
-    return process.returncode
+@pytest.fixture
+def run_for(heavy_typist: Typist, photos: Path) -> RunFor:
+    """Return a function that runs a sweep, killed with all its processes after so many seconds, if any.
+
+    It returns the exit status, None where the sweep was killed.
+    """
+
+    def run(seconds: float | None, overrides: tuple[str, ...], folder: Path) -> int | None:
+        places = (
+            f"data.root={photos}", f"tracking.uri=sqlite:///{folder}/mlflow.db", f"runtime.work_dir={folder}/work",
+            f"runtime.cache_dir={folder}/cache", f"hydra.sweep.dir={folder}/sweep",
+        )  # fmt: skip
+        done = heavy_typist.start("src.train", *TRIAL, *overrides, *places, cwd=folder).wait(seconds)
+        assert done.status in {0, -signal.SIGKILL}, done.said
+        return None if done.status else 0
+
+    return run
 
 
 def runs(folder: Path) -> list[Any]:
@@ -65,18 +62,18 @@ def numbers(found: list[Any]) -> dict[str, dict[str, float]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_twenty_kills_change_nothing(photos: Path, tmp_path: Path) -> None:
+def test_twenty_kills_change_nothing(run_for: RunFor, tmp_path: Path) -> None:
     unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
     for folder in (unkilled, killed):
         folder.mkdir()
     began = time.time()
-    assert run_for(None, GRID, photos, unkilled) == 0
+    assert run_for(None, GRID, unkilled) == 0
     first_phase = min(path.stat().st_mtime for path in (unkilled / "work" / "phases").glob("*.npz")) - began
     a_phase = (time.time() - began - first_phase) / 11  # of 12: three heads, and nine depths upon them
     moments = random.Random(0)
-    survived = [run_for(moments.uniform(0, first_phase + 2 * a_phase), GRID, photos, killed) for _ in range(KILLS)]
+    survived = [run_for(moments.uniform(0, first_phase + 2 * a_phase), GRID, killed) for _ in range(KILLS)]
     assert survived.count(None) > KILLS // 2
-    assert run_for(None, GRID, photos, killed) == 0
+    assert run_for(None, GRID, killed) == 0
     found = runs(killed)
     expected = numbers(runs(unkilled))
     assert len(expected) == 9
@@ -91,16 +88,16 @@ def test_twenty_kills_change_nothing(photos: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_killed_search_is_the_same_search(photos: Path, tmp_path: Path) -> None:
+def test_a_killed_search_is_the_same_search(run_for: RunFor, tmp_path: Path) -> None:
     unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
     for folder in (unkilled, killed):
         folder.mkdir()
     began = time.time()
-    assert run_for(None, SEARCH, photos, unkilled) == 0
+    assert run_for(None, SEARCH, unkilled) == 0
     whole = time.time() - began
     for part in (0.4, 0.6, 0.8):
-        run_for(part * whole, SEARCH, photos, killed)
-    assert run_for(None, SEARCH, photos, killed) == 0
+        run_for(part * whole, SEARCH, killed)
+    assert run_for(None, SEARCH, killed) == 0
     expected = numbers(runs(unkilled))
     assert len(expected) == 5
     assert numbers(runs(killed)) == expected

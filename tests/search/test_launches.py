@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from src.cli.job_results import leave_outcome, prepare_folder
+from src.cli.job_results import prepare_folder, write_result
 from src.common.metrics import METRICS
 from src.config import TrackingConfig
 from src.search.display import SweepDisplay, SweepProgress
@@ -22,11 +22,11 @@ Act = Callable[[Path, int], None]
 
 def finishes(folder: Path, number: int) -> None:
     summary = {"objective": "accuracy", "best/val_accuracy": 0.5, "run_id": "r"}
-    leave_outcome(lambda: TrialResult(summary, reused=False), folder, number, fail_fast=False)
+    write_result(lambda: TrialResult(summary, reused=False), folder, number, fail_fast=False)
 
 
 def dies(folder: Path, number: int) -> None:
-    (folder / "outcomes" / f"{number}.under_way").touch()
+    (folder / "results" / f"{number}.under_way").touch()
     raise RuntimeError("a worker was terminated")
 
 
@@ -35,7 +35,7 @@ def never_begins(folder: Path, number: int) -> None:
 
 
 def is_interrupted(folder: Path, number: int) -> None:
-    (folder / "outcomes" / f"{number}.under_way").touch()
+    (folder / "results" / f"{number}.under_way").touch()
     raise KeyboardInterrupt
 
 
@@ -101,7 +101,7 @@ def test_a_signal_ends_what_is_under_way_and_goes_on_up(sweep: Callable[..., tup
     made, *_ = sweep(finishes, is_interrupted, finishes)
     with pytest.raises(KeyboardInterrupt):
         made.launch(jobs(3))
-    assert {number: each.status for number, each in made.display.sweep_progress.outcomes.items()} == {
+    assert {number: each.status for number, each in made.display.sweep_progress.results.items()} == {
         0: "finished",
         1: "killed",
     }

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from src.common.errors import ThawError
-from src.search.settings import read_settings
+from src.search.settings import SearchSettings
 
 GIVEN = {"oracle": "bayesian", "max_trials": None, "batch_size": 1, "seed": 0, "max_epochs": None, "factor": 3}
 
@@ -28,14 +28,14 @@ GIVEN = {"oracle": "bayesian", "max_trials": None, "batch_size": 1, "seed": 0, "
 )
 def test_what_is_no_setting_is_told(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ThawError) as refusal:
-        read_settings(GIVEN | given)
+        SearchSettings.read(GIVEN | given)
     assert str(refusal.value).startswith(told)
     assert "\n" not in str(refusal.value)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(ThawError, match=r"max_trials=0: .*; hydra\.sweeper\.factor=1: "):
-        read_settings(GIVEN | {"max_trials": 0, "factor": 1})
+        SearchSettings.read(GIVEN | {"max_trials": 0, "factor": 1})
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ],
 )
 def test_what_follows_where_nothing_is_given(given: dict[str, Any], trials: int | None, epochs: int) -> None:
-    settings = read_settings(GIVEN | given).completed(10)
+    settings = SearchSettings.read(GIVEN | given).completed(10)
     assert (settings.max_trials, settings.max_epochs) == (trials, epochs)

@@ -15,6 +15,7 @@ from tests.conftest import Command, Compose
 STUDIES = sorted((PROJECT / "sweeps").glob("*.yaml"))
 EXPECTED = {
     "unfreezing", "learning_rates", "regularization", "backbones", "data_size", "pretrained_or_not", "posts_recipe",
+    "unfreezing_rates",
 }  # fmt: skip
 
 
@@ -40,11 +41,14 @@ def test_every_trial_of_a_study_is_in_order(composed: Compose, path: Path) -> No
     assert isinstance(params, dict)
     axes = Axes.read(None, {str(key): value for key, value in params.items()}, ())  # type: ignore[arg-type]
     assert set(axes.varied) >= {"seed"}
-    choices = [list(each.sweep_string_iterator()) for each in axes.overrides if each.is_sweep_override()]
-    keys = list(axes.varied)
-    for values in itertools.product(*choices):
-        job = [f"{key}={value}" for key, value in zip(keys, values, strict=True)]
-        trial_config(compose(path.stem, job + axes.fixed))
+    swept = [each for each in axes.overrides if each.is_sweep_override()]
+    choices = {key: list(each.sweep_string_iterator()) for key, each in zip(axes.varied, swept, strict=True)}
+    seeds = choices.pop("seed")  # a seed goes with everything: all of them once, and the first with every trial
+    for values in itertools.product(*choices.values()):
+        job = [f"{key}={value}" for key, value in zip(choices, values, strict=True)]
+        for seed in seeds:
+            trial_config(compose(path.stem, [*job, f"seed={seed}", *axes.fixed]))
+        seeds = seeds[:1]
 
 
 @pytest.mark.slow

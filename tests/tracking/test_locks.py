@@ -17,14 +17,14 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from src.tracking.locks import LockFolder
-with LockFolder(Path(sys.argv[1])).claim("key"):
+with LockFolder(Path(sys.argv[1])).lock("key"):
     print("claimed", flush=True)
     time.sleep(60)
 """
 
 
 def is_free(lock_folder: LockFolder, name: str) -> bool:
-    with lock_folder.claim_if_free(name) as free:
+    with lock_folder.lock_if_free(name) as free:
         return free
 
 
@@ -43,7 +43,7 @@ def test_a_claim_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_claim_waits_and_says_so(tmp_path: Path) -> None:
-    check_that_the_second_waits(lambda emit: LockFolder(tmp_path).claim("key", emit))
+    check_that_the_second_waits(lambda emit: LockFolder(tmp_path).lock("key", emit))
 
 
 def test_a_workplace_keeps_its_id(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_damaged_id_is_made_anew(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_an_error_lets_go(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), LockFolder(tmp_path).claim("key", pytest.fail):
+    with pytest.raises(RuntimeError), LockFolder(tmp_path).lock("key", pytest.fail):
         raise RuntimeError
     assert is_free(LockFolder(tmp_path), "key")
 

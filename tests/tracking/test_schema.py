@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.common.metrics import METRICS
 from src.common.project import PROJECT
 from src.tracking import schema
 
@@ -23,10 +24,20 @@ def test_the_page_is_made_from_the_schema() -> None:
 
 def test_the_page_has_every_name_once() -> None:
     rows = re.findall(r"^\| `([^`]+)` \|", schema.as_markdown().partition("## Columns")[0], re.MULTILINE)
-    known = [*(tag.name for tag in OWN), *(each.name for each in (*schema.PARAMETERS, *schema.METRICS))]
+    files = [file for own in schema.FILES.values() for file in own]
+    known = [*(tag.name for tag in OWN), *(each.name for each in (*schema.PARAMETERS, *schema.METRICS, *files))]
     assert rows == known
     assert len({tag.name for tag in OWN}) == len(OWN) > 30
     assert len({each.name for each in schema.METRICS}) == len(schema.METRICS) > 15
+
+
+def test_the_page_says_what_measures_and_parts_there_are() -> None:
+    note = schema.as_markdown().partition("## Metrics")[2].partition("| name")[0]
+    measures = note.partition("`{measure}` is ")[2].partition(";")[0]
+    assert re.findall(r"`(\w+)`", measures) == ["loss", *METRICS]
+    clocked = {name for path in MODULES for name in re.findall(r'clock\.part\("(\w+)"\)', path.read_text("utf-8"))}
+    parts = re.findall(r"`(\w+)`", note.partition("`{part}` is ")[2].partition(".")[0])
+    assert clocked == set(parts)
 
 
 def texts(path: Path) -> Iterator[str]:

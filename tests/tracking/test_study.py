@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from src.features.cache_plan import SharedFeatures
 from src.tracking import schema
 from src.tracking.study import Study, StudyContext
-from src.tracking.study_table import one_each, study_frame, to_csv
+from src.tracking.study_table import latest_runs, study_frame, to_csv
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_trial_is_one_row_however_often_it_was_tried(client: mlflow.MlflowClie
     study = Study.open(client, experiment, "tries", {})
     for key, status in (("a", "KILLED"), ("a", "FINISHED"), ("a", "FAILED"), ("b", "KILLED"), ("b", "FAILED")):
         add_trial(client, experiment, study_member(study, key), key, status, 0.1)
-    chosen = one_each(study.members(), study.key)
+    chosen = latest_runs(study.members(), study.key)
     assert [(run.data.tags[schema.TRIAL_KEY.name], run.info.status) for run in chosen] == [
         ("a", "FINISHED"),
         ("b", "FAILED"),
@@ -99,9 +99,9 @@ def test_a_trial_that_failed_before_it_had_a_key_is_the_one_that_is_spelled_alik
     study = Study.open(client, experiment, "mended", {})
     study.add_failed(["unfrozen=2"], "no such file", "Traceback")
     study.add_failed(["unfrozen=99"], "no such depth caf\udce9", "Traceback")
-    assert [run.info.status for run in one_each(study.members(), study.key)] == ["FAILED", "FAILED"]
+    assert [run.info.status for run in latest_runs(study.members(), study.key)] == ["FAILED", "FAILED"]
     add_trial(client, experiment, study_member(study, "unfrozen=2"), "k", "FINISHED", 0.5)
-    chosen = one_each(study.members(), study.key)
+    chosen = latest_runs(study.members(), study.key)
     assert sorted(run.info.status for run in chosen) == ["FAILED", "FINISHED"]
 
 

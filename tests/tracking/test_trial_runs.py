@@ -7,6 +7,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from src.common.events import Event, Warned
 from src.tracking import schema
 from src.tracking.locks import LockFolder
 from src.tracking.trial_runs import TrialRuns
@@ -55,14 +56,14 @@ def test_a_run_that_ended_since_it_was_listed_stays_as_it_ended(
     client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = LockFolder(tmp_path)
-    run_id = add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: "ends", schema.WORKPLACE.name: here.id})
-    claim_if_free = here.claim_if_free
+    run_id = add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: "ends", schema.LOCK_FOLDER_ID.name: here.id})
+    lock_if_free = here.lock_if_free
 
     def ends_first(name: str) -> Any:
         client.set_terminated(run_id, "FINISHED")
-        return claim_if_free(name)
+        return lock_if_free(name)
 
-    monkeypatch.setattr(here, "claim_if_free", ends_first)
+    monkeypatch.setattr(here, "lock_if_free", ends_first)
     assert TrialRuns(client).close_dead(here) == 0
     assert client.get_run(run_id).info.status == "FINISHED"
 
@@ -85,13 +86,13 @@ def test_a_summary_is_told_without_artifacts(client: mlflow.MlflowClient) -> Non
 def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     here, there = LockFolder(tmp_path / "here"), LockFolder(tmp_path / "there")
     runs = {
-        name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, schema.WORKPLACE.name: place.id})
+        name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, schema.LOCK_FOLDER_ID.name: place.id})
         for name, place in (("dead", here), ("alive", here), ("mine", here), ("elsewhere", there))
     }
     runs["dead study"] = add_run(
-        client, "dead", "RUNNING", **{schema.STUDY_KEY.name: "study", schema.WORKPLACE.name: here.id}
+        client, "dead", "RUNNING", **{schema.STUDY_KEY.name: "study", schema.LOCK_FOLDER_ID.name: here.id}
     )
-    with here.claim("alive", pytest.fail), here.claim("mine", pytest.fail):
+    with here.lock("alive", pytest.fail), here.lock("mine", pytest.fail):
         assert TrialRuns(client).close_dead(here, mine="mine") == 3
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
     assert status == {
@@ -108,12 +109,14 @@ def test_only_dead_runs_of_this_workplace_are_closed(client: mlflow.MlflowClient
 def test_a_model_that_is_not_whole_answers_nothing(
     client: mlflow.MlflowClient, left: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
-    key, lost = request.node.name, []
+    key, warnings = request.node.name, list[Event]()
     run_id = add_run(client, "memory", "FINISHED", **{schema.TRIAL_KEY.name: key, schema.MODEL.name: "kept"})
     for name in left:
         client.log_text(run_id, "bytes", name)
-    assert TrialRuns(client).finished_with_model(key, lost.append) is None
-    assert [run.info.run_id for run in lost] == [run_id]
+    assert TrialRuns(client).finished_with_model(key, warnings.append) is None
+    (warned,) = warnings
+    assert isinstance(warned, Warned)
+    assert run_id in warned.text
 
 
 def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.MlflowClient, tmp_path: Path) -> None:
@@ -121,11 +124,11 @@ def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.Mlflow
     names = ("dead there", "alive there", "of another since", "gone")
     tags = {
         "dead there": own.tags, "alive there": own.tags,
-        "of another since": own.tags | {schema.WORKPLACE.name: "0" * 32},
-        "gone": own.tags | {schema.LOCKS.name: "/no/such/locks"},
+        "of another since": own.tags | {schema.LOCK_FOLDER_ID.name: "0" * 32},
+        "gone": own.tags | {schema.LOCK_FOLDER_PATH.name: "/no/such/locks"},
     }  # fmt: skip
     runs = {name: add_run(client, "dead", "RUNNING", **{schema.TRIAL_KEY.name: name, **tags[name]}) for name in names}
-    with own.claim("alive there", pytest.fail):
+    with own.lock("alive there", pytest.fail):
         assert TrialRuns(client).close_dead(None) == 1
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
     assert status == {name: "KILLED" if name == "dead there" else "RUNNING" for name in names}

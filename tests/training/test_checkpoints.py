@@ -154,7 +154,7 @@ def test_a_known_phase_is_not_trained_again(
     outcome, model_cache, _, diary = run(demanding, tmp_path)
     assert histories(outcome) == unbroken[0]
     assert trained(diary) == 0
-    assert [phase.recalled for phase in outcome.phases] == [2, 4]
+    assert [phase.resumed for phase in outcome.phases] == [2, 4]
     for ours, theirs in zip(model_cache.network.model.get_weights(), unbroken[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -267,7 +267,7 @@ def test_force_trains_what_is_known(small: TrialConfig, tmp_path: Path) -> None:
 def test_depths_share_the_head(small: TrialConfig, tmp_path: Path) -> None:
     run(small, tmp_path)
     outcome, _, _, _ = run(with_fine_tuning(small, unfrozen=DepthChoice.read("all")), tmp_path)
-    assert [phase.recalled for phase in outcome.phases] == [2, 0]
+    assert [phase.resumed for phase in outcome.phases] == [2, 0]
 
 
 def test_a_phase_that_ended_by_itself_is_done_however_long_it_may_be(

@@ -37,11 +37,10 @@ from src.training.history import PhaseSpec
 from src.training.model_cache import ModelCache
 from src.training.phase import class_weights, evaluate, fit_phase, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
-from src.trial.batch_source import open_batch_loader
 from src.trial.built_models import get_or_build
 from src.trial.key import frozen_key, phase_key
-from src.trial.phase_depths import plan_depths
-from src.trial.plan import Plan
+from src.trial.plan import Plan, plan_depths
+from src.trial.train_and_evaluate import open_batch_loader
 from tests.conftest import Compose, make_photos, read_dataset
 
 
@@ -60,7 +59,7 @@ class Diary:
             case Waiting():
                 self.told.append(("waits",))
             case EpochsReused():
-                self.told += [("recalled", record.epoch) for record in event.records]
+                self.told += [("resumed", record.epoch) for record in event.records]
             case Advanced() if event.activity == COMPUTING:
                 self.computed += event.done == event.total
             case Advanced():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from src.cli.error_messages import explain
-from src.common.files import naming
+from src.common.files import path_in_errors
 from src.common.project import PROJECT
 from src.config import TrialConfig
 from src.tracking import schema
@@ -182,6 +182,6 @@ def test_a_full_disk_under_a_trials_figures_names_the_folder(
 
 
 def test_an_error_of_the_disk_gets_the_place_that_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space") as refusal, naming(tmp_path):
+    with pytest.raises(OSError, match="No space") as refusal, path_in_errors(tmp_path):
         raise OSError(28, "No space left on device")
     assert refusal.value.filename == str(tmp_path)

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src.common.metrics import METRICS
-from src.statistics.design import Design, Floats, critical_t, least_within_one_error, make_design
+from src.common.predictions import ImagePredictions
 from src.verdict.trials import Factor, TrialRecord
-
-Cells = list[tuple[int, int]]
 
 
 def trial(
@@ -32,45 +29,25 @@ def grid(values: Mapping[int, Sequence[float]], **more: Any) -> list[TrialRecord
     return [trial(depth, seed, val, **more) for depth, row in values.items() for seed, val in enumerate(row)]
 
 
-def cells(depths: int, seeds: int, *, paired: bool = True) -> Cells:
-    return [(depth, seed if paired else 100 * depth + seed) for depth in range(depths) for seed in range(seeds)]
+WINNER = {0: (0.60, 0.61, 0.60), 2: (0.61, 0.61, 0.62), 11: (0.70, 0.71, 0.71)}
+TIE = {0: (0.573, 0.580, 0.570), 2: (0.579, 0.586, 0.570), 20: (0.575, 0.591, 0.580)}
 
 
-def design_of(pairs: Cells) -> Design:
-    depths, seeds = zip(*pairs, strict=True)
-    return make_design(tuple(depths), tuple(seeds))
-
-
-def draw(
-    pairs: Cells,
-    studies: int,
-    rng: np.random.Generator,
-    *,
-    seed_deviation: float = 1.0,
-    truth: Sequence[float] = (),
-    deviations: Sequence[float] = (),
-) -> Floats:
-    """Values [studies, trials] of deviation 1 about the depths' true means, with an effect common to each seed."""
-    depths, seeds = (np.asarray(column) for column in zip(*pairs, strict=True))
-    places, positions = np.unique(seeds, return_inverse=True)
-    noise = rng.standard_normal((studies, len(pairs)))
-    if len(deviations):
-        noise *= np.asarray(deviations)[depths]
-    values = noise + seed_deviation * rng.standard_normal((studies, places.size))[:, positions]
-    return np.asarray(values + np.asarray(truth)[depths]) if len(truth) else np.asarray(values)
-
-
-def claims(design: Design, values: Floats, resolution: float = 0.0) -> NDArray[np.bool_]:
-    """Which pairs each study shows to differ, [studies, depths, depths]."""
-    means, errors = _errors(design, values, resolution)
-    gaps = np.abs(means[:, :, None] - means[:, None, :])
-    return np.asarray(gaps > critical_t(len(design.levels), design.freedom) * np.maximum(errors, 1e-12))
-
-
-def named(design: Design, values: Floats) -> NDArray[np.intp]:
-    """The place that each study's one-standard-error rule names."""
-    return least_within_one_error(*_errors(design, values, 0.0))
-
-
-def _errors(design: Design, values: Floats, resolution: float) -> tuple[Floats, Floats]:
-    return design.means(values), design.deviation(values, resolution)[:, None, None] * design.errors
+def predicted(
+    accuracies: Mapping[int, float], seeds: int = 3, images: int = 400, burst: int = 1, objective: str = "accuracy",
+    *, same_images: bool = True,
+) -> list[TrialRecord]:  # fmt: skip
+    """Trials that read the same images right by chance, an image's own difficulty in common."""
+    rng = np.random.default_rng(0)
+    difficulty, labels = rng.random(images), rng.integers(0, 3, images).astype(np.uint16)
+    numbers = np.arange(images, dtype=np.uint64)
+    found = []
+    for depth, accuracy in accuracies.items():
+        for seed in range(seeds):
+            is_hit = difficulty + 0.1 * rng.standard_normal(images) < accuracy
+            predicted = np.where(is_hit, labels, (labels + 1) % 3).astype(np.uint16)
+            own = numbers if same_images else numbers + np.uint64(seed)
+            kept = ImagePredictions(own, numbers // np.uint64(burst), labels, predicted, np.ones(images, np.float32))
+            metrics = {METRICS[objective].best: float(np.mean(is_hit))}
+            found.append(trial(depth, seed, val_images=images, predictions=kept, objective=objective, metrics=metrics))
+    return found

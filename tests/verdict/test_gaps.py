@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from src.verdict.gaps import describe_gaps, gap_rows
+from src.reporting.gap_text import describe_gaps
+from src.verdict.gaps import gap_rows
 from src.verdict.trials import TrialRecord
 from tests.verdict.studies import trial
 
@@ -142,7 +143,7 @@ def test_of_a_search_all_trials_count_and_nothing_is_laid_to_depth() -> None:
     assert row.mode.estimate == pytest.approx(0.4)
     assert (row.added, row.counted, row.mainly) == (None, "gap", "mode")
     text = describe_gaps((head, row), pooled=True)
-    assert text.endswith("What unfreezing adds to it is not told: other settings differ between the depths.")
+    assert text.endswith("What unfreezing adds to it is not known: other settings differ between the depths.")
     assert describe_gaps((), pooled=True) == ""
 
 

@@ -1,7 +1,7 @@
 """Labelled images from all generators.
 
 A class is a formula with a palette. Each formula has two palettes and each palette has several formulas, so that
-neither form nor colour alone determines the class. Everything around the class's layer is random: background,
+neither form nor colour determines the class by itself. Everything around the class's layer is random: background,
 clutter, shadow, occlusion, light, exposure and sensor noise.
 """
 

@@ -33,9 +33,9 @@ def random_view(rng: Rng, size: int, tilt: float = np.pi) -> tuple[Array, Array]
     """Return the pixel grid, rotated by up to `tilt` radians, stretched and shifted at random."""
     across, down = grid(size)
     angle = rng.uniform(-tilt, tilt)
-    stretch = rng.uniform(0.75, 1.33, 2)
-    u = (np.cos(angle) * across - np.sin(angle) * down) * stretch[0] + rng.uniform(-1, 1)
-    v = (np.sin(angle) * across + np.cos(angle) * down) * stretch[1] + rng.uniform(-1, 1)
+    scale = rng.uniform(0.75, 1.33, 2)
+    u = (np.cos(angle) * across - np.sin(angle) * down) * scale[0] + rng.uniform(-1, 1)
+    v = (np.sin(angle) * across + np.cos(angle) * down) * scale[1] + rng.uniform(-1, 1)
     return u.astype(np.float32), v.astype(np.float32)
 
 

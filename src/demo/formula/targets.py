@@ -1,7 +1,7 @@
 """Descriptors that the network predicts besides the class: colours and edges in each cell of a grid.
 
 Histograms of colours and of oriented gradients over a grid describe photos well and need no labels. A linear head that
-predicts them from the pooled features keeps information that the label alone lets a network discard (gradients as a
+predicts them from the pooled features keeps information that a network may discard for the label (gradients as a
 target: Wei et al. 2022, "Masked Feature Prediction", MaskFeat; the grid: Dalal & Triggs 2005).
 """
 

@@ -22,7 +22,7 @@ def list_trees(config: TreesData, image_size: int) -> Listing:
         (species, 1_000_000 * part + index, Sample(f"{split}/{SPECIES[species].name}/{index:05}", label, split))
         for part, (split, count) in enumerate(_counts(config).items())
         for species, label in enumerate(item.name for item in SPECIES[: config.classes])
-        for index in range(count - (split == "train" and species >= config.classes - config.left_out))
+        for index in range(count - (split == "train" and species >= config.classes - config.reduced_species))
     ]
 
     def read(index: int, size: int) -> Image:

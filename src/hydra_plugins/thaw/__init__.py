@@ -48,10 +48,10 @@ class KerasTunerSweeper(StudySweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the search to its end."""
-        from src.search.settings import read_settings
+        from src.search.settings import SearchSettings
         from src.search.tuner import sweep_search
 
-        sweep_search(read_settings(self.settings), self.params, *self.runs_with, arguments)
+        sweep_search(SearchSettings.read(self.settings), self.params, *self.runs_with, arguments)
 
 
 PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper)

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 from src.common.metrics import Metric
 from src.statistics.intervals import LEVEL, Interval
 
-_SHOWN_SEEDS = 5
-
 
 def percent(share: float) -> str:
-    """An accuracy.
+    """Return an accuracy as text.
 
     >>> percent(0.8125)
-    '81.2 %'
+    '81.2%'
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def points(difference: float, *, signed: bool = False) -> str:
-    """A difference of accuracies, in percentage points.
+    """Return a difference of accuracies, in percentage points.
 
     >>> points(0.0412), points(-0.02, signed=True)
     ('4.1 points', '−2.0 points')
@@ -31,7 +29,7 @@ def said(value: float, metric: Metric) -> str:
 
     >>> from src.common.metrics import METRICS
     >>> said(0.8125, METRICS["balanced_accuracy"]), said(0.8125, METRICS["macro_f1"])
-    ('81.2 %', '0.812')
+    ('81.2%', '0.812')
     """
     return percent(value) if metric.is_proportion else plain(value, metric)
 
@@ -60,30 +58,21 @@ def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
 
 
 def spoken(difference: Interval, metric: Metric) -> str:
-    """A difference of a metric's values with its interval.
+    """Return a difference of a metric's values with its interval.
 
     >>> from src.common.metrics import METRICS
     >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
-    '+4.0 points, 95 % interval −1.0 to +9.0'
+    '+4.0 points, 95% CI −1.0 to +9.0'
     """
     text = said_apart(difference.estimate, metric, signed=True)
     if difference.low is None or difference.high is None:
         return text
     ends = f"{plain(difference.low, metric, signed=True)} to {plain(difference.high, metric, signed=True)}"
-    return f"{text}, {LEVEL:.0%} interval {ends}".replace("95%", "95 %")
-
-
-def probability(p: float) -> str:
-    """A p-value.
-
-    >>> probability(0.0312), probability(0.00001)
-    ('p = 0.031', 'p < 0.001')
-    """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{text}, {LEVEL:.0%} CI {ends}"
 
 
 def layers(depths: Sequence[int]) -> str:
-    """Depths by name.
+    """Return depths by name.
 
     >>> layers([2]), layers([1]), layers([0, 2, 11])
     ('2 layers', '1 layer', '0, 2 and 11 layers')
@@ -92,7 +81,7 @@ def layers(depths: Sequence[int]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names one after the other.
+    """Return names one after the other.
 
     >>> listed(["dropout"]), listed(["a", "b", "c"])
     ('dropout', 'a, b and c')
@@ -101,7 +90,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def seeds(counts: Sequence[int]) -> str:
-    """How many seeds the depths have.
+    """Return how many seeds the depths have.
 
     >>> seeds([3, 3]), seeds([2, 3]), seeds([1])
     ('3 seeds', '2 to 3 seeds', '1 seed')
@@ -110,24 +99,12 @@ def seeds(counts: Sequence[int]) -> str:
 
 
 def trials(counts: Sequence[int]) -> str:
-    """How many trials the depths have, where they differ in more than their seed.
+    """Return how many trials the depths have, where they differ in more than their seed.
 
     >>> trials([5, 9]), trials([1])
     ('5 to 9 trials', '1 trial')
     """
     return _counted(counts, "trial")
-
-
-def typed(depths: Sequence[int | str], seeds: Sequence[int]) -> str:
-    """The overrides that train `depths` with `seeds`, rising.
-
-    >>> typed([0, 11, "all"], [3, 4]), typed([0], range(23))
-    ('unfrozen=0,11,all seed=3,4', "unfrozen=0 'seed=range(0,23)'")
-    """
-    unbroken = seeds[-1] - seeds[0] + 1 == len(seeds)
-    many = f"'seed=range({seeds[0]},{seeds[-1] + 1})'"
-    few = "seed=" + ",".join(map(str, seeds))
-    return f"unfrozen={','.join(map(str, depths))} {many if unbroken and len(seeds) > _SHOWN_SEEDS else few}"
 
 
 def _counted(counts: Sequence[int], noun: str) -> str:
@@ -136,7 +113,7 @@ def _counted(counts: Sequence[int], noun: str) -> str:
 
 
 def number(share: float, *, signed: bool = False) -> str:
-    """A share in per cent, or a difference in points, bare.
+    """Return a share in per cent, or a difference in points, bare.
 
     >>> number(0.8125), number(-0.0001), number(0.02, signed=True)
     ('81.2', '0.0', '+2.0')

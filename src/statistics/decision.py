@@ -1,0 +1,47 @@
+"""Which depth to unfreeze, by what a choice costs: the rule with the least measured regret in docs/statistics.md."""
+
+import numpy as np
+
+from src.statistics.best import BestComparison
+from src.statistics.design import Floats
+
+_GAIN, _GAIN_SPREAD = 0.015, 0.03
+"""From the least to the deepest depth of a study, in the metric's unit: what tasks gained, and how far they differ."""
+_AROUND, _STEPS = 0.005, 2.0
+"""How far means lie from that line at least, and over how many neighbouring depths they do so together."""
+_CLEAR = 4.0
+"""They lie farther where their squared distances are so many times what noise explains."""
+
+
+def expected_means(comparison: BestComparison) -> Floats:
+    """Return what the depths' means are expected to be once they inform one another, [depths].
+
+    A Gaussian process (Rasmussen and Williams 2006, sec. 2.7): a line over the logarithm of depth whose slope is known
+    from other tasks as far as they agree, and smooth differences from it; the noise is the covariance of the means.
+    """
+    estimate = comparison.estimate
+    size = len(estimate.means)
+    centre = np.eye(size) - 1 / size
+    rise = centre @ np.log1p(np.array(estimate.design.levels, np.float64))
+    rise /= max(float(np.ptp(rise)), 1.0)
+    noise = centre @ estimate.covariance() @ centre
+    centred = centre @ estimate.means
+    slope = (rise @ centred) / max(float(rise @ rise), np.finfo(float).tiny)
+    left = (np.square(centred - slope * rise).sum() - _CLEAR * np.trace(noise)) / max(size - 2, 1)
+    steps = np.subtract.outer(np.arange(size), np.arange(size)) / _STEPS
+    around = (_AROUND**2 + max(left, 0.0)) * np.exp(-np.square(steps) / 2)
+    prior = centre @ around @ centre + _GAIN_SPREAD**2 * np.outer(rise, rise)
+    mean = estimate.means.mean() + _GAIN * rise
+    weights = prior @ np.linalg.pinv(prior + noise, hermitian=True, rcond=1e-10)
+    return np.asarray(mean + weights @ (estimate.means - mean))
+
+
+def choose(comparison: BestComparison, margin: float = 0.0) -> int:
+    """Return the place of the depth to unfreeze.
+
+    Args:
+        comparison: of the depths.
+        margin: what a lesser depth may lose, 0–1: the least depth whose mean lies within it is chosen.
+    """
+    chosen, means = int(expected_means(comparison).argmax()), comparison.estimate.means
+    return int(np.flatnonzero(means >= means[chosen] - margin)[0]) if margin else chosen

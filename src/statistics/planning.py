@@ -1,0 +1,69 @@
+"""What more seeds or more validation images would show of two depths that are not told apart."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from src.statistics.best import BestComparison
+
+POWER = 0.8
+MOST_SEEDS, MOST_IMAGES = 200, 1_000_000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What would show the difference that was seen between two depths.
+
+    Attributes:
+        limit: what keeps it from being shown: too few seeds, or too few images, so that no number of seeds would do.
+        seeds: a depth, that would show it with probability :data:`POWER` on the same images; None where none would.
+        images: in validation, that would show it likewise with the seeds there are; None where none would.
+    """
+
+    limit: Literal["seeds", "images"]
+    seeds: int | None
+    images: int | None
+
+
+def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
+    """Say what would show the difference of the places `one` and `other`, were it as large as it was seen.
+
+    Its variance is a sum: what images do to all seeds alike (1 / images), what they do to each seed's network
+    (1 / images / seeds), and what seeds do beyond (1 / seeds). A difference that was picked for being large is larger
+    than the true one, so that the numbers are ones from below.
+    """
+    estimate = comparison.estimate
+    contrast = np.zeros(len(estimate.means))
+    contrast[[one, other]] = 1, -1
+    of_trials = contrast @ estimate.design.solve
+    each_seed = float(of_trials @ estimate.explained @ of_trials) if estimate.cases else 0.0
+    persistent = max(float(contrast @ estimate.images @ contrast) - each_seed, 0.0)
+    beyond = max(float(comparison.errors[one, other]) ** 2 - persistent - each_seed, 0.0)
+    gap = abs(float(estimate.means[one] - estimate.means[other]))
+    needed = (gap / (_settled(comparison) + float(stats.norm.ppf(POWER)))) ** 2
+    seeds, images = min(estimate.design.counts), estimate.cases
+    more_seeds = _factor(each_seed + beyond, needed - persistent)
+    more_images = _factor(persistent + each_seed, needed - beyond)
+    return Outlook(
+        "images" if more_seeds is None or seeds * more_seeds > MOST_SEEDS else "seeds",
+        _count(seeds, more_seeds, MOST_SEEDS),
+        _count(images, more_images, MOST_IMAGES) if images else None,
+    )
+
+
+def _settled(comparison: BestComparison) -> float:
+    """Return the bound once variances are well known: at most that of as many independent means (Tukey 1949)."""
+    depths = len(comparison.estimate.means)
+    return min(comparison.critical, float(stats.studentized_range.ppf(0.95, depths, np.inf)) / math.sqrt(2))
+
+
+def _factor(variance: float, allowed: float) -> float | None:
+    """Return by how much more data a variance shrinks to what is allowed; None where no amount would do."""
+    return None if allowed <= 0 else max(variance / allowed, 1.0)
+
+
+def _count(now: int, factor: float | None, most: int) -> int | None:
+    return None if factor is None or now * factor > most else max(math.ceil(now * factor), now + 1)
