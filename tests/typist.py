@@ -85,6 +85,8 @@ class Typist:
         """Start a command as :meth:`__call__` does, and return at once."""
         number = next(self.count)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
+        for path in (out, err):  # to be read from the start
+            path.touch()
         places = {"cwd": str(cwd), "out": str(out), "err": str(err)}
         pid = int(self.ask({"argv": arguments, "env": environment, "closed": closed, **places}))
         self.running.add(pid)
