@@ -77,7 +77,7 @@ def test_a_folders_name_arrives_in_the_command_that_a_verdict_asks_for(store_uri
     (verdict,) = judge(records, study_name)
     recommended = recommend([verdict])
     assert recommended is not None
-    assert roots(verdict.settle[0]) == roots(recommended.command) == {root}
+    assert roots(verdict.next_steps[0].command) == roots(recommended.command) == {root}
 
 
 @settings(max_examples=15)

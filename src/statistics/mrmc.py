@@ -34,6 +34,7 @@ _LEAST_DEPTHS = 3
 """Residuals of two depths beside seeds mirror one another, and say nothing of which one scatters."""
 _GRID = np.geomspace(1e-3, 1e5, 160)
 _LOG_FACTOR = 1.5
+_LEAST_VARIANCE = 1e-18
 _LEAST = 0.1
 """Of the pooled variance: so much each depth is taken to scatter at least."""
 
@@ -206,8 +207,8 @@ def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[
     expected = design.project @ explained @ design.project
     own = np.diag(expected) @ design.members
     mixed = design.members.T @ (np.square(design.project) * np.diag(explained)) @ design.members
-    mixed *= (own / mixed.sum(axis=1))[:, None]
-    pooled = max(squares.sum(), scores.step**2 / 12 * design.freedom) / own.sum()
+    mixed *= (own / np.maximum(mixed.sum(axis=1), np.finfo(float).tiny))[:, None]  # 0 of a depth with one trial
+    pooled = max(squares.sum(), max(scores.step**2 / 12, _LEAST_VARIANCE) * design.freedom) / own.sum()
     found = np.linalg.pinv(mixed, rcond=1e-3) @ squares
     freedom = own.sum() ** 2 / np.square(expected).sum()
     return np.maximum(found, _LEAST * pooled), design.own_freedom * freedom / design.freedom

@@ -59,7 +59,7 @@ def test_one_depth_is_told_no_rule_of_choosing(fill: Fill, store_uri: str, tmp_p
 def test_the_terminal_says_what_to_train_next(fill: Fill, store_uri: str, tmp_path: Path) -> None:
     study = fill("a tie", STATES["equal"][0])
     lines = make_report(mlflow.MlflowClient(store_uri), study, "a tie", tmp_path).lines()
-    assert any("seeds a depth would probably (80%) show" in line and "unfrozen=0,2,11,20" in line for line in lines)
+    assert any("hardly worth it" in line and "unfrozen=0,2,11,20" in line for line in lines)
 
 
 def test_the_answer_is_the_studys_description_in_mlflow(fill: Fill, store_uri: str, tmp_path: Path) -> None:

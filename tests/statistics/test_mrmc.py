@@ -110,3 +110,14 @@ def test_missing_cells_leave_means_at_an_average_seed() -> None:
 def test_no_trial_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one trial"):
         estimate(Scores(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)))
+
+
+def test_equal_scores_of_no_known_step_have_errors() -> None:
+    found = estimate(Scores(np.array([0, 1, 1]), np.arange(3), np.full(3, 0.5)))
+    assert np.isfinite(compare_with_best(found).errors).all()
+
+
+def test_a_depth_with_one_trial_lends_no_scatter() -> None:
+    found = estimate(Scores(np.array([0, 0, 1]), np.array([0, 1, 2]), np.array([0.5, 0.6, 0.7])))
+    assert found.freedoms[1] == pytest.approx(0, abs=1e-9)
+    assert np.isfinite(compare_with_best(found).errors).all()

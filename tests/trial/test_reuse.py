@@ -69,7 +69,8 @@ def test_a_grid_reused_from_a_run_with_another_value_of_an_idle_key_is_not_judge
     assert not re.search(r"epochs=|augment\.views=", grid.stdout.split("page:")[0].replace("fine_tune_epochs=", ""))
     data = verdict_of(thaw, place, "idle")
     (verdict,) = data["verdicts"]
-    assert (verdict["facet"], verdict["reduced"]) == ("", "")
+    assert verdict["facet"] == ""
+    assert "also varied" not in " ".join(verdict["limits"])
     assert [row["score"]["count"] for row in verdict["depths"]] == [2, 2]
     assert data["recommended"]["command"].count("epochs=") == 1
     for run in runs(place):
@@ -93,8 +94,8 @@ def test_what_head_only_trains_is_called_depth_0_whatever_unfrozen_says(
     data = verdict_of(thaw, place, "head")
     (verdict,) = data["verdicts"]
     assert "unfrozen" not in data["recommended"]["command"]
-    assert "schedule=two_phase" in verdict["settle"][0]
-    assert "schedule=head_only" not in verdict["settle"][0]
+    assert "schedule=two_phase" in verdict["next_steps"][0]["command"]
+    assert "schedule=head_only" not in verdict["next_steps"][0]["command"]
     assert not re.search("unfrozen=[45]", (place / "head" / "report.html").read_text())
 
 
