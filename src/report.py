@@ -1,6 +1,7 @@
 """Report what a study shows about unfreezing: ``python -m src.report --study NAME``."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,10 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _margin(text: str) -> float:
     """Return points as a share, 0–1."""
-    points = float(text)
-    if not 0 <= points <= 100:
-        raise argparse.ArgumentTypeError(f"{text}: give points from 0 to 100")
-    return points / 100
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 100:
+            return float(text) / 100
+    raise argparse.ArgumentTypeError(f"{text}: give points from 0 to 100")
 
 
 def _refuse(line: str) -> int:

@@ -1,4 +1,4 @@
-"""Which depth to unfreeze, by what a choice costs: the rule with the least measured regret in docs/statistics.md."""
+"""The choice of a depth, by what it costs: the rule with the least measured regret in docs/statistics.md."""
 
 import numpy as np
 

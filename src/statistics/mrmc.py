@@ -156,14 +156,13 @@ def estimate(scores: Scores) -> Estimate:
     if not scores.values.size:
         raise ValueError("a comparison needs at least one trial")
     design = make_design(tuple(scores.depths.tolist()), tuple(scores.seeds.tolist()))
+    influences = np.zeros((scores.values.size, 1)) if scores.influences is None else scores.influences
     explained = _explained(design, scores)
     overdispersion, freedoms = _overdispersion(design, scores, explained)
     return Estimate(
         design=design,
         means=design.solve @ scores.values,
-        images=_over_images(design.solve @ scores.influences) if scores.influences is not None else np.zeros(
-            (len(design.levels),) * 2
-        ),
+        images=_over_images(design.solve @ influences),
         explained=explained,
         overdispersion=overdispersion,
         freedoms=freedoms,

@@ -1,4 +1,4 @@
-"""What more seeds or more validation images would show of two depths that are not told apart."""
+"""More seeds or more validation images, and the difference of two depths that they would show."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from src.statistics.best import BestComparison
+from src.statistics.intervals import LEVEL
 
 POWER = 0.8
 MOST_SEEDS, MOST_IMAGES = 200, 1_000_000
@@ -15,7 +16,7 @@ MOST_SEEDS, MOST_IMAGES = 200, 1_000_000
 
 @dataclass(frozen=True)
 class Outlook:
-    """What would show the difference that was seen between two depths.
+    """The seeds or images that would show the difference that was seen between two depths.
 
     Attributes:
         limit: what keeps it from being shown: too few seeds, or too few images, so that no number of seeds would do.
@@ -57,7 +58,7 @@ def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
 def _settled(comparison: BestComparison) -> float:
     """Return the bound once variances are well known: at most that of as many independent means (Tukey 1949)."""
     depths = len(comparison.estimate.means)
-    return min(comparison.critical, float(stats.studentized_range.ppf(0.95, depths, np.inf)) / math.sqrt(2))
+    return min(comparison.critical, float(stats.studentized_range.ppf(LEVEL, depths, np.inf)) / math.sqrt(2))
 
 
 def _factor(variance: float, allowed: float) -> float | None:

@@ -1,4 +1,4 @@
-"""What a score costs in parameters and time, and which configurations nothing beats at both (the Pareto front)."""
+"""The cost of a score in parameters and time, and which configurations nothing beats at both (the Pareto front)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,11 +82,11 @@ def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord])
 
 def median_seconds(trials: Sequence[TrialRecord]) -> float | None:
     """Return what the phases of a trial took, seconds, the median of `trials`; None where unknown."""
-    seconds = [known for trial in trials if (known := phase_seconds(trial)) is not None]
+    seconds = [known for trial in trials if (known := _seconds(trial)) is not None]
     return float(np.median(seconds)) if seconds else None
 
 
-def phase_seconds(trial: TrialRecord) -> float | None:
+def _seconds(trial: TrialRecord) -> float | None:
     """Return what the phases took together, seconds; None where one is not known."""
     parts = [trial.metric(name) for name in trial.metrics if name.startswith(PHASE_TIME_PREFIX)]
     known = [part for part in parts if part is not None]

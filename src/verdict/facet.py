@@ -20,7 +20,7 @@ from src.verdict.trials import TrialRecord, judged_by
 
 @dataclass(frozen=True)
 class Facet:
-    """What a verdict rests on; a *place* is a depth's position among the depths, rising.
+    """The comparison that a verdict rests on; a *place* is a depth's position among the depths, rising.
 
     Attributes:
         label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.

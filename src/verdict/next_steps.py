@@ -1,4 +1,4 @@
-"""What to train next: other depths, more seeds, a grid; as commands where the trials know what trained them.
+"""The next things to train: other depths, more seeds, a grid; as commands where the trials know what trained them.
 
 Seeds are listed from the first on: known trials are reused, and depths that lack some catch up.
 """
@@ -13,7 +13,7 @@ from src.common.override import override_key
 from src.common.shell import TRAIN, setting, shell_line
 from src.statistics.planning import Outlook, outlook
 from src.verdict.confounding import going_with_depth
-from src.verdict.cost import phase_seconds
+from src.verdict.cost import median_seconds
 from src.verdict.facet import Facet
 from src.verdict.trials import TrialRecord, configuration, tuned, typed_value
 
@@ -78,11 +78,11 @@ def _for_rivals(facet: Facet) -> Iterator[NextStep]:
     found = outlook(facet.comparison, best, farthest)
     goal = found.seeds or min(counts[place] for place in places) + 1
     missing = sum(max(0, goal - counts[place]) for place in places)
-    known = [seconds for place in places for trial in facet.trials(place) if (seconds := phase_seconds(trial))]
+    seconds = median_seconds([trial for place in places for trial in facet.trials(place)])
     yield _step(
         facet, "rivals", _typed([facet.depths[place] for place in places], _seeds(facet, places, goal)),
         depths=(facet.depths[best], facet.depths[farthest]), outlook=found, difference=difference,
-        seconds=missing * sorted(known)[len(known) // 2] if known else None,
+        seconds=missing * seconds if seconds else None,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from src.common.metrics import Metric
 from src.statistics.decision import choose
 from src.statistics.intervals import Interval
+from src.tracking.schema import CHANCE
 from src.verdict.cost import median_seconds
 from src.verdict.facet import Facet, make_facet
 from src.verdict.gaps import GapRow, gap_rows
@@ -49,7 +50,7 @@ class DepthRow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a facet of a study shows.
+    """The verdict on a facet of a study.
 
     Attributes:
         label: the hyperparameters that keep the facet apart, as they would be typed; empty where there is one.
@@ -85,13 +86,18 @@ class Verdict:
 
     @property
     def metric(self) -> Metric:
-        """What judges them."""
+        """The metric that judges them."""
         return judged_by(self.trials)
 
     @property
     def baseline(self) -> float | None:
-        """What always predicting the largest class scores; None where no trial knows."""
+        """The score of always predicting the largest class; None where no trial knows."""
         return baseline(self.trials)
+
+    @property
+    def chance(self) -> float | None:
+        """The score of predicting by chance; None where the trials do not know."""
+        return self.trials[0].metric(CHANCE)
 
     @property
     def is_pooled(self) -> bool:

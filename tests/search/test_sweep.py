@@ -184,6 +184,15 @@ def test_a_trial_that_fails_again_is_one_run(sweep: Command, uri: str) -> None:
     assert "2 trials: 1 failed, 1 finished." in done.stdout
 
 
+def test_a_margin_recommends_the_least_depth_within_it(sweep: Command) -> None:
+    done = sweep("unfrozen=0,all", "seed=14", "study=margin", "report.margin=100")
+    assert done.returncode == 0, done.stderr
+    assert "Unfreeze nothing" in done.stdout
+    refused = sweep("unfrozen=0,all", "seed=14", "study=margin", "report.margin=101")
+    assert refused.returncode == 1
+    assert "report.margin=101" in refused.stderr
+
+
 def test_fail_fast_stops(sweep: Command, uri: str) -> None:
     done = sweep("unfrozen=99,0,1", "seed=8", "study=fast", "fail_fast=true")
     assert done.returncode == 1
