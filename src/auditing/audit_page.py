@@ -145,7 +145,7 @@ def _counted(values: Iterable[str], *, ordered: bool = False) -> list[tuple[str,
 def _size_range(facts: FileFacts) -> str:
     """Return the range of the shorter side, a power of two.
 
-    >>> _size_range(FileFacts("PNG", "RGB", 640, 300, False, False, ""))
+    >>> _size_range(FileFacts("PNG", "RGB", 640, 300, False, ""))
     '256–511'
     """
     least = 1 << (min(facts.width, facts.height).bit_length() - 1)
