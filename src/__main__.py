@@ -5,12 +5,17 @@ from pathlib import Path
 
 from src.cli.signals import closed_pipe_ends_quietly
 
-ENTRIES = ("train", "report", "audit", "gallery", "pretrain", "probe")
+ENTRIES = (
+    "train", "report", "audit", "promote", "predict", "export", "explain", "demo", "ensemble", "gallery", "pretrain",
+    "probe",
+)  # fmt: skip
 
 
 def summary(entry: str) -> str:
     """Return the first line of an entry's docstring, which says what the command does."""
-    source = Path(__file__).with_name(f"{entry}.py").read_text("utf-8")
+    here = Path(__file__).parent
+    file, package = here / f"{entry}.py", here / entry / "__main__.py"
+    source = (file if file.is_file() else package).read_text("utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0].replace("``", "")
 
 

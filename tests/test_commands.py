@@ -21,4 +21,5 @@ def test_every_entry_is_a_command() -> None:
     files = {
         path.stem for path in (PROJECT / "src").glob("*.py") if 'if __name__ == "__main__"' in path.read_text("utf-8")
     }
-    assert files == {*ENTRIES, "__main__"}
+    packages = {path.parent.name for path in (PROJECT / "src").glob("*/__main__.py")}
+    assert files | packages == {*ENTRIES, "__main__"}

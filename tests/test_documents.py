@@ -53,6 +53,9 @@ UNTYPED = {
     },
     "python -m src.pretrain --output src/models/formula/mobilenetv2_035_96.npz": "an hour, and it would replace the "
     "weights: tests/test_keras_setup.py types it with 64 images",
+    "python -m src.demo --model champion": "it serves until Ctrl-C: tests/deployment/test_demo_page.py opens the page",
+    "mlflow models serve --model-uri models:/photos@champion --env-manager local --port 5001": "tests/deployment/"
+    "test_serving.py asks it, on a free port",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"
     "test_linear_probe.py holds its numbers; the weights are a download",
 }
@@ -64,6 +67,8 @@ SHORTER = [
     (r"-cn ", "seed=0", "three seeds take three times as long"),
     (r"keras_tuner", "hydra.sweeper.max_trials=2", "twenty trials"),
     (r"src\.train -m unfrozen", "seed=0", "eighteen trials"),
+    (r"src\.export", "--force", "a few noisy images agree less"),
+    (r"--target-accuracy", "--target-accuracy 0.1", "a network of two epochs is seldom right"),
 ]  # fmt: skip
 """What is put behind a command that matches a pattern, and why."""
 
@@ -105,7 +110,7 @@ STUDY = "python -m src.train -cn unfreezing data=folder data.root=photos weights
 
 def away(words: list[str], folder: Path) -> list[str]:
     """`words` with the places that a test keeps apart from the project's own."""
-    if words[0] == "src.report":
+    if words[0] in ("src.report", *OF_THE_CHAMPION):
         return words
     places = [f"hydra.run.dir={folder}/out", f"hydra.sweep.dir={folder}/sweep", f"runtime.work_dir={folder}/work"]
     return [*words, *places]
@@ -120,6 +125,26 @@ def study(typist: Callable[..., Typed], here: Path, tmp_path_factory: pytest.Tem
     return done.out
 
 
+@pytest.fixture(scope="module")
+def champion(study: str, typist: Callable[..., Typed], here: Path) -> None:
+    """The model that the study recommends, as the documents promote it."""
+    assert "train it: " in study
+    done = typist("src.promote", "--study", "unfreezing", cwd=here)
+    assert done.status == 0, done.said
+
+
+OF_THE_CHAMPION = ("src.promote", "src.predict", "src.explain", "src.export", "src.ensemble")
+SAYS = {
+    "src.audit": "audit.html: ", "src.promote": "champion", "src.predict": "", "src.explain": "page: ",
+    "src.export": "agreement", "src.ensemble": "single model",
+}  # fmt: skip
+"""What a command says when it is done."""
+
+
+def module_of(command: str) -> str:
+    return command.split()[2]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", sorted(set(TYPED) - set(UNTYPED) - {STUDY}))
 def test_a_command_of_the_documents_does_what_it_says(
@@ -127,6 +152,8 @@ def test_a_command_of_the_documents_does_what_it_says(
 ) -> None:
     if "src.report" in command:
         request.getfixturevalue("study")
+    if module_of(command) in OF_THE_CHAMPION:
+        request.getfixturevalue("champion")
     done = typist(*away(shortened(command), tmp_path), cwd=here)
     assert done.status == 0, done.said
     assert "Traceback" not in done.said
@@ -134,7 +161,7 @@ def test_a_command_of_the_documents_does_what_it_says(
     if "src.report" in command:
         assert (here / "report" / "report.html").is_file()
     else:
-        assert ("audit.html: " if "src.audit" in command else "run ") in done.out
+        assert SAYS.get(module_of(command), "run ") in done.out + done.err
 
 
 @pytest.mark.slow
@@ -236,7 +263,8 @@ def test_files_and_links_that_a_page_names_are_there(page: str) -> None:
 def test_modules_targets_and_studies_that_a_page_names_are_there(page: str) -> None:
     makefile = (PROJECT / "Makefile").read_text("utf-8")
     for module in re.findall(r"python -m ((?:src|benchmarks)(?:\.\w+)+)", PAGES[page]):
-        assert (PROJECT / f"{module.replace('.', '/')}.py").exists(), module
+        place = PROJECT / module.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
     for target in re.findall(r"`make (\w+)|^    make (\w+)", PAGES[page], re.MULTILINE):
         assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
     for name in re.findall(r"-cn (\w+)", PAGES[page]):

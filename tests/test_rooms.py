@@ -16,8 +16,8 @@ SCHEMA = "src.tracking.schema"
 """A room of its own at the bottom: every room calls metrics by its names."""
 
 ORDER = (
-    "schema", "common", "config", "statistics", "data", "models", "features", "verdict", "diagnosis", "training",
-    "tracking", "reporting", "trial", "cli", "search", "auditing", "demo", "entries",
+    "schema", "common", "config", "statistics", "data", "inference", "models", "features", "verdict", "diagnosis",
+    "training", "tracking", "reporting", "trial", "cli", "search", "auditing", "deployment", "demo", "entries",
 )  # fmt: skip
 DEMO_ENTRIES = {"gallery.py", "pretrain.py", "probe.py"}
 
@@ -79,7 +79,7 @@ def test_imports_run_down_only() -> None:
 
 
 def test_a_file_name_is_used_once() -> None:
-    names = Counter(path.name for path in MODULES if path.name != "__init__.py")
+    names = Counter(path.name for path in MODULES if path.name not in {"__init__.py", "__main__.py"})
     assert [name for name, count in names.items() if count > 1] == []
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -27,14 +28,14 @@ warnings.filterwarnings("ignore", category=PillowImage.DecompressionBombWarning)
 register_heif_opener()
 
 
-def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = None) -> Image:
-    """Decode `path` as uint8 RGB [size, size, 3].
+def read_image(source: Path | bytes, size: int, resize: Resize, bit_depth: int | None = None) -> Image:
+    """Decode `source` as uint8 RGB [size, size, 3].
 
     EXIF orientation is applied; greyscale, palette, CMYK and RGBA become RGB, what is transparent white. Of several
     images in a file it is the primary one.
 
     Args:
-        path: the file; its content says its format, not its name.
+        source: the file, or its content; that says its format, not its name.
         size: the side, px.
         resize: how it becomes square.
         bit_depth: of deep images whose file does not say; see :mod:`src.data.deep_images`.
@@ -42,28 +43,37 @@ def read_image(path: Path, size: int, resize: Resize, bit_depth: int | None = No
     Raises:
         UnreadableImageError: it is no image, or a damaged or absurdly large one, or its white value is not known.
     """
+    name = source if isinstance(source, Path) else "the image"
     try:
-        with PillowImage.open(path) as opened:
-            deep = describe_deep(opened, path)
+        with PillowImage.open(source if isinstance(source, Path) else BytesIO(source)) as opened:
+            deep = describe_deep(opened, source)
             upright = ImageOps.exif_transpose(opened)
-            return np.asarray(_square(_to_rgb(upright, deep, bit_depth), size, resize), dtype=np.uint8)
+            return to_square(_to_8_bits(upright, deep, bit_depth), size, resize)
     except MemoryError as error:
-        raise ThawError(f"{path}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
+        raise ThawError(f"{name}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
     except Exception as error:  # decoders fail in every way; what they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
-            raise ThawError(f"{path}: {error.strerror}") from error
-        raise UnreadableImageError(_why(error, path)) from error
+            raise ThawError(f"{name}: {error.strerror}") from error
+        raise UnreadableImageError(_why(error, source)) from error
 
 
-def _why(error: Exception, path: Path) -> str:
+def to_square(image: PillowImage.Image, size: int, resize: Resize) -> Image:
+    """Return an image of 8 bits a value and any mode as uint8 RGB [size, size, 3]; what is transparent is white."""
+    return np.asarray(_square(_to_rgb(image), size, resize), dtype=np.uint8)
+
+
+def _why(error: Exception, source: Path | bytes) -> str:
     if not isinstance(error, UnidentifiedImageError):
         return str(error) or type(error).__name__
-    return "of no image format that is read here" if path.stat().st_size else "an empty file (0 bytes)"
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    return "of no image format that is read here" if size else "an empty file (0 bytes)"
 
 
-def _to_rgb(image: PillowImage.Image, deep: DeepFile | None, bit_depth: int | None) -> PillowImage.Image:
-    if deep is not None:
-        image = to_8_bits(image, deep, bit_depth)
+def _to_8_bits(image: PillowImage.Image, deep: DeepFile | None, bit_depth: int | None) -> PillowImage.Image:
+    return image if deep is None else to_8_bits(image, deep, bit_depth)
+
+
+def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -5,6 +5,7 @@ are nearly black. Stretching each image to its own maximum would make all of the
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,11 @@ class DeepFile:
     is_colour: bool = False
 
 
-def describe_deep(image: PillowImage.Image, path: Path) -> DeepFile | None:
-    """Return what the file says, or None if it has 8 bits a value. `image` is opened and not loaded yet."""
+def describe_deep(image: PillowImage.Image, source: Path | bytes) -> DeepFile | None:
+    """Return what the file says, or None if it has 8 bits a value. `image` is opened and not loaded yet.
+
+    `source`: the file, or its content.
+    """
     tile = getattr(image, "tile", None)
     stated = tile[0].args if tile else ()
     full_ppm = image.format == "PPM" and isinstance(stated, tuple) and stated[-1] == 65535
@@ -53,7 +57,7 @@ def describe_deep(image: PillowImage.Image, path: Path) -> DeepFile | None:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return _tiff(image)
     if image.format == "PNG":
-        return DeepFile(16, unscaled_bits=_png_significant_bits(path))
+        return DeepFile(16, unscaled_bits=_png_significant_bits(source))
     is_scaled_ppm = isinstance(stated, tuple) and image.format == "PPM" and not full_ppm
     scaled_by_decoder = image.mode != "F" and (image.format == "JPEG2000" or is_scaled_ppm)
     return DeepFile(16, white=65535 if scaled_by_decoder else None)
@@ -152,9 +156,9 @@ def _is_range(least: float, greatest: float, mode: str) -> bool:
     return (mode == "F" and (least, greatest) == (0, 1)) or (span >= 256 and float(np.log2(span)).is_integer())
 
 
-def _png_significant_bits(path: Path) -> int | None:
+def _png_significant_bits(source: Path | bytes) -> int | None:
     """Return the significant bits of the grey channel in the chunk sBIT; None if there is none, or all 16 count."""
-    with path.open("rb") as file:
+    with source.open("rb") if isinstance(source, Path) else BytesIO(source) as file:
         file.seek(8)
         while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
             content = file.read(int.from_bytes(head[:4]) + 4)

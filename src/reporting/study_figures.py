@@ -11,6 +11,7 @@ import mlflow
 from src.common.files import atomic_write
 from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
+from src.reporting.calibration_figure import calibration_sentences, draw_calibration
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.diagnosis_text import heading
 from src.reporting.gap_text import gap_text
@@ -23,6 +24,7 @@ from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
 from src.reporting.wording import layers, said
 from src.tracking.artifacts import fetch
+from src.tracking.known_confidence import confidence_of
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
@@ -53,7 +55,7 @@ _OF_FINDINGS = {
     ),
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
-NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "symptoms", *_KEPT, *_OF_FINDINGS)
+NAMES = ("tradeoff", "curves", "shares", "heat", "frontier", "symptoms", "calibration", *_KEPT, *_OF_FINDINGS)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,18 @@ def draw_all(
             pictures.append(Picture(out / f"{name}.png", place, title, alt, caption))
         else:
             missing.append(f"{title}: {_artifact(name)} of run {run_id} is not at its place in the store.")
+    pictures += _calibration(client, recommended.run_id, out) if recommended else []
     return Gallery(tuple(pictures), tuple(missing))
+
+
+def _calibration(client: mlflow.MlflowClient, run_id: str, out: Path) -> list[Picture]:
+    known = confidence_of(client, run_id)
+    if known is None:
+        return []
+    draw_calibration(known, out / "calibration.png")
+    told = " ".join(calibration_sentences(known))
+    alt = "Accuracy by confidence, before and after a temperature, and accuracy by share of images answered."
+    return [Picture(out / "calibration.png", "recommended", "How far its confidence can be believed", alt, told)]
 
 
 def _of_which(trial: TrialRecord, *, is_of_validation: bool) -> str:

@@ -12,7 +12,16 @@ from typing import Any
 import mlflow
 import yaml
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import (
+    DatasetInput,
+    InputTag,
+    LoggedModel,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import Interrupted, ThawError, one_line
@@ -67,6 +76,8 @@ class Run:
         self._metrics: list[Metric] = []
         self._tags: list[RunTag] = []
         self._flushed = time.monotonic()
+        self._data: DatasetEntity | None = None
+        self._model: LoggedModel | None = None
 
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
@@ -79,6 +90,7 @@ class Run:
             source=json.dumps({"uri": encodable(dataset.source)}),
             profile=json.dumps(counts | {"classes": len(dataset.class_names)}),
         )  # fmt: skip
+        self._data = entity
         used = [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
         try:
             self.client.log_inputs(self.run_id, used)
@@ -86,10 +98,30 @@ class Run:
             self.client.log_inputs(self.run_id, used)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Log `values` at `step` (an epoch over all phases), within a second or with what comes next."""
+        """Log `values` at `step` (an epoch over all phases), within a second or with what comes next.
+
+        Once the run has a model, they are the model's too, measured on the run's data.
+        """
         now = int(time.time() * 1000)
-        self._metrics += [Metric(name, value, now, step) for name, value in values.items()]
+        of = {} if self._model is None else {"model_id": self._model.model_id, **self._of_data()}
+        self._metrics += [Metric(name, value, now, step, **of) for name, value in values.items()]
         self._flush_if_due()
+
+    def _of_data(self) -> dict[str, str]:
+        return {"dataset_name": self._data.name, "dataset_digest": self._data.digest} if self._data else {}
+
+    def new_model(self, name: str) -> LoggedModel:
+        """Return a new model of the run, which is to be given its files by :meth:`keep_model`."""
+        parameters = self.client.get_run(self.run_id).data.params
+        self._model = self.client.create_logged_model(self.experiment_id, name, self.run_id, params=parameters)
+        return self._model
+
+    def keep_model(self, model: LoggedModel, folder: Path) -> None:
+        """Keep the files of `folder` as those of `model`."""
+        with self._artifacts_kept():
+            self.client.log_model_artifacts(model.model_id, str(folder))
+        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags`, within a second or with what comes next."""

@@ -84,6 +84,17 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
 
 
 @contextmanager
+def as_default_store(client: mlflow.MlflowClient) -> Iterator[None]:
+    """Make the store of `client` MLflow's default for the block: some of its calls find models in no other."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(client.tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+@contextmanager
 def refusals_as_errors() -> Iterator[None]:
     """Report in a line what a store refuses during the block.
 

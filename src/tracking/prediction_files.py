@@ -2,8 +2,9 @@
 
 A run has `predictions/val.npz` and, where there are test images, `predictions/test.npz`: the arrays of
 :class:`ImagePredictions` and the names of the classes. Any metric, and any comparison of trials image by image, can be
-computed from them. The study's own run has `predictions/val.npz` of all trials, so that a report on a thousand trials
-opens one file.
+computed from them. `predictions/probabilities.npz` has the probabilities of all classes, which calibration and
+ensembles need: float32 [images, classes] for each split, its images in the same order. The study's own run has
+`predictions/val.npz` of all trials, so that a report on a thousand trials opens one file.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import mlflow
 import numpy as np
 from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
 
 from src.common.files import atomic_write, path_in_errors
 from src.common.predictions import Arrays, ImagePredictions, join_trials, pack, split_trials, unpack
@@ -27,10 +29,11 @@ if TYPE_CHECKING:  # a report needs no TensorFlow
     from src.training.evaluation import Predictions
 
 FOLDER = "predictions"
+_PROBABILITIES = "probabilities"
 
 
 def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], dataset: Dataset) -> None:
-    """Write SPLIT.npz for each split to `folder`, which is made.
+    """Write SPLIT.npz for each split, and the probabilities of all, to `folder`, which is made.
 
     Raises:
         OSError: the disk is full, or takes no file there; it names the folder.
@@ -39,6 +42,10 @@ def write_predictions(folder: Path, predictions: Mapping[Split, "Predictions"], 
     with path_in_errors(folder):
         for split, predicted in predictions.items():
             atomic_write(folder / f"{split}.npz", pack({**_of_split(predicted, dataset).arrays(), **names}))
+        probabilities: Arrays = {
+            str(split): predicted.probabilities.astype(np.float32) for split, predicted in predictions.items()
+        }
+        atomic_write(folder / f"{_PROBABILITIES}.npz", pack(probabilities))
 
 
 def read_predictions(client: mlflow.MlflowClient, run: FoundRun, split: Split = "val") -> ImagePredictions | None:
@@ -48,6 +55,19 @@ def read_predictions(client: mlflow.MlflowClient, run: FoundRun, split: Split = 
         return None if arrays is None else ImagePredictions.of(arrays)
     except KeyError:
         return None
+
+
+def read_probabilities(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, NDArray[np.float32]]:
+    """Return the class probabilities that a run's trial predicts, float32 [images, classes] by split.
+
+    Empty where the file is missing or damaged: runs of earlier versions have none.
+    """
+    return dict(_read(client, run, _PROBABILITIES) or {})
+
+
+def read_class_names(client: mlflow.MlflowClient, run: FoundRun) -> tuple[str, ...]:
+    """Return the names of a run's classes in the order of its outputs; empty where its file is missing or damaged."""
+    return tuple(str(name) for name in (_read(client, run, "val") or {}).get("class_names", ()))
 
 
 def study_predictions(
@@ -85,7 +105,7 @@ def _keep(client: mlflow.MlflowClient, parent_run_id: str, packed: bytes) -> Non
         client.log_artifact(parent_run_id, str(file), FOLDER)
 
 
-def _read(client: mlflow.MlflowClient, run: FoundRun, split: Split) -> Arrays | None:
+def _read(client: mlflow.MlflowClient, run: FoundRun, name: str) -> Arrays | None:
     """Return the arrays of a run's file, or None if it cannot be read."""
-    content = fetch_from(client, run.info.artifact_uri, f"{FOLDER}/{split}.npz")
+    content = fetch_from(client, run.info.artifact_uri, f"{FOLDER}/{name}.npz")
     return None if content is None else unpack(content)

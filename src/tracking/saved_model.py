@@ -1,38 +1,94 @@
-"""The trained network as an artifact that MLflow loads and serves, in Keras' own file format."""
+"""The trained network as a model that stands alone: Keras' own file format, in MLflow's layout, with its code."""
 
+import base64
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
 import mlflow
 import numpy as np
+from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
+from numpy.typing import NDArray
+from PIL import Image
 
 from src.common.keras_setup import keras
-from src.models.network import Network
+from src.common.project import PROJECT
+from src.inference.classifier import FILE, SHIPPED, resizing_layer
+from src.inference.facts import ModelFacts
+from src.tracking.mlflow_internals import without_enforcement
 
-_REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas")
+_REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas", "pillow", "pillow-heif")
+_CODE, _PACKAGE = "code", "thaw_model"
 
 
-def save_model(network: Network, folder: Path, run_id: str, class_names: tuple[str, ...]) -> None:
-    """Write `network` to `folder` in MLflow's layout: `mlflow.keras.load_model("runs:/ID/model")` loads it.
+def save_model(
+    network: keras.Model, folder: Path, logged: LoggedModel, facts: ModelFacts, example: NDArray[np.uint8]
+) -> None:
+    """Write `network` to `folder` in MLflow's layout, from which Keras, MLflow's `keras` and its `pyfunc` load it.
 
-    The class names, in the order of the outputs, are the model's metadata. Requirements and signature are given:
-    MLflow would infer them by loading the model in another process, which takes half a minute.
+    Requirements and signature are given: MLflow would infer them by loading the model in another process, which takes
+    half a minute.
+
+    Args:
+        network: of Keras' own layers, float32 images [batch, side, side, 3] in 0–255 to probabilities.
+        folder: which is made.
+        logged: MLflow's entity, which the files belong to.
+        facts: kept within the `.keras` file, and as the model's metadata.
+        example: an image, uint8 [height, width, 3]: the input example.
     """
-    model = network.in_keras_layers()
+    description = Model(
+        artifact_path=logged.artifact_location,
+        run_id=logged.source_run_id,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+    )
+    folder.mkdir(parents=True)
     mlflow.keras.save_model(
-        model,
+        any_size(network, facts),
         str(folder),
-        mlflow_model=Model(artifact_path="model", run_id=run_id),
-        signature=_signature(model),
+        mlflow_model=description,
+        input_example=[_as_base64(example)],
         pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
-        metadata={"class_names": list(class_names)},
+        metadata={"class_names": list(facts.class_names), "temperature": facts.temperature},
+    )
+    facts.write(folder / "data" / FILE)
+    _ship_code(folder / _CODE)
+    environment = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
+    loader = f"{_PACKAGE}.inference.classifier"
+    description.signature = _signature(facts.class_names)  # MLflow would have one of tensors for Keras alone
+    mlflow.pyfunc.add_to_model(description, loader, data=f"data/{FILE}", code=_CODE, **environment)
+    description.save(str(folder / "MLmodel"))
+
+
+def any_size(network: keras.Model, facts: ModelFacts) -> keras.Model:
+    """Return `network` behind the resizing of training: it takes images of any size, uint8 or float."""
+    images = keras.Input((None, None, 3), name="image")
+    squares = resizing_layer(network.input_shape[1], facts.resize)(images)
+    return keras.Model(images, network(squares), name="classifier")
+
+
+def _signature(class_names: tuple[str, ...]) -> ModelSignature:
+    """Return images of any kind → a probability for each class; `calibrated`: whether the temperature is applied."""
+    images = Schema([ColSpec(AnyType(), "image")])
+    probabilities = Schema([ColSpec("float", name) for name in class_names])
+    return without_enforcement(
+        ModelSignature(images, probabilities, ParamSchema([ParamSpec("calibrated", "boolean", default=True)]))
     )
 
 
-def _signature(model: keras.Model) -> ModelSignature:
-    def spec(shape: tuple[int | None, ...], name: str) -> Schema:
-        return Schema([TensorSpec(np.dtype("float32"), (-1, *shape[1:]), name)])
+def _as_base64(image: NDArray[np.uint8]) -> str:
+    content = BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=90)
+    return base64.b64encode(content.getvalue()).decode()
 
-    return ModelSignature(spec(model.input_shape, "image"), spec(model.output_shape, "probabilities"))
+
+def _ship_code(folder: Path) -> None:
+    """Copy what loads the model, under another name: a process may have a package `src` of its own."""
+    for name in SHIPPED:
+        text = (PROJECT / "src" / name).read_text("utf-8").replace("from src.", f"from {_PACKAGE}.")
+        place = folder / _PACKAGE / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, "utf-8")

@@ -178,6 +178,12 @@ VARIES = Name("varies", TEXT, "what its latest sweep varied, over what; for peop
 BEST_RUN = Name("best_run_id", TEXT, "run of the trial with the best `best/val_…` of the objective")
 UNPLANNED = Name("unplanned", TEXT, "marks a trial that failed before it had a run of its own")
 
+# Tags of a registered model's version, beside `study` and `data_fingerprint`.
+
+VERDICT = Name("verdict", TEXT, "the verdict that recommended its trial")
+OUTPUT_CLASSES = Name("output_classes", WORDS, "its classes in the order of its outputs")
+CALIBRATION = Name("calibration", MAPPING, "the metrics `calibration/*` of its trial, by what follows the `/`")
+
 TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (
         TRIAL_KEY, CONFIGURATION, ARGUMENTS, COMMAND, GROUP, MEMBER, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
@@ -186,6 +192,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     ),
     "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, UNPLANNED),
+    "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip
 
 # Parameters of a trial's run, few enough to compare.
@@ -285,6 +292,12 @@ GAP_MODE = _metric("gap/mode", "difference, −1 to 1", "fit − train at the be
 GAP_GENERALIZATION = _metric("gap/generalization", "difference, −1 to 1", "train − val at the best epoch: overfitting")
 _BASELINE = _metric("baseline/{split}_{measure}", "0–1", "what always predicting the largest training class reaches")
 CHANCE = _metric("baseline/chance", "0–1", "1 / classes")
+TEMPERATURE = _metric("calibration/temperature", "", "fitted on validation: logits are divided by it; above 1 where "
+                      "the network is too confident")  # fmt: skip
+TEST_ECE = _metric("calibration/test_ece", "0–1", "expected calibration error on test, in 15 bins of confidence")
+TEST_ECE_SCALED = _metric("calibration/test_ece_scaled", "0–1", "the same with the temperature applied")
+_EXPORT = _metric("export/{format}/{measure}", "0–1, MB or ms", "of an export, run by its own runtime on the test "
+                  "images: accuracy, agreement with the model, megabytes, milliseconds an image")  # fmt: skip
 DEPTH_LAYERS = _metric("depth/layers", "layers", "layers from the end that `unfrozen` names in the last phase")
 DEPTH_CANONICAL = _metric("depth/canonical", "layers", "canonical depth of the last phase")
 DEPTH_PARAMETERS = _metric("depth/parameters", "values", "how many values of the backbone train in the last phase")
@@ -354,6 +367,11 @@ def baseline(split: str, measure: str) -> str:
 def seconds(part: str) -> str:
     """Return the metric of the time that `part` took."""
     return _TIME.format(part=part)
+
+
+def of_export(name: str, measure: str) -> str:
+    """Return a metric of the export `name`, such as "litert_int8"."""
+    return _EXPORT.format(format=name, measure=measure)
 
 
 def parts_of_time(metrics: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import mlflow
-from mlflow.entities import Metric, Param
+from mlflow.entities import FileInfo, Metric, Param
 from mlflow.entities import Run as FoundRun
 
 from src.common.errors import one_line
@@ -16,7 +16,7 @@ from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
 from src.tracking.mlflow_run import TrialFacts, run_tags
 
-_MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "model/MLmodel"
+MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "MLmodel"
 _RUNNING = "attributes.status = 'RUNNING'"
 _PER_EPOCH = (
     *(schema.of_split(schema.FIT, name) for name in ("loss", "accuracy")),
@@ -56,13 +56,23 @@ class TrialRuns:
     def _has_model(self, run: FoundRun) -> bool:
         """Return whether the store lists the files of a run's model; any error means no."""
         try:
-            top = {file.path: file for file in self.client.list_artifacts(run.info.run_id, _MODEL_FOLDER)}
-            folders = [file.path for file in top.values() if file.is_dir]
-            below = [file for folder in folders for file in self.client.list_artifacts(run.info.run_id, folder)]
+            list_folder = self._lister(run.info.run_id)
+            found = {each.path: each for each in list_folder("")}
+            folders = [each.path for each in found.values() if each.is_dir]
+            below = [each for folder in folders for each in list_folder(folder)]
         except Exception:  # each kind of store has errors of its own
             return False
-        files = {path: file.file_size for path, file in top.items()} | {file.path: file.file_size for file in below}
-        return _MODEL_DESCRIPTION in top and any(path.endswith(".keras") and size != 0 for path, size in files.items())
+        files = {path: each.file_size for path, each in found.items()} | {each.path: each.file_size for each in below}
+        return any(path.endswith(_MODEL_DESCRIPTION) for path in found) and any(
+            path.endswith(".keras") and size != 0 for path, size in files.items()
+        )
+
+    def _lister(self, run_id: str) -> Callable[[str], list[FileInfo]]:
+        """Return what lists a folder of a run's model; runs of earlier versions have it among their own files."""
+        model_id = model_of(self.client.get_run(run_id))
+        if model_id:
+            return lambda folder: list(self.client.list_logged_model_artifacts(model_id, folder or None))
+        return lambda folder: list(self.client.list_artifacts(run_id, folder or MODEL_FOLDER))
 
     def summary(self, run: FoundRun) -> dict[str, Any]:
         """Return the run's summary.json from the store's own tables: artifacts may have been moved."""
@@ -133,6 +143,15 @@ class TrialRuns:
         return list(
             self.client.search_runs(all_experiments(self.client), query, max_results=most, order_by=["start_time DESC"])
         )
+
+
+def model_of(run: FoundRun) -> str | None:
+    """Return the id of a run's model in MLflow; None where the run keeps it among its own files, or keeps none.
+
+    `run` is as :meth:`mlflow.MlflowClient.get_run` returns it: searches leave outputs out.
+    """
+    outputs = run.outputs.model_outputs if run.outputs else []
+    return str(outputs[0].model_id) if outputs else None
 
 
 def _finished(key: str) -> str:

@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from src.common.events import EventHandler, Warned
 from src.common.files import path_in_errors
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS, Metric
+from src.config import TreesData
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.features.cache_plan import SharedFeatures, plan_cache, reasons_not_to_cache
 from src.features.feature_cache import FeatureCache
 from src.features.feature_source import CacheContext, FeatureSource
+from src.inference.facts import ModelFacts
 from src.models import runtime
+from src.models.network import Network
 from src.reporting.trial_figures import draw_trial_figures
 from src.tracking import schema
 from src.tracking.data_tags import baselines
@@ -30,6 +33,7 @@ from src.training.phase import infer_batches, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
 from src.training.trainable_segment import Batches, TrainableSegment
 from src.trial.built_models import get_or_build
+from src.trial.calibration_metrics import calibration
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
 from src.trial.plan import Plan
@@ -66,6 +70,7 @@ def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
         numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
         run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
+        numbers |= calibration(predictions)
         write_predictions(context.output / FOLDER, predictions, plan.dataset)
         run.files(context.output / FOLDER, FOLDER)
     with clock.part("figures"):
@@ -75,8 +80,7 @@ def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
         run.files(figures, "figures")
     if context.keeps_model:
         with clock.part("model"):
-            save_model(model_cache.network, context.output / "model", run.run_id, plan.dataset.class_names)
-            run.files(context.output / "model", "model")
+            _save_model(context, run, model_cache.network, numbers.get(schema.TEMPERATURE))
             run.tags(schema.MODEL.of("kept"))
     summary = _summary(context, run, numbers | clock.metrics(), schedule_result)
     run.text(summary_text(summary), "summary.json")
@@ -133,6 +137,15 @@ def _numbers(
     numbers = result.summary() | {schema.TRAINABLE: float(segment.network.trainable_parameters())}
     numbers |= baselines(dataset)
     return numbers | (metrics_of(evaluated["test"], dataset, "test") if "test" in evaluated else {})
+
+
+def _save_model(context: TrialContext, run: Run, network: Network, temperature: float | None) -> None:
+    dataset, data = context.plan.dataset, context.plan.trial.data
+    decoding = () if isinstance(data, TreesData) else (data.resize, data.bit_depth)
+    facts = replace(ModelFacts(dataset.class_names, *decoding), temperature=temperature)
+    logged, example = run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
+    save_model(network.in_keras_layers(), context.output / "model", logged, facts, example)
+    run.keep_model(logged, context.output / "model")
 
 
 def _summary(context: TrialContext, run: Run, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:

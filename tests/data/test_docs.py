@@ -20,7 +20,7 @@ CLASSES = ("healthy", "rust", "scab")
 
 def page_data(folder: Path) -> None:
     """What the page's commands read."""
-    make_photos(folder / "photos", {"train": 4, "val": 2}, CLASSES)
+    make_photos(folder / "photos", {"train": 4, "val": 2, "test": 2}, CLASSES)
     make_photos(folder / "deep", {"train": 4, "val": 2}, CLASSES)
     for path in (folder / "deep").rglob("*.png"):
         Image.fromarray(np.asarray(Image.open(path).convert("L"), np.uint16) * 8).save(path)

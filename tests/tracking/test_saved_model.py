@@ -12,36 +12,47 @@ from src.models.catalog import find_backbone
 from tests.conftest import CLASSES, Command, save_photo
 
 READ_BACK = """
-import json, sys
+import base64, json, sys
 from pathlib import Path
 import keras, mlflow, numpy as np
 from PIL import Image
 run, uri, file, photos, classes = *sys.argv[1:5], sys.argv[5].split(",")
 mlflow.set_tracking_uri(uri)
-models = keras.saving.load_model(file, safe_mode=True), mlflow.keras.load_model(f"runs:/{run}/model")
 paths = [(path, k) for k, name in enumerate(classes) for path in sorted((Path(photos) / name).iterdir())]
-images = np.stack([np.asarray(Image.open(path), np.float32) for path, _ in paths])
 truth = np.array([[k] for _, k in paths])
-losses = [float(-np.log(np.take_along_axis(m.predict(images, verbose=0), truth, axis=1)).mean()) for m in models]
-print(json.dumps({"losses": losses, "src": "src" in sys.modules}))
+squares = np.stack([np.asarray(Image.open(path).resize((32, 32), Image.Resampling.BILINEAR)) for path, _ in paths])
+raw = np.stack([np.asarray(Image.open(path)) for path, _ in paths])
+keras_models = keras.saving.load_model(file, safe_mode=True), mlflow.keras.load_model(f"runs:/{run}/model")
+served = mlflow.pyfunc.load_model(f"runs:/{run}/model")
+names = [str(path) for path, _ in paths]
+contents = [path.read_bytes() for path, _ in paths]
+inputs = [names, contents, [base64.b64encode(each).decode() for each in contents], raw]
+tables = [served.predict(each, params={"calibrated": False}) for each in inputs]
+found = [*(model.predict(squares, verbose=0) for model in keras_models), *(table.to_numpy() for table in tables)]
+losses = [float(-np.log(np.take_along_axis(each, truth, axis=1)).mean()) for each in found]
+inside = keras_models[0].predict(raw, verbose=0)
+print(json.dumps({
+    "losses": losses, "src": "src" in sys.modules, "columns": list(tables[0].columns),
+    "inside": float(np.abs(inside - found[0]).max()), "example": len(served.predict(served.input_example)),
+}))
 """
 
 
 @pytest.fixture(scope="module")
-def photos_at_32_px(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raw_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     for split in ("train", "val", "test"):
         for k, name in enumerate(CLASSES):
             for i in range(3):
-                save_photo(folder / split / name / f"{i}.png", (60 + 70 * k, 200 - 70 * k, 90), 10 * k + i, (32, 32))
+                save_photo(folder / split / name / f"{i}.png", (60 + 70 * k, 200 - 70 * k, 90), 10 * k + i, (48, 40))
     return folder
 
 
 @pytest.fixture(scope="module")
-def command(photos_at_32_px: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def command(raw_photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """A trial as users type it: whether its model is kept is left to the default."""
     return (
-        "src.train", "weights=random", "data=folder", f"data.root={photos_at_32_px}", "image_size=32", "epochs=1",
+        "src.train", "weights=random", "data=folder", f"data.root={raw_photos}", "image_size=32", "epochs=1",
         "fine_tune_epochs=1", f"tracking.uri={store_uri}", f"runtime.cache_dir={tmp_path_factory.mktemp('cache')}",
         f"runtime.work_dir={tmp_path_factory.mktemp('work')}",
     )  # fmt: skip
@@ -55,10 +66,14 @@ def runs_with_a_model(store_uri: str, backbone: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backbone", "depth"), [("resnet50", "0"), ("mobilenetv3small", "0"), ("ConvNeXtTiny", "1 block"), ("VGG16", "all")]
-)
+    ("backbone", "depth"),
+    [
+        ("mobilenetv2", "2"), ("resnet50", "0"), ("mobilenetv3small", "0"), ("EfficientNetB0", "0"),
+        ("ConvNeXtTiny", "1 block"), ("VGG16", "all"),
+    ],
+)  # fmt: skip
 def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
-    thaw: Command, command: tuple[str, ...], photos_at_32_px: Path, store_uri: str, tmp_path: Path, backbone: str,
+    thaw: Command, command: tuple[str, ...], raw_photos: Path, store_uri: str, tmp_path: Path, backbone: str,
     depth: str,
 ) -> None:  # fmt: skip
     done = thaw(*command, f"backbone={backbone}", f"unfrozen={depth}", f"hydra.run.dir={tmp_path}")
@@ -66,14 +81,38 @@ def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert find_backbone(backbone).class_name.lower() in done.stderr
     file = tmp_path / "model" / "data" / "model.keras"
-    arguments = [summary["run_id"], store_uri, str(file), str(photos_at_32_px / "val"), ",".join(CLASSES)]
+    arguments = [summary["run_id"], store_uri, str(file), str(raw_photos / "val"), ",".join(CLASSES)]
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", READ_BACK, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert loaded.returncode == 0, loaded.stderr
     found = json.loads(loaded.stdout)
-    assert found["losses"] == pytest.approx([summary["best/val_loss"]] * 2, rel=1e-4, abs=1e-5)
-    assert not found["src"]
+    assert found["losses"] == pytest.approx([summary["best/val_loss"]] * 6, rel=1e-4, abs=1e-5)
+    assert found["inside"] < 0.05  # Keras' resizing, of what is no file
+    assert (found["src"], found["columns"], found["example"]) == (False, list(CLASSES), 1)
+
+
+def test_the_model_is_in_mlflows_models_tab_with_its_metrics_and_data(
+    thaw: Command, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    own = f"sqlite:///{tmp_path}/mlflow.db"
+    done = thaw(*command, "backbone=lenet5", "unfrozen=3", f"hydra.run.dir={tmp_path}", f"tracking.uri={own}")
+    assert done.returncode == 0, done.stderr
+    summary, client = json.loads((tmp_path / "summary.json").read_text()), mlflow.MlflowClient(own)
+    run = client.get_run(summary["run_id"])
+    (output,) = run.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert (model.name, model.status, model.source_run_id) == ("model", "READY", summary["run_id"])
+    assert model.params["unfrozen_layers"] == "3"
+    measured = {metric.key: metric for metric in model.metrics}
+    for name in ("best/val_accuracy", "test/accuracy", "gap/mode", "calibration/temperature"):
+        assert measured[name].value == summary[name]
+    (used,) = run.inputs.dataset_inputs
+    assert measured["test/accuracy"].dataset_digest == used.dataset.digest
+    described = mlflow.models.Model.load(str(tmp_path / "model"))
+    assert described.metadata["class_names"] == list(CLASSES)
+    assert [each.name for each in described.signature.outputs] == list(CLASSES)
+    assert described.saved_input_example_info is not None
 
 
 def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_from_kept_phases(

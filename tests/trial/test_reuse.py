@@ -123,7 +123,7 @@ def test_a_run_whose_artifacts_are_gone_does_not_answer_a_trial_that_asks_for_a_
     assert run_trial(asking, tmp_path / "five").summary["run_id"] == again.summary["run_id"]
 
 
-def test_the_documents_prepare_an_image_for_the_saved_model(
+def test_the_documents_use_the_saved_model(
     quick: TrialConfig,
     photos: Path,
     tmp_path: Path,
@@ -132,20 +132,19 @@ def test_the_documents_prepare_an_image_for_the_saved_model(
 ) -> None:
     asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
     summary = run_trial(asking, tmp_path / "out").summary
-    snippet = re.search(r"```python\n(.*?)```", (PROJECT / "docs" / "storage.md").read_text("utf-8"), re.DOTALL)
-    assert snippet is not None
     shutil.copy(photos / "test" / CLASSES[0] / f"{CLASSES[0]}_00.png", tmp_path / "photo.jpg")
+    shutil.copy(tmp_path / "out" / "model" / "data" / "model.keras", tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    file, served = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "use.md").read_text("utf-8"), re.DOTALL)
+    exec(file, {})
+    assert capsys.readouterr().out.split()[-2] in CLASSES
     names: dict[str, Any] = {}
-    exec(snippet[1].replace("ID", summary["run_id"]), names)
+    exec(served.replace("models:/photos@champion", f"runs:/{summary['run_id']}/model"), names)
     assert capsys.readouterr().out.split()[-2] in CLASSES
     files = [(path, name) for name in CLASSES for path in sorted((photos / "test" / name).iterdir())]
-    pixels = np.concatenate([names["prepare"](path) for path, _ in files])
-    guesses = names["model"].predict(pixels, verbose=0).argmax(axis=1)
-    hits = [names["classes"][guess] == name for guess, (_, name) in zip(guesses, files, strict=True)]
-    assert np.mean(hits) == pytest.approx(summary["test/accuracy"], abs=1e-6)
+    guesses = names["model"].predict([str(path) for path, _ in files]).idxmax(axis=1)
+    assert np.mean(guesses == [name for _, name in files]) == pytest.approx(summary["test/accuracy"], abs=1e-6)
 
 
 def test_a_complete_cache_on_a_read_only_disk_is_used(

@@ -1,0 +1,1 @@
+"""Use of the recommended model: predict, promote, export, explain and serve."""

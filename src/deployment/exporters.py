@@ -1,0 +1,117 @@
+"""Write a classifier's network for other runtimes, and run what was written by those."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.common.errors import ThawError
+from src.common.keras_setup import keras, quiet
+from src.inference.classifier import Square
+from src.inference.temperature import Probabilities
+
+Format = Literal["litert", "onnx", "saved_model"]
+Precision = Literal["float32", "float16", "int8"]
+Runtime = Callable[[NDArray[np.float32]], Probabilities]
+"""Returns the probabilities of images at the network's size, float32 [images, side, side, 3] in 0–255."""
+
+SUFFIXES: dict[Format, str] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
+
+
+def write_export(
+    network: keras.Model, path: Path, kind: Format, precision: Precision, examples: NDArray[np.uint8]
+) -> None:
+    """Write `network` to `path`: a file, with saved_model a folder.
+
+    Args:
+        network: float32 images [batch, side, side, 3] in 0–255 to probabilities.
+        path: its suffix is that of the format.
+        kind: the format.
+        precision: of the weights; int8 quantizes activations too. Input and output stay float32.
+        examples: training images, uint8 [images, side, side, 3], by which int8 finds the activations' ranges.
+
+    Raises:
+        ThawError: what the format needs is not installed, or it does not take the network.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with quiet():
+            match kind:
+                case "litert":
+                    _write_litert(network, path, precision, examples)
+                case "onnx":
+                    signature = [keras.InputSpec("float32", network.input_shape, name="image")]
+                    network.export(str(path), format="onnx", verbose=False, input_signature=signature)
+                case "saved_model":
+                    network.export(str(path), format="tf_saved_model", verbose=False)
+    except ImportError as error:
+        raise ThawError(f"--format {kind}: {error.name} is not installed: pip install 'thaw[export]'") from error
+
+
+def _write_litert(network: keras.Model, path: Path, precision: Precision, examples: NDArray[np.uint8]) -> None:
+    import tensorflow as tf
+
+    options: dict[str, Any] = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
+    if precision != "float32":
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        options["target_spec"]["supported_types"] = [tf.float16]
+    if precision == "int8":
+        options["representative_dataset"] = lambda: _one_by_one(examples)
+    signature = [tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name="image")]
+    network.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
+
+
+def _one_by_one(examples: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
+    for example in examples:
+        yield [example[np.newaxis].astype(np.float32)]
+
+
+def runtime_of(path: Path, kind: Format) -> Runtime:
+    """Return what runs an export: its own runtime, on the CPU.
+
+    Raises:
+        ThawError: the runtime is not installed.
+    """
+    try:
+        return {"litert": _litert, "onnx": _onnx, "saved_model": _saved_model}[kind](path)
+    except ImportError as error:
+        raise ThawError(f"--format {kind}: {error.name} is not installed: pip install 'thaw[export]'") from error
+
+
+def _litert(path: Path) -> Runtime:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet():
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(image: NDArray[np.float32]) -> Probabilities:
+        interpreter.set_tensor(taken["index"], image[np.newaxis])
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(given["index"])[0], np.float32)
+
+    return lambda images: np.stack([run(image) for image in images])
+
+
+def _onnx(path: Path) -> Runtime:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (taken,) = session.get_inputs()
+    return lambda images: np.asarray(session.run(None, {taken.name: images})[0], np.float32)
+
+
+def _saved_model(path: Path) -> Runtime:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    return lambda images: np.asarray(loaded.serve(images).numpy(), np.float32)
+
+
+def as_floats(squares: "NDArray[np.uint8] | list[Square]") -> NDArray[np.float32]:
+    """Return images as every runtime takes them."""
+    return np.asarray(squares, np.float32)

@@ -1,0 +1,54 @@
+"""The run of a trial that keeps its model: the trial's own, or one that trains it again for the model's sake."""
+
+import os
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+
+import mlflow
+from mlflow.entities import Run as FoundRun
+
+from src.common.errors import ThawError, one_line
+from src.common.events import EventHandler, Warned
+from src.common.project import PROJECT
+from src.tracking import schema
+from src.tracking.trial_runs import TrialRuns
+
+
+def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler) -> FoundRun:
+    """Return a run of the trial that `run_id` trained which keeps the model.
+
+    A sweep's trials keep none. The trial is then trained again, from the phases that are kept, where they are: the same
+    numbers, for the trial's key is the same.
+
+    Raises:
+        ThawError: the trial cannot be trained here; the text says why.
+    """
+    run = client.get_run(run_id)
+    key = schema.TRIAL_KEY.read(run.data.tags) or ""
+    found = TrialRuns(client).finished_with_model(key, lambda _: None)
+    if found is None:
+        emit(Warned(f"the run {run_id} keeps no model: training its trial again"))
+        _train(client, run)
+        found = TrialRuns(client).finished_with_model(key, lambda _: None)
+    if found is None:
+        raise ThawError(f"run {run_id}: its trial became another one when it was trained again; did the images change?")
+    return client.get_run(found.info.run_id)  # with its inputs and outputs
+
+
+def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
+    words = schema.ARGUMENTS.read(run.data.tags)
+    if words is None:
+        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; train it again")
+    experiment = client.get_experiment(run.info.experiment_id).name
+    path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}
+    with TemporaryDirectory() as folder:
+        own = ["tracking.save_model=true", f"tracking.experiment='{experiment}'", f"hydra.run.dir={folder}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "src.train", *words, *own], env=environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("thaw: ")
+        raise ThawError(f"run {run.info.run_id}: its trial cannot be trained again here: {one_line(last, 500)}")

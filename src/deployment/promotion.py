@@ -1,0 +1,140 @@
+"""MLflow's registry: a trial's model as a version of a registered model, and the alias that names the best one."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.entities import Run as FoundRun
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from src.common.errors import ThawError
+from src.deployment.paired import compare_predictions, points
+from src.statistics.intervals import Interval
+from src.tracking import schema
+from src.tracking.mlflow_store import as_default_store, store_reason
+from src.tracking.prediction_files import read_class_names, read_predictions
+from src.tracking.trial_runs import MODEL_FOLDER, model_of
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The outcome of a promotion.
+
+    Attributes:
+        has_alias: whether the alias is its own now.
+        lines: what happened, with numbers.
+    """
+
+    version: ModelVersion
+    has_alias: bool
+    lines: tuple[str, ...]
+
+
+def promote(
+    client: mlflow.MlflowClient, run: FoundRun, name: str, alias: str, tags: Mapping[str, str], *, force: bool
+) -> Promotion:
+    """Register the model of `run` as a version of `name`, and give it `alias` unless that is of a better one.
+
+    The alias moves if the new model is not worse on the test images of both: its accuracy is at least equal.
+
+    Args:
+        client: of the store that has the run.
+        run: keeps its model.
+        name: of the registered model, which is made where it is missing.
+        alias: such as "champion".
+        tags: of the version.
+        force: move the alias in any case.
+
+    Raises:
+        ThawError: the registry refuses a name, or the version.
+    """
+    try:
+        holder = _holder(client, name, alias)
+        version = _version_of(client, run, name) or _create(client, run, name, tags)
+        if holder is not None and holder.version == version.version:
+            return Promotion(version, True, (f"{name} version {version.version} is {alias} already",))
+        allowed, line = _judged(client, run, holder, tags, alias)
+        if allowed or force:
+            client.set_registered_model_alias(name, alias, str(version.version))
+        moved = f"{alias} is {name} version {version.version} now" if allowed or force else f"{alias} stays as it is"
+    except MlflowException as error:
+        raise ThawError(f"MLflow's registry: {store_reason(error)}") from error
+    advice = "" if allowed or force else "; --force moves it in any case"
+    return Promotion(version, allowed or force, (line, f"{moved}{advice}"))
+
+
+def version_tags(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, str]:
+    """Return what a version says of its run: data, classes, calibration."""
+    prefix = schema.TEMPERATURE.partition("/")[0] + "/"
+    calibration = {
+        name.removeprefix(prefix): value for name, value in run.data.metrics.items() if name.startswith(prefix)
+    }
+    return {
+        **schema.OUTPUT_CLASSES.of(read_class_names(client, run)),
+        **schema.CALIBRATION.of(calibration),
+        **schema.DATA_FINGERPRINT.of(schema.DATA_FINGERPRINT.read(run.data.tags) or ""),
+    }
+
+
+def registered_name(run: FoundRun) -> str:
+    """Return the name of the registered model by default: that of the trial's images, which champions compete on.
+
+    >>> from types import SimpleNamespace as S
+    >>> registered_name(S(inputs=S(dataset_inputs=[S(dataset=S(name="my photos: 2"))])))
+    'my photos- 2'
+    """
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    name = str(inputs[0].dataset.name) if inputs else "model"
+    return re.sub(r"[/:.\\]", "-", name).strip() or "model"
+
+
+def _holder(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:  # no model, no such alias
+            return None
+        raise
+
+
+def _version_of(client: mlflow.MlflowClient, run: FoundRun, name: str) -> ModelVersion | None:
+    """Return the version that was made of the run before."""
+    if not any(each.name == name for each in client.search_registered_models(max_results=1000)):
+        client.create_registered_model(name)
+        return None
+    versions = client.search_model_versions(f"run_id = '{run.info.run_id}'")
+    return next((each for each in versions if each.name == name), None)
+
+
+def _create(client: mlflow.MlflowClient, run: FoundRun, name: str, tags: Mapping[str, str]) -> ModelVersion:
+    model_id = model_of(run)
+    source = f"models:/{model_id}" if model_id else f"{run.info.artifact_uri}/{MODEL_FOLDER}"
+    with as_default_store(client):
+        return client.create_model_version(name, source, run.info.run_id, tags=dict(tags), model_id=model_id)
+
+
+def _judged(
+    client: mlflow.MlflowClient, run: FoundRun, holder: ModelVersion | None, tags: Mapping[str, str], alias: str
+) -> tuple[bool, str]:
+    """Return whether the run's model may take the alias of `holder`, and why."""
+    if holder is None:
+        return True, f"no model is {alias} yet"
+    who = f"{alias}, version {holder.version}"
+    if schema.OUTPUT_CLASSES.read(holder.tags) != schema.OUTPUT_CLASSES.read(tags):
+        return False, f"{who}, has other classes: the two cannot be compared"
+    difference = _difference(client, run, holder)
+    if difference is None:
+        return False, f"{who}, was not tested on the same images: the two cannot be compared"
+    how = "not worse" if difference.estimate >= 0 else "worse"
+    return difference.estimate >= 0, f"{how} than {who}: {points(difference)} on the same test images"
+
+
+def _difference(client: mlflow.MlflowClient, run: FoundRun, holder: ModelVersion) -> Interval | None:
+    try:
+        other = client.get_run(holder.run_id)
+    except MlflowException:  # deleted since
+        return None
+    new, old = (read_predictions(client, each, "test") for each in (run, other))
+    return None if new is None or old is None else compare_predictions(new, old)

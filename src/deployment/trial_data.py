@@ -1,0 +1,43 @@
+"""The images of a run's trial, decoded as the trial decoded them."""
+
+from collections.abc import Mapping
+
+import mlflow
+import yaml
+from mlflow.entities import Run as FoundRun
+
+from src.common.errors import ThawError
+from src.common.events import EventHandler
+from src.config import TrialConfig, parse
+from src.data.dataset import Dataset, list_samples, load_dataset
+from src.tracking import schema
+from src.tracking.artifacts import fetch
+from src.trial.plan import pretrained_of
+
+
+def trial_of(client: mlflow.MlflowClient, run: FoundRun) -> TrialConfig:
+    """Return the configuration of a run's trial.
+
+    Raises:
+        ThawError: its file is gone, or is of an earlier version.
+    """
+    content = fetch(client, run.info.run_id, "config.yaml")
+    plain = yaml.safe_load(content) if content else None
+    if not isinstance(plain, Mapping):
+        raise ThawError(f"run {run.info.run_id}: its config.yaml cannot be had; its images are not known")
+    tracking = {**plain.get("tracking", {}), "uri": None}
+    return parse({**plain, "tracking": tracking})
+
+
+def dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> Dataset:
+    """Return the images that a run's trial was trained and tested on.
+
+    Raises:
+        ThawError: they are gone, or are other ones now.
+    """
+    trial = trial_of(client, run)
+    _, _, side = pretrained_of(trial)
+    dataset = load_dataset(trial.data, list_samples(trial.data, side), side, trial.runtime, emit)
+    if dataset.fingerprint != schema.DATA_FINGERPRINT.read(run.data.tags):
+        raise ThawError(f"run {run.info.run_id}: {dataset.source} holds other images now than when it was trained")
+    return dataset

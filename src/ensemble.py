@@ -1,0 +1,62 @@
+"""Test what needs no training, seeds' ensemble, flips and soup: ``python -m src.ensemble --study NAME``."""
+
+import argparse
+import sys
+
+from src.cli.signals import closed_pipe_ends_quietly
+from src.common.errors import ThawError, one_line
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Test the combinations of the recommended depth's seeds; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m src.ensemble", description=__doc__)
+    parser.add_argument("--study", required=True, help="its name")
+    parser.add_argument("--as", dest="alias", help="promote the best that is clearly better under this alias")
+    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
+    options = parser.parse_args(arguments)
+    try:
+        lines = _test(options)
+    except ThawError as error:
+        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
+        return 1
+    for line in lines:
+        print(one_line(line, 2000))
+    return 0
+
+
+def _test(options: argparse.Namespace) -> list[str]:
+    from src.models import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly
+    from src.common.project import PROJECT
+    from src.deployment.combined_model import promote_combination
+    from src.deployment.free_accuracy import best_of, try_combinations
+    from src.deployment.kept_model import run_with_model
+    from src.deployment.model_source import opened_models
+    from src.deployment.recommended_trial import recommended_trial
+    from src.deployment.trial_data import dataset_of
+    from src.reporting.terminal import Notices
+    from src.tracking.mlflow_store import existing_store, refusals_as_errors
+
+    client, notices = existing_store(options.tracking_uri, PROJECT), Notices(shown=True)
+    with refusals_as_errors():
+        trial = recommended_trial(client, options.study)
+        runs = [run_with_model(client, run_id, notices) for run_id in trial.siblings]
+        dataset = dataset_of(client, runs[0], notices)
+        with opened_models(client, [run.info.run_id for run in runs]) as models:
+            single, found = try_combinations([model.classifier.network for model in models], dataset)
+            best = best_of(found)
+            lines = [f"single model: {100 * single:.2f}% of {dataset.splits['test'].size:,} test images"]
+            lines += [*(each.line() for each in found), _verdict(best.name if best else None)]
+            if best and options.alias:
+                lines += promote_combination(client, runs[0], models[0], best, dataset, trial.verdict, options.alias)
+    return lines
+
+
+def _verdict(best: str | None) -> str:
+    if best is None:
+        return "Nothing is clearly better than the single model: keep it."
+    return f"The {best} is clearly better than the single model."
+
+
+if __name__ == "__main__":
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

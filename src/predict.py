@@ -1,0 +1,134 @@
+"""Predict images with a trained model: ``python -m src.predict --model champion IMAGES``."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.cli.signals import closed_pipe_ends_quietly
+from src.common.errors import ThawError, one_line
+
+if TYPE_CHECKING:
+    from src.deployment.model_source import OpenedModel
+    from src.deployment.predict_files import FilePredictions
+
+_MODEL = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Predict the images and print what they show; return the exit status: 1 if anything could not be read."""
+    parser = argparse.ArgumentParser(prog="python -m src.predict", description=__doc__)
+    parser.add_argument("images", nargs="+", help="files, folders with all below them, globs")
+    parser.add_argument("--model", required=True, help=_MODEL)
+    parser.add_argument("--top", type=_positive, default=3, help="classes shown for an image (default: %(default)s)")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
+    shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print a CSV table")
+    parser.add_argument("--sheet", type=Path, help="also write a contact sheet, the least confident image first")
+    abstain = parser.add_mutually_exclusive_group()
+    abstain.add_argument("--abstain-below", type=_share, help="no answer where the confidence is lower (0–1)")
+    abstain.add_argument("--target-accuracy", type=_share, help="choose that confidence so that answers on validation "
+                         "images are right this often (0–1)")  # fmt: skip
+    parser.add_argument("--score", action="store_true", help="count files predicted as their folder is called")
+    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
+    options = parser.parse_args(arguments)
+    try:
+        return _predict(options)
+    except ThawError as error:
+        return _refuse(one_line(error, 2000))
+    except OSError as error:
+        return _refuse(one_line(f"{error.filename or options.sheet}: {error.strerror or error}", 2000))
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from src.deployment.image_files import image_files
+
+    files = image_files(options.images)
+    for word, reason in files.missing.items():
+        _refuse(f"{one_line(word, 300)}: {one_line(reason, 300)}")
+    if not files.paths:
+        return 1
+    from src.deployment.model_source import opened_model
+    from src.deployment.predict_files import predict_files
+    from src.models import runtime  # noqa: F401 - first: it starts TensorFlow quietly
+    from src.reporting.terminal import Terminal
+
+    with opened_model(options.model, options.tracking_uri) as model:
+        threshold, lines = _threshold(model, options)
+        with Terminal(sys.stderr.isatty()) as terminal:
+            found = predict_files(model.classifier, files.paths, terminal, threads=os.cpu_count() or 2)
+        _tell(model, found, threshold, lines, options)
+    for path, reason in found.unreadable.items():
+        _refuse(f"{one_line(path, 300)}: {reason}")
+    return 1 if files.missing or found.unreadable else 0
+
+
+def _threshold(model: "OpenedModel", options: argparse.Namespace) -> tuple[float, list[str]]:
+    """Return the confidence below which there is no answer, and what is to be said of it.
+
+    Raises:
+        ThawError: it is to be chosen, and the validation images of the model's run say nothing.
+    """
+    below, target = options.abstain_below, options.target_accuracy
+    if below is None and target is None:
+        return 0.0, []
+    from src.inference.calibration import threshold_for
+    from src.reporting.calibration_figure import calibration_sentences
+    from src.tracking.known_confidence import known_confidence
+
+    known = known_confidence(model.client, model.run) if model.client and model.run else None
+    if known is not None and target is not None:
+        below = threshold_for(known.after["val"], target)
+    if below is None:
+        reason = "no confidence reaches that on validation images" if known else f"{model.name} has no run that knows"
+        raise ThawError(f"--target-accuracy {target:g}: {reason}")
+    return below, calibration_sentences(known, below) if known else []
+
+
+def _tell(
+    model: "OpenedModel", found: "FilePredictions", threshold: float, lines: list[str], options: argparse.Namespace
+) -> None:
+    from src.deployment import prediction_table as table
+
+    names, top = model.classifier.facts.class_names, min(options.top, len(model.classifier.facts.class_names))
+    if options.shape:
+        write: Callable[..., str] = {"json": table.as_json, "csv": table.as_csv}[options.shape]
+        print(write(found, names, top, threshold).rstrip("\n"))
+    else:
+        for line in table.as_lines(found, names, top, threshold):
+            print(line)
+    notes = [*lines, *([table.accuracy_line(found, names)] if options.score else [])]
+    for line in notes:
+        print(line, file=sys.stderr if options.shape else sys.stdout)
+    if options.sheet:
+        from src.deployment.prediction_sheet import write_sheet
+
+        depth = model.classifier.facts.bit_depth
+        write_sheet(options.sheet, found, names, model.name, notes, top=top, threshold=threshold, bit_depth=depth)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value}: give 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise argparse.ArgumentTypeError(f"{text}: give a share from 0 to 1")
+    return value
+
+
+def _refuse(line: str) -> int:
+    print(f"thaw: {line}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

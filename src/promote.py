@@ -1,0 +1,58 @@
+"""Register the model that a study recommends: ``python -m src.promote --study NAME --as champion``."""
+
+import argparse
+import re
+import sys
+
+from src.cli.signals import closed_pipe_ends_quietly
+from src.common.errors import ThawError, one_line
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Promote the study's recommended trial; return the exit status: 1 if the alias did not move."""
+    parser = argparse.ArgumentParser(prog="python -m src.promote", description=__doc__)
+    parser.add_argument("--study", required=True, help="its name")
+    parser.add_argument("--as", dest="alias", type=_alias, default="champion", help="the alias (default: %(default)s)")
+    parser.add_argument(
+        "--name", help="of the registered model; default: that of the images, which champions compete on"
+    )
+    parser.add_argument("--force", action="store_true", help="move the alias even to a model that is worse")
+    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
+    options = parser.parse_args(arguments)
+    try:
+        return _promote(options)
+    except ThawError as error:
+        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
+        return 1
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from src.common.project import PROJECT
+    from src.deployment.kept_model import run_with_model
+    from src.deployment.promotion import promote, registered_name, version_tags
+    from src.deployment.recommended_trial import recommended_trial
+    from src.reporting.terminal import Notices
+    from src.tracking import schema
+    from src.tracking.mlflow_store import existing_store, refusals_as_errors
+
+    client = existing_store(options.tracking_uri, PROJECT)
+    with refusals_as_errors():
+        trial = recommended_trial(client, options.study)
+        run = run_with_model(client, trial.run_id, Notices(shown=True))
+        tags = version_tags(client, run) | schema.VERDICT.of(trial.verdict) | schema.STUDY_NAME.of(options.study)
+        name = options.name or registered_name(run)
+        done = promote(client, run, name, options.alias, tags, force=options.force)
+    for line in (f"{trial.verdict}", f"{name} version {done.version.version}: run {run.info.run_id}", *done.lines):
+        print(one_line(line, 2000))
+    return 0 if done.has_alias else 1
+
+
+def _alias(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) or re.fullmatch(r"(?i)latest|v\d+", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, - and _; neither latest nor v1, v2 …")
+    return text
+
+
+if __name__ == "__main__":
+    with closed_pipe_ends_quietly():
+        sys.exit(main())

@@ -1,0 +1,64 @@
+"""The confidence of a run's trial in the images that it set aside, before and after its temperature."""
+
+from dataclasses import dataclass
+
+import mlflow
+import numpy as np
+from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
+
+from src.data.listing import Split
+from src.inference.calibration import Confidence, fit_temperature
+from src.inference.temperature import scaled
+from src.tracking import schema
+from src.tracking.prediction_files import read_predictions, read_probabilities
+
+
+@dataclass(frozen=True)
+class KnownConfidence:
+    """A trial's confidence in its validation images and, where there are some, in its test images.
+
+    Attributes:
+        temperature: fitted on validation images.
+        before: as the network has it, by split.
+        after: with the temperature applied, by split.
+    """
+
+    temperature: float
+    before: dict[Split, Confidence]
+    after: dict[Split, Confidence]
+
+    @property
+    def tested_on(self) -> Split:
+        """The split that the temperature and a threshold are tested on: test, or else val, which chose them."""
+        return "test" if "test" in self.after else "val"
+
+
+def confidence_of(client: mlflow.MlflowClient, run_id: str) -> KnownConfidence | None:
+    """Return the same of a run by its id; None where the run is gone, too."""
+    try:
+        return known_confidence(client, client.get_run(run_id))
+    except MlflowException:
+        return None
+
+
+def known_confidence(client: mlflow.MlflowClient, run: FoundRun) -> KnownConfidence | None:
+    """Return what a run keeps of its confidence; None where it keeps too little, as runs of earlier versions do."""
+    probabilities = read_probabilities(client, run)
+    splits: tuple[Split, ...] = ("val", "test")
+    labels = {
+        split: found.labels.astype(np.int64)
+        for split in splits
+        if split in probabilities and (found := read_predictions(client, run, split))
+    }
+    if "val" not in labels:
+        return None
+    logged = run.data.metrics.get(schema.TEMPERATURE)
+    temperature = logged or fit_temperature(probabilities["val"], labels["val"])
+    if temperature is None:
+        return None
+    before, after = (
+        {split: Confidence.of(scaled(probabilities[split], applied), own) for split, own in labels.items()}
+        for applied in (None, temperature)
+    )
+    return KnownConfidence(temperature, before, after)

@@ -1,0 +1,96 @@
+"""Ensembles, flips and soups: what they compute, and that none is called better without evidence."""
+
+import numpy as np
+import pytest
+
+from src.common.events import ignore
+from src.common.keras_setup import keras, layers
+from src.deployment.combined_model import promote_combination
+from src.deployment.combined_networks import ensemble, flipped, greedy_soup
+from src.deployment.free_accuracy import CombinationResult, best_of
+from src.deployment.model_source import opened_model
+from src.deployment.trial_data import dataset_of
+from src.statistics.intervals import Interval
+from tests.conftest import Command
+from tests.deployment.conftest import Deployed
+from tests.inference.test_classifier import SIDE
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 3)).astype(np.float32)
+
+
+def seeded(seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((SIDE, SIDE, 3), name="image")
+    features = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(images))
+    pooled = layers.GlobalAveragePooling2D(name="head_pooling")(features)
+    return keras.Model(images, layers.Dense(3, activation="softmax", name="head_dense")(pooled))
+
+
+def test_an_ensemble_is_the_mean_of_its_members_and_saves() -> None:
+    members = [seeded(seed) for seed in range(3)]
+    expected = np.mean([np.asarray(member(IMAGES)) for member in members], axis=0)
+    np.testing.assert_allclose(np.asarray(ensemble(members)(IMAGES)), expected, atol=1e-6)
+
+
+def test_a_flip_is_the_mean_over_an_image_and_its_mirror() -> None:
+    network = seeded(0)
+    expected = (np.asarray(network(IMAGES)) + np.asarray(network(IMAGES[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(np.asarray(flipped(network)(IMAGES)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ensemble", "flip"])
+def test_a_combination_is_a_file_without_code(kind: str, tmp_path: object) -> None:
+    network = flipped(seeded(0)) if kind == "flip" else ensemble([seeded(0), seeded(1)])
+    network.save(f"{tmp_path}/model.keras")
+    loaded = keras.saving.load_model(f"{tmp_path}/model.keras", safe_mode=True)
+    np.testing.assert_array_equal(np.asarray(loaded(IMAGES)), np.asarray(network(IMAGES)))
+
+
+def test_a_soup_takes_in_what_makes_it_no_worse_with_statistics_anew() -> None:
+    members, refreshed = [seeded(seed) for seed in range(3)], []
+    scores = iter([0.5, 0.4, 0.6])
+    soup, taken = greedy_soup(members, lambda _: next(scores), refreshed.append)
+    assert taken == [0, 2]
+    assert len(refreshed) == 2
+    expected = np.mean([members[k].get_weights()[0] for k in taken], axis=0)
+    np.testing.assert_allclose(soup.get_weights()[0], expected, atol=1e-6)
+
+
+def result(name: str, gain: float, p: float, passes: int = 2) -> CombinationResult:
+    return CombinationResult(name, None, passes, 0.8 + gain, Interval(gain, gain - 0.01, gain + 0.01, 100), p)
+
+
+def test_the_best_that_is_clearly_better_is_named_or_none() -> None:
+    assert best_of([result("flip", 0.02, 0.2), result("soup", -0.03, 0.001)]) is None
+    found = best_of([result("flip", 0.02, 0.01), result("ensemble", 0.03, 0.01, 3), result("soup", 0.03, 0.02, 1)])
+    assert found is not None
+    assert found.name == "soup"
+
+
+def test_a_combination_is_promoted_as_a_model_of_its_own(deployed: Deployed) -> None:
+    client = deployed.client
+    run = client.get_run(deployed.run_id)
+    dataset = dataset_of(client, run, ignore)
+    with opened_model(f"runs:/{deployed.run_id}", deployed.uri) as model:
+        both = flipped(model.classifier.network)
+        best = CombinationResult("flip", both, 2, 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01)
+        lines = promote_combination(client, run, model, best, dataset, "Unfreeze all.", "team")
+    assert "no model is team yet" in lines[0]
+    photos = [dataset.pixels[i] for i in dataset.splits["test"]]
+    with opened_model("team", deployed.uri) as promoted:
+        found = promoted.classifier.probabilities(photos)
+        assert promoted.run is not None
+        right = np.mean(found.argmax(axis=1) == dataset.labels[dataset.splits["test"]])
+        assert promoted.run.data.metrics["test/accuracy"] == pytest.approx(right)
+    np.testing.assert_allclose(found, both.predict_on_batch(np.stack(photos).astype(np.float32)), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_command_tests_every_combination_on_the_test_images(thaw: Command, deployed: Deployed) -> None:
+    done = thaw("src.ensemble", "--study", "winner", "--tracking-uri", deployed.uri)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("single model: ")
+    assert [line.split(":")[0].split(" of ")[0] for line in lines[1:4]] == ["flip", "ensemble", "soup"]
+    assert all(" points" in line and "the cost" in line for line in lines[1:4])
+    assert "clearly better than the single model" in lines[-1]

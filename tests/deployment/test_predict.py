@@ -1,0 +1,163 @@
+"""`python -m src.predict`: the champion on files, folders and globs, and on what is no image."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import CLASSES, Command
+from tests.deployment.conftest import Deployed
+from tests.inference.test_classifier import network, save, with_code
+
+
+def test_the_champions_accuracy_on_the_test_folder_is_the_runs(thaw: Command, deployed: Deployed) -> None:
+    where = ("--tracking-uri", deployed.uri)
+    done = thaw("src.predict", "--model", "champion", *where, str(deployed.photos / "test"), "--score")
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert len(lines) == 12
+    right = re.search(r"accuracy by folder: (\d+) of 12 ", last)
+    assert right is not None
+    run = deployed.client.get_run(deployed.run_id)
+    assert int(right[1]) / 12 == pytest.approx(run.data.metrics["test/accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("model", ["runs:/{run}", "models:/{name}@champion", "models:/{name}/1", "champion"])
+def test_a_model_is_named_in_every_way(thaw: Command, deployed: Deployed, model: str) -> None:
+    named = model.format(run=deployed.run_id, name=deployed.name)
+    photo = str(deployed.photos / "test" / CLASSES[0] / f"{CLASSES[0]}_00.png")
+    done = thaw("src.predict", "--model", named, "--tracking-uri", deployed.uri, photo, "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["predictions"]
+    assert found["file"] == photo
+    assert sorted(each["class"] for each in found["classes"]) == list(CLASSES)
+    assert sum(each["probability"] for each in found["classes"]) == pytest.approx(1)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, deployed: Deployed) -> Path:
+    """A folder with photos, one of them HEIC, and with what is none."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    photo = deployed.photos / "test" / CLASSES[1] / f"{CLASSES[1]}_00.png"
+    shutil.copy(photo, folder / "good.png")
+    Image.open(photo).save(folder / "good.heic", format="HEIF")
+    (folder / "text.jpg").write_text("no image")
+    Image.new("L", (30_000, 30_000)).save(folder / "huge.png")
+    return folder
+
+
+def test_files_that_cannot_be_read_are_named_and_the_rest_predicted(
+    thaw: Command, deployed: Deployed, mixed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    words = [str(mixed / "*"), str(tmp_path / "empty"), "nowhere.jpg"]
+    done = thaw("src.predict", "--model", "champion", "--tracking-uri", deployed.uri, *words, "--csv", "--top", "1")
+    assert done.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [Path(row["file"]).name for row in rows] == ["good.heic", "good.png"]
+    assert {row["class_1"] for row in rows} <= set(CLASSES)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("thaw: ")]
+    assert len(lines) == 4
+    for name, says in (
+        ("text.jpg", "of no image format"), ("huge.png", "exceeds limit"), ("empty", "no images in this folder"),
+        ("nowhere.jpg", "no such file"),
+    ):  # fmt: skip
+        (line,) = [line for line in lines if name in line]
+        assert says in line
+    assert "Traceback" not in done.stderr
+
+
+def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
+    thaw: Command, deployed: Deployed, tmp_path: Path
+) -> None:
+    sheet, folder = tmp_path / "out.html", str(deployed.photos / "test")
+    where = ("--tracking-uri", deployed.uri)
+    done = thaw("src.predict", "--model", "champion", *where, folder, "--sheet", str(sheet), "--abstain-below", "0.9")
+    assert done.returncode == 0, done.stderr
+    page = sheet.read_text()
+    shown = [float(each) for each in re.findall(r"<figcaption>(?:<span>not sure:</span>)?<span>\w+ ([\d.]+)%", page)]
+    assert len(shown) == 12
+    assert shown == sorted(shown)
+    assert page.count("not sure:") == sum(each < 90 for each in shown) == done.stdout.count("not sure: ")
+    assert re.search(r"At confidence 90.0% or more it answers .* of 12 test images", page)
+
+
+def test_the_threshold_is_chosen_on_validation_and_told_on_test(thaw: Command, deployed: Deployed) -> None:
+    photo = str(deployed.photos / "test" / CLASSES[0])
+    where = ("--model", "champion", "--tracking-uri", deployed.uri)
+    done = thaw("src.predict", *where, photo, "--target-accuracy", "0.2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"At confidence [\d.]+% or more it answers [\d.]+% \(95% CI .*\) of 12 test images", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("runs:/0123456789abcdef0123456789abcdef", "Run with id=0123456789abcdef0123456789abcdef not found"),
+        ("models:/nothing@champion", "Registered Model with name=nothing not found"),
+        ("models:/{name}/99", "not found"),
+        ("models:/{name}@nobody", "alias nobody not found"),
+        ("champoin", "did you mean 'champion'?"),
+        ("no/such/file.keras", "no such file"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_in_a_line(thaw: Command, deployed: Deployed, model: str, says: str) -> None:
+    photo = str(deployed.photos / "test" / CLASSES[0])
+    named = model.format(name=deployed.name)
+    done = thaw("src.predict", "--model", named, "--tracking-uri", deployed.uri, photo)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("thaw: ")
+    assert says in line
+
+
+def test_a_run_without_a_model_says_how_to_train_one(thaw: Command, deployed: Deployed) -> None:
+    client = deployed.client
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    lacking = next(
+        run for run in client.search_runs(experiments, "tags.trial_key != ''") if "model" not in run.data.tags
+    )
+    done = thaw("src.predict", "--model", f"runs:/{lacking.info.run_id}", "--tracking-uri", deployed.uri, "x.png")
+    assert done.returncode == 1
+    photo = str(deployed.photos / "test")
+    done = thaw("src.predict", "--model", f"runs:/{lacking.info.run_id}", "--tracking-uri", deployed.uri, photo)
+    assert done.returncode == 1
+    assert "keeps no model" in done.stderr
+    assert "python -m src.train" in done.stderr
+
+
+def test_files_outside_of_a_store_predict_too_and_code_in_one_is_not_run(
+    thaw: Command, deployed: Deployed, tmp_path: Path
+) -> None:
+    photo = str(deployed.photos / "test" / CLASSES[0])
+    assert thaw("src.predict", "--model", str(save(tmp_path)), photo).returncode == 0
+    network().save(tmp_path / "bare.keras")
+    with_code(tmp_path / "harmful.keras", tmp_path / "ran")
+    for name, says in (("bare.keras", "does not say its classes"), ("harmful.keras", "which is not run")):
+        done = thaw("src.predict", "--model", str(tmp_path / name), photo)
+        assert (done.returncode, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert says in line
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_thousand_files_do_not_wait_for_each_other(deployed: Deployed) -> None:
+    """Decoding goes on in threads while the network works, in the files' order."""
+    from src.common.events import ignore
+    from src.deployment.model_source import opened_model
+    from src.deployment.predict_files import predict_files
+
+    photos = sorted((deployed.photos / "test").rglob("*.png"))
+    with opened_model("champion", deployed.uri) as model:
+        once = predict_files(model.classifier, photos, ignore, threads=1)
+        often = predict_files(model.classifier, photos * 10, ignore, threads=2)
+    assert often.paths == tuple(photos * 10)
+    np.testing.assert_allclose(often.probabilities[:12], once.probabilities, atol=1e-6)
+    np.testing.assert_allclose(often.probabilities[-12:], once.probabilities, atol=1e-6)

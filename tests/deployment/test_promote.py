@@ -1,0 +1,141 @@
+"""`python -m src.promote`: the recommended trial in MLflow's registry, and an alias that no worse model takes."""
+
+import json
+
+import numpy as np
+import pytest
+from mlflow.entities import Metric
+
+from src.common.predictions import ImagePredictions
+from src.deployment.paired import compare_predictions, paired_difference, paired_p
+from src.deployment.promotion import promote, version_tags
+from src.tracking import schema
+from src.tracking.trial_runs import TrialRuns
+from tests.conftest import CLASSES, Command
+from tests.deployment.conftest import Deployed
+
+
+def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: Deployed) -> None:
+    version = deployed.client.get_model_version_by_alias(deployed.name, "champion")
+    run = deployed.client.get_run(version.run_id)
+    assert json.loads(version.tags["output_classes"]) == list(CLASSES)
+    assert version.tags["data_fingerprint"] == run.data.tags["data_fingerprint"]
+    assert version.tags["verdict"] in deployed.said
+    assert json.loads(version.tags["calibration"])["temperature"] == run.data.metrics["calibration/temperature"]
+    assert version.tags["study"] == "winner"
+    assert "no model is champion yet" in deployed.said
+    assert f"champion is {deployed.name} version 1 now" in deployed.said
+
+
+def test_the_model_is_of_the_trial_that_the_sweep_trained(deployed: Deployed) -> None:
+    """A sweep keeps no models, so the trial was trained again: the same key, the same numbers."""
+    client = deployed.client
+    run = client.get_run(deployed.run_id)
+    key = schema.TRIAL_KEY.read(run.data.tags)
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    both = client.search_runs(experiments, f"tags.trial_key = '{key}'")
+    assert sorted("model" in each.data.tags for each in both) == [False, True]
+    first, second = ({k: v for k, v in each.data.metrics.items() if not k.startswith("time/")} for each in both)
+    assert first == second
+    assert TrialRuns(client).finished_with_model(key or "", pytest.fail) is not None
+
+
+def test_a_second_promotion_makes_no_second_version(thaw: Command, deployed: Deployed) -> None:
+    done = thaw("src.promote", "--study", "winner", "--as", "champion", "--tracking-uri", deployed.uri)
+    assert done.returncode == 0, done.stderr
+    assert "version 1 is champion already" in done.stdout
+    assert len(deployed.client.search_model_versions(f"name = '{deployed.name}'")) == 1
+
+
+def predictions(right: list[bool], images: range | None = None) -> ImagePredictions:
+    places = np.arange(len(right)) if images is None else np.array(images)
+    labels = np.zeros(len(right), np.uint16)
+    hashes = places.astype(np.uint64)
+    return ImagePredictions(
+        hashes, hashes, labels, np.where(right, 0, 1).astype(np.uint16), np.ones(len(right), np.float32)
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "moves", "says"),
+    [
+        ([True] * 9 + [False], [True] * 8 + [False] * 2, True, "not worse than leader, version 1: +10.0 points"),
+        ([True] * 9 + [False], [True] * 9 + [False], True, "not worse than leader, version 1: +0.0 points"),
+        ([True] * 8 + [False] * 2, [True] * 9 + [False], False, "worse than leader, version 1: −10.0 points"),
+    ],
+)
+def test_the_alias_moves_to_a_model_that_is_not_worse(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, new: list[bool], old: list[bool], moves: bool, says: str
+) -> None:
+    client, name = deployed.client, f"rivals {new} {old}".replace(",", "")
+    champion = client.get_run(deployed.run_id)
+    experiment = champion.info.experiment_id
+    rival = client.create_run(experiment)
+    client.log_batch(rival.info.run_id, [Metric("calibration/temperature", 1.0, 0, 0)])
+    tags = version_tags(client, champion)
+    assert promote(client, champion, name, "leader", tags, force=False).has_alias
+    measured = {champion.info.run_id: predictions(old), rival.info.run_id: predictions(new)}
+    monkeypatch.setattr(
+        "src.deployment.promotion.read_predictions", lambda _client, run, _split: measured[run.info.run_id]
+    )
+    done = promote(client, rival, name, "leader", tags, force=False)
+    assert (done.has_alias, done.version.version in (2, "2")) == (moves, True)
+    assert says in done.lines[0]
+    holder = client.get_model_version_by_alias(name, "leader").run_id
+    assert holder == (rival if moves else champion).info.run_id
+    if not moves:
+        assert promote(client, rival, name, "leader", tags, force=True).has_alias
+
+
+def test_models_of_other_classes_or_images_are_not_compared(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = deployed.client
+    champion = client.get_run(deployed.run_id)
+    rival = client.create_run(champion.info.experiment_id)
+    tags = version_tags(client, champion)
+    promote(client, champion, "strict", "leader", tags, force=False)
+    other_classes = tags | schema.OUTPUT_CLASSES.of(("ash", "oak"))
+    done = promote(client, rival, "strict", "leader", other_classes, force=False)
+    assert (done.has_alias, "has other classes" in done.lines[0]) == (False, True)
+    again = promote(client, rival, "strict", "leader", tags, force=False)
+    assert (again.has_alias, "not tested on the same images" in again.lines[0]) == (False, True)
+
+
+def test_predictions_are_paired_by_image_whatever_their_order() -> None:
+    new = predictions([True, True, False], range(3))
+    old = predictions([False, True, True], range(2, -1, -1))
+    found = compare_predictions(new, old)
+    assert found is not None
+    assert found.estimate == 0
+    assert found.high is not None
+    assert found.high == pytest.approx(0)  # image by image they agree
+    assert compare_predictions(new, predictions([True] * 3, range(1, 4))) is None
+    assert compare_predictions(new, predictions([True] * 2)) is None
+
+
+def test_images_of_one_group_count_once() -> None:
+    right, other = np.array([True] * 8 + [False] * 8), np.array([False] * 16)
+    alone = paired_difference(right, other)
+    grouped = paired_difference(right, other, np.repeat([1, 2, 3, 4], 4).astype(np.uint64))
+    assert alone.estimate == grouped.estimate == 0.5
+    assert alone.low is not None
+    assert grouped.low is not None
+    assert grouped.low < 0 < alone.low
+    assert paired_p(grouped) > 0.05 > paired_p(alone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--study", "nothing"), "no such study"),
+        (("--study", "winner", "--name", "a/b"), "MLflow's registry"),
+    ],
+)
+def test_what_cannot_be_promoted_is_told_in_a_line(
+    thaw: Command, deployed: Deployed, arguments: tuple[str, ...], says: str
+) -> None:
+    done = thaw("src.promote", *arguments, "--tracking-uri", deployed.uri)
+    assert done.returncode == 1
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
