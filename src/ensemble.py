@@ -42,7 +42,8 @@ def _test(options: argparse.Namespace) -> int:
                 print(line)
             if best is None or not options.alias:
                 return 0
-            done = promote_combination(client, runs, models[0], best, dataset, trial.verdict, options.alias)
+            members = [runs[k] for k in best.members]
+            done = promote_combination(client, members, models[0], best, dataset, trial.verdict, options.alias)
     for line in done.lines:
         print(one_line(line, 2000))
     return 0 if done.has_alias else 1

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command
-from src.common.errors import one_line
+from src.common.errors import printable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def _export(options: argparse.Namespace) -> int:
         results = export_model(model, options.format, options.precision, options.out, terminal,
                                least=options.agreement, force=options.force)  # fmt: skip
     for line in (line for result in results for line in result.lines()):
-        print(one_line(line, 500))
+        print(printable(line))
     refused = [result for result in results if result.refusal]
     for result in refused:
         refuse(result.refusal)

@@ -38,8 +38,8 @@ def promote_combination(
 
     Args:
         client: of the store.
-        runs: whose networks it combines, the single model's first; classes, images and registered name are that one's.
-        model: the single model.
+        runs: whose networks it combines; classes, images and registered name are theirs.
+        model: one of those.
         best: the combination.
         dataset: the images.
         verdict: the sentence that recommended the depth.
@@ -53,20 +53,23 @@ def promote_combination(
 def keep_combination(
     client: mlflow.MlflowClient, runs: Sequence[FoundRun], facts: ModelFacts, best: CombinationResult, dataset: Dataset
 ) -> FoundRun:
-    """Return a new run, beside the first of `runs`, with the combination's model, metrics and predictions."""
-    single, now = runs[0], int(time.time() * 1000)
-    with started_run(client, single.info.experiment_id, best.name, now, {}) as new:
-        _describe(new, runs, dataset)
+    """Return a run, beside the first of `runs`, with the combination's model, metrics and predictions: once for all."""
+    experiment, members = runs[0].info.experiment_id, schema.MEMBERS.of([run.info.run_id for run in runs])
+    which = " and ".join(f"tags.`{name}` = '{text}'" for name, text in members.items())
+    finished = f"attributes.run_name = '{best.name}' and attributes.status = 'FINISHED' and {which}"
+    if known := client.search_runs([experiment], finished, max_results=1):
+        return client.get_run(known[0].info.run_id)
+    with started_run(client, experiment, best.name, int(time.time() * 1000), members) as new:
+        _describe(new, runs[0], dataset)
         _keep(new, facts, best.network, dataset)
     return client.get_run(new.run_id)
 
 
-def _describe(new: Run, runs: Sequence[FoundRun], dataset: Dataset) -> None:
-    """Log what a combination is made of, and what it needs of the single model's run: its configuration and images."""
-    configuration = schema.CONFIGURATION.read(runs[0].data.tags) or {}
-    tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.MEMBERS.of([run.info.run_id for run in runs])
-    new.describe(TrialFacts(configuration), dataset, tags)
-    if content := fetch(new.client, runs[0].info.run_id, "config.yaml"):
+def _describe(new: Run, member: FoundRun, dataset: Dataset) -> None:
+    """Log what a combination has from its members: images, and how they are decoded."""
+    configuration = schema.CONFIGURATION.read(member.data.tags) or {}
+    new.describe(TrialFacts(configuration), dataset, schema.DATA_FINGERPRINT.of(dataset.fingerprint))
+    if content := fetch(new.client, member.info.run_id, "config.yaml"):
         new.text(content.decode(), "config.yaml")
 
 

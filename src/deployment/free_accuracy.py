@@ -29,6 +29,7 @@ class CombinationResult:
         name: ensemble, flip or soup.
         network: it, as one network.
         passes: through a network, for an image: its cost.
+        members: which of the networks it is made of.
         difference: its accuracy minus the single model's.
         p: of the difference, two-sided, times the number of combinations (Bonferroni).
     """
@@ -36,6 +37,7 @@ class CombinationResult:
     name: str
     network: keras.Model
     passes: int
+    members: tuple[int, ...]
     accuracy: float
     difference: Interval
     p: float
@@ -57,28 +59,28 @@ class CombinationResult:
 
 
 def combinations(
-    networks: Sequence[keras.Model], dataset: Dataset, single: keras.Model
-) -> Iterator[tuple[str, keras.Model, int]]:
-    """Yield each combination with its name and its cost in passes through a network.
+    networks: Sequence[keras.Model], dataset: Dataset
+) -> Iterator[tuple[str, keras.Model, int, tuple[int, ...]]]:
+    """Yield each combination: its name, its network, its cost in passes through a network, and its members.
 
     Args:
-        networks: of the recommended depth's seeds.
+        networks: of the recommended depth's seeds; the first is the recommended trial's, which is flipped.
         dataset: on which they were trained; validation images choose a soup's ingredients, training images give its
             BatchNorm statistics.
-        single: the recommended trial's network, which is flipped.
     """
-    yield "flip", flipped(single), 2
+    yield "flip", flipped(networks[0]), 2, (0,)
     if len(networks) < 2:
         return
-    yield f"ensemble of {len(networks)} seeds", ensemble(networks), len(networks)
+    yield f"ensemble of {len(networks)} seeds", ensemble(networks), len(networks), tuple(range(len(networks)))
     labels = dataset.labels[dataset.splits["val"]]
 
     def score(network: keras.Model) -> float:
         return float(np.mean(predict(network, dataset, "val").argmax(axis=1) == labels))
 
-    best_first = sorted(networks, key=score, reverse=True)
-    soup, taken = greedy_soup(best_first, score, lambda network: refresh_statistics(network, dataset))
-    yield f"soup of {len(taken)} of {len(networks)} seeds", soup, 1
+    order = sorted(range(len(networks)), key=lambda k: score(networks[k]), reverse=True)
+    soup, taken = greedy_soup([networks[k] for k in order], score, lambda made: refresh_statistics(made, dataset))
+    name = f"soup of {len(taken)} of {len(networks)} seeds" if len(taken) > 1 else "best seed on validation"
+    yield name, soup, 1, tuple(order[k] for k in taken)
 
 
 def try_combinations(networks: Sequence[keras.Model], dataset: Dataset) -> tuple[float, list[CombinationResult]]:
@@ -93,10 +95,10 @@ def try_combinations(networks: Sequence[keras.Model], dataset: Dataset) -> tuple
     labels, groups = dataset.labels[indices], dataset.groups[indices]
     single = predict(networks[0], dataset, "test").argmax(axis=1) == labels
     found = []
-    for name, network, passes in combinations(networks, dataset, networks[0]):
+    for name, network, passes, members in combinations(networks, dataset):
         right = predict(network, dataset, "test").argmax(axis=1) == labels
         difference = paired_difference(right, single, groups)
-        found.append((name, network, passes, float(right.mean()), difference))
+        found.append((name, network, passes, members, float(right.mean()), difference))
     return float(single.mean()), [CombinationResult(*each, min(1.0, len(found) * paired_p(each[-1]))) for each in found]
 
 
@@ -120,4 +122,5 @@ def refresh_statistics(network: keras.Model, dataset: Dataset) -> None:
     train = np.random.default_rng(0).permutation(dataset.splits["train"])
     starts = range(0, train.size, _ADAPTING_BATCH)
     batches = (dataset.pixels[np.sort(train[start : start + _ADAPTING_BATCH])] for start in starts)
-    adapt_statistics(network, (keras.ops.convert_to_tensor(as_floats(batch)) for batch in batches))
+    listed = keras.Model(network.inputs, network.outputs)  # takes a list of inputs, as a network in training does
+    adapt_statistics(listed, (keras.ops.convert_to_tensor(as_floats(batch)) for batch in batches))

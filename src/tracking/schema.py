@@ -184,7 +184,7 @@ VERDICT = Name("verdict", TEXT, "the verdict that recommended its trial")
 OUTPUT_CLASSES = Name("output_classes", WORDS, "its classes in the order of its outputs")
 CALIBRATION = Name("calibration", MAPPING, "the metrics `calibration/*` of its trial, by what follows the `/`")
 
-MEMBERS = Name("members", WORDS, "runs of the networks that it combines, the single model's first")
+MEMBERS = Name("members", WORDS, "runs of the networks that it combines")
 
 TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (

@@ -57,7 +57,7 @@ def test_a_soup_takes_in_what_makes_it_no_worse_with_statistics_anew() -> None:
 
 
 def result(name: str, gain: float, p: float, passes: int = 2) -> CombinationResult:
-    return CombinationResult(name, None, passes, 0.8 + gain, Interval(gain, gain - 0.01, gain + 0.01, 100), p)
+    return CombinationResult(name, None, passes, (0,), 0.8 + gain, Interval(gain, gain - 0.01, gain + 0.01, 100), p)
 
 
 def test_the_best_that_is_clearly_better_is_named_or_none() -> None:
@@ -73,8 +73,8 @@ def test_a_combination_is_promoted_as_a_model_of_its_own(deployed: Deployed) -> 
     dataset = dataset_of(client, run, ignore)
     with opened_model(f"runs:/{deployed.run_id}", deployed.uri) as model:
         both = flipped(model.classifier.network)
-        best = CombinationResult("flip", both, 2, 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01)
-        lines = promote_combination(client, run, model, best, dataset, "Unfreeze all.", "team")
+        best = CombinationResult("flip", both, 2, (0,), 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01)
+        lines = promote_combination(client, [run], model, best, dataset, "Unfreeze all.", "team").lines
     assert "no model is team yet" in lines[0]
     photos = [dataset.pixels[i] for i in dataset.splits["test"]]
     with opened_model("team", deployed.uri) as promoted:
