@@ -33,6 +33,7 @@ class Odd:
         says: each of these is said once; the page shows the first.
         never: none of these is said.
         works: whether the command ends with status 0; else it ends with 1 and one line.
+        rest: whether a command that ends with 1 does the rest, and prints it.
         alone: a process of its own is needed, since Keras is imported.
         environment: variables; ``{here}`` is the folder.
     """
@@ -43,6 +44,7 @@ class Odd:
     says: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     works: bool = False
+    rest: bool = False
     alone: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -522,9 +524,94 @@ OTHERS = [
         works=True, alone=True, environment=OWN_HOME),
 ]  # fmt: skip
 
+_MODELS: dict[str, bytes] = {}
+
+
+def model(name: str, last: int | None = None) -> Make:
+    """A classifier of CLASSES as `name`, of which all bytes up to `last` are there; "code.keras" has a Lambda layer."""
+
+    def make(here: Path) -> None:
+        if not _MODELS:
+            from tests.inference.test_classifier import network, save, with_code
+
+            save(here)
+            network().save(here / "bare.keras")
+            with_code(here / "code.keras", here / "ran")
+            _MODELS.update({path.name: path.read_bytes() for path in here.glob("*.keras")})
+            for path in here.glob("*.keras"):
+                path.unlink()
+        (here / name).write_bytes(_MODELS[name][:last])
+
+    return make
+
+
+def several_formats(here: Path) -> None:
+    """A photo in all formats that phones and scanners save."""
+    folder = here / "photos" / "train" / "ash"
+    photo = Image.open(folder / "ash_00.png")
+    photo.save(folder / "phone.heic", format="HEIF")
+    photo.save(folder / "web.avif")
+    photo.convert("CMYK").save(folder / "print.jpg")
+    photo.convert("P").save(folder / "old.gif")
+
+
+ODD_NAMES = "my photos (2) [a]*?"
+KNOWN = model("model.keras")
+P = "src.predict --model model.keras"
+
+PREDICTIONS = [
+    Odd("a text called .jpg among images, predicted", P + " photos", both(KNOWN, STD, put("train/ash/a.jpg", b"hello")),
+        ("a.jpg: of no image format that is read", "train/ash/ash_00.png", "val/cedar/cedar_00.png"), rest=True),
+    Odd("a PNG of 30,000 × 30,000 px, predicted", P + " photos/train/ash", both(KNOWN, STD, large_png),
+        ("large.png: Image size (900000000 pixels) exceeds limit", "large.jpg", "ash_00.png"), rest=True),
+    Odd("an empty folder beside images, predicted", P + " photos/train/ash empty", both(KNOWN, STD, folders("empty")),
+        ("empty: no images in this folder", "ash_00.png"), rest=True),
+    Odd("an empty folder, predicted", P + " empty", both(KNOWN, folders("empty")), ("empty: no images in this folder",)),
+    Odd("a file that is not there, predicted", P + " nowhere.jpg photos/train/ash", both(KNOWN, STD),
+        ("nowhere.jpg: no such file", "ash_00.png"), rest=True),
+    Odd("a pipe called .jpg, predicted", P + " photos/train/ash/pipe.jpg photos/train/ash/ash_00.png",
+        both(KNOWN, STD, pipe("photos/train/ash/pipe.jpg")), ("pipe.jpg: a pipe or a device, not a file", "ash_00.png"), rest=True),
+    Odd("a name that is too long for a file, predicted", f"{P} {'x' * 300}.jpg photos/train/ash", both(KNOWN, STD),
+        ("File name too long", "ash_00.png"), rest=True),
+    Odd("HEIC, AVIF, GIF and CMYK, predicted", P + " photos/train/ash", both(KNOWN, STD, several_formats),
+        ("phone.heic", "web.avif", "print.jpg", "old.gif"), works=True),
+    Odd("a 16-bit PNG, predicted", P + " photos/train/ash", both(KNOWN, STD, dark_png),
+        ("deep.png: 16-bit values up to 4095, and the file does not say which is white", "ash_00.png"), rest=True),
+    Odd("names with blanks, brackets and stars, predicted", P + " " + shell(ODD_NAMES), both(KNOWN, photos(at=ODD_NAMES, flat=1)),
+        ("ash_00.png",), works=True),
+    Odd("a name with a line break, predicted", P + " photos", both(KNOWN, photos("new\nline", flat=1)), ("new\\nline_00.png",),
+        ("new\nline",), works=True),
+    Odd("a name in Latin-1, predicted", P + " photos --csv", both(KNOWN, no_utf8), ("photos/val/caf\\udce9/ash_00.png",), works=True),
+    Odd("a pattern in quotes, predicted", P + " 'photos/*/ash/*_00.png'", both(KNOWN, STD),
+        ("photos/train/ash/ash_00.png", "photos/val/ash/ash_00.png"), ("ash_01.png",), works=True),
+    Odd("two folders with equal file names, predicted", P + " photos/val/ash photos/train/ash", both(KNOWN, STD),
+        ("photos/val/ash/ash_00.png", "photos/train/ash/ash_00.png"), works=True),
+    Odd("a model that holds code", "src.predict --model code.keras photos", both(model("code.keras"), STD),
+        ("code.keras: holds code (a Lambda layer), which is not run",)),
+    Odd("a model of which the end is missing", P + " photos", both(model("model.keras", 9000), STD),
+        ("model.keras: no .keras file, or a damaged one",)),
+    Odd("a text called .keras", P + " photos", both(text_file("model.keras", "hello"), STD), ("model.keras: no .keras file",)),
+    Odd("a model of Keras' without its classes", "src.predict --model bare.keras photos", both(model("bare.keras"), STD),
+        ("bare.keras: does not say its classes",)),
+    Odd("a model that is not there", "src.predict --model modle.keras photos", STD, ("--model modle.keras: no such file",)),
+    Odd("a folder of images for a model", "src.predict --model photos photos", STD, ("--model photos: no .keras file in it",)),
+    Odd("a champion before any promotion", "src.predict --model champion photos", STD, ("--model champion: neither a file nor an alias of a registered model",)),
+    Odd("a run that is not there", "src.explain --model runs:/0123 photos", STD, ("--model runs:/0123: ",)),
+    Odd("a version that is not there", "src.explain --model models:/photos/7 photos", STD, ("--model models:/photos/7: ",)),
+    Odd("a class that a model does not have", "src.explain --model model.keras --true yew photos", both(KNOWN, STD),
+        ("--true yew: no class of the model",)),
+    Odd("a place for a page that is a folder", P + " photos --sheet photos", both(KNOWN, STD), ("photos: Is a directory",), rest=True),
+    Odd("a store that does not answer", "src.predict --model champion photos --tracking-uri http://127.0.0.1:9", STD,
+        ("MLflow at http://127.0.0.1:9: ",)),
+    Odd("a store that is not there", "src.predict --model champion photos --tracking-uri sqlite:///none.db", STD,
+        ("sqlite:///none.db: no such store; train first, or give --tracking-uri",)),
+    Odd("an export of a file", "src.export --model model.keras --format onnx", both(KNOWN, STD), ("give runs:/ID or an alias",)),
+    Odd("a promotion of no study", "src.promote --study mine", STD, ("--study mine: no such study",)),
+]  # fmt: skip
+
 CHAPTERS = {
     "Where the images are": PATHS, "Layouts": LAYOUTS, "Names": NAMES, "Images": IMAGES, "Tables": TABLES,
-    "Settings": SETTINGS, "Audits": AUDITS, "Reports, Keras' settings": OTHERS,
+    "Settings": SETTINGS, "Audits": AUDITS, "Reports, Keras' settings": OTHERS, "Models": PREDICTIONS,
 }  # fmt: skip
 ODD = {odd.have: odd for chapter in CHAPTERS.values() for odd in chapter}
 
@@ -549,7 +636,7 @@ def page() -> str:
 
 def _outcome(odd: Odd) -> str:
     said = "" if not odd.says or odd.says[0] == COUNTS else f": {_code(odd.says[0])}"
-    return ("works" if odd.works else "refused") + said
+    return ("works" if odd.works else "refused, the rest is done" if odd.rest else "refused") + said
 
 
 def _cell(text: str) -> str:

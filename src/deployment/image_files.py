@@ -45,9 +45,10 @@ def _found(word: str) -> tuple[list[Path], str]:
     if path.is_dir():
         return _below(path)
     if path.exists():
-        return [path], ""
+        return ([path], "") if path.is_file() else ([], "a pipe or a device, not a file")
     matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) else []  # noqa: PTH207 - from any root
-    parts = [_below(Path(each)) if Path(each).is_dir() else ([Path(each)], "") for each in matches]
+    parts = [_below(Path(each)) for each in matches if Path(each).is_dir()]
+    parts += [([Path(each)], "") for each in matches if Path(each).is_file()]
     return [each for found, _ in parts for each in found], "" if matches else "no such file"
 
 
