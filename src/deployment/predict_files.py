@@ -70,10 +70,13 @@ def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iter
 
     ahead: deque[tuple[Path, Future[Square | str]]] = deque()
     with collected_remarks(), ThreadPoolExecutor(threads) as pool:
-        for path in paths:
-            ahead.append((path, pool.submit(read, path)))
-            if len(ahead) > _AHEAD:
-                first, waited = ahead.popleft()
-                yield first, waited.result()
-        for path, future in ahead:
-            yield path, future.result()
+        try:
+            for path in paths:
+                ahead.append((path, pool.submit(read, path)))
+                if len(ahead) > _AHEAD:
+                    first, waited = ahead.popleft()
+                    yield first, waited.result()
+            for path, future in ahead:
+                yield path, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # an interruption waits for none that has not begun

@@ -24,8 +24,8 @@ def activation_maps(classifier: Classifier, square: Square, classes: list[int]) 
     names = {layer.name for layer in network.layers}
     if not {POOLING, DENSE} <= names:
         raise ThawError(
-            "the model has no dense layer on averaged features, by which places could be weighed, as an ensemble or a flip "
-            "has none; explain a run of one network"
+            "the model has no dense layer on averaged features, by which places could be weighed (an ensemble has "
+            "none); explain a run of one network"
         )
     features = keras.Model(network.inputs, network.get_layer(POOLING).input)
     found = np.asarray(features.predict_on_batch(np.asarray(square, np.float32)[np.newaxis]), np.float32)[0]
