@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, quiet
-from src.inference.classifier import Square
 from src.inference.temperature import Probabilities
 
 Format = Literal["litert", "onnx", "saved_model"]
@@ -112,6 +111,6 @@ def _saved_model(path: Path) -> Runtime:
     return lambda images: np.asarray(loaded.serve(images).numpy(), np.float32)
 
 
-def as_floats(squares: "NDArray[np.uint8] | list[Square]") -> NDArray[np.float32]:
+def as_floats(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return images as every runtime takes them."""
     return np.asarray(squares, np.float32)
