@@ -1,30 +1,23 @@
 """Test what needs no training, seeds' ensemble, flips and soup: ``python -m src.ensemble --study NAME``."""
 
 import argparse
-import sys
 
-from src.cli.signals import closed_pipe_ends_quietly
-from src.common.errors import ThawError, one_line
+from src.cli.command import STORE_HELP, alias, run_command
+from src.common.errors import one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Test the combinations of the recommended depth's seeds; return the exit status."""
+    """Test the combinations of the recommended depth's seeds; return the exit status: 1 if the alias did not move."""
     parser = argparse.ArgumentParser(prog="python -m src.ensemble", description=__doc__)
     parser.add_argument("--study", required=True, help="its name")
-    parser.add_argument("--as", dest="alias", help="promote the best that is clearly better under this alias")
-    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
-    options = parser.parse_args(arguments)
-    try:
-        lines = _test(options)
-    except ThawError as error:
-        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
-        return 1
-    for line in lines:
-        print(one_line(line, 2000))
-    return 0
+    parser.add_argument(
+        "--as", dest="alias", type=alias, help="promote the best that is clearly better under this alias"
+    )
+    parser.add_argument("--tracking-uri", help=STORE_HELP)
+    return _test(parser.parse_args(arguments))
 
 
-def _test(options: argparse.Namespace) -> list[str]:
+def _test(options: argparse.Namespace) -> int:
     from src.models import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly
     from src.common.project import PROJECT
     from src.deployment.combined_model import promote_combination
@@ -44,11 +37,15 @@ def _test(options: argparse.Namespace) -> list[str]:
         with opened_models(client, [run.info.run_id for run in runs]) as models:
             single, found = try_combinations([model.classifier.network for model in models], dataset)
             best = best_of(found)
-            lines = [f"single model: {100 * single:.2f}% of {dataset.splits['test'].size:,} test images"]
-            lines += [*(each.line() for each in found), _verdict(best.name if best else None)]
-            if best and options.alias:
-                lines += promote_combination(client, runs[0], models[0], best, dataset, trial.verdict, options.alias)
-    return lines
+            print(f"single model: {100 * single:.2f}% of {dataset.splits['test'].size:,} test images")
+            for line in (*(each.line() for each in found), _verdict(best.name if best else None)):
+                print(line)
+            if best is None or not options.alias:
+                return 0
+            done = promote_combination(client, runs, models[0], best, dataset, trial.verdict, options.alias)
+    for line in done.lines:
+        print(one_line(line, 2000))
+    return 0 if done.has_alias else 1
 
 
 def _verdict(best: str | None) -> str:
@@ -58,5 +55,4 @@ def _verdict(best: str | None) -> str:
 
 
 if __name__ == "__main__":
-    with closed_pipe_ends_quietly():
-        sys.exit(main())
+    run_command(main)

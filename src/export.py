@@ -4,16 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from src.cli.signals import closed_pipe_ends_quietly
-from src.common.errors import ThawError, one_line
-
-_MODEL = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION or an alias such as champion"
+from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command
+from src.common.errors import one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Export the model, run the export on test images and tell what it is worth; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m src.export", description=__doc__)
-    parser.add_argument("--model", required=True, help=_MODEL)
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument("--format", required=True, choices=("litert", "onnx", "saved_model"))
     parser.add_argument("--precision", nargs="+", choices=("float32", "float16", "int8"), default=["float32"],
                         help="litert's; several are compared (default: float32)")  # fmt: skip
@@ -21,17 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--agreement", type=float, help="least share of test images named as by the model; default: "
                         "0.99, with int8 0.97")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="keep an export that agrees less")
-    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
+    parser.add_argument("--tracking-uri", help=STORE_HELP)
     options = parser.parse_args(arguments)
     if options.format != "litert" and options.precision != ["float32"]:
         parser.error(f"--precision {' '.join(options.precision)}: only with --format litert")
-    try:
-        return _export(options)
-    except ThawError as error:
-        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
-    except OSError as error:
-        print(f"thaw: {one_line(f'--out {error.filename}: {error.strerror or error}', 2000)}", file=sys.stderr)
-    return 1
+    return _export(options)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -47,10 +39,9 @@ def _export(options: argparse.Namespace) -> int:
         print(one_line(line, 500))
     refused = [result for result in results if result.refusal]
     for result in refused:
-        print(f"thaw: {one_line(result.refusal, 500)}", file=sys.stderr)
+        refuse(result.refusal)
     return 1 if refused else 0
 
 
 if __name__ == "__main__":
-    with closed_pipe_ends_quietly():
-        sys.exit(main())
+    run_command(main)

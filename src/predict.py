@@ -8,22 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.cli.signals import closed_pipe_ends_quietly
+from src.cli.command import MODEL_HELP, STORE_HELP, positive, refuse, run_command
 from src.common.errors import ThawError, one_line
 
 if TYPE_CHECKING:
     from src.deployment.model_source import OpenedModel
     from src.deployment.predict_files import FilePredictions
 
-_MODEL = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Predict the images and print what they show; return the exit status: 1 if anything could not be read."""
     parser = argparse.ArgumentParser(prog="python -m src.predict", description=__doc__)
     parser.add_argument("images", nargs="+", help="files, folders with all below them, globs")
-    parser.add_argument("--model", required=True, help=_MODEL)
-    parser.add_argument("--top", type=_positive, default=3, help="classes shown for an image (default: %(default)s)")
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument("--top", type=positive, default=3, help="classes shown for an image (default: %(default)s)")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
     shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print a CSV table")
@@ -33,14 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     abstain.add_argument("--target-accuracy", type=_share, help="choose that confidence so that answers on validation "
                          "images are right this often (0–1)")  # fmt: skip
     parser.add_argument("--score", action="store_true", help="count files predicted as their folder is called")
-    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
-    options = parser.parse_args(arguments)
-    try:
-        return _predict(options)
-    except ThawError as error:
-        return _refuse(one_line(error, 2000))
-    except OSError as error:
-        return _refuse(one_line(f"{error.filename or options.sheet}: {error.strerror or error}", 2000))
+    parser.add_argument("--tracking-uri", help=STORE_HELP)
+    return _predict(parser.parse_args(arguments))
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -48,7 +40,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     files = image_files(options.images)
     for word, reason in files.missing.items():
-        _refuse(f"{one_line(word, 300)}: {one_line(reason, 300)}")
+        refuse(f"{one_line(word, 300)}: {one_line(reason, 300)}")
     if not files.paths:
         return 1
     from src.deployment.model_source import opened_model
@@ -60,9 +52,9 @@ def _predict(options: argparse.Namespace) -> int:
         threshold, lines = _threshold(model, options)
         with Terminal(sys.stderr.isatty()) as terminal:
             found = predict_files(model.classifier, files.paths, terminal, threads=os.cpu_count() or 2)
+        for path, reason in found.unreadable.items():
+            refuse(f"{one_line(path, 300)}: {reason}")
         _tell(model, found, threshold, lines, options)
-    for path, reason in found.unreadable.items():
-        _refuse(f"{one_line(path, 300)}: {reason}")
     return 1 if files.missing or found.unreadable else 0
 
 
@@ -110,13 +102,6 @@ def _tell(
         write_sheet(options.sheet, found, names, model.name, notes, top=top, threshold=threshold, bit_depth=depth)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value}: give 1 or more")
-    return value
-
-
 def _share(text: str) -> float:
     value = float(text)
     if not (math.isfinite(value) and 0 <= value <= 1):
@@ -124,11 +109,5 @@ def _share(text: str) -> float:
     return value
 
 
-def _refuse(line: str) -> int:
-    print(f"thaw: {line}", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    with closed_pipe_ends_quietly():
-        sys.exit(main())
+    run_command(main)

@@ -1,29 +1,22 @@
 """Register the model that a study recommends: ``python -m src.promote --study NAME --as champion``."""
 
 import argparse
-import re
-import sys
 
-from src.cli.signals import closed_pipe_ends_quietly
-from src.common.errors import ThawError, one_line
+from src.cli.command import STORE_HELP, alias, run_command
+from src.common.errors import one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Promote the study's recommended trial; return the exit status: 1 if the alias did not move."""
     parser = argparse.ArgumentParser(prog="python -m src.promote", description=__doc__)
     parser.add_argument("--study", required=True, help="its name")
-    parser.add_argument("--as", dest="alias", type=_alias, default="champion", help="the alias (default: %(default)s)")
+    parser.add_argument("--as", dest="alias", type=alias, default="champion", help="the alias (default: %(default)s)")
     parser.add_argument(
         "--name", help="of the registered model; default: that of the images, which champions compete on"
     )
     parser.add_argument("--force", action="store_true", help="move the alias even to a model that is worse")
-    parser.add_argument("--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store")
-    options = parser.parse_args(arguments)
-    try:
-        return _promote(options)
-    except ThawError as error:
-        print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)
-        return 1
+    parser.add_argument("--tracking-uri", help=STORE_HELP)
+    return _promote(parser.parse_args(arguments))
 
 
 def _promote(options: argparse.Namespace) -> int:
@@ -47,12 +40,5 @@ def _promote(options: argparse.Namespace) -> int:
     return 0 if done.has_alias else 1
 
 
-def _alias(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) or re.fullmatch(r"(?i)latest|v\d+", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, - and _; neither latest nor v1, v2 …")
-    return text
-
-
 if __name__ == "__main__":
-    with closed_pipe_ends_quietly():
-        sys.exit(main())
+    run_command(main)

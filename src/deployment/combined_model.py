@@ -1,5 +1,6 @@
 """A combination of networks as a model of its own: a run with its predictions, and a registered version."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,14 +9,16 @@ import mlflow
 import numpy as np
 from mlflow.entities import Run as FoundRun
 
+from src.common.keras_setup import keras
 from src.data.dataset import Dataset
 from src.data.listing import SPLITS
 from src.deployment.free_accuracy import CombinationResult, predict
 from src.deployment.model_source import OpenedModel
-from src.deployment.promotion import promote, registered_name, version_tags
+from src.deployment.promotion import Promotion, promote, registered_name, version_tags
 from src.inference.facts import ModelFacts
 from src.tracking import schema
-from src.tracking.mlflow_run import Run
+from src.tracking.artifacts import fetch
+from src.tracking.mlflow_run import Run, TrialFacts, started_run
 from src.tracking.prediction_files import FOLDER, write_predictions
 from src.tracking.saved_model import save_model
 from src.training.evaluation import Predictions
@@ -24,38 +27,53 @@ from src.trial.calibration_metrics import calibration
 
 def promote_combination(
     client: mlflow.MlflowClient,
-    run: FoundRun,
+    runs: Sequence[FoundRun],
     model: OpenedModel,
     best: CombinationResult,
     dataset: Dataset,
     verdict: str,
     alias: str,
-) -> Sequence[str]:
+) -> Promotion:
     """Keep a combination as a run of its own, promote that, and return what happened.
 
     Args:
         client: of the store.
-        run: of the single model, whose classes, images and registered name are its own too.
-        model: that of `run`.
+        runs: whose networks it combines, the single model's first; classes, images and registered name are that one's.
+        model: the single model.
         best: the combination.
         dataset: the images.
         verdict: the sentence that recommended the depth.
         alias: to be promoted under.
     """
-    kept = keep_combination(client, run, model.classifier.facts, best, dataset)
+    kept = keep_combination(client, runs, model.classifier.facts, best, dataset)
     tags = version_tags(client, kept) | schema.VERDICT.of(f"{best.line()}. {verdict}")
-    return promote(client, kept, registered_name(run), alias, tags, force=False).lines
+    return promote(client, kept, registered_name(runs[0]), alias, tags, force=False)
 
 
 def keep_combination(
-    client: mlflow.MlflowClient, run: FoundRun, facts: ModelFacts, best: CombinationResult, dataset: Dataset
+    client: mlflow.MlflowClient, runs: Sequence[FoundRun], facts: ModelFacts, best: CombinationResult, dataset: Dataset
 ) -> FoundRun:
-    """Return a new run, beside `run`, with the combination's model, metrics and predictions."""
-    tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.MODEL.of("kept")
-    created = client.create_run(run.info.experiment_id, tags=tags, run_name=best.name)
-    new = Run(client, run.info.experiment_id, created.info.run_id)
+    """Return a new run, beside the first of `runs`, with the combination's model, metrics and predictions."""
+    single, now = runs[0], int(time.time() * 1000)
+    with started_run(client, single.info.experiment_id, best.name, now, {}) as new:
+        _describe(new, runs, dataset)
+        _keep(new, facts, best.network, dataset)
+    return client.get_run(new.run_id)
+
+
+def _describe(new: Run, runs: Sequence[FoundRun], dataset: Dataset) -> None:
+    """Log what a combination is made of, and what it needs of the single model's run: its configuration and images."""
+    configuration = schema.CONFIGURATION.read(runs[0].data.tags) or {}
+    tags = schema.DATA_FINGERPRINT.of(dataset.fingerprint) | schema.MEMBERS.of([run.info.run_id for run in runs])
+    new.describe(TrialFacts(configuration), dataset, tags)
+    if content := fetch(new.client, runs[0].info.run_id, "config.yaml"):
+        new.text(content.decode(), "config.yaml")
+
+
+def _keep(new: Run, facts: ModelFacts, network: keras.Model, dataset: Dataset) -> None:
+    """Keep a combination's model, predictions and metrics in its run."""
     predictions = {
-        split: Predictions(indices, dataset.labels[indices], predict(best.network, dataset, split))
+        split: Predictions(indices, dataset.labels[indices], predict(network, dataset, split))
         for split in SPLITS[1:]
         if (indices := dataset.splits[split]).size
     }
@@ -63,7 +81,7 @@ def keep_combination(
     with TemporaryDirectory() as folder:
         logged, place = new.new_model("model"), Path(folder)
         own = ModelFacts(facts.class_names, facts.resize, facts.bit_depth, numbers.get(schema.TEMPERATURE))
-        save_model(best.network, place / "model", logged, own, dataset.pixels[dataset.splits["train"][0]])
+        save_model(network, place / "model", logged, own, dataset.pixels[dataset.splits["train"][0]])
         new.keep_model(logged, place / "model")
         write_predictions(place / FOLDER, predictions, dataset)
         new.files(place / FOLDER, FOLDER)
@@ -71,6 +89,4 @@ def keep_combination(
         right = float(np.mean(found.predicted == found.labels))
         numbers[schema.of_split(schema.TEST) if split == "test" else schema.best(schema.VAL)] = right
     new.metrics(numbers, 0)
-    new.flush()
-    new.end("FINISHED")
-    return client.get_run(created.info.run_id)
+    new.tags(schema.MODEL.of("kept"))

@@ -29,7 +29,7 @@ def demo_server(classifier: Classifier, port: int, top: int) -> ThreadingHTTPSer
         top: classes that are shown.
 
     Raises:
-        OSError: the port is taken.
+        ThawError: the port is taken, or is none.
     """
     lock = threading.Lock()
 
@@ -37,7 +37,10 @@ def demo_server(classifier: Classifier, port: int, top: int) -> ThreadingHTTPSer
         with lock:
             return describe(classifier, content, top)
 
-    return ThreadingHTTPServer((HOST, port), _handler(answer))
+    try:
+        return ThreadingHTTPServer((HOST, port), _handler(answer))
+    except (OSError, OverflowError) as error:
+        raise ThawError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def describe(classifier: Classifier, content: bytes, top: int) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def image_files(words: Sequence[str]) -> ImageFiles:
 
 
 def _named(word: str) -> tuple[list[Path], str]:
+    try:
+        return _found(word)
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        return [], error.strerror or str(error)
+
+
+def _found(word: str) -> tuple[list[Path], str]:
     path = Path(word)
     if path.is_dir():
         return _below(path)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from tempfile import TemporaryDirectory
 
 import mlflow
@@ -28,7 +29,8 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     key = schema.TRIAL_KEY.read(run.data.tags) or ""
     found = TrialRuns(client).finished_with_model(key, lambda _: None)
     if found is None:
-        emit(Warned(f"the run {run_id} keeps no model: training its trial again"))
+        seconds = (run.info.end_time - run.info.start_time) / 1000
+        emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
         _train(client, run)
         found = TrialRuns(client).finished_with_model(key, lambda _: None)
     if found is None:
@@ -45,10 +47,19 @@ def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}
     with TemporaryDirectory() as folder:
         own = ["tracking.save_model=true", f"tracking.experiment='{experiment}'", f"hydra.run.dir={folder}"]
-        done = subprocess.run(
-            [sys.executable, "-m", "src.train", *words, *own], env=environment, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("thaw: ")
+        status, said = _run([sys.executable, "-m", "src.train", *words, *own], environment)
+    if status:
+        last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("thaw: ")
         raise ThawError(f"run {run.info.run_id}: its trial cannot be trained again here: {one_line(last, 500)}")
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Return a command's exit status, and what it says on standard error; it ends if this process is asked to."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environment, text=True, stdout=quiet, stderr=subprocess.PIPE) as process:
+        try:
+            said = process.communicate()[1]
+        except BaseException:
+            process.terminate()  # it closes its run, which the block's end waits for
+            raise
+    return process.returncode, said

@@ -1,5 +1,6 @@
 """The model that a command names: a run's, a registered one's, by its alias alone, or a file's."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,15 +15,14 @@ from mlflow.entities import Run as FoundRun
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from src.cli.command import MODEL_HELP
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import PROJECT
 from src.inference.classifier import Classifier
 from src.inference.facts import ModelFacts
 from src.tracking import schema
 from src.tracking.mlflow_store import existing_store, store_reason
-from src.tracking.trial_runs import model_of
-
-MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
+from src.tracking.trial_runs import all_pages, model_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def opened_model(name: str, tracking_uri: str | None) -> Iterator[OpenedModel]:
     Raises:
         ThawError: no such model, run, version or alias, or files that are no classifier's; its text has one line.
     """
-    if Path(name).exists():
+    if os.path.exists(name):  # noqa: PTH110 - says no, rather than fail, where a name is too long
         yield open_file(Path(name))
         return
     client = existing_store(tracking_uri, PROJECT)
@@ -92,11 +92,11 @@ def model_uri(client: mlflow.MlflowClient, name: str) -> str:
             return _of_version(client, client.get_model_version(version[1], version[2]))
         if re.fullmatch(r"models:/m-[0-9a-f]+", name):
             return str(client.get_logged_model(name.removeprefix("models:/")).artifact_location)
+        if not re.search(r"[/\\:]|\.keras$", name):
+            return _of_alias(client, name)
     except MlflowException as error:
         raise ThawError(f"--model {name}: {store_reason(error)}") from error
-    if re.search(r"[/\\:]|\.keras$", name):
-        raise ThawError(f"--model {name}: no such file; give {MODEL_HELP}")
-    return _of_alias(client, name)
+    raise ThawError(f"--model {name}: no such file; give {MODEL_HELP}")
 
 
 def _of_run(client: mlflow.MlflowClient, run_id: str) -> str:
@@ -116,7 +116,8 @@ def _of_version(client: mlflow.MlflowClient, version: ModelVersion) -> str:
 
 
 def _of_alias(client: mlflow.MlflowClient, alias: str) -> str:
-    registered = {each.name: each.aliases for each in client.search_registered_models(max_results=100)}
+    pages = all_pages(lambda token: client.search_registered_models(page_token=token))
+    registered = {each.name: each.aliases for each in pages}
     found = [name for name, aliases in registered.items() if alias in aliases]
     if len(found) == 1:
         return _of_version(client, client.get_model_version_by_alias(found[0], alias))

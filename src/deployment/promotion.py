@@ -10,12 +10,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import ThawError
+from src.common.project import PROJECT
 from src.deployment.paired import compare_predictions, points
 from src.statistics.intervals import Interval
 from src.tracking import schema
+from src.tracking.locks import made_lock_folder
 from src.tracking.mlflow_store import as_default_store, store_reason
 from src.tracking.prediction_files import read_class_names, read_predictions
-from src.tracking.trial_runs import MODEL_FOLDER, model_of
+from src.tracking.trial_runs import MODEL_FOLDER, all_pages, model_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def promote(
 ) -> Promotion:
     """Register the model of `run` as a version of `name`, and give it `alias` unless that is of a better one.
 
-    The alias moves if the new model is not worse on the test images of both: its accuracy is at least equal.
+    The alias moves if the new model is not worse on the test images of both: its accuracy is at least equal. Of
+    promotions at the same time one waits for the other, so that the better model has the alias in the end.
 
     Args:
         client: of the store that has the run.
@@ -51,18 +54,24 @@ def promote(
         ThawError: the registry refuses a name, or the version.
     """
     try:
-        holder = _holder(client, name, alias)
-        version = _version_of(client, run, name) or _create(client, run, name, tags)
-        if holder is not None and holder.version == version.version:
-            return Promotion(version, True, (f"{name} version {version.version} is {alias} already",))
-        allowed, line = _judged(client, run, holder, tags, alias)
-        if allowed or force:
-            client.set_registered_model_alias(name, alias, str(version.version))
-        moved = f"{alias} is {name} version {version.version} now" if allowed or force else f"{alias} stays as it is"
+        with made_lock_folder(PROJECT).lock("promotion"):
+            return _promote(client, run, name, alias, tags, force=force)
     except MlflowException as error:
         raise ThawError(f"MLflow's registry: {store_reason(error)}") from error
-    advice = "" if allowed or force else "; --force moves it in any case"
-    return Promotion(version, allowed or force, (line, f"{moved}{advice}"))
+
+
+def _promote(
+    client: mlflow.MlflowClient, run: FoundRun, name: str, alias: str, tags: Mapping[str, str], *, force: bool
+) -> Promotion:
+    holder = _holder(client, name, alias)
+    version = _version_of(client, run, name) or _create(client, run, name, tags)
+    if holder is not None and holder.version == version.version:
+        return Promotion(version, True, (f"{name} version {version.version} is {alias} already",))
+    allowed, line = _judged(client, run, holder, tags, alias)
+    if not (allowed or force):
+        return Promotion(version, False, (line, f"{alias} stays as it is; --force moves it in any case"))
+    client.set_registered_model_alias(name, alias, str(version.version))
+    return Promotion(version, True, (line, f"{alias} is {name} version {version.version} now"))
 
 
 def version_tags(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, str]:
@@ -100,8 +109,8 @@ def _holder(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion 
 
 
 def _version_of(client: mlflow.MlflowClient, run: FoundRun, name: str) -> ModelVersion | None:
-    """Return the version that was made of the run before."""
-    if not any(each.name == name for each in client.search_registered_models(max_results=1000)):
+    """Return the version that was made of the run before; make the registered model where it is missing."""
+    if not any(each.name == name for each in all_pages(lambda t: client.search_registered_models(page_token=t))):
         client.create_registered_model(name)
         return None
     versions = client.search_model_versions(f"run_id = '{run.info.run_id}'")

@@ -20,8 +20,20 @@ _ID_FILE = "workplace"
 
 def default_lock_folder(project: Path) -> "LockFolder | None":
     """Return the default lock folder, in THAW_WORK_DIR or the project; None if it is missing or not accessible."""
-    folder = Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
-    return _existing(folder / "locks")
+    return _existing(_work_dir(project) / "locks")
+
+
+def made_lock_folder(project: Path) -> "LockFolder":
+    """Return the default lock folder, which is made if it is missing.
+
+    Raises:
+        ThawError: it cannot be written.
+    """
+    return LockFolder(_work_dir(project))
+
+
+def _work_dir(project: Path) -> Path:
+    return Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
 
 
 def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":

@@ -184,6 +184,8 @@ VERDICT = Name("verdict", TEXT, "the verdict that recommended its trial")
 OUTPUT_CLASSES = Name("output_classes", WORDS, "its classes in the order of its outputs")
 CALIBRATION = Name("calibration", MAPPING, "the metrics `calibration/*` of its trial, by what follows the `/`")
 
+MEMBERS = Name("members", WORDS, "runs of the networks that it combines, the single model's first")
+
 TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     "Tags of a trial": (
         TRIAL_KEY, CONFIGURATION, ARGUMENTS, COMMAND, GROUP, MEMBER, DATA_FINGERPRINT, WEIGHTS_DIGEST, IMAGE_SIDE,
@@ -192,6 +194,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     ),
     "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, UNPLANNED),
+    "Tags of a combination's run": (MEMBERS,),
     "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip
 

@@ -1,0 +1,66 @@
+"""Commands whose options argparse reads: an error is a line, and the exit status is the one that shells expect."""
+
+import argparse
+import io
+import re
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from src.cli.signals import closed_pipe_interrupts, discard, raise_interrupted
+from src.common.errors import Interrupted, ThawError, one_line
+
+MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
+STORE_HELP = "MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store"
+
+
+def run_command(main: Callable[[], int]) -> NoReturn:
+    """Run `main`, print its error in a line, and end with the status that it returns.
+
+    0 done, 1 bad input or failure, 2 wrong options, 128 + N ended by signal N.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may be no text
+    raise_interrupted()
+    try:
+        with closed_pipe_interrupts():
+            status = main()
+    except Interrupted as stop:
+        _stopped(stop.signal_number)
+        status = 128 + stop.signal_number
+    except ThawError as error:
+        status = refuse(error)
+    except OSError as error:
+        if error.filename is None:  # standard output may be what is full
+            discard(1)
+        status = refuse(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    sys.exit(status)
+
+
+def _stopped(number: int) -> None:
+    if number == signal.SIGPIPE:
+        discard(1, 2)
+    else:
+        print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+
+
+def refuse(reason: object) -> int:
+    """Print why something is not done, in a line, and return the exit status."""
+    print(f"thaw: {one_line(reason, 2000)}", file=sys.stderr)
+    return 1
+
+
+def positive(text: str) -> int:
+    """Return the number that an option gives, 1 or more."""
+    if not re.fullmatch(r"\d+", text) or not int(text):
+        raise argparse.ArgumentTypeError(f"{text}: give 1 or more")
+    return int(text)
+
+
+def alias(text: str) -> str:
+    """Return the alias that an option gives, as MLflow takes it."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) or re.fullmatch(r"(?i)latest|v\d+", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, - and _; neither latest nor v1, v2 …")
+    return text
