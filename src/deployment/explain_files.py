@@ -9,10 +9,11 @@ from PIL import Image as PillowImage
 
 from src.common.errors import one_line, printable
 from src.common.files import atomic_write
+from src.data.listing import Image
 from src.deployment.model_source import OpenedModel
 from src.deployment.overlay import as_data_uri, overlaid
 from src.deployment.predict_files import decoded
-from src.inference.classifier import Classifier, Square
+from src.inference.classifier import Classifier
 from src.inference.explanation import activation_maps
 
 _TEMPLATES = [Path(__file__).parent, Path(__file__).parent.parent / "reporting"]
@@ -57,7 +58,7 @@ def explain_files(
     return unreadable
 
 
-def views(classifier: Classifier, square: Square, name: str, true: str) -> list[View]:
+def views(classifier: Classifier, square: Image, name: str, true: str) -> list[View]:
     """Return the image, the map of the predicted class and, where `true` is another class, that of the true one."""
     (probabilities,) = classifier.probabilities([square], calibrated=True)
     names = classifier.facts.class_names

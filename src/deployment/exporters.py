@@ -1,6 +1,6 @@
 """Write a classifier's network for other runtimes, and run what was written by those."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, quiet
-from src.inference.classifier import Square
+from src.deployment.quantization import with_rounded_kernels
 from src.inference.temperature import Probabilities
 
 Format = Literal["litert", "onnx", "saved_model"]
@@ -29,8 +29,8 @@ def write_export(
         network: float32 images [batch, side, side, 3] in 0–255 to probabilities.
         path: its suffix is that of the format.
         kind: the format.
-        precision: of the weights; int8 quantizes activations too. Input and output stay float32.
-        examples: training images, uint8 [images, side, side, 3], by which int8 finds the activations' ranges.
+        precision: of the weights; with int8, LiteRT rounds activations as images come. Input and output are float32.
+        examples: training images, uint8 [images, side, side, 3], by which int8 keeps the features' means.
 
     Raises:
         ThawError: what the format needs is not installed, or it does not take the network.
@@ -59,14 +59,9 @@ def _write_litert(network: keras.Model, path: Path, precision: Precision, exampl
     if precision == "float16":
         options["target_spec"]["supported_types"] = [tf.float16]
     if precision == "int8":
-        options["representative_dataset"] = lambda: _one_by_one(examples)
+        network = with_rounded_kernels(network, examples)
     signature = [tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name="image")]
     network.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
-
-
-def _one_by_one(examples: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
-    for example in examples:
-        yield [example[np.newaxis].astype(np.float32)]
 
 
 def runtime_of(path: Path, kind: Format) -> Runtime:
@@ -112,6 +107,6 @@ def _saved_model(path: Path) -> Runtime:
     return lambda images: np.asarray(loaded.serve(images).numpy(), np.float32)
 
 
-def as_floats(squares: "NDArray[np.uint8] | list[Square]") -> NDArray[np.float32]:
+def as_floats(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return images as every runtime takes them."""
     return np.asarray(squares, np.float32)

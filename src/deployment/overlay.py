@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from src.inference.classifier import Square
+from src.data.listing import Image
 
 _SIDE = 224
 
 
-def overlaid(square: Square, activation: NDArray[np.float32]) -> PillowImage.Image:
+def overlaid(square: Image, activation: NDArray[np.float32]) -> PillowImage.Image:
     """Return the image with the map laid over it, warm where the network looked.
 
     Args:

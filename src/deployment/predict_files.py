@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from src.common.errors import ThawError, one_line
 from src.common.events import Advanced, EventHandler
-from src.data.listing import UnreadableImageError
+from src.data.listing import Image, UnreadableImageError
 from src.data.remarks import collected_remarks
-from src.inference.classifier import BATCH, Classifier, Square
+from src.inference.classifier import BATCH, Classifier
 from src.inference.temperature import Probabilities
 
 PREDICTING = "predicting"
@@ -45,7 +45,7 @@ def predict_files(
 ) -> FilePredictions:
     """Return the probabilities of image files; those that cannot be read are named, and the rest predicted."""
     read, unreadable, found = [], {}, [classifier.probabilities([])]
-    batch: list[Square] = []
+    batch: list[Image] = []
     for number, (path, square) in enumerate(decoded(classifier, paths, threads)):
         if isinstance(square, str):
             unreadable[path] = square
@@ -59,16 +59,16 @@ def predict_files(
     return FilePredictions(tuple(read), np.concatenate(found), unreadable)
 
 
-def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iterator[tuple[Path, Square | str]]:
+def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iterator[tuple[Path, Image | str]]:
     """Yield each file as the network takes it, in order, or the reason why it cannot be read."""
 
-    def read(path: Path) -> Square | str:
+    def read(path: Path) -> Image | str:
         try:
             return classifier.square(path)
         except (UnreadableImageError, ThawError) as error:
             return one_line(error, 300)
 
-    ahead: deque[tuple[Path, Future[Square | str]]] = deque()
+    ahead: deque[tuple[Path, Future[Image | str]]] = deque()
     with collected_remarks(), ThreadPoolExecutor(threads) as pool:
         try:
             for path in paths:

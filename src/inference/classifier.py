@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
-from src.common.keras_setup import keras, layers
-from src.data.decode import PAD_COLOUR, Resize, read_image, to_square
-from src.data.listing import UnreadableImageError
+from src.common.keras_setup import keras
+from src.data.decode import read_image, to_square
+from src.data.listing import Image, UnreadableImageError
 from src.inference.facts import ModelFacts
 from src.inference.temperature import Probabilities, scaled
 
@@ -35,9 +35,6 @@ FILE = "model.keras"
 
 _SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 
-Square = NDArray[np.uint8] | NDArray[np.float32]
-"""An image at the network's size, [side, side, 3], 0–255."""
-
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
@@ -45,11 +42,9 @@ class Classifier:
 
     Attributes:
         network: float32 images [batch, side, side, 3] in 0–255 to class probabilities [batch, classes].
-        resizing: what images of other sizes go through where Pillow cannot resize them: floats.
     """
 
     network: keras.Model
-    resizing: layers.Layer
     facts: ModelFacts
 
     @classmethod
@@ -65,26 +60,27 @@ class Classifier:
         """
         own = ModelFacts.read(file)
         model, facts = _load_keras(file), own or facts
-        network = model if own is None else _behind_resizing(model)
+        network = model if own is None else model.layers[-1]
         _check(network, file)
         classes = network.output_shape[-1]
         if facts is None:
             raise ThawError(f"{file}: does not say its classes; give the folder or the run that MLflow keeps it in")
         if classes != len(facts.class_names):
             raise ThawError(f"{file}: {classes} outputs, but {len(facts.class_names)} class names")
-        return cls(network, resizing_layer(network.input_shape[1], facts.resize), facts)
+        return cls(network, facts)
 
     @property
     def side(self) -> int:
         """Side of the images that the network takes, px."""
         return int(self.network.input_shape[1])
 
-    def square(self, item: Any) -> Square:
-        """Return an image at the network's size, prepared as in training.
+    def square(self, item: Any) -> Image:
+        """Return an image at the network's size, uint8 [side, side, 3], as in training.
 
         Args:
             item: the file's path or content, its content as base64, or an array [height, width, 3] of any size: uint8,
-                other integers in 0–255, or floats in 0–255; integers also grey [height, width] or with alpha.
+                other integers in 0–255, or floats in 0–255, which are rounded; integers also grey [height, width] or
+                with alpha.
 
         Raises:
             UnreadableImageError: no image can be made of it; the text says why.
@@ -93,13 +89,9 @@ class Classifier:
             item = _from_text(item)
         if isinstance(item, Path | bytes):
             return read_image(item, self.side, self.facts.resize, self.facts.bit_depth)
-        array = _array(item)
-        if array.dtype == np.uint8:
-            return to_square(PillowImage.fromarray(array), self.side, self.facts.resize)
-        square: Square = keras.ops.convert_to_numpy(self.resizing(array[np.newaxis]))[0]
-        return square
+        return to_square(PillowImage.fromarray(_array(item)), self.side, self.facts.resize)
 
-    def probabilities(self, squares: Sequence[Square], *, calibrated: bool = False) -> Probabilities:
+    def probabilities(self, squares: Sequence[Image], *, calibrated: bool = False) -> Probabilities:
         """Return the class probabilities of images at the network's size, float32 [images, classes]."""
         found = [np.zeros((0, len(self.facts.class_names)), np.float32)]
         for start in range(0, len(squares), BATCH):
@@ -128,16 +120,6 @@ class Classifier:
         return pd.DataFrame(self.probabilities(squares, calibrated=calibrated), columns=list(self.facts.class_names))
 
 
-def resizing_layer(side: int, resize: Resize) -> layers.Layer:
-    """Return Keras' layer that makes images of any size squares of `side` px.
-
-    Its filter is Pillow's bilinear one (antialiased), in floats. Pillow rounds twice and averages large images first
-    (`reducing_gap`), so a value differs by a level of 256 or so.
-    """
-    how = {"crop_to_aspect_ratio": resize == "crop", "pad_to_aspect_ratio": resize == "pad"}
-    return layers.Resizing(side, side, antialias=True, fill_value=float(PAD_COLOUR[0]), name="resizing", **how)
-
-
 def _load_pyfunc(path: str) -> Classifier:
     """Return the model that MLflow's pyfunc wraps: MLflow's name for what it calls."""
     place = Path(path)
@@ -151,11 +133,6 @@ def _load_keras(file: Path) -> keras.Model:
         if "unsafe" in str(error) or "safe_mode" in str(error):
             raise ThawError(f"{file}: holds code (a Lambda layer), which is not run; ask for one without") from error
         raise ThawError(f"{file}: Keras cannot load it: {one_line(error, 300)}") from error
-
-
-def _behind_resizing(model: keras.Model) -> keras.Model:
-    """Return the network of a model that takes images of any size."""
-    return next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
 
 
 def _check(network: keras.Model, file: Path) -> None:
@@ -182,8 +159,8 @@ def _from_text(text: str) -> Path | bytes:
         raise UnreadableImageError(f"{one_line(text, 60)!r} is neither a file nor base64") from error
 
 
-def _array(item: Any) -> NDArray[Any]:
-    """Return an image's values as uint8, or float32 with three channels."""
+def _array(item: Any) -> NDArray[np.uint8]:
+    """Return an image's values as whole levels."""
     try:
         array = np.asarray(item)
     except ValueError as error:
@@ -194,8 +171,8 @@ def _array(item: Any) -> NDArray[Any]:
         raise UnreadableImageError(f"an array of shape {array.shape} and type {array.dtype} is no image")
     if not array.size or not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
         raise UnreadableImageError("an array with no values, or values outside 0–255")
-    plain = array[:, :, 0] if array.ndim == 3 and channels == 1 else array
-    return plain.astype(np.float32 if kind == "f" else np.uint8)
+    plain: NDArray[Any] = array[:, :, 0] if array.ndim == 3 and channels == 1 else array
+    return np.asarray(np.rint(plain), np.uint8)
 
 
 def _items(data: Any) -> Iterator[Any]:

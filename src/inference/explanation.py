@@ -5,12 +5,13 @@ from numpy.typing import NDArray
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras
-from src.inference.classifier import Classifier, Square
+from src.data.listing import Image
+from src.inference.classifier import Classifier
 
 POOLING, DENSE = "head_pooling", "head_dense"
 
 
-def activation_maps(classifier: Classifier, square: Square, classes: list[int]) -> NDArray[np.float32]:
+def activation_maps(classifier: Classifier, square: Image, classes: list[int]) -> NDArray[np.float32]:
     """Return how much each place of an image speaks for each of `classes`, float32 [classes, height, width], 0–1.
 
     Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) at the last feature map. The head is a dense layer on global

@@ -16,8 +16,9 @@ from PIL import Image
 
 from src.common.keras_setup import keras
 from src.common.project import PROJECT
-from src.inference.classifier import FILE, SHIPPED, resizing_layer
+from src.inference.classifier import FILE, SHIPPED
 from src.inference.facts import ModelFacts
+from src.inference.resizing import resizing
 from src.tracking.mlflow_internals import without_enforcement
 
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas", "pillow", "pillow-heif")
@@ -66,7 +67,7 @@ def save_model(
 def any_size(network: keras.Model, facts: ModelFacts) -> keras.Model:
     """Return `network` behind the resizing of training: it takes images of any size, uint8 or float."""
     images = keras.Input((None, None, 3), name="image")
-    squares = resizing_layer(network.input_shape[1], facts.resize)(images)
+    squares = resizing(network.input_shape[1], facts.resize)(images)
     return keras.Model(images, network(squares), name="classifier")
 
 

@@ -9,7 +9,7 @@ import pytest
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, layers
 from src.deployment.combined_networks import ensemble
-from src.inference.classifier import Classifier, resizing_layer
+from src.inference.classifier import Classifier
 from src.inference.explanation import activation_maps
 from src.inference.facts import ModelFacts
 from tests.conftest import CLASSES, Command
@@ -18,7 +18,7 @@ from tests.inference.test_classifier import SIDE, network
 
 
 def classifier_of(own: keras.Model) -> Classifier:
-    return Classifier(own, resizing_layer(SIDE, "stretch"), ModelFacts(CLASSES))
+    return Classifier(own, ModelFacts(CLASSES))
 
 
 def test_the_map_is_warm_where_the_class_is() -> None:

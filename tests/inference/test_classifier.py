@@ -13,9 +13,9 @@ from PIL import Image
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, layers
-from src.data.decode import Resize, read_image
+from src.data.decode import Resize
 from src.data.listing import UnreadableImageError
-from src.inference.classifier import Classifier, resizing_layer
+from src.inference.classifier import Classifier
 from src.inference.facts import ModelFacts
 from src.tracking.saved_model import any_size
 from tests.conftest import CLASSES, save_photo
@@ -58,8 +58,8 @@ def test_an_image_gives_one_answer_whatever_it_comes_as(classifier: Classifier, 
     assert expected.sum(axis=1).tolist() == pytest.approx([1])
     ways: list[Any] = [
         str(photo), content, text, f"data:image/png;base64,{text}", pixels, pixels.tolist(), pixels[np.newaxis],
-        [photo], [text], [pixels], [pixels.tolist()], pixels.astype(np.int64), pd.DataFrame({"image": [text]}),
-        np.array([text]),
+        [photo], [text], [pixels], [pixels.tolist()], pixels.astype(np.int64), pixels + 0.25,
+        pd.DataFrame({"image": [text]}), np.array([text]),
     ]  # fmt: skip
     for way in ways:
         pd.testing.assert_frame_equal(classifier.predict(way), expected)
@@ -77,24 +77,6 @@ def test_probabilities_are_calibrated_unless_asked_otherwise(classifier: Classif
     plain = classifier.predict(photo, {"calibrated": False}).to_numpy()
     rooted = np.sqrt(plain)
     np.testing.assert_allclose(classifier.predict(photo).to_numpy(), rooted / rooted.sum(), atol=1e-6)
-
-
-@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-@pytest.mark.parametrize("size", [(161, 147), (200, 90), (39, 52)])
-def test_floats_are_resized_nearly_as_files_are(tmp_path: Path, resize: Resize, size: tuple[int, int]) -> None:
-    smooth = np.linspace(0, 255, size[0] * size[1] * 3).reshape(size[1], size[0], 3).astype(np.uint8)
-    Image.fromarray(smooth).save(tmp_path / "smooth.png")
-    resized = resizing_layer(64, resize)(smooth[np.newaxis].astype(np.float32))
-    expected = read_image(tmp_path / "smooth.png", 64, resize).astype(np.float32)
-    difference = np.abs(keras.ops.convert_to_numpy(resized)[0] - expected).mean()
-    assert difference < (1 if resize == "stretch" else 4)
-
-
-def test_an_image_of_the_networks_size_passes_unchanged() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.float32)
-    for resize in ("stretch", "crop", "pad"):
-        resized = resizing_layer(SIDE, resize)(pixels)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(keras.ops.convert_to_numpy(resized), pixels)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""A model of each kind of network answers alike in every way that it is used: on raw files, to the fourth digit."""
+
+import json
+import re
+import subprocess
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from src.data.decode import read_image
+from src.deployment.exporters import Format, runtime_of
+from src.inference.temperature import scaled
+from tests.conftest import CLASSES, Command, save_photo
+
+pytest.importorskip("ai_edge_litert")
+
+BACKBONES = {"mobilenetv2": 64, "mobilenetv3small": 64, "resnet50": 64, "EfficientNetB0": 75, "ConvNeXtTiny": 64}
+"""And the side of their images, px."""
+
+SIZES = ((90, 70), (61, 130), (64, 64), (520, 410), (40, 33))
+
+ELSEWHERE = """
+import json, sys
+import keras, mlflow, numpy as np
+from PIL import Image
+file, run, uri, *paths = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+model = keras.saving.load_model(file, safe_mode=True)
+raw = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+found = {
+    "file": [model.predict(image[np.newaxis], verbose=0)[0].tolist() for image in raw],
+    "pyfunc": mlflow.pyfunc.load_model(f"runs:/{run}/model").predict(paths).to_numpy().tolist(),
+    "src": "src" in sys.modules,
+}
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trial as its command left it.
+
+    Attributes:
+        paths: its test images, in the order of `own`.
+        own: the probabilities of its own evaluation, [images, classes].
+        labels: the images' classes.
+    """
+
+    side: int
+    uri: str
+    run_id: str
+    output: Path
+    paths: list[Path]
+    own: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    @property
+    def model(self) -> tuple[str, ...]:
+        return ("--model", f"runs:/{self.run_id}", "--tracking-uri", self.uri)
+
+    def metric(self, name: str) -> float:
+        return float(mlflow.MlflowClient(self.uri).get_run(self.run_id).data.metrics[name])
+
+    def check(self, found: Any, expected: NDArray[np.float32] | None = None) -> None:
+        """Hold probabilities to those of the trial's own evaluation."""
+        expected = self.own if expected is None else expected
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        np.testing.assert_array_equal(np.argmax(found, axis=1), expected.argmax(axis=1))
+
+
+@pytest.fixture(scope="module")
+def raw_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of other sizes than a network's, JPEG and PNG in turn."""
+    root = tmp_path_factory.mktemp("raw")
+    for split, count in (("train", 20), ("val", 8), ("test", 15)):
+        for k, name in enumerate(CLASSES):
+            for i in range(count):
+                path = root / split / name / f"{i:02}.{('jpg', 'png')[i % 2]}"
+                colour = tuple(np.roll((200, 40, 60), k).tolist())
+                save_photo(path, colour, zlib.crc32(f"{split} {k} {i}".encode()), SIZES[i % len(SIZES)])
+    return root
+
+
+@pytest.fixture(scope="module", params=BACKBONES)
+def trained(
+    request: pytest.FixtureRequest, thaw: Command, raw_photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    output = tmp_path_factory.mktemp("trained")
+    uri, side = f"sqlite:///{output}/mlflow.db", BACKBONES[request.param]
+    done = thaw(
+        "src.train", f"backbone={request.param}", "weights=random", "data=folder", f"data.root={raw_photos}",
+        f"image_size={side}", "unfrozen=0", "epochs=40", "learning_rate=0.03", "tracking.save_model=true",
+        f"tracking.uri={uri}", f"hydra.run.dir={output}/run", f"runtime.cache_dir={output}/cache",
+        f"runtime.work_dir={output}/work",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run_id = json.loads((output / "run" / "summary.json").read_text())["run_id"]
+    predictions = output / "run" / "predictions"
+    with np.load(predictions / "test.npz") as test, np.load(predictions / "probabilities.npz") as probabilities:
+        own, labels = probabilities["test"], test["labels"].astype(np.int64)
+    paths = sorted((raw_photos / "test").rglob("*.*g"))
+    assert [CLASSES[k] for k in labels] == [path.parent.name for path in paths]
+    return Trained(side, uri, run_id, output / "run", paths, own, labels)
+
+
+@pytest.mark.slow
+def test_predict_answers_as_the_trial_did(thaw: Command, trained: Trained) -> None:
+    done = thaw("src.predict", *trained.model, *map(str, trained.paths), "--json", "--top", "3")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["predictions"]
+    assert [row["file"] for row in rows] == [str(path) for path in trained.paths]
+    found = [[each["probability"] for each in sorted(row["classes"], key=lambda each: each["class"])] for row in rows]
+    trained.check(found, scaled(trained.own, trained.metric("calibration/temperature")))
+    assert trained.metric("test/accuracy") == pytest.approx(np.mean(np.argmax(found, axis=1) == trained.labels))
+
+
+@pytest.mark.slow
+def test_the_file_and_pyfunc_answer_alike_in_a_process_without_thaw(trained: Trained, tmp_path: Path) -> None:
+    """On raw images of any size: the resizing is inside."""
+    words = [str(trained.output / "model" / "data" / "model.keras"), trained.run_id, trained.uri]
+    command = [sys.executable, "-I", "-c", ELSEWHERE, *words, *map(str, trained.paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["src"] is False
+    trained.check(found["file"])
+    trained.check(found["pyfunc"], scaled(trained.own, trained.metric("calibration/temperature")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "precisions"), [("litert", ("float32", "int8")), ("onnx", ("",)), ("saved_model", ("",))]
+)
+def test_exports_answer_alike_in_their_own_runtimes(
+    thaw: Command, trained: Trained, tmp_path: Path, kind: Format, precisions: tuple[str, ...]
+) -> None:
+    asked = ("--precision", *precisions) if kind == "litert" else ()
+    done = thaw("src.export", *trained.model, "--format", kind, *asked, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert len(re.findall(r": [\d.]+ MB, [\d.]+ ms an image", done.stdout)) == len(precisions)
+    assert len(re.findall(r"points \(95% CI .* to .*\) against the model", done.stdout)) == len(precisions)
+    squares = np.stack([read_image(path, trained.side, "stretch") for path in trained.paths]).astype(np.float32)
+    for precision in precisions:
+        name = f"{kind}_{precision}" if precision else kind
+        assert trained.metric(f"export/{name}/agreement") >= (0.97 if precision == "int8" else 1)
+        assert trained.metric(f"export/{name}/milliseconds") > 0
+        if precision != "int8":
+            trained.check(runtime_of(next(tmp_path.glob(f"{name}*")), kind)(squares))
