@@ -35,10 +35,10 @@ def _test(options: argparse.Namespace) -> int:
         runs = [run_with_model(client, run_id, notices) for run_id in trial.siblings]
         dataset = dataset_of(client, runs[0], notices)
         with opened_models(client, [run.info.run_id for run in runs]) as models:
-            single, found = try_combinations([model.classifier.network for model in models], dataset)
-            best = best_of(found)
+            single, results = try_combinations([model.classifier.network for model in models], dataset)
+            best = best_of(results)
             print(f"single model: {100 * single:.2f}% of {dataset.splits['test'].size:,} test images")
-            for line in (*(each.line() for each in found), _verdict(best.name if best else None)):
+            for line in (*(result.line() for result in results), _verdict(best.name if best else None)):
                 print(line)
             if best is None or not options.alias:
                 return 0

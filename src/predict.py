@@ -51,11 +51,11 @@ def _predict(options: argparse.Namespace) -> int:
     with opened_model(options.model, options.tracking_uri) as model:
         threshold, lines = _threshold(model, options)
         with Terminal(sys.stderr.isatty()) as terminal:
-            found = predict_files(model.classifier, files.paths, terminal, threads=os.cpu_count() or 2)
-        for path, reason in found.unreadable.items():
+            results = predict_files(model.classifier, files.paths, terminal, threads=os.cpu_count() or 2)
+        for path, reason in results.unreadable.items():
             refuse(f"{one_line(path, 300)}: {reason}")
-        _tell(model, found, threshold, lines, options)
-    return 1 if files.missing or found.unreadable else 0
+        _tell(model, results, threshold, lines, options)
+    return 1 if files.missing or results.unreadable else 0
 
 
 def _threshold(model: "OpenedModel", options: argparse.Namespace) -> tuple[float, list[str]]:
@@ -81,25 +81,25 @@ def _threshold(model: "OpenedModel", options: argparse.Namespace) -> tuple[float
 
 
 def _tell(
-    model: "OpenedModel", found: "FilePredictions", threshold: float, lines: list[str], options: argparse.Namespace
+    model: "OpenedModel", results: "FilePredictions", threshold: float, lines: list[str], options: argparse.Namespace
 ) -> None:
     from src.deployment import prediction_table as table
 
     names, top = model.classifier.facts.class_names, min(options.top, len(model.classifier.facts.class_names))
     if options.shape:
         write: Callable[..., str] = {"json": table.as_json, "csv": table.as_csv}[options.shape]
-        print(write(found, names, top, threshold).rstrip("\n"))
+        print(write(results, names, top, threshold).rstrip("\n"))
     else:
-        for line in table.as_lines(found, names, top, threshold):
+        for line in table.as_lines(results, names, top, threshold):
             print(line)
-    notes = [*lines, *([table.accuracy_line(found, names)] if options.score else [])]
+    notes = [*lines, *([table.accuracy_line(results, names)] if options.score else [])]
     for line in notes:
         print(line, file=sys.stderr if options.shape else sys.stdout)
     if options.sheet:
         from src.deployment.prediction_sheet import write_sheet
 
         depth = model.classifier.facts.bit_depth
-        write_sheet(options.sheet, found, names, model.name, notes, top=top, threshold=threshold, bit_depth=depth)
+        write_sheet(options.sheet, results, names, model.name, notes, top=top, threshold=threshold, bit_depth=depth)
 
 
 def _share(text: str) -> float:

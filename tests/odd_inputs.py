@@ -584,6 +584,7 @@ PREDICTIONS = [
     Odd("a name in Latin-1, predicted", P + " photos --csv", both(KNOWN, no_utf8), ("photos/val/caf\\udce9/ash_00.png",), works=True),
     Odd("a pattern in quotes, predicted", P + " 'photos/*/ash/*_00.png'", both(KNOWN, STD),
         ("photos/train/ash/ash_00.png", "photos/val/ash/ash_00.png"), ("ash_01.png",), works=True),
+    Odd("a pattern of empty folders, predicted", P + " 'empty*'", both(KNOWN, folders("empty1", "empty2")), ("empty*: no images there",)),
     Odd("two folders with equal file names, predicted", P + " photos/val/ash photos/train/ash", both(KNOWN, STD),
         ("photos/val/ash/ash_00.png", "photos/train/ash/ash_00.png"), works=True),
     Odd("a model that holds code", "src.predict --model code.keras photos", both(model("code.keras"), STD),

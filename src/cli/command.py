@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from src.cli.signals import closed_pipe_interrupts, discard, raise_interrupted
+from src.cli.signals import closed_pipe_interrupts, discard, hidden_interrupts_show, raise_interrupted, received
 from src.common.errors import Interrupted, ThawError, one_line
 
 MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
@@ -25,9 +25,10 @@ def run_command(main: Callable[[], int]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # file names may be no text
     raise_interrupted()
     try:
-        with closed_pipe_interrupts():
+        with hidden_interrupts_show(), closed_pipe_interrupts():
             status = main()
     except Interrupted as stop:
+        received(stop)
         _stopped(stop.signal_number)
         status = 128 + stop.signal_number
     except ThawError as error:

@@ -5,6 +5,7 @@ import signal
 import webbrowser
 
 from src.cli.command import MODEL_HELP, STORE_HELP, positive, run_command
+from src.cli.signals import received
 from src.common.errors import Interrupted
 
 
@@ -35,6 +36,7 @@ def _serve(options: argparse.Namespace) -> int:
         try:
             server.serve_forever()
         except Interrupted as stop:
+            received(stop)
             if stop.signal_number != signal.SIGINT:
                 raise
     return 0

@@ -83,13 +83,13 @@ def _keep(new: Run, facts: ModelFacts, network: keras.Model, dataset: Dataset) -
     numbers = calibration(predictions)
     with TemporaryDirectory() as folder:
         logged, place = new.new_model("model"), Path(folder)
-        own = ModelFacts(facts.class_names, facts.resize, facts.bit_depth, numbers.get(schema.TEMPERATURE))
-        save_model(network, place / "model", logged, own, dataset.pixels[dataset.splits["train"][0]])
+        model_facts = ModelFacts(facts.class_names, facts.resize, facts.bit_depth, numbers.get(schema.TEMPERATURE))
+        save_model(network, place / "model", logged, model_facts, dataset.pixels[dataset.splits["train"][0]])
         new.keep_model(logged, place / "model")
         write_predictions(place / FOLDER, predictions, dataset)
         new.files(place / FOLDER, FOLDER)
-    for split, found in predictions.items():
-        right = float(np.mean(found.predicted == found.labels))
+    for split, predicted in predictions.items():
+        right = float(np.mean(predicted.predicted == predicted.labels))
         numbers[schema.of_split(schema.TEST) if split == "test" else schema.best(schema.VAL)] = right
     new.metrics(numbers, 0)
     new.tags(schema.MODEL.of("kept"))

@@ -76,8 +76,8 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
             if not self._is_local() or self.path != "/predict" or not size.isdecimal() or int(size) > _MOST_BYTES:
                 self._send(400, json.dumps({"error": "Send one photo of up to 64 MB."}).encode(), "application/json")
                 return
-            found = answer(self.rfile.read(int(size)))
-            self._send(400 if "error" in found else 200, json.dumps(found).encode(), "application/json")
+            description = answer(self.rfile.read(int(size)))
+            self._send(400 if "error" in description else 200, json.dumps(description).encode(), "application/json")
 
         def _is_local(self) -> bool:
             """Return whether the page was asked for by its own address: another site's name may lead here."""

@@ -66,9 +66,9 @@ def views(classifier: Classifier, square: Image, name: str, true: str) -> list[V
     shown = [predicted, *([names.index(true)] if true in names and true != names[predicted] else [])]
     maps = activation_maps(classifier, square, shown)
     photo = PillowImage.fromarray(square.astype("uint8"))
-    found = [View(as_data_uri(photo), name)]
+    pictures = [View(as_data_uri(photo), name)]
     for k, activation in zip(shown, maps, strict=True):
         how = "predicted" if k == predicted else "true class"
         caption = f"{how}: {one_line(names[k], 60)} {100 * probabilities[k]:.1f}%"
-        found.append(View(as_data_uri(overlaid(square, activation)), caption))
-    return found
+        pictures.append(View(as_data_uri(overlaid(square, activation)), caption))
+    return pictures

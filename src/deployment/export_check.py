@@ -51,15 +51,15 @@ def check_export(path: Path, runtime: Runtime, expected: Probabilities, dataset:
     """
     indices = dataset.splits[split]  # type: ignore[index]
     labels, groups = dataset.labels[indices], dataset.groups[indices]
-    found = _run(runtime, dataset.pixels, indices)
-    predicted, own = found.argmax(axis=1), expected.argmax(axis=1)
+    probabilities = _run(runtime, dataset.pixels, indices)
+    predicted, expected_classes = probabilities.argmax(axis=1), expected.argmax(axis=1)
     return ExportCheck(
         images=indices.size,
         megabytes=_bytes(path) / 1e6,
         accuracy=float(np.mean(predicted == labels)),
-        difference=paired_difference(predicted == labels, own == labels, groups),
-        agreement=float(np.mean(predicted == own)),
-        farthest=float(np.abs(found - expected).max()),
+        difference=paired_difference(predicted == labels, expected_classes == labels, groups),
+        agreement=float(np.mean(predicted == expected_classes)),
+        farthest=float(np.abs(probabilities - expected).max()),
         milliseconds=_milliseconds(runtime, as_floats(dataset.pixels[indices[:1]])),
     )
 

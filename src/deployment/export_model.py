@@ -136,7 +136,7 @@ def _log(model: OpenedModel, result: ExportResult) -> None:
     assert model.run is not None
     now = int(time.time() * 1000)
     measures = ("accuracy", "agreement", "megabytes", "milliseconds")
-    values = {schema.of_export(result.name, each): getattr(result.check, each) for each in measures}
+    values = {schema.of_export(result.name, measure): getattr(result.check, measure) for measure in measures}
     model.client.log_batch(model.run.info.run_id, [Metric(name, value, now, 0) for name, value in values.items()])
     table = json.dumps(asdict(result.check), indent=1)
     model.client.log_text(model.run.info.run_id, table, f"exports/{result.name}.json")

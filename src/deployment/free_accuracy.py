@@ -94,18 +94,20 @@ def try_combinations(networks: Sequence[keras.Model], dataset: Dataset) -> tuple
         raise ThawError("no test images: what is gained cannot be tested")
     labels, groups = dataset.labels[indices], dataset.groups[indices]
     single = predict(networks[0], dataset, "test").argmax(axis=1) == labels
-    found = []
+    results = []
     for name, network, passes, members in combinations(networks, dataset):
         right = predict(network, dataset, "test").argmax(axis=1) == labels
         difference = paired_difference(right, single, groups)
-        found.append((name, network, passes, members, float(right.mean()), difference))
-    return float(single.mean()), [CombinationResult(*each, min(1.0, len(found) * paired_p(each[-1]))) for each in found]
+        results.append((name, network, passes, members, float(right.mean()), difference))
+    return float(single.mean()), [
+        CombinationResult(*result, min(1.0, len(results) * paired_p(result[-1]))) for result in results
+    ]
 
 
-def best_of(found: Sequence[CombinationResult]) -> CombinationResult | None:
+def best_of(results: Sequence[CombinationResult]) -> CombinationResult | None:
     """Return the most accurate of those that are clearly better; the cheaper of equal ones; None if none is."""
-    better = [each for each in found if each.is_clearly_better]
-    return max(better, key=lambda each: (each.accuracy, -each.passes), default=None)
+    better = [result for result in results if result.is_clearly_better]
+    return max(better, key=lambda result: (result.accuracy, -result.passes), default=None)
 
 
 def predict(network: keras.Model, dataset: Dataset, split: Split) -> Probabilities:

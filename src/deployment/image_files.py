@@ -26,8 +26,8 @@ def image_files(words: Sequence[str]) -> ImageFiles:
     paths: dict[Path, None] = {}
     missing: dict[str, str] = {}
     for word in words:
-        found, reason = _named(word)
-        paths |= dict.fromkeys(found)
+        images, reason = _named(word)
+        paths |= dict.fromkeys(images)
         if reason:
             missing[word] = reason
     return ImageFiles(tuple(paths), missing)
@@ -35,26 +35,27 @@ def image_files(words: Sequence[str]) -> ImageFiles:
 
 def _named(word: str) -> tuple[list[Path], str]:
     try:
-        return _found(word)
+        return _matching(word)
     except OSError as error:  # a name that is too long, a folder that may not be read
         return [], error.strerror or str(error)
 
 
-def _found(word: str) -> tuple[list[Path], str]:
+def _matching(word: str) -> tuple[list[Path], str]:
     path = Path(word)
     if path.is_dir():
         return _below(path)
     if path.exists():
         return ([path], "") if path.is_file() else ([], "a pipe or a device, not a file")
     matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) else []  # noqa: PTH207 - from any root
-    parts = [_below(Path(each)) for each in matches if Path(each).is_dir()]
-    parts += [([Path(each)], "") for each in matches if Path(each).is_file()]
-    return [each for found, _ in parts for each in found], "" if matches else "no such file"
+    parts = [_below(Path(entry)) for entry in matches if Path(entry).is_dir()]
+    parts += [([Path(entry)], "") for entry in matches if Path(entry).is_file()]
+    images = [image for some, _ in parts for image in some]
+    return images, "" if images else "no images there" if matches else "no such file"
 
 
 def _below(folder: Path) -> tuple[list[Path], str]:
     try:
-        found = list(walk_images(folder).images)
+        images = list(walk_images(folder).images)
     except ThawError as error:
         return [], str(error)
-    return found, "" if found else "no images in this folder"
+    return images, "" if images else "no images in this folder"

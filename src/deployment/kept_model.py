@@ -27,15 +27,15 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     """
     run = client.get_run(run_id)
     key = schema.TRIAL_KEY.read(run.data.tags) or ""
-    found = TrialRuns(client).finished_with_model(key, lambda _: None)
-    if found is None:
+    kept = TrialRuns(client).finished_with_model(key, lambda _: None)
+    if kept is None:
         seconds = (run.info.end_time - run.info.start_time) / 1000
         emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
         _train(client, run)
-        found = TrialRuns(client).finished_with_model(key, lambda _: None)
-    if found is None:
+        kept = TrialRuns(client).finished_with_model(key, lambda _: None)
+    if kept is None:
         raise ThawError(f"run {run_id}: its trial became another one when it was trained again; did the images change?")
-    return client.get_run(found.info.run_id)  # with its inputs and outputs
+    return client.get_run(kept.info.run_id)  # with its inputs and outputs
 
 
 def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
@@ -46,8 +46,8 @@ def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}
     with TemporaryDirectory() as folder:
-        own = ["tracking.save_model=true", f"tracking.experiment='{experiment}'", f"hydra.run.dir={folder}"]
-        status, said = _run([sys.executable, "-m", "src.train", *words, *own], environment)
+        settings = ["tracking.save_model=true", f"tracking.experiment='{experiment}'", f"hydra.run.dir={folder}"]
+        status, said = _run([sys.executable, "-m", "src.train", *words, *settings], environment)
     if status:
         last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("thaw: ")
         raise ThawError(f"run {run.info.run_id}: its trial cannot be trained again here: {one_line(last, 500)}")

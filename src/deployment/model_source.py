@@ -117,22 +117,22 @@ def _of_version(client: mlflow.MlflowClient, version: ModelVersion) -> str:
 
 def _of_alias(client: mlflow.MlflowClient, alias: str) -> str:
     pages = all_pages(lambda token: client.search_registered_models(page_token=token))
-    registered = {each.name: each.aliases for each in pages}
-    found = [name for name, aliases in registered.items() if alias in aliases]
-    if len(found) == 1:
-        return _of_version(client, client.get_model_version_by_alias(found[0], alias))
-    if found:
-        choice = ", ".join(f"models:/{name}@{alias}" for name in found)
+    registered = {entry.name: entry.aliases for entry in pages}
+    holders = [name for name, aliases in registered.items() if alias in aliases]
+    if len(holders) == 1:
+        return _of_version(client, client.get_model_version_by_alias(holders[0], alias))
+    if holders:
+        choice = ", ".join(f"models:/{name}@{alias}" for name in holders)
         raise ThawError(f"--model {alias}: several models have that alias; give one of {choice}")
-    known = sorted({each for aliases in registered.values() for each in aliases})
+    known = sorted({entry for aliases in registered.values() for entry in aliases})
     hint = did_you_mean(alias, known) if known else "nothing is promoted yet: python -m src.promote --study NAME"
     raise ThawError(f"--model {alias}: neither a file nor an alias of a registered model; {hint}")
 
 
 def _download(client: mlflow.MlflowClient, uri: str, folder: Path, name: str) -> Path:
     try:
-        own = {"tracking_uri": client.tracking_uri, "registry_uri": client.tracking_uri}
-        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **own))
+        stores = {"tracking_uri": client.tracking_uri, "registry_uri": client.tracking_uri}
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **stores))
     except Exception as error:  # each kind of store has errors of its own
         raise ThawError(f"--model {name}: its files cannot be had: {store_reason(error)}") from error
 

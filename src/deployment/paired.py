@@ -52,7 +52,7 @@ def compare_predictions(new: ImagePredictions, old: ImagePredictions) -> Interva
     """
     if new.images.shape != old.images.shape:
         return None
-    first, second = (np.lexsort((each.labels, each.images)) for each in (new, old))
+    first, second = (np.lexsort((predictions.labels, predictions.images)) for predictions in (new, old))
     same = new.images[first] == old.images[second], new.labels[first] == old.labels[second]
     if not (same[0].all() and same[1].all()):
         return None

@@ -44,7 +44,7 @@ def predict_files(
     classifier: Classifier, paths: Sequence[Path], emit: EventHandler, *, threads: int, calibrated: bool = True
 ) -> FilePredictions:
     """Return the probabilities of image files; those that cannot be read are named, and the rest predicted."""
-    read, unreadable, found = [], {}, [classifier.probabilities([])]
+    read, unreadable, batches = [], {}, [classifier.probabilities([])]
     batch: list[Image] = []
     for number, (path, square) in enumerate(decoded(classifier, paths, threads)):
         if isinstance(square, str):
@@ -53,10 +53,10 @@ def predict_files(
             read.append(path)
             batch.append(square)
         if len(batch) == BATCH or number + 1 == len(paths):
-            found.append(classifier.probabilities(batch, calibrated=calibrated))
+            batches.append(classifier.probabilities(batch, calibrated=calibrated))
             batch = []
         emit(Advanced(PREDICTING, number + 1, len(paths)))
-    return FilePredictions(tuple(read), np.concatenate(found), unreadable)
+    return FilePredictions(tuple(read), np.concatenate(batches), unreadable)
 
 
 def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iterator[tuple[Path, Image | str]]:

@@ -20,7 +20,7 @@ _TEMPLATES = [Path(__file__).parent, Path(__file__).parent.parent / "reporting"]
 
 def write_sheet(
     path: Path,
-    found: FilePredictions,
+    results: FilePredictions,
     class_names: Sequence[str],
     model: str,
     lines: Sequence[str],
@@ -33,7 +33,7 @@ def write_sheet(
 
     Args:
         path: the page.
-        found: the predictions.
+        results: the predictions.
         class_names: in the order of the probabilities.
         model: what the user typed for it.
         lines: sentences above the images.
@@ -52,7 +52,7 @@ def write_sheet(
             "confidence": classes[0][1],
             "lines": [f"{one_line(label, 60)} {100 * probability:.1f}%" for label, probability in classes],
         }
-        for file, classes in zip(found.paths, ranked(found, class_names, top), strict=True)
+        for file, classes in zip(results.paths, ranked(results, class_names, top), strict=True)
     ]
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -61,7 +61,7 @@ def write_sheet(
         photos=sorted(photos, key=lambda photo: photo["confidence"]),
         model=printable(model),
         lines=lines,
-        unreadable={printable(str(file)): reason for file, reason in found.unreadable.items()},
+        unreadable={printable(str(file)): reason for file, reason in results.unreadable.items()},
     )
     atomic_write(path, page)
 

@@ -110,11 +110,11 @@ def _holder(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion 
 
 def _version_of(client: mlflow.MlflowClient, run: FoundRun, name: str) -> ModelVersion | None:
     """Return the version that was made of the run before; make the registered model where it is missing."""
-    if not any(each.name == name for each in all_pages(lambda t: client.search_registered_models(page_token=t))):
+    if not any(entry.name == name for entry in all_pages(lambda t: client.search_registered_models(page_token=t))):
         client.create_registered_model(name)
         return None
     versions = client.search_model_versions(f"run_id = '{run.info.run_id}'")
-    return next((each for each in versions if each.name == name), None)
+    return next((entry for entry in versions if entry.name == name), None)
 
 
 def _create(client: mlflow.MlflowClient, run: FoundRun, name: str, tags: Mapping[str, str]) -> ModelVersion:
@@ -145,5 +145,5 @@ def _difference(client: mlflow.MlflowClient, run: FoundRun, holder: ModelVersion
         other = client.get_run(holder.run_id)
     except MlflowException:  # deleted since
         return None
-    new, old = (read_predictions(client, each, "test") for each in (run, other))
+    new, old = (read_predictions(client, entry, "test") for entry in (run, other))
     return None if new is None or old is None else compare_predictions(new, old)

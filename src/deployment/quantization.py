@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from src.common.keras_setup import keras, layers
 from src.inference.classifier import BATCH
+from src.models.keras_internals import operations_after
 
 Values = NDArray[np.float32]
 _LEVELS = 127
@@ -41,7 +42,7 @@ def _bias_of(layer: layers.Layer) -> tuple[keras.Variable, int] | None:
         return None
     if layer.use_bias:
         return layer.bias, -1
-    followers = [node.operation for node in layer._outbound_nodes]  # no public way from a layer to the next
+    followers = operations_after(layer)
     is_normalized = len(followers) == 1 and isinstance(followers[0], layers.BatchNormalization)
     return (followers[0].moving_mean, 1) if is_normalized else None
 
@@ -49,8 +50,8 @@ def _bias_of(layer: layers.Layer) -> tuple[keras.Variable, int] | None:
 def _mean_inputs(network: keras.Model, chosen: list[layers.Layer], examples: NDArray[np.uint8]) -> Iterator[Values]:
     """Yield each layer's mean input, float32 [channels]."""
     means = [keras.ops.mean(layer.input, axis=tuple(range(1, layer.input.ndim - 1))) for layer in chosen]
-    found = keras.Model(network.inputs, means).predict(examples.astype(np.float32), batch_size=BATCH, verbose=0)
-    yield from (each.mean(axis=0) for each in found)
+    inputs = keras.Model(network.inputs, means).predict(examples.astype(np.float32), batch_size=BATCH, verbose=0)
+    yield from (values.mean(axis=0) for values in inputs)
 
 
 def _channel_axes(layer: layers.Layer) -> tuple[int, ...]:

@@ -36,8 +36,8 @@ def recommended_trial(client: mlflow.MlflowClient, study: str) -> RecommendedTri
     recommended = recommend(verdicts)
     if recommended is None:
         raise ThawError(f"--study {study}: recommends no trial. {why_none(verdicts) or 'None has finished yet.'}")
-    verdict = next(each for each in verdicts if each.label == recommended.facet)
+    verdict = next(item for item in verdicts if item.label == recommended.facet)
     of_its_depth = [trial for trial in verdict.trials if trial.depth == recommended.depth and not verdict.is_pooled]
-    others = sorted((each for each in of_its_depth if each.run_id != recommended.run_id), key=lambda each: each.seed)
-    siblings = dict.fromkeys((recommended.run_id, *(each.run_id for each in others)))
+    others = sorted((item for item in of_its_depth if item.run_id != recommended.run_id), key=lambda item: item.seed)
+    siblings = dict.fromkeys((recommended.run_id, *(item.run_id for item in others)))
     return RecommendedTrial(recommended.run_id, f"{headline(verdict)}. {answer(verdict)}", tuple(siblings))

@@ -62,14 +62,14 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> 
     """
     if not labels.size or not np.isfinite(probabilities).all():
         return None
-    each = np.arange(labels.size)
+    images = np.arange(labels.size)
 
     def loss(log_temperature: float) -> float:
-        true = scaled(probabilities, float(np.exp(log_temperature)))[each, labels].astype(np.float64)
+        true = scaled(probabilities, float(np.exp(log_temperature)))[images, labels].astype(np.float64)
         return float(-np.log(np.maximum(true, 1e-30)).sum() + log_temperature**2 / 2)
 
-    found = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    fitted = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(fitted.x))
 
 
 def reliability(confidence: Confidence) -> list[ReliabilityBin]:
@@ -85,7 +85,7 @@ def _bin(values: NDArray[np.float64], right: NDArray[np.bool_]) -> ReliabilityBi
 def calibration_error(confidence: Confidence) -> float:
     """Return the expected calibration error, 0–1: |confidence − accuracy|, the mean over images of their bins'."""
     bins, count = reliability(confidence), confidence.values.size
-    return sum(each.count * abs(each.confidence - each.accuracy.estimate) for each in bins) / max(1, count)
+    return sum(item.count * abs(item.confidence - item.accuracy.estimate) for item in bins) / max(1, count)
 
 
 def abstention(confidence: Confidence, threshold: float) -> Abstention:
@@ -106,5 +106,5 @@ def threshold_for(confidence: Confidence, accuracy: float) -> float | None:
     values, right = confidence.values[order], confidence.right[order]
     reached = np.cumsum(right) / np.arange(1, right.size + 1) >= accuracy
     is_last_of_equals = np.append(values[1:] != values[:-1], True) if values.size else reached
-    found = np.flatnonzero(reached & is_last_of_equals)
-    return float(values[found[-1]]) if found.size else None
+    reaching = np.flatnonzero(reached & is_last_of_equals)
+    return float(values[reaching[-1]]) if reaching.size else None

@@ -58,9 +58,9 @@ class Classifier:
         Raises:
             ThawError: it is no `.keras` file, would run code, is no image classifier, or its classes are not known.
         """
-        own = ModelFacts.read(file)
-        model, facts = _load_keras(file), own or facts
-        network = model if own is None else model.layers[-1]
+        stored = ModelFacts.read(file)
+        model, facts = _load_keras(file), stored or facts
+        network = model if stored is None else model.layers[-1]
         _check(network, file)
         classes = network.output_shape[-1]
         if facts is None:
@@ -93,11 +93,11 @@ class Classifier:
 
     def probabilities(self, squares: Sequence[Image], *, calibrated: bool = False) -> Probabilities:
         """Return the class probabilities of images at the network's size, float32 [images, classes]."""
-        found = [np.zeros((0, len(self.facts.class_names)), np.float32)]
+        batches = [np.zeros((0, len(self.facts.class_names)), np.float32)]
         for start in range(0, len(squares), BATCH):
             batch = np.stack([np.asarray(square, np.float32) for square in squares[start : start + BATCH]])
-            found.append(np.asarray(self.network.predict_on_batch(batch), np.float32))
-        together: Probabilities = np.concatenate(found)
+            batches.append(np.asarray(self.network.predict_on_batch(batch), np.float32))
+        together: Probabilities = np.concatenate(batches)
         return scaled(together, self.facts.temperature) if calibrated else together
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:

@@ -29,8 +29,8 @@ def activation_maps(classifier: Classifier, square: Image, classes: list[int]) -
             "none); explain a run of one network"
         )
     features = keras.Model(network.inputs, network.get_layer(POOLING).input)
-    found = np.asarray(features.predict_on_batch(np.asarray(square, np.float32)[np.newaxis]), np.float32)[0]
+    activations = np.asarray(features.predict_on_batch(np.asarray(square, np.float32)[np.newaxis]), np.float32)[0]
     kernel = keras.ops.convert_to_numpy(network.get_layer(DENSE).kernel)[:, classes]
-    maps = np.maximum(np.moveaxis(found @ kernel, -1, 0), 0)
+    maps = np.maximum(np.moveaxis(activations @ kernel, -1, 0), 0)
     most = maps.max(axis=(1, 2), keepdims=True)
     return np.asarray(maps / np.where(most > 0, most, 1), np.float32)

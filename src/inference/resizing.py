@@ -92,9 +92,9 @@ def _summed(values: Tensor, number: int, block: Tensor, most: int, side: int) ->
 
 
 def _total_before(totals: Tensor, number: int, places: Tensor) -> Tensor:
-    found = ops.take(totals, ops.cast(ops.maximum(places - 1.0, 0.0), "int32"), axis=number)
+    sums = ops.take(totals, ops.cast(ops.maximum(places - 1.0, 0.0), "int32"), axis=number)
     is_any = ops.cast(places > 0.0, "int32")
-    return found * ops.reshape(is_any, (-1, 1, 1) if number == 1 else (-1, 1))
+    return sums * ops.reshape(is_any, (-1, 1, 1) if number == 1 else (-1, 1))
 
 
 def _resized(values: Tensor, rows: _Axis, columns: _Axis, side: int) -> Tensor:

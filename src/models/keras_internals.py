@@ -17,3 +17,8 @@ def output_of(tensor: Any) -> tuple[Any, int]:
     """Return the operation that gives the symbolic `tensor`, and which of its outputs that is."""
     operation, _, output = tensor._keras_history
     return operation, output
+
+
+def operations_after(operation: Any) -> list[Any]:
+    """Return the operations that take what `operation` gives."""
+    return [node.operation for node in operation._outbound_nodes]

@@ -36,8 +36,8 @@ def draw_calibration(known: KnownConfidence, path: Path) -> None:
 
 def _draw_reliability(axes: Axes, confidence: Confidence, colour: str, label: str) -> None:
     bins = reliability(confidence)
-    values = np.array([[each.confidence, each.accuracy.estimate] for each in bins])
-    ends = np.array([[each.accuracy.low or 0.0, each.accuracy.high or 0.0] for each in bins])
+    values = np.array([[item.confidence, item.accuracy.estimate] for item in bins])
+    ends = np.array([[item.accuracy.low or 0.0, item.accuracy.high or 0.0] for item in bins])
     axes.errorbar(
         values[:, 0], values[:, 1], yerr=np.abs(ends.T - values[:, 1]), color=colour, fmt="o-", ms=3, lw=1,
         elinewidth=0.6, label=label,
@@ -54,13 +54,13 @@ def _draw_coverage(axes: Axes, confidence: Confidence) -> None:
 def calibration_sentences(known: KnownConfidence, threshold: float | None = None) -> list[str]:
     """Return the temperature, the calibration error before and after it, and what `threshold` comes to."""
     split = known.tested_on
-    before, after = (100 * calibration_error(each[split]) for each in (known.before, known.after))
+    before, after = (100 * calibration_error(item[split]) for item in (known.before, known.after))
     how = "too confident" if known.temperature > 1 else "not confident enough"
-    told = [
+    sentences = [
         f"The network is {how}: its temperature is {known.temperature:.2f}. On {_WORDS[split]} the expected "
         f"calibration error is {before:.1f} points without and {after:.1f} points with it."
     ]
-    return told if threshold is None else [*told, threshold_sentence(known, threshold)]
+    return sentences if threshold is None else [*sentences, threshold_sentence(known, threshold)]
 
 
 def threshold_sentence(known: KnownConfidence, threshold: float) -> str:
@@ -69,17 +69,17 @@ def threshold_sentence(known: KnownConfidence, threshold: float) -> str:
     return abstention_sentence(abstention(confidence, threshold), confidence.values.size, known.tested_on)
 
 
-def abstention_sentence(found: Abstention, images: int, split: Split) -> str:
+def abstention_sentence(result: Abstention, images: int, split: Split) -> str:
     """Return coverage and accuracy in a sentence.
 
     >>> found = Abstention(0.62, Interval(0.71, 0.69, 0.73, 2000), Interval(0.98, 0.97, 0.99, 1420))
     >>> abstention_sentence(found, 2000, "test")
     'At confidence 62.0% or more it answers 71.0% (95% CI 69.0–73.0) of 2,000 test images and is right on 98.0% ...'
     """
-    start = f"At confidence {100 * found.threshold:.1f}% or more it answers"
-    if not found.accuracy.count:
+    start = f"At confidence {100 * result.threshold:.1f}% or more it answers"
+    if not result.accuracy.count:
         return f"{start} none of {images:,} {_WORDS[split]}."
-    shares = _share(found.coverage), _share(found.accuracy)
+    shares = _share(result.coverage), _share(result.accuracy)
     return f"{start} {shares[0]} of {images:,} {_WORDS[split]} and is right on {shares[1]} of those."
 
 

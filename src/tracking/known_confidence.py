@@ -30,7 +30,7 @@ class KnownConfidence:
 
     @property
     def tested_on(self) -> Split:
-        """The split that the temperature and a threshold are tested on: test, or else val, which chose them."""
+        """Return the split that the temperature and a threshold are tested on: test, or else val, which chose them."""
         return "test" if "test" in self.after else "val"
 
 
@@ -47,9 +47,9 @@ def known_confidence(client: mlflow.MlflowClient, run: FoundRun) -> KnownConfide
     probabilities = read_probabilities(client, run)
     splits: tuple[Split, ...] = ("val", "test")
     labels = {
-        split: found.labels.astype(np.int64)
+        split: predictions.labels.astype(np.int64)
         for split in splits
-        if split in probabilities and (found := read_predictions(client, run, split))
+        if split in probabilities and (predictions := read_predictions(client, run, split))
     }
     if "val" not in labels:
         return None
@@ -58,7 +58,10 @@ def known_confidence(client: mlflow.MlflowClient, run: FoundRun) -> KnownConfide
     if temperature is None:
         return None
     before, after = (
-        {split: Confidence.of(scaled(probabilities[split], applied), own) for split, own in labels.items()}
+        {
+            split: Confidence.of(scaled(probabilities[split], applied), true_labels)
+            for split, true_labels in labels.items()
+        }
         for applied in (None, temperature)
     )
     return KnownConfidence(temperature, before, after)

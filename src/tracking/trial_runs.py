@@ -57,13 +57,15 @@ class TrialRuns:
         """Return whether the store lists the files of a run's model; any error means no."""
         try:
             list_folder = self._lister(run.info.run_id)
-            found = {each.path: each for each in list_folder("")}
-            folders = [each.path for each in found.values() if each.is_dir]
-            below = [each for folder in folders for each in list_folder(folder)]
+            entries = {entry.path: entry for entry in list_folder("")}
+            folders = [entry.path for entry in entries.values() if entry.is_dir]
+            below = [entry for folder in folders for entry in list_folder(folder)]
         except Exception:  # each kind of store has errors of its own
             return False
-        files = {path: each.file_size for path, each in found.items()} | {each.path: each.file_size for each in below}
-        return any(path.endswith(_MODEL_DESCRIPTION) for path in found) and any(
+        files = {path: entry.file_size for path, entry in entries.items()} | {
+            entry.path: entry.file_size for entry in below
+        }
+        return any(path.endswith(_MODEL_DESCRIPTION) for path in entries) and any(
             path.endswith(".keras") and size != 0 for path, size in files.items()
         )
 

@@ -1,5 +1,9 @@
 """Ensembles, flips and soups: what they compute, and that none is called better without evidence."""
 
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,10 +11,11 @@ from src.common.events import ignore
 from src.common.keras_setup import keras, layers
 from src.deployment.combined_model import promote_combination
 from src.deployment.combined_networks import ensemble, flipped, greedy_soup
-from src.deployment.free_accuracy import CombinationResult, best_of
+from src.deployment.free_accuracy import CombinationResult, best_of, combinations, refresh_statistics
 from src.deployment.model_source import opened_model
 from src.deployment.trial_data import dataset_of
 from src.statistics.intervals import Interval
+from src.tracking import schema
 from tests.conftest import Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import SIDE
@@ -85,12 +90,68 @@ def test_a_combination_is_promoted_as_a_model_of_its_own(deployed: Deployed) -> 
     np.testing.assert_allclose(found, both.predict_on_batch(np.stack(photos).astype(np.float32)), atol=1e-5)
 
 
+def test_a_combination_that_was_promoted_is_kept_once_and_used_as_any_model(
+    thaw: Command, deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client, run, options = deployed.client, deployed.client.get_run(deployed.run_id), ("--tracking-uri", deployed.uri)
+    dataset = dataset_of(client, run, ignore)
+    with opened_model(f"runs:/{deployed.run_id}", deployed.uri) as model:
+        best = CombinationResult(
+            "flip", flipped(model.classifier.network), 2, (0,), 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01
+        )
+        first, second = (promote_combination(client, [run], model, best, dataset, "", "pair") for _ in range(2))
+    assert "is pair already" in second.lines[0]
+    assert first.version.version == second.version.version
+    kept = client.get_run(str(first.version.run_id))
+    assert kept.info.status == "FINISHED"
+    assert schema.MEMBERS.read(kept.data.tags) == (deployed.run_id,)
+    photos = str(deployed.photos / "test")
+    done = thaw("src.predict", "--model", "pair", *options, photos, "--score", "--target-accuracy", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert f"({100 * kept.data.metrics['test/accuracy']:.2f}%)" in done.stdout
+    done = thaw("src.explain", "--model", "pair", *options, photos)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "explain a run of one network" in done.stderr
+    done = thaw("src.export", "--model", "pair", *options, "--format", "onnx", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "onnx.onnx").is_file()
+
+
+def test_a_soup_of_batchnorm_networks_gets_its_statistics_from_training_images() -> None:
+    """The mean of two networks' weights is the same network; its statistics, spoilt, are found again."""
+    network, images = seeded(0), np.random.default_rng(1).integers(0, 256, (70, SIDE, SIDE, 3)).astype(np.uint8)
+    dataset = SimpleNamespace(pixels=images, splits={"train": np.arange(70)})
+    convolved = keras.Model(network.inputs, network.layers[1].output)(images.astype(np.float32))
+    layer = next(each for each in network.layers if isinstance(each, layers.BatchNormalization))
+    layer.moving_mean.assign(np.full(4, 7.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        refresh_statistics(network, dataset)  # type: ignore[arg-type]
+    np.testing.assert_allclose(layer.moving_mean, np.mean(convolved, axis=(0, 1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(layer.moving_variance, np.var(convolved, axis=(0, 1, 2)), rtol=1e-2)
+
+
+def test_a_soup_of_one_is_called_the_best_seed_on_validation() -> None:
+    dataset = SimpleNamespace(
+        pixels=IMAGES.astype(np.uint8), labels=np.array([0, 1, 2, 0, 1]),
+        splits={"train": np.arange(5), "val": np.arange(5), "test": np.arange(5)},
+    )  # fmt: skip
+    networks = [seeded(seed) for seed in range(2)]
+    found = {name: (passes, members) for name, _, passes, members in combinations(networks, dataset)}  # type: ignore[arg-type]
+    assert found.pop("flip") == (2, (0,))
+    assert found.pop("ensemble of 2 seeds") == (2, (0, 1))
+    ((name, (passes, members)),) = found.items()
+    assert passes == 1
+    assert name == ("best seed on validation" if len(members) == 1 else "soup of 2 of 2 seeds")
+
+
 @pytest.mark.slow
 def test_the_command_tests_every_combination_on_the_test_images(thaw: Command, deployed: Deployed) -> None:
     done = thaw("src.ensemble", "--study", "winner", "--tracking-uri", deployed.uri)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines, names = done.stdout.splitlines(), ("soup", "best seed on validation")
+    assert lines[3].startswith(names)
     assert lines[0].startswith("single model: ")
-    assert [line.split(":")[0].split(" of ")[0] for line in lines[1:4]] == ["flip", "ensemble", "soup"]
+    assert [line.split(":")[0].split(" of ")[0] for line in lines[1:3]] == ["flip", "ensemble"]
     assert all(" points" in line and "the cost" in line for line in lines[1:4])
     assert "clearly better than the single model" in lines[-1]

@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.common.project import PROJECT
 from tests.conftest import CLASSES
 from tests.deployment.conftest import Deployed
 
@@ -98,3 +101,18 @@ def test_what_is_no_image_is_an_error_and_the_server_goes_on(
     assert caught.value.code == 400
     photo = next((deployed.photos / "test").rglob("*.png"))
     assert len(ask(address, {"inputs": [base64.b64encode(photo.read_bytes()).decode()]})) == 1
+
+
+@pytest.mark.slow
+def test_curl_is_answered_as_the_page_shows(address: str, deployed: Deployed, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl: NOT TESTED AS THE PAGE SHOWS IT")
+    page = (PROJECT / "docs" / "use.md").read_text("utf-8")
+    (command,) = re.findall(r"^```\n(curl .*?)^```", page, re.MULTILINE | re.DOTALL)
+    Image.open(next((deployed.photos / "test" / CLASSES[0]).iterdir())).save(tmp_path / "photo.jpg")
+    shown = command.replace("http://127.0.0.1:5001/invocations", address).replace("curl", "curl --silent", 1)
+    assert shown.count(address) == 1
+    done = subprocess.run(["bash", "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=True)
+    (row,) = json.loads(done.stdout)["predictions"]
+    assert sorted(row) == list(CLASSES)
+    assert sum(row.values()) == pytest.approx(1, abs=1e-5)
