@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, quiet
+from src.deployment.onnx_layers import with_convertible_layers
 from src.deployment.quantization import with_rounded_kernels
 from src.inference.temperature import Probabilities
 
@@ -43,6 +44,7 @@ def write_export(
                     _write_litert(network, path, precision, examples)
                 case "onnx":
                     signature = [keras.InputSpec("float32", network.input_shape, name="image")]
+                    network = with_convertible_layers(network)
                     network.export(str(path), format="onnx", verbose=False, input_signature=signature)
                 case "saved_model":
                     network.export(str(path), format="tf_saved_model", verbose=False)
