@@ -145,7 +145,7 @@ def _bias_of_means(measured: Sequence[Verdict]) -> str:
         )
     apart = partial(said_apart, metric=measured[0].metric)
     return (
-        f"The best of {found.choices} validation means is too high by luck, by an estimated {apart(found.estimate)} "
+        f"The best of {len(candidates)} validation means is too high by luck, by an estimated {apart(found.estimate)} "
         f"here (at most {apart(found.at_most)}), and so is each trial's best epoch, which the same photos picked."
     )
 
