@@ -200,7 +200,7 @@ def _shares(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
         return []
     draw_variance_shares(found, judged_by(trials).words, out / "shares.png")
     words = judged_by(trials).words
-    told = ", ".join(f"{share.factor} {100 * share.share:.0f}%" for share in found.shares[:5])
+    told = ", ".join(f"{' = '.join(share.factors)} {100 * share.share:.0f}%" for share in found.shares[:5])
     together = " Together: what several explain that went alike in these trials, and none of them alone."
     joint = f"; together, not told apart, {100 * found.together:.0f}%" if found.is_joint else ""
     return [
@@ -243,7 +243,7 @@ def _frontier(trials: Sequence[TrialRecord], out: Path) -> list[Picture]:
     unbeaten = [point for front in fronts([(point.parameters, point) for point in points]) for _, point in front]
     told = ", ".join(f"{point.depth} layers {said(point.score, metric)}" for point in unbeaten)
     line = "The lines are the Pareto fronts, one for each data set" if len(sets) > 1 else "The line is the Pareto front"
-    resumed = sum(trial.recalled > 0 for trial in once(trials))
+    resumed = sum(trial.resumed > 0 for trial in once(trials))
     known_epochs = f", nor, in {resumed} trials, epochs that an earlier one had trained" if resumed else ""
     return [
         Picture(

@@ -115,7 +115,8 @@ class Estimate:
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw the means' errors for new images and seeds, [count, depths].
 
-        They leave out the seeds' effect that is common to all depths. They are normal given the overdispersion, which is drawn from its posterior.
+        They leave out the seeds' effect that is common to all depths, and are normal given the overdispersion, which is
+        drawn from its posterior.
         """
         drawn = _normal(self.images, count, rng)
         if not self.design.freedom:
