@@ -3,10 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.common.errors import ThawError, printable
 from src.common.files import atomic_write
@@ -18,8 +15,8 @@ from src.reporting.diagnosis_text import describe, describe_rule
 from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
-from src.reporting.verdict_text import answer, ends, headline, limits, next_steps, seconds, signed_ends, standing
-from src.reporting.wording import number, plain
+from src.reporting.templates import environment
+from src.reporting.verdict_text import answer, headline, limits, next_steps
 from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING, GapRow
 from src.verdict.trials import TrialRecord, judged_by, once
@@ -88,7 +85,7 @@ def write_page(
     cards = [_card(verdict, recommended) for verdict in verdicts]
     rows, (alike, own) = once(trials), _apart(trials)
     page = (
-        _environment(judged)
+        environment(judged, escapes=True)
         .get_template("page.html.j2")
         .render(
             name=printable(name),
@@ -111,25 +108,6 @@ def write_page(
         )
     )
     atomic_write(path, page)
-
-
-def _environment(judged: Metric) -> Environment:
-    """Return what renders the page, with filters that write values of the metric `judged`."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "percent": number,
-        "score": partial(plain, metric=judged),
-        "score_apart": partial(plain, metric=judged, signed=True),
-        "signed": partial(number, signed=True),
-        "ends": partial(ends, metric=judged),
-        "signed_ends": partial(signed_ends, metric=judged),
-        "seconds": seconds,
-        "standing": standing,
-    }
-    return environment
 
 
 def state_of(trials: Sequence[TrialRecord]) -> str:
