@@ -83,14 +83,14 @@ def write_page(
     """Write the study `name` to `path`, self-contained."""
     judged = judged_by(trials)
     cards = [_card(verdict, recommended) for verdict in verdicts]
-    rows, (alike, own) = once(trials), _apart(trials)
+    rows, (alike, different) = once(trials), _typed(trials)
     page = (
         environment(judged, escapes=True)
         .get_template("page.html.j2")
         .render(
             name=printable(name),
             state=state_of(trials),
-            trials=list(zip(rows, own, strict=True)),
+            trials=list(zip(rows, different, strict=True)),
             alike=alike,
             folded=len(rows) > _MOST_OPEN,
             cards=sorted(cards, key=lambda card: not card.is_recommended),
@@ -123,8 +123,8 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
     shared = sum(trial.answers > 1 for trial in runs)
-    once_each = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
-    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{once_each}{still}"
+    jobs = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
+    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{jobs}{still}"
 
 
 def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
@@ -144,24 +144,24 @@ def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
     """Return heading, name in MLflow and metric of what the table of trials shows, where a trial has it."""
     accuracy = METRICS["accuracy"]
-    every = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
-    every += [(f"val {each.short}", each.best, each) for each in METRICS.values() if each is not accuracy]
-    return [(head, name, each) for head, name, each in every if any(name in trial.metrics for trial in trials)]
+    columns = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
+    columns += [(f"val {metric.short}", metric.best, metric) for metric in METRICS.values() if metric is not accuracy]
+    return [column for column in columns if any(column[1] in trial.metrics for trial in trials)]
 
 
-def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
-    """Return what all trials were given alike, and what each run was given besides, in each of its spellings.
+def _typed(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
+    """Return the overrides that all trials share, and the others of each run, in each of its spellings.
 
     >>> from types import SimpleNamespace as Trial
     >>> given = [("a", ["seed=0", "dropout=0"]), ("b", ["seed=1", "dropout=0"]), ("b", ["seed=1"])]
-    >>> _apart([Trial(run_id=run, overrides=["data=x", *typed]) for run, typed in given])
+    >>> _typed([Trial(run_id=run, overrides=["data=x", *typed]) for run, typed in given])
     ('data=x', ['seed=0 dropout=0', 'seed=1 dropout=0 | seed=1'])
-    >>> _apart([Trial(run_id=run, overrides=["seed=0", f"data.root=my {run}"]) for run in ("trees", "shrubs")])
+    >>> _typed([Trial(run_id=run, overrides=["seed=0", f"data.root=my {run}"]) for run in ("trees", "shrubs")])
     ('seed=0', ["'data.root=my trees'", "'data.root=my shrubs'"])
     """
-    words = [[shell_word(line) for line in trial.overrides] for trial in trials]
-    alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
-    own: dict[str, list[str]] = {}
-    for trial, each in zip(trials, words, strict=True):
-        own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
-    return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in own.values()]
+    words = [[shell_word(override) for override in trial.overrides] for trial in trials]
+    alike = [word for word in words[0] if all(word in line for line in words)] if len(words) > 1 else []
+    by_run: dict[str, list[str]] = {}
+    for trial, line in zip(trials, words, strict=True):
+        by_run.setdefault(trial.run_id, []).append(" ".join(word for word in line if word not in alike) or "the same")
+    return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in by_run.values()]

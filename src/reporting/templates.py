@@ -23,15 +23,15 @@ def environment(metric: Metric = METRICS["accuracy"], *, escapes: bool = False, 
         escapes: whether all values become plain text of HTML.
         folder: searched before this one.
     """
-    found = Environment(
+    templates = Environment(
         loader=FileSystemLoader([folder, _FOLDER]),
         autoescape=escapes,  # noqa: S701 - pages escape, plain text does not
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.tests["finite"] = math.isfinite
-    found.filters |= {name: getattr(wording, name) for name in wording.FILTERS}
-    found.filters |= {name: partial(getattr(wording, name), metric=metric) for name in wording.METRIC_FILTERS}
-    return found
+    templates.tests["finite"] = math.isfinite
+    templates.filters |= {name: getattr(wording, name) for name in wording.FILTERS}
+    templates.filters |= {name: partial(getattr(wording, name), metric=metric) for name in wording.METRIC_FILTERS}
+    return templates
 
 
 def render(template: str, macro: str, metric: Metric, *arguments: Any) -> str:

@@ -1,4 +1,4 @@
-"""How many seeds or validation images would show the difference of two depths (power analysis)."""
+"""Power analysis: the number of seeds or validation images that would show the difference of two depths."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What to train next: other depths, more seeds, a grid; as commands where the trials have theirs.
+"""The next trials to train: other depths, more seeds, a grid; as commands where the trials have theirs.
 
 Seeds are listed from the first on: known trials are reused, and depths that lack some catch up.
 """
