@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from src.common.errors import ThawError, printable
@@ -18,9 +17,9 @@ from src.reporting.study_figures import Gallery
 from src.reporting.templates import environment
 from src.reporting.verdict_text import answer, headline, limits, next_steps
 from src.tracking import schema
-from src.verdict.gaps import WORTH_NAMING, GapRow
+from src.verdict.gaps import WORTH_NAMING
 from src.verdict.trials import TrialRecord, judged_by, once
-from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.verdict import Verdict
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
@@ -29,25 +28,6 @@ _COPY = (
     "this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected'"
 )
 """What a copy button does. It selects as well, and needs no permission, so that it works on a page opened from disk."""
-
-
-@dataclass(frozen=True)
-class _Card:
-    """A facet as the page shows it: its verdict in words, and its depths with their gaps."""
-
-    verdict: Verdict
-    headline: str
-    answer: str
-    next_steps: Sequence[tuple[str, str]]
-    limits: Sequence[str]
-    gaps: str
-    rows: tuple[tuple[DepthRow, GapRow | None], ...]
-    is_recommended: bool
-
-    @property
-    def is_compared(self) -> bool:
-        """Return whether there are depths to choose from."""
-        return len(self.rows) > 1
 
 
 def spare_others(where: str, folder: Path, page: str, beside: Sequence[str]) -> None:
@@ -82,7 +62,6 @@ def write_page(
 ) -> None:
     """Write the study `name` to `path`, self-contained."""
     judged = judged_by(trials)
-    cards = [_card(verdict, recommended) for verdict in verdicts]
     rows, (alike, different) = once(trials), _typed(trials)
     page = (
         environment(judged, escapes=True)
@@ -93,7 +72,12 @@ def write_page(
             trials=list(zip(rows, different, strict=True)),
             alike=alike,
             folded=len(rows) > _MOST_OPEN,
-            cards=sorted(cards, key=lambda card: not card.is_recommended),
+            verdicts=sorted(verdicts, key=lambda verdict: not recommended or verdict.label != recommended.facet),
+            headline=headline,
+            answer=answer,
+            next_steps=next_steps,
+            limits=limits,
+            gap_text=gap_text,
             findings=describe(findings, recommended.run_id if recommended else None),
             rules=[describe_rule(rule) for rule in RULES],
             worth=WORTH_NAMING,
@@ -125,20 +109,6 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     shared = sum(trial.answers > 1 for trial in runs)
     jobs = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
     return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{jobs}{still}"
-
-
-def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
-    gaps = {row.depth: row for row in verdict.gaps}
-    return _Card(
-        verdict=verdict,
-        headline=headline(verdict),
-        answer=answer(verdict),
-        next_steps=next_steps(verdict),
-        limits=limits(verdict),
-        gaps=gap_text(verdict),
-        rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
-        is_recommended=recommended is not None and verdict.label == recommended.facet,
-    )
 
 
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:

@@ -34,11 +34,11 @@ def environment(metric: Metric = METRICS["accuracy"], *, escapes: bool = False, 
     return templates
 
 
-def render(template: str, macro: str, metric: Metric, *arguments: Any) -> str:
+def render(template: str, macro: str, metric: Metric, *arguments: Any, folder: Path = _FOLDER) -> str:
     """Return the text of a macro as it stands in the template."""
-    return str(getattr(environment(metric).get_template(template).module, macro)(*arguments))
+    return str(getattr(environment(metric, folder=folder).get_template(template).module, macro)(*arguments))
 
 
-def say(template: str, macro: str, metric: Metric, *arguments: Any) -> str:
+def say(template: str, macro: str, metric: Metric, *arguments: Any, folder: Path = _FOLDER) -> str:
     """Return the text of a macro, with one blank between its words and none before punctuation."""
-    return wording.words(render(template, macro, metric, *arguments))
+    return wording.words(render(template, macro, metric, *arguments, folder=folder))

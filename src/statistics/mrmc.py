@@ -106,12 +106,6 @@ class Estimate:
         beyond = max(self.pooled - bool(self.cases), 0.0) if self.design.freedom else 0.0
         return np.asarray(self.images + beyond * self.design.solve @ self.explained @ self.design.solve.T)
 
-    def variances(self) -> Floats:
-        """Return the variance of each difference of means, by :meth:`covariance`, [depths, depths]."""
-        covariance = self.covariance()
-        diagonal = np.diag(covariance)
-        return np.asarray(np.maximum(diagonal[:, None] + diagonal - 2 * covariance, self.step**2))
-
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw the means' errors for new images and seeds, [count, depths].
 

@@ -117,7 +117,10 @@ def _lacks_score(record: TrialRecord) -> bool:
 
 def once(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Return the first record of each run: a run that is several configurations' trial was trained once."""
-    return list({record.run_id: record for record in reversed(list(records))}.values())[::-1]
+    by_run: dict[str, TrialRecord] = {}
+    for record in records:
+        by_run.setdefault(record.run_id, record)
+    return list(by_run.values())
 
 
 def varying(records: Sequence[TrialRecord]) -> list[str]:
