@@ -31,7 +31,7 @@ test: setup ## run all tests
 .PHONY: coverage
 coverage: setup ## run all tests; less than 90% of the lines of src/ (without demo/) is an error
 	rm -rf .thaw/coverage && mkdir -p .thaw/coverage
-	THAW_COVERAGE=$(CURDIR)/.thaw/coverage $(MAKE) test
+	THAW_COVERAGE=$(CURDIR)/.thaw/coverage $(MAKE) test ARGS="--durations=30 $(ARGS)"
 	$(BIN)/python -m slipcover --merge .thaw/coverage/*.json --out .thaw/coverage.json --skip-covered --fail-under 90
 
 .PHONY: lint

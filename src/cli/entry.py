@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from src.cli.command_line import as_hydra_reads
 from src.cli.error_messages import explain, is_mendable
-from src.cli.signals import closed_pipe_interrupts, discard, raise_interrupted
+from src.cli.signals import closed_pipe_interrupts, discard, hidden_interrupts_show, raise_interrupted, received
 from src.common.errors import Interrupted
 from src.trial.origin import Origin
 
@@ -82,7 +82,7 @@ def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], f
         from src.cli.job_results import write_result
 
         return write_result(
-            lambda: task(composed),
+            lambda: hidden_interrupts_show()(task)(composed),
             _sweep_folder(),
             int(hydra.job.num),
             fail_fast=bool(composed.fail_fast),
@@ -95,7 +95,7 @@ def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], f
 def errors_as_messages() -> Iterator[None]:
     """End the command with a line where the block raises what the user can mend; Hydra would put its own before it."""
     try:
-        with closed_pipe_interrupts():
+        with hidden_interrupts_show(), closed_pipe_interrupts():
             yield
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
@@ -114,10 +114,11 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     raise_interrupted()
     try:
-        with closed_pipe_interrupts():
+        with hidden_interrupts_show(), closed_pipe_interrupts():
             sys.argv[1:] = as_hydra_reads(sys.argv[1:])
             main()
     except Interrupted as stop:
+        received(stop)
         if stop.signal_number == signal.SIGPIPE:
             discard(1, 2)
         _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)

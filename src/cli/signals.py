@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -37,6 +37,20 @@ def closed_pipe_interrupts() -> Iterator[None]:
 
 
 @contextmanager
+def hidden_interrupts_show() -> Iterator[None]:
+    """Raise the :class:`Interrupted` that an error hides: locks and archives that it breaks into fail when closed."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        hidden: BaseException | None = error
+        while hidden is not None and not isinstance(hidden, Interrupted):
+            hidden = hidden.__context__
+        if hidden is None:
+            raise
+        raise hidden from None
+
+
+@contextmanager
 def closed_pipe_ends_quietly() -> Iterator[None]:
     """End the command as Unix tools do, with SIGPIPE's status, if the block's output is closed."""
     try:
@@ -56,8 +70,57 @@ def discard(*outputs: int) -> None:
 
 def raise_interrupted() -> None:
     """Raise :class:`Interrupted` on the first signal, then let the run close."""
-    _handle(_interrupt)
-    sys.unraisablehook = _signal_again
+    _handle(_SENDER)
+    sys.unraisablehook = _drop_quietly
+
+
+def received(stop: Interrupted) -> None:
+    """Say that `stop` has arrived where the command ends: the signal is not sent again."""
+    _SENDER.raised = lambda: stop
+
+
+class _Sender:
+    """Raises :class:`Interrupted` until one arrives: finalizers, callbacks from C and wide ``except`` clauses drop it.
+
+    While a run closes, one more signal is ignored, as of an impatient Ctrl-C; the next ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.raised: Callable[[], Interrupted | None] = lambda: None
+        self.ignored = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.raised() is not None:
+            self.ignored += 1
+            if self.ignored > 1:
+                _leave(number, frame)
+            return
+        stop = Interrupted(number)
+        self.raised = weakref.ref(stop, lambda _: self._send_soon(number))
+        self.ignored = 0
+        try:
+            raise stop
+        finally:
+            del stop  # its traceback holds this frame
+
+    def _send_soon(self, number: int) -> None:
+        """Send this process the signal again in a moment."""
+        timer = threading.Timer(_SOON, self._send, (number,))
+        timer.daemon = True
+        timer.start()
+
+    def _send(self, number: int) -> None:
+        if self.raised() is None:
+            os.kill(os.getpid(), number)
+
+
+_SENDER = _Sender()
+
+
+def _drop_quietly(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Tell what Python drops, as it does, but for an interruption, which is sent again."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
 
 
 def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
@@ -69,39 +132,3 @@ def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
     os._exit(128 + number)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    if any(within.f_code is _signal_again.__code__ for within, _ in traceback.walk_stack(frame)):
-        _send_soon(number)  # Python drops what is raised there, too
-        return
-    _handle(_Closing())
-    raise Interrupted(number)
-
-
-def _signal_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Send a signal again that came within a finalizer: Python drops what is raised there."""
-    if not isinstance(unraisable.exc_value, Interrupted):
-        sys.__unraisablehook__(unraisable)
-        return
-    _handle(_interrupt)
-    _send_soon(unraisable.exc_value.signal_number)
-
-
-def _send_soon(number: int) -> None:
-    """Send this process a signal in a moment."""
-    timer = threading.Timer(_SOON, os.kill, (os.getpid(), number))
-    timer.daemon = True
-    timer.start()
-
-
-class _Closing:
-    """While a run closes: one more signal is ignored, as of an impatient Ctrl-C; the next ends the process."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.seen += 1
-        if self.seen > 1:
-            _leave(number, frame)

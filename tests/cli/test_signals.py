@@ -35,6 +35,49 @@ def test_a_signal_within_a_finalizer_ends_the_command(number: signal.Signals, tm
     assert (done.returncode, done.stderr) == (128 + number, f"thaw: stopped by {number.name}\n")
 
 
+BROKEN_LOCK = """
+import signal, threading
+from src.cli.entry import run_entry
+
+def main():
+    lock = threading.Lock()
+    with lock:
+        lock.release()  # as where a signal comes while a condition takes its lock again
+        signal.raise_signal(signal.SIGINT)
+
+run_entry(main)
+"""
+
+
+def test_a_signal_that_breaks_a_lock_ends_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_LOCK], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "thaw: stopped by SIGINT\n")
+
+
+SWALLOWED = """
+import contextlib, signal, time
+from src.cli.entry import run_entry
+
+def main():
+    with contextlib.suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
+    time.sleep(30)
+
+run_entry(main)
+"""
+
+
+def test_a_signal_that_an_except_clause_drops_ends_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "thaw: stopped by SIGTERM\n")
+
+
 SLOW_START = """
 import threading, time
 
