@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.decision import choose
 from src.statistics.design import Floats
-from src.statistics.mrmc import Scores, estimate
+from src.statistics.mrmc import Estimate, Scores, estimate
 
 SETS = Path(__file__).with_name("sets")
 IMAGES, SEEDS = (100, 250, 500), (2, 3, 5, 8)
@@ -98,13 +98,20 @@ class Draw:
         return sum(self.found.is_worse(place) for place in range(len(self.truth)))
 
 
+def variances(found: Estimate) -> Floats:
+    """Return the variance of each difference of means, [depths, depths]."""
+    covariance = found.covariance()
+    diagonal = np.diag(covariance)
+    return np.asarray(np.maximum(diagonal[:, None] + diagonal - 2 * covariance, found.step**2))
+
+
 def draw(from_set: PredictionSet, images: int, seeds: int, rng: np.random.Generator) -> Draw:
     """Draw a study of so many images and seeds."""
     order = rng.permutation(from_set.hits.shape[2])
     numbers = rng.permutation(from_set.hits.shape[1])
     chosen = from_set.hits[:, numbers[:seeds]][:, :, order[:images]]
     rest = estimate(scores_of(from_set.hits[:, numbers[seeds:]][:, :, order[images:]]))
-    return Draw(compare_with_best(estimate(scores_of(chosen)), draws=_DRAWS), rest.means, rest.variances())
+    return Draw(compare_with_best(estimate(scores_of(chosen)), draws=_DRAWS), rest.means, variances(rest))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image as PillowImage
 
 from src.auditing.findings import ABSENT, ACROSS, CONFLICT, SMALL, WITHIN, Audit, Finding, kind_of_pair
@@ -16,13 +15,13 @@ from src.auditing.image_facts import FileFacts
 from src.auditing.statements import Statement, kinds_of_pixels
 from src.common.errors import one_line, printable
 from src.data.listing import SPLITS
+from src.reporting.templates import environment
 
 MOST_SUSPECTS, MOST_PAIRS, MOST_GROUPS, MOST_OF_A_GROUP, MOST_ROWS = 60, 12, 8, 8, 40
 """What the page shows of each kind: at most so much, however many images there are."""
 
 _THUMBNAIL, _QUALITY = 112, 80
 _LONGEST = 90
-_TEMPLATES = [Path(__file__).parent, Path(__file__).parent.parent / "reporting"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,9 @@ class _Pairs:
 
 def page_text(audit: Audit, all_statements: Sequence[Statement], findings: Sequence[Finding]) -> str:
     """Return the audit as a self-contained page that says `all_statements` and lists `findings`."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     groups = audit.groups.members
     sections = ("labels", "duplicates", "groups", "classes", "files", "sizes")
-    return environment.get_template("audit.html.j2").render(
+    return environment(escapes=True, folder=Path(__file__).parent).get_template("audit.html.j2").render(
         name=printable(audit.images.listing.source),
         extent=_extent(audit),
         asks=[statement for statement in all_statements if statement.asks],

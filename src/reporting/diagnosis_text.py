@@ -1,21 +1,15 @@
 """Put the diagnosis into words: its findings and rules, by the template diagnosis.j2."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from src.common.shell import setting
+from src.common.metrics import METRICS
 from src.diagnosis.diagnose import Finding
 from src.diagnosis.remedies import Settings
 from src.diagnosis.rules import Rule
 from src.diagnosis.symptoms import Value
-from src.reporting.wording import layers, percent, points, said, said_apart
-from src.verdict.trials import typed_value
+from src.reporting.templates import environment, render
+from src.reporting.wording import as_typed
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def describe(findings: Sequence[Finding], recommended: str | None = None) -> lis
 
 def describe_rule(rule: Rule) -> RuleText:
     """Return `rule` in words."""
-    _, meaning, unit = _macros().RULES[rule.name]
+    _, meaning, unit = _rules()[rule.name]
     return RuleText(heading(rule), meaning, _words("limit", rule.limit, unit), rule.source)
 
 
@@ -76,16 +70,7 @@ def heading(rule: Rule) -> str:
     >>> heading(RULES[0])
     'Overfitting'
     """
-    return str(_macros().RULES[rule.name][0])
-
-
-def as_typed(settings: Settings) -> str:
-    """Return `settings` as they are typed in a shell.
-
-    >>> as_typed({"schedule": "two_phase", "unfrozen": "all", "dropout": 0.5})
-    'schedule=two_phase unfrozen=all dropout=0.5'
-    """
-    return " ".join(setting(name, typed_value(value)) for name, value in settings.items())
+    return str(_rules()[rule.name][0])
 
 
 def _describe(finding: Finding, recommended: str | None) -> FindingText:
@@ -106,25 +91,11 @@ def _describe(finding: Finding, recommended: str | None) -> FindingText:
 
 
 def _words(macro: str, *values: object) -> str:
-    """Return what a macro of the template says, on one line."""
-    return " ".join(getattr(_macros(), macro)(*values).split())
+    """Return the text of a macro of the template, on one line."""
+    return " ".join(render("diagnosis.j2", macro, METRICS["accuracy"], *values).split())
 
 
-@cache
-def _macros() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.tests["finite"] = math.isfinite
-    environment.filters |= {
-        "counted": lambda count, noun: f"{count:,} {noun}{'s' * (count != 1)}",
-        "layers": lambda depth: layers([depth]),
-        "percent": percent,
-        "points": points,
-        "score": said,
-        "score_apart": said_apart,
-        "short": lambda number: f"{number:.3g}",
-        "typed": as_typed,
-    }
-    return environment.get_template("diagnosis.j2").module
+def _rules() -> Mapping[str, tuple[str, str, str]]:
+    """Return heading, meaning and unit of the limit of each rule."""
+    rules: Mapping[str, tuple[str, str, str]] = vars(environment().get_template("diagnosis.j2").module)["RULES"]
+    return rules

@@ -2,11 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.common.errors import ThawError, printable
 from src.common.files import atomic_write
@@ -18,12 +14,12 @@ from src.reporting.diagnosis_text import describe, describe_rule
 from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
-from src.reporting.verdict_text import answer, ends, headline, limits, next_steps, seconds, signed_ends, standing
-from src.reporting.wording import number, plain
+from src.reporting.templates import environment
+from src.reporting.verdict_text import answer, headline, limits, next_steps
 from src.tracking import schema
-from src.verdict.gaps import WORTH_NAMING, GapRow
+from src.verdict.gaps import WORTH_NAMING
 from src.verdict.trials import TrialRecord, judged_by, once
-from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.verdict import Verdict
 
 _MARK = b'<meta name="generator" content="Thaw">'
 _MOST_OPEN = 40
@@ -32,25 +28,6 @@ _COPY = (
     "this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected'"
 )
 """What a copy button does. It selects as well, and needs no permission, so that it works on a page opened from disk."""
-
-
-@dataclass(frozen=True)
-class _Card:
-    """A facet as the page shows it: its verdict in words, and its depths with their gaps."""
-
-    verdict: Verdict
-    headline: str
-    answer: str
-    next_steps: Sequence[tuple[str, str]]
-    limits: Sequence[str]
-    gaps: str
-    rows: tuple[tuple[DepthRow, GapRow | None], ...]
-    is_recommended: bool
-
-    @property
-    def is_compared(self) -> bool:
-        """Return whether there are depths to choose from."""
-        return len(self.rows) > 1
 
 
 def spare_others(where: str, folder: Path, page: str, beside: Sequence[str]) -> None:
@@ -85,18 +62,22 @@ def write_page(
 ) -> None:
     """Write the study `name` to `path`, self-contained."""
     judged = judged_by(trials)
-    cards = [_card(verdict, recommended) for verdict in verdicts]
-    rows, (alike, own) = once(trials), _apart(trials)
+    rows, (alike, different) = once(trials), _typed(trials)
     page = (
-        _environment(judged)
+        environment(judged, escapes=True)
         .get_template("page.html.j2")
         .render(
             name=printable(name),
             state=state_of(trials),
-            trials=list(zip(rows, own, strict=True)),
+            trials=list(zip(rows, different, strict=True)),
             alike=alike,
             folded=len(rows) > _MOST_OPEN,
-            cards=sorted(cards, key=lambda card: not card.is_recommended),
+            verdicts=sorted(verdicts, key=lambda verdict: not recommended or verdict.label != recommended.facet),
+            headline=headline,
+            answer=answer,
+            next_steps=next_steps,
+            limits=limits,
+            gap_text=gap_text,
             findings=describe(findings, recommended.run_id if recommended else None),
             rules=[describe_rule(rule) for rule in RULES],
             worth=WORTH_NAMING,
@@ -113,25 +94,6 @@ def write_page(
     atomic_write(path, page)
 
 
-def _environment(judged: Metric) -> Environment:
-    """Return what renders the page, with filters that write values of the metric `judged`."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "percent": number,
-        "score": partial(plain, metric=judged),
-        "score_apart": partial(plain, metric=judged, signed=True),
-        "signed": partial(number, signed=True),
-        "ends": partial(ends, metric=judged),
-        "signed_ends": partial(signed_ends, metric=judged),
-        "seconds": seconds,
-        "standing": standing,
-    }
-    return environment
-
-
 def state_of(trials: Sequence[TrialRecord]) -> str:
     """Return the number of trials in each state.
 
@@ -145,45 +107,31 @@ def state_of(trials: Sequence[TrialRecord]) -> str:
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     still = " The study is still running: what follows is of what has finished." if counts["running"] else ""
     shared = sum(trial.answers > 1 for trial in runs)
-    once_each = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
-    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{once_each}{still}"
-
-
-def _card(verdict: Verdict, recommended: Recommended | None) -> _Card:
-    gaps = {row.depth: row for row in verdict.gaps}
-    return _Card(
-        verdict=verdict,
-        headline=headline(verdict),
-        answer=answer(verdict),
-        next_steps=next_steps(verdict),
-        limits=limits(verdict),
-        gaps=gap_text(verdict),
-        rows=tuple((row, gaps.get(row.depth)) for row in verdict.rows),
-        is_recommended=recommended is not None and verdict.label == recommended.facet,
-    )
+    jobs = f" {shared} of them are the trial of several jobs each, and count once." if shared else ""
+    return f"{len(runs)} trial{'s' * (len(runs) != 1)}: {parts}.{jobs}{still}"
 
 
 def _columns(trials: Sequence[TrialRecord]) -> list[tuple[str, str, Metric]]:
     """Return heading, name in MLflow and metric of what the table of trials shows, where a trial has it."""
     accuracy = METRICS["accuracy"]
-    every = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
-    every += [(f"val {each.short}", each.best, each) for each in METRICS.values() if each is not accuracy]
-    return [(head, name, each) for head, name, each in every if any(name in trial.metrics for trial in trials)]
+    columns = [(split, schema.best(split), accuracy) for split in (schema.FIT, schema.TRAIN, schema.VAL)]
+    columns += [(f"val {metric.short}", metric.best, metric) for metric in METRICS.values() if metric is not accuracy]
+    return [column for column in columns if any(column[1] in trial.metrics for trial in trials)]
 
 
-def _apart(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
-    """Return what all trials were given alike, and what each run was given besides, in each of its spellings.
+def _typed(trials: Sequence[TrialRecord]) -> tuple[str, list[str]]:
+    """Return the overrides that all trials share, and the others of each run, in each of its spellings.
 
     >>> from types import SimpleNamespace as Trial
     >>> given = [("a", ["seed=0", "dropout=0"]), ("b", ["seed=1", "dropout=0"]), ("b", ["seed=1"])]
-    >>> _apart([Trial(run_id=run, overrides=["data=x", *typed]) for run, typed in given])
+    >>> _typed([Trial(run_id=run, overrides=["data=x", *typed]) for run, typed in given])
     ('data=x', ['seed=0 dropout=0', 'seed=1 dropout=0 | seed=1'])
-    >>> _apart([Trial(run_id=run, overrides=["seed=0", f"data.root=my {run}"]) for run in ("trees", "shrubs")])
+    >>> _typed([Trial(run_id=run, overrides=["seed=0", f"data.root=my {run}"]) for run in ("trees", "shrubs")])
     ('seed=0', ["'data.root=my trees'", "'data.root=my shrubs'"])
     """
-    words = [[shell_word(line) for line in trial.overrides] for trial in trials]
-    alike = [word for word in words[0] if all(word in each for each in words)] if len(words) > 1 else []
-    own: dict[str, list[str]] = {}
-    for trial, each in zip(trials, words, strict=True):
-        own.setdefault(trial.run_id, []).append(" ".join(word for word in each if word not in alike) or "the same")
-    return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in own.values()]
+    words = [[shell_word(override) for override in trial.overrides] for trial in trials]
+    alike = [word for word in words[0] if all(word in line for line in words)] if len(words) > 1 else []
+    by_run: dict[str, list[str]] = {}
+    for trial, line in zip(trials, words, strict=True):
+        by_run.setdefault(trial.run_id, []).append(" ".join(word for word in line if word not in alike) or "the same")
+    return " ".join(alike), [" | ".join(dict.fromkeys(spellings)) for spellings in by_run.values()]

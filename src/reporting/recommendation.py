@@ -1,14 +1,14 @@
-"""The one trial that a study recommends: how to train it, what test photos say of it, and how far to trust its pick."""
+"""The one trial that a study recommends; its words are in the template recommendation.j2."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 
 from src.common.shell import TRAIN, shell_line
-from src.reporting.wording import layers, percent, said, said_apart
+from src.reporting.templates import say
 from src.statistics.intervals import wilson_interval
 from src.statistics.selection_bias import selection_bias
 from src.tracking.schema import TEST, baseline, of_split
@@ -21,11 +21,11 @@ class Recommended:
     """The trial that the verdict recommends.
 
     Attributes:
-        facet: the one that it is of, as it would be typed; empty where there is one.
+        facet: its facet, as it would be typed; empty where there is one.
         depth: canonical, layers from the end.
-        command: what trains it.
-        test: what the test photos say of it alone.
-        selection_bias: by how much the validation mean that picked it is too high.
+        command: the one that trains it.
+        test: its score on the test photos, in words.
+        selection_bias: the excess of the validation mean that picked it, in words.
         choice: how its facet was picked, and the trial by more than its seed; empty where there was no such choice.
     """
 
@@ -42,15 +42,16 @@ class Recommended:
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
-    It is the one of the least seed, not of the luckiest: picking that would be one more choice by validation scores.
-    Where the trials of a depth differ in more than their seed, no one stands for the others, and it is the best of
-    them.
+    It is the one with the least seed: to pick the best one would be one more choice by validation scores. Where the
+    trials of a depth differ in more than their seed, none stands for the others, and it is the best of them.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):
         return None
-    verdict = max(measured, key=_mean_of)
-    trial = _trial(verdict)
+    verdict = max(measured, key=lambda verdict: verdict.row(verdict.depth).score.estimate)
+    at_depth = [trial for trial in verdict.trials if trial.depth == verdict.depth]
+    by_seed = min(at_depth, key=lambda trial: trial.seed)
+    trial = max(at_depth, key=lambda trial: trial.score) if verdict.is_pooled else by_seed
     return Recommended(
         run_id=trial.run_id,
         facet=verdict.label,
@@ -59,110 +60,51 @@ def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
         command=shell_line(trial.command or (*TRAIN, *trial.overrides)),
         test=_test_text(trial),
         selection_bias=_bias_of_pooled(verdict) if verdict.is_pooled else _bias_of_means(measured),
-        choice=_choice_text(verdict, measured),
+        choice=_say("choice", verdict, verdict, len(measured), len(at_depth)),
     )
 
 
 def why_none(verdicts: Sequence[Verdict]) -> str:
     """Return the reason why no trial is recommended; empty if one is.
 
-    Accuracies on other photos are no rivals: the easier data would win.
+    Accuracies on different images do not compare: the easier data would win.
     """
     data = {validated_on(verdict.trials[0]) for verdict in verdicts if verdict.trials}
-    if len(data) < 2:
-        return ""
-    return (
-        f"No trial is recommended across {len(data)} data sets: accuracies on other photos are no rivals. The verdict "
-        "on each stands by itself, and a report on a study of one alone recommends a trial."
-    )
+    return "" if len(data) < 2 else _say("why_none", verdicts[0], len(data))
 
 
-def _mean_of(verdict: Verdict) -> float:
-    return verdict.row(verdict.depth).score.estimate
-
-
-def _trial(verdict: Verdict) -> TrialRecord:
-    named = sorted((trial for trial in verdict.trials if trial.depth == verdict.depth), key=lambda each: each.seed)
-    return max(named, key=lambda each: each.score) if verdict.is_pooled else named[0]
-
-
-def _choice_text(verdict: Verdict, measured: Sequence[Verdict]) -> str:
-    texts = []
-    if len(measured) > 1:
-        texts.append(
-            f"It is of the facet, of {len(measured)}, whose recommended depth has the best validation mean. Facets are "
-            "not compared by a test: a difference between them may be luck."
-        )
-    if verdict.is_pooled and verdict.depth is not None:
-        count = sum(trial.depth == verdict.depth for trial in verdict.trials)
-        texts.append(
-            f"Of {count} trials with {layers([verdict.depth])} it has the best validation "
-            f"{verdict.metric.words}: they differ in more than their seed, so none stands for the others."
-        )
-    return " ".join(texts)
+def _say(macro: str, verdict: Verdict, *facts: Any) -> str:
+    return say("recommendation.j2", macro, verdict.metric, *facts)
 
 
 def _test_text(trial: TrialRecord) -> str:
-    share, photos = trial.metric(of_split(TEST)), trial.test_images or 0
-    if share is None:
-        return "It has no test photos: its accuracy on photos that chose nothing is not known."
-    interval = wilson_interval(share, photos)
-    of = f" of {photos:,} photos" if photos else ""
-    ends = "" if interval.low is None or interval.high is None else (
-        f" (95% CI {percent(interval.low)} to {percent(interval.high)})"
-    )  # fmt: skip
-    text = f"Test accuracy of this trial alone, seed {trial.seed}: {percent(share)}{of}{ends}."
-    return text + _test_score(trial) + _test_baseline(trial)
-
-
-def _test_score(trial: TrialRecord) -> str:
-    """Return what the objective is on the test photos, where it is not their accuracy."""
-    value = trial.metric(of_split(TEST, trial.objective))
-    return (
-        "" if value is None or trial.objective == "accuracy" else f" Test {trial.judged.words}: {_said(value, trial)}."
+    share, score, guess = (
+        trial.metric(name)
+        for name in (of_split(TEST), of_split(TEST, trial.objective), baseline(TEST, trial.objective))
     )
-
-
-def _test_baseline(trial: TrialRecord) -> str:
-    value = trial.metric(baseline(TEST, trial.objective))
-    return "" if value is None else f" Always predicting the largest class: {_said(value, trial)}."
-
-
-def _said(value: float, trial: TrialRecord) -> str:
-    return said(value, trial.judged)
+    interval = None if share is None else wilson_interval(share, trial.test_images or 0)
+    return say("recommendation.j2", "test", trial.judged, trial, share, score, guess, interval)
 
 
 def _bias_of_means(measured: Sequence[Verdict]) -> str:
-    """Return the selection bias of the best of all means, over all facets."""
-    candidates, error = _candidates(measured)
-    if len(candidates) < 2:
-        return ""
-    found = selection_bias(candidates, error)
-    if found is None:
-        return (
-            f"The best of {len(candidates)} validation scores is too high by luck; by how much is not known without a "
-            "second seed."
-        )
-    apart = partial(said_apart, metric=measured[0].metric)
-    return (
-        f"The best of {found.choices} validation means is too high by luck, by an estimated {apart(found.estimate)} "
-        f"here (at most {apart(found.at_most)}), and so is each trial's best epoch, which the same photos picked."
-    )
+    """Return the selection bias of the best of all means, over all facets, in words; empty where there is one mean."""
+    means, error = _candidates(measured)
+    return _say("bias_of_means", measured[0], len(means), selection_bias(means, error)) if len(means) > 1 else ""
 
 
 def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
     """Return the means that a winner was picked from, one for each configuration, and the standard error of one.
 
-    Means that share a run are of one configuration that stands in several facets: the one of most seeds counts. Facets
-    scatter unequally, so the error is the root of their mean variance, where it is known.
+    Means that share a run are of one configuration in several facets: the one with most seeds counts. Facets scatter
+    unequally, so the error is the root of their mean variance, where it is known.
     """
-    found = [
+    candidates = [
         (runs, mean, verdict.facet.standard_error)
         for verdict in measured if verdict.facet
         for runs, mean in verdict.facet.reduction.candidates.items()
     ]  # fmt: skip
     means, errors, seen = [], [], set[str]()
-    for runs, mean, error in sorted(found, key=lambda each: -len(each[0])):
+    for runs, mean, error in sorted(candidates, key=lambda candidate: -len(candidate[0])):
         if not seen & runs:
             means.append(mean)
             errors.append(error)
@@ -174,15 +116,5 @@ def _candidates(measured: Sequence[Verdict]) -> tuple[list[float], float]:
 def _bias_of_pooled(verdict: Verdict) -> str:
     """Return the selection bias of the best trial, each with its own configuration: within a depth, at most chance."""
     values = [trial.score for trial in verdict.trials]
-    if len(values) < 2:
-        return ""
-    found = selection_bias(values, verdict.facet.deviation if verdict.facet else math.nan)
-    most = (
-        f", but at most {said_apart(found.at_most, verdict.metric)}, if all that trials of one depth differ by is luck"
-        if found
-        else ""
-    )
-    return (
-        f"The best of {len(values)} trials is too high by luck; by how much is not known without a second seed{most}. "
-        "So is each trial's best epoch, which the same photos picked."
-    )
+    bias = selection_bias(values, verdict.facet.deviation if verdict.facet else math.nan)
+    return _say("bias_of_pooled", verdict, len(values), bias) if len(values) > 1 else ""

@@ -30,7 +30,7 @@ class _CurveSegment:
 
 
 def draw_study_curves(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Means over seeds of the trials that the verdicts rest on; a dotted line where a phase begins.
+    """Draw means over seeds of the verdicts' trials, with a dotted line where a phase begins.
 
     Phases follow each other, each as long as its longest, so that a mean is of the same epochs: early stopping ends a
     phase at another epoch for each seed.

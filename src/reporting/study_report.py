@@ -1,4 +1,4 @@
-"""A study's report: what its runs say, judged, drawn and written to a folder."""
+"""A study's report: its trials judged, drawn and written to a folder."""
 
 import contextlib
 import itertools
@@ -68,7 +68,7 @@ def report_to(
     out: Path, client: mlflow.MlflowClient, studies: Mapping[str, Study], objective: Objective | None = None,
     margin: float = 0.0,
 ) -> Report:  # fmt: skip
-    """Report to a folder of the user's choice, as :func:`make_joint_report`, once dead runs are closed.
+    """Write :func:`make_joint_report` to a folder that has no others' files, once dead runs are closed.
 
     Raises:
         ThawError: `out` is a file, or holds others' files of a report's names; or as there.
@@ -80,7 +80,7 @@ def report_to(
 
 
 def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path, margin: float = 0.0) -> Report:
-    """Judge `study` as it stands, and leave report.html, figures, trials.csv and verdict.json in the folder `out`."""
+    """Judge `study` as it is, and write report.html, figures, trials.csv and verdict.json to the folder `out`."""
     return make_joint_report(client, {name: study}, out, margin=margin)
 
 
@@ -95,7 +95,7 @@ def make_joint_report(
         studies: by name.
         out: the folder for the page and its files.
         objective: what judges them; None: the studies' own.
-        margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
+        margin: the loss at which a lesser depth is still recommended, 0–1.
 
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
@@ -141,25 +141,25 @@ def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
     objective: Objective | None,
 ) -> list[TrialRecord]:  # fmt: skip
-    found = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    trials = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
-    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in found]
+    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in trials]
 
 
 def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs) -> dict[str, ImagePredictions]:
     """Return what the trials of all `studies` predict for their validation images, by run id."""
     return {
-        run_id: own
+        run_id: predictions
         for name, study in studies.items()
-        for run_id, own in study_predictions(client, study.run_id, runs[name]).items()
+        for run_id, predictions in study_predictions(client, study.run_id, runs[name]).items()
     }
 
 
 def _shared_objective(studies: Mapping[str, Study]) -> Objective:
-    found = {study.objective: f"{one_line(name, 60)}: {study.objective}" for name, study in studies.items()}
-    if len(found) > 1:
-        raise ThawError(f"the studies have several objectives ({'; '.join(found.values())}): choose with --objective")
-    return next(iter(found))
+    named = {study.objective: f"{one_line(name, 60)}: {study.objective}" for name, study in studies.items()}
+    if len(named) > 1:
+        raise ThawError(f"the studies have several objectives ({'; '.join(named.values())}): choose with --objective")
+    return next(iter(named))
 
 
 def _lacking(trials: Sequence[TrialRecord]) -> list[str]:
@@ -201,6 +201,7 @@ def _prefixed(facet: str, text: str) -> str:
 
 
 def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
+    recommended_run = report.recommended.run_id if report.recommended else None
     return {
         "study": report.name,
         "state": state_of(report.trials),
@@ -210,14 +211,10 @@ def _as_data(report: Report, gallery: Gallery) -> dict[str, Any]:
         "recommended": asdict(report.recommended) if report.recommended else None,
         "why_none": why_none(report.verdicts),
         "importance": asdict(report.importance) if report.importance else None,
-        "findings": [asdict(each) for each in describe(report.findings, _recommended_run(report.recommended))],
+        "findings": [asdict(finding) for finding in describe(report.findings, recommended_run)],
         "figures": [picture.path.name for picture in gallery.pictures],
         "missing": gallery.missing,
     }
-
-
-def _recommended_run(recommended: Recommended | None) -> str | None:
-    return recommended.run_id if recommended else None
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:

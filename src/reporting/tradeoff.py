@@ -11,24 +11,8 @@ from matplotlib.patches import Patch
 
 from src.common.errors import one_line
 from src.common.metrics import Metric
-from src.reporting.style import (
-    FIT,
-    GENERALIZATION,
-    INK,
-    MODE,
-    QUIET,
-    TRAIN,
-    VAL,
-    WIDTH,
-    canvas,
-    legend,
-    percent_axis,
-    save_figure,
-    score_axis,
-    short_count,
-    tidy,
-    title,
-)
+from src.reporting import style
+from src.reporting.style import FIT, GENERALIZATION, INK, MODE, QUIET, TRAIN, VAL
 from src.statistics.intervals import Interval, accuracy_interval
 from src.tracking import schema
 from src.verdict.facet import image_step
@@ -37,44 +21,40 @@ from src.verdict.trials import TrialRecord
 from src.verdict.verdict import DepthRow, Verdict
 
 _FIT = (schema.best(schema.FIT), "fit: training photos, training mode", FIT, "s")
-"""Shown beside accuracy alone: while training, no other metric is measured."""
+"""Shown with accuracy alone: while training, no other metric is measured."""
 _MODE_LABEL = f"{schema.GAP_MODE}: fit − train"
 _GENERALIZATION_LABEL = f"{schema.GAP_GENERALIZATION}: train − val"
 _ASIDE = {"s": -0.07, "^": 0.0, "o": 0.07}
-"""So far a line's markers stand beside their depth, so that intervals do not hide one another."""
-_TOLD = 0.03
+"""The offset of a line's markers from their depth, so that intervals do not hide one another."""
+_LEAST_LABELLED = 0.03
 _BESIDE, _CROWDED = 5, 8
 
 
 def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
-    """A panel for each facet that was measured: means with 95% intervals by depth, and the gap's parts below."""
+    """Draw a panel for each facet that was measured: means with 95% intervals by depth, and the gap's parts below."""
     shown = [verdict for verdict in verdicts if verdict.rows]
     columns = min(2, len(shown)) if max(len(verdict.rows) for verdict in shown) <= _BESIDE else 1
     rows = -(-len(shown) // columns)
-    figure = canvas(4.9 * rows + 0.5, WIDTH if columns > 1 else 7.4)
+    figure = style.canvas(4.9 * rows + 0.5, style.WIDTH if columns > 1 else 7.4)
     panels = figure.subfigures(rows, columns, squeeze=False).ravel()
     for panel, verdict in zip(panels, shown, strict=False):
         _panel(panel, verdict)
-    _level(figure.axes[1::2])
+    bars = figure.axes[1::2]
+    low, high = zip(*(axes.get_ylim() for axes in bars), strict=True)
+    for axes in bars:  # on one scale: they are compared
+        axes.set_ylim(min(low), max(high))
     is_known = any(verdict.baseline is not None for verdict in shown)
-    legend(figure, _handles(shown[0].metric, with_baseline=is_known), 2)
-    save_figure(figure, path)
-
-
-def _level(panels: Sequence[Axes]) -> None:
-    """One scale for the bars of all panels: they are there to be compared."""
-    ends = [axes.get_ylim() for axes in panels]
-    for axes in panels:
-        axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+    style.legend(figure, _handles(shown[0].metric, with_baseline=is_known), 2)
+    style.save_figure(figure, path)
 
 
 def _lines(metric: Metric) -> tuple[tuple[str, str, str, str], ...]:
     """Return each line's metric in MLflow, label, colour and marker."""
-    own = (
+    others = (
         (schema.best(schema.TRAIN, metric.objective), "train: training photos, inference mode", TRAIN, "^"),
         (metric.best, "val: validation photos", VAL, "o"),
     )
-    return (_FIT, *own) if metric.objective == "accuracy" else own
+    return (_FIT, *others) if metric.objective == "accuracy" else others
 
 
 def _handles(metric: Metric, *, with_baseline: bool) -> list[Artist]:
@@ -96,60 +76,50 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
-    title(lines, verdict.label or "All trials", 52)
+    style.title(lines, verdict.label or "All trials", 52)
     lines.set(ylabel=verdict.metric.words)
-    score_axis(lines.yaxis, verdict.metric)
-    bars.set(ylabel=f"gap{_of_accuracy(verdict.metric)}, points", xlim=(-0.6, len(verdict.rows) - 0.4))
-    percent_axis(bars.yaxis, symbol="")
+    style.score_axis(lines.yaxis, verdict.metric)
+    of_accuracy = "" if verdict.metric.objective == "accuracy" else " in accuracy"
+    bars.set(ylabel=f"gap{of_accuracy}, points", xlim=(-0.6, len(verdict.rows) - 0.4))
+    style.percent_axis(bars.yaxis, symbol="")
     bars.axhline(0, color=QUIET, lw=0.8)
     for axes in (lines, bars):
-        tidy(axes)
+        style.tidy(axes)
     _name_depths(bars, verdict.rows)
-    _mark_named(lines, verdict)
-
-
-def _of_accuracy(metric: Metric) -> str:
-    return "" if metric.objective == "accuracy" else " in accuracy"
+    recommended = next(place for place, row in enumerate(verdict.rows) if row.depth == verdict.depth)
+    lines.axvspan(recommended - 0.32, recommended + 0.32, color=VAL, alpha=0.08, lw=0)
 
 
 def _line(axes: Axes, by_depth: Sequence[Sequence[TrialRecord]], metric: str, _: str, colour: str, marker: str) -> None:
     intervals = [_interval(trials, metric) for trials in by_depth]
-    means, places = [each.estimate for each in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
-    below = [0.0 if each.low is None else each.estimate - each.low for each in intervals]
-    above = [0.0 if each.high is None else each.high - each.estimate for each in intervals]
-    style = "--" if colour == FIT else "-"
+    means, places = [row.estimate for row in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
+    below = [0.0 if row.low is None else row.estimate - row.low for row in intervals]
+    above = [0.0 if row.high is None else row.high - row.estimate for row in intervals]
+    dashes = "--" if colour == FIT else "-"
     axes.errorbar(
-        places, means, yerr=(below, above), color=colour, marker=marker, ls=style, capsize=3, ms=5,
+        places, means, yerr=(below, above), color=colour, marker=marker, ls=dashes, capsize=3, ms=5,
         lw=1.8 if colour == VAL else 1.3, elinewidth=1,
     )  # fmt: skip
 
 
 def _bar(axes: Axes, place: int, row: GapRow) -> None:
-    """The gap's parts on top of one another; a part below zero hangs below."""
+    """Draw the gap's parts on top of one another; a negative part hangs below zero."""
     base = {True: 0.0, False: 0.0}
     for size, colour in ((row.mode.estimate, MODE), (row.generalization.estimate, GENERALIZATION)):
         axes.bar(place, size, bottom=base[size >= 0], width=0.55, color=colour)
-        if abs(size) >= _TOLD:
+        if abs(size) >= _LEAST_LABELLED:
             middle = base[size >= 0] + size / 2
-            axes.text(
-                place, middle, f"{100 * size:.0f}".replace("-", "−"), ha="center", va="center", size=7.5, color=INK
-            )
+            text = f"{100 * size:.0f}".replace("-", "−")
+            axes.text(place, middle, text, ha="center", va="center", size=7.5, color=INK)
         base[size >= 0] += size
 
 
 def _name_depths(axes: Axes, rows: Sequence[DepthRow]) -> None:
     crowded = len(rows) > _CROWDED
-    names = [
-        str(row.depth) if crowded else f"{row.depth}\n{_block(row)}\n{short_count(row.parameters)}" for row in rows
-    ]
+    long = [f"{row.depth}\n{_block(row)}\n{style.short_count(row.parameters)}" for row in rows]
+    names = [str(row.depth) for row in rows] if crowded else long
     axes.set_xticks(range(len(rows)), names, parse_math=False)
-    told = "layers unfrozen" if crowded else "layers unfrozen, first block, backbone parameters trained"
-    axes.set_xlabel(told)
-
-
-def _mark_named(axes: Axes, verdict: Verdict) -> None:
-    place = next(place for place, row in enumerate(verdict.rows) if row.depth == verdict.depth)
-    axes.axvspan(place - 0.32, place + 0.32, color=VAL, alpha=0.08, lw=0)
+    axes.set_xlabel("layers unfrozen" + ("" if crowded else ", first block, backbone parameters trained"))
 
 
 def _block(row: DepthRow) -> str:
@@ -157,7 +127,7 @@ def _block(row: DepthRow) -> str:
 
 
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
-    """Of validation photos it is known how many there are, so that equal shares of them have an interval."""
+    """Return a metric's mean and interval; of equal scores only on validation, whose images are counted."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
     resolution = image_step(trials) if trials and metric == trials[0].judged.best else 0.0
     return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)

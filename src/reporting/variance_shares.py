@@ -6,7 +6,7 @@ from matplotlib.ticker import PercentFormatter
 
 from src.common.errors import one_line
 from src.reporting.style import FIT, INK, LINE, QUIET, VAL, canvas, save_figure, tidy
-from src.verdict.importance import Importance, VarianceShare
+from src.verdict.importance import Importance
 
 _MOST = 15
 
@@ -16,12 +16,13 @@ def draw_variance_shares(importance: Importance, words: str, path: Path) -> None
     shown = importance.shares[:_MOST]
     together = [("together, not told apart", importance.together)] if importance.is_joint else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]
-    names = [one_line(share.factor, 34) for share in shown] + [name for name, _ in rest]
+    names = [one_line(" = ".join(share.factors), 34) for share in shown] + [name for name, _ in rest]
     sizes = [share.share for share in shown] + [size for _, size in rest]
     positions = range(len(names))
     figure = canvas(0.9 + 0.34 * len(names), 7.4)
     axes = figure.subplots()
-    axes.barh(positions, sizes, color=[_colour(share) for share in shown] + [LINE] * len(rest), height=0.6)
+    colours = [FIT if share.factors == ("seed",) else VAL for share in shown] + [LINE] * len(rest)
+    axes.barh(positions, sizes, color=colours, height=0.6)
     for position, share in enumerate(shown):
         if share.low is not None and share.high is not None:
             axes.plot((share.low, share.high), (position, position), color=INK, lw=1.2, marker="|", ms=6)
@@ -33,8 +34,3 @@ def draw_variance_shares(importance: Importance, words: str, path: Path) -> None
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     tidy(axes, grid="x")
     save_figure(figure, path)
-
-
-def _colour(share: VarianceShare) -> str:
-    """Luck is grey."""
-    return FIT if share.factor == "seed" else VAL

@@ -1,9 +1,20 @@
-"""Numbers as a verdict speaks them."""
+"""Numbers, names and times as a report writes them. The templates have these functions as filters."""
 
 from collections.abc import Sequence
 
 from src.common.metrics import Metric
+from src.common.shell import setting
+from src.diagnosis.remedies import Settings
 from src.statistics.intervals import LEVEL, Interval
+from src.verdict.trials import typed_value
+from src.verdict.verdict import DepthRow, Verdict
+
+FILTERS = (
+    "as_typed", "counted", "duration", "layers", "listed", "number", "percent", "points", "seconds", "seeds", "short",
+    "standing", "times", "trials", "words",
+)  # fmt: skip
+METRIC_FILTERS = ("difference", "ends", "said", "plain", "said_apart", "signed_ends")
+"""The filters that write values of a metric."""
 
 
 def percent(share: float) -> str:
@@ -57,18 +68,39 @@ def plain(value: float, metric: Metric, *, signed: bool = False) -> str:
     return (f"{rounded:+.3f}" if signed else f"{rounded:.3f}").replace("-", "−")
 
 
-def spoken(difference: Interval, metric: Metric) -> str:
+def difference(interval: Interval, metric: Metric) -> str:
     """Return a difference of a metric's values with its interval.
 
     >>> from src.common.metrics import METRICS
-    >>> spoken(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
+    >>> difference(Interval(0.04, -0.01, 0.09, 3), METRICS["accuracy"])
     '+4.0 points, 95% CI −1.0 to +9.0'
     """
-    text = said_apart(difference.estimate, metric, signed=True)
-    if difference.low is None or difference.high is None:
-        return text
-    ends = f"{plain(difference.low, metric, signed=True)} to {plain(difference.high, metric, signed=True)}"
-    return f"{text}, {LEVEL:.0%} CI {ends}"
+    text, both = said_apart(interval.estimate, metric, signed=True), signed_ends(interval, metric)
+    return f"{text}, {LEVEL:.0%} CI {both}" if both else text
+
+
+def ends(interval: Interval, metric: Metric) -> str:
+    """Return the ends of a score's interval, none below 0 or above 1; empty where there are none.
+
+    >>> from src.common.metrics import METRICS
+    >>> ends(Interval(0.5, 0.45, 1.02, 3), METRICS["accuracy"]), ends(Interval(0.5, None, None, 1), METRICS["accuracy"])
+    ('45.0–100.0', '')
+    """
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{plain(max(0.0, interval.low), metric)}–{plain(min(1.0, interval.high), metric)}"
+
+
+def signed_ends(interval: Interval, metric: Metric) -> str:
+    """Return the ends of a difference's interval; empty where there are none.
+
+    >>> from src.common.metrics import METRICS
+    >>> signed_ends(Interval(0.01, -0.02, 0.04, 3), METRICS["accuracy"])
+    '−2.0 to +4.0'
+    """
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{plain(interval.low, metric, signed=True)} to {plain(interval.high, metric, signed=True)}"
 
 
 def layers(depths: Sequence[int]) -> str:
@@ -121,3 +153,71 @@ def number(share: float, *, signed: bool = False) -> str:
     rounded = round(100 * share, 1) + 0.0  # no minus before a zero
     text = f"{rounded:+.1f}" if signed else f"{rounded:.1f}"
     return text.replace("-", "−")
+
+
+def counted(count: float, noun: str) -> str:
+    """Return a count and its noun.
+
+    >>> counted(1, "pair"), counted(1200, "photo")
+    ('1 pair', '1,200 photos')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def short(value: float) -> str:
+    """Return a number in three digits.
+
+    >>> short(0.00031234)
+    '0.000312'
+    """
+    return f"{value:.3g}"
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds; empty where they are unknown.
+
+    >>> seconds(0.44), seconds(12.3), seconds(None)
+    ('0.4', '12', '')
+    """
+    return "" if value is None else times(value)
+
+
+def times(factor: float) -> str:
+    """Return a factor.
+
+    >>> times(1.74), times(12.3)
+    ('1.7', '12')
+    """
+    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
+
+
+def duration(length: float) -> str:
+    """Return seconds with the unit that suits them.
+
+    >>> duration(40), duration(700), duration(9000)
+    ('40 s', '12 min', '2.5 h')
+    """
+    return f"{length:.0f} s" if length < 90 else f"{length / 60:.0f} min" if length < 5400 else f"{length / 3600:.1f} h"
+
+
+def as_typed(settings: Settings) -> str:
+    """Return `settings` as they are typed in a shell.
+
+    >>> as_typed({"schedule": "two_phase", "unfrozen": "all", "dropout": 0.5})
+    'schedule=two_phase unfrozen=all dropout=0.5'
+    """
+    return " ".join(setting(name, typed_value(value)) for name, value in settings.items())
+
+
+def standing(row: DepthRow, verdict: Verdict) -> str:
+    """Return how a depth compares with the best one; empty where nothing is known."""
+    if row.depth == verdict.best:
+        return "best mean"
+    if row.to_best.low is None:
+        return ""
+    return "clearly worse" if row.is_worse else "may be as good"
+
+
+def words(text: str) -> str:
+    """Return a text with one blank between its words, and none before punctuation."""
+    return " ".join(text.split()).replace(" ,", ",").replace(" .", ".").replace("( ", "(")

@@ -1,1 +1,1 @@
-"""Arrays in, numbers out; nothing here knows trials, MLflow or words."""
+"""Statistics of arrays, without trials, MLflow or words."""

@@ -35,11 +35,11 @@ class BestComparison:
         return place != self.best and high is not None and high < 0
 
     def difference(self, place: int) -> Interval:
-        """The mean of `place` minus the best one's; its interval holds for all depths at once."""
+        """Return the mean of `place` minus the best one's; its interval holds for all depths at once."""
         return self._interval(place, self.best, self.critical)
 
     def pair(self, one: int, other: int) -> Interval:
-        """The mean of `one` minus that of `other`; its interval holds for all pairs at once."""
+        """Return the mean of `one` minus that of `other`; its interval holds for all pairs at once."""
         return self._interval(one, other, self.critical_of_pairs)
 
     def _interval(self, one: int, other: int, critical: float) -> Interval:
@@ -49,10 +49,15 @@ class BestComparison:
 
 
 def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0) -> BestComparison:
-    """Compare each depth with the best mean.
+    """Compare each depth with the best mean (Hsu 1984), by simulation.
 
-    The bound is drawn, not looked up: how far the farthest of depths that are all equal lies below the one that looks
-    best, so that it counts how the best was picked, how uncertain the variances are, and which depths move together.
+    The bound is the 95% quantile of how far the farthest of depths that are all equal lies below the one that looks
+    best. So it includes how the best was picked, how uncertain the variances are, and which depths move together.
+
+    Args:
+        estimate: the depths' means and their uncertainty.
+        draws: how many studies of equal depths are simulated.
+        seed: of the draws.
     """
     drawn = estimate.draw(draws, np.random.default_rng(seed))
     gaps = np.abs(drawn[:, :, None] - drawn[:, None, :])
@@ -71,12 +76,12 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
 def mean_interval(scores: Scores, depth: int, *, draws: int = _DRAWS, seed: int = 0) -> Interval:
     """Return the mean of one depth's trials and its interval for new seeds, and for new images where they are known.
 
-    One trial has no interval where its images are not known.
+    One trial has no interval where its images are not known. `draws` and `seed`: as in :func:`compare_with_best`.
     """
-    own = scores.of_depth(depth)
-    mean, count = float(own.values.mean()), own.values.size
-    if count == 1 and not own.cases:
+    at_depth = scores.of_depth(depth)
+    mean, count = float(at_depth.values.mean()), at_depth.values.size
+    if count == 1 and not at_depth.cases:
         return Interval(mean, None, None, 1)
-    drawn = estimate(own).draw(draws, np.random.default_rng(seed))
-    half = max(float(np.quantile(np.abs(drawn), LEVEL)), own.step)
+    drawn = estimate(at_depth).draw(draws, np.random.default_rng(seed))
+    half = max(float(np.quantile(np.abs(drawn), LEVEL)), at_depth.step)
     return Interval(mean, mean - half, mean + half, count)

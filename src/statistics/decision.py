@@ -14,7 +14,7 @@ _CLEAR = 4.0
 
 
 def expected_means(comparison: BestComparison) -> Floats:
-    """Return what the depths' means are expected to be once they inform one another, [depths].
+    """Return the expected means of the depths once they inform one another, float64 [depths], in the metric's unit.
 
     A Gaussian process (Rasmussen and Williams 2006, sec. 2.7): a line over the logarithm of depth whose slope is known
     from other tasks as far as they agree, and smooth differences from it; the noise is the covariance of the means.
@@ -27,9 +27,9 @@ def expected_means(comparison: BestComparison) -> Floats:
     noise = centre @ estimate.covariance() @ centre
     centred = centre @ estimate.means
     slope = (rise @ centred) / max(float(rise @ rise), np.finfo(float).tiny)
-    left = (np.square(centred - slope * rise).sum() - _CLEAR * np.trace(noise)) / max(size - 2, 1)
+    remaining = (np.square(centred - slope * rise).sum() - _CLEAR * np.trace(noise)) / max(size - 2, 1)
     steps = np.subtract.outer(np.arange(size), np.arange(size)) / _STEPS
-    around = (_AROUND**2 + max(left, 0.0)) * np.exp(-np.square(steps) / 2)
+    around = (_AROUND**2 + max(remaining, 0.0)) * np.exp(-np.square(steps) / 2)
     prior = centre @ around @ centre + _GAIN_SPREAD**2 * np.outer(rise, rise)
     mean = estimate.means.mean() + _GAIN * rise
     weights = prior @ np.linalg.pinv(prior + noise, hermitian=True, rcond=1e-10)
@@ -41,7 +41,7 @@ def choose(comparison: BestComparison, margin: float = 0.0) -> int:
 
     Args:
         comparison: of the depths.
-        margin: what a lesser depth may lose, 0–1: the least depth whose mean lies within it is chosen.
+        margin: by how much a lesser depth's mean may lie below, 0–1; the least such depth is chosen.
     """
     chosen, means = int(expected_means(comparison).argmax()), comparison.estimate.means
     return int(np.flatnonzero(means >= means[chosen] - margin)[0]) if margin else chosen

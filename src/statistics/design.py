@@ -1,4 +1,4 @@
-"""Which depth was trained with which seed, and the arithmetic that follows: a two-way additive model.
+"""A two-way additive model of a study: depths with seeds as blocks, by least squares.
 
 The model is ``value = depth + seed + noise``. Seeds are blocks, because trials that share a seed share the head's
 start, the order of batches and mostly the first phase.
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Design:
-    """Which depth was trained with which seed: all that the comparison's arithmetic follows from.
+    """The depth and the seed of each trial, with the least-squares matrices that follow from them.
 
     Attributes:
         levels: the depths, rising.
@@ -38,15 +38,13 @@ class Design:
     solve: Floats
     project: Floats
 
-    @property
-    def own_freedom(self) -> Floats:
-        """Each depth's part of the degrees of freedom, [depths]."""
-        return np.asarray(np.diag(self.project) @ self.members)
-
 
 @functools.lru_cache(maxsize=512)
 def make_design(depths: tuple[int, ...], seeds: tuple[int, ...]) -> Design:
-    """The design of trials with these `depths` and `seeds`, in the order that values will come in."""
+    """Return the design of trials with these `depths` and `seeds`, in the order of the values.
+
+    Seeds are blocks under the conditions of :attr:`Design.paired`; the design of equal arguments is made once.
+    """
     depth_columns, seed_columns = _indicators(depths), _indicators(seeds)
     blocks = np.hstack([depth_columns, seed_columns[:, :-1] - seed_columns[:, -1:]])
     trials, levels = depth_columns.shape

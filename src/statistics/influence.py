@@ -1,4 +1,4 @@
-"""How much each image moves a metric: what images contribute to the uncertainty of a trial's score."""
+"""The influence of each image on a metric, by the jackknife: the images' part of a score's uncertainty."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ def influences(
     predicted: NDArray[np.int64],
     cases: NDArray[np.int64],
 ) -> Floats:
-    """Return the influence of each case on a metric, float64 [cases]; they add up to 0.
+    """Return the influence of each case on a metric, float64 [cases], in the metric's unit; they add up to 0.
 
-    The jackknife's (Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, ch. 3): (n - 1) / n times what
-    the metric loses without an image, centred; of accuracy that is its hit less the accuracy, over n. Images of one
-    case, as of a burst, are added up.
+    The jackknife (Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, ch. 3): (n - 1) / n times what
+    the metric loses without an image, centred. For accuracy, this is (hit - accuracy) / n. The images of one case,
+    such as a burst, are added up.
 
     Args:
         compute: the metric, of counts by class.
@@ -30,9 +30,9 @@ def influences(
     classes, images = int(max(labels.max(), predicted.max())) + 1, labels.size
     counts = ClassCounts.of(labels, predicted, classes)
     kinds, kind = np.unique(labels * classes + predicted, return_inverse=True)
-    without = np.array([compute(_without(counts, *divmod(int(each), classes))) for each in kinds])
-    own = (images - 1) / images * (without.mean() - without)[kind]
-    return np.asarray(np.bincount(cases, weights=own - own.mean()), np.float64)
+    without = np.array([compute(_without(counts, *divmod(int(kind_number), classes))) for kind_number in kinds])
+    influence = (images - 1) / images * (without.mean() - without)[kind]
+    return np.asarray(np.bincount(cases, weights=influence - influence.mean()), np.float64)
 
 
 def _without(counts: ClassCounts, label: int, predicted: int) -> ClassCounts:

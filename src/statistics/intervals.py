@@ -1,4 +1,4 @@
-"""Intervals of one mean and of one share."""
+"""Confidence intervals of one mean and of one share."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and where the truth lies with probability :data:`LEVEL`.
+    """An estimate with its confidence interval at :data:`LEVEL`.
 
     Attributes:
         low: lower end, in the estimate's unit; None where there is no interval.
@@ -27,7 +27,7 @@ class Interval:
 
 
 def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
-    """Mean of `values` and its interval by Student's t (Student 1908, Biometrika 6:1); one value has no interval.
+    """Return the mean of `values` and its interval by Student's t (Student 1908, Biometrika 6:1); one value has none.
 
     >>> t_interval([0.5, 0.6])
     Interval(estimate=0.55, low=-0.08531023..., high=1.18531023..., count=2)
@@ -35,8 +35,8 @@ def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
     Interval(estimate=0.5, low=None, high=None, count=1)
 
     Args:
-        values: any numbers of one unit.
-        least: standard deviation that is believed of them at least, in their unit.
+        values: numbers of one unit.
+        least: the least standard deviation to assume, in their unit.
 
     Raises:
         ValueError: `values` is empty.
@@ -52,7 +52,7 @@ def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
 
 
 def accuracy_interval(values: Sequence[float], resolution: float) -> Interval:
-    """Mean of accuracies and its interval by Student's t, the variance of rounding being the least that is believed.
+    """Return the mean of accuracies and its interval by Student's t, with the variance of rounding as the least one.
 
     Accuracies come in steps of `resolution` (one photo), and equal ones can hide a scatter below a step, of
     resolution² / 12 (Sheppard 1898). Where the step is not known (0), equal ones have no interval.
@@ -65,14 +65,14 @@ def accuracy_interval(values: Sequence[float], resolution: float) -> Interval:
     Raises:
         ValueError: `values` is empty.
     """
-    found = t_interval(values, resolution / math.sqrt(12))
-    return found if resolution or np.ptp(values) > 0 else Interval(found.estimate, None, None, found.count)
+    interval = t_interval(values, resolution / math.sqrt(12))
+    return interval if resolution or np.ptp(values) > 0 else Interval(interval.estimate, None, None, interval.count)
 
 
 def wilson_interval(share: float, count: int) -> Interval:
-    """Interval of a `share` of `count` photos by Wilson's score (1927, JASA 22:209; Brown, Cai and DasGupta 2001).
+    """Return the interval of a `share` of `count` photos by Wilson's score (1927, JASA 22:209).
 
-    It says how much another draw of as many photos would move the share. No photos, no interval.
+    It is for another draw of as many photos (Brown, Cai and DasGupta 2001, Stat. Sci. 16:101). 0 photos have none.
 
     >>> wilson_interval(0.0, 10)
     Interval(estimate=0.0, low=0.0, high=0.27753279..., count=10)
@@ -84,8 +84,5 @@ def wilson_interval(share: float, count: int) -> Interval:
         raise ValueError(f"a share lies in 0–1, not {share}")
     if count < 1:
         return Interval(share, None, None, 0)
-    z = float(stats.norm.ppf((1 + LEVEL) / 2))
-    shrink = 1 + z**2 / count
-    centre = (share + z**2 / (2 * count)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), count)
+    low, high = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, "wilson")
+    return Interval(share, float(low), float(high), count)

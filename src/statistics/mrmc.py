@@ -59,19 +59,19 @@ class Scores:
 
     @property
     def cases(self) -> int:
-        """How many cases validated the trials; 0 where that is not known."""
+        """Return how many cases validated the trials; 0 where that is not known."""
         return 0 if self.influences is None else self.influences.shape[1]
 
     def of_depth(self, depth: int) -> "Scores":
         """Return the trials of one depth."""
-        own = self.depths == depth
-        influences = None if self.influences is None else self.influences[own]
-        return Scores(self.depths[own], self.seeds[own], self.values[own], influences, self.step)
+        mask = self.depths == depth
+        influences = None if self.influences is None else self.influences[mask]
+        return Scores(self.depths[mask], self.seeds[mask], self.values[mask], influences, self.step)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The depths' means and what they are uncertain by.
+    """The depths' means and the parts of their uncertainty.
 
     Attributes:
         means: at an average seed, [depths].
@@ -95,24 +95,22 @@ class Estimate:
 
     @property
     def pooled(self) -> float:
-        """The overdispersion of all depths together."""
+        """Return the overdispersion of all depths together."""
         return float(self.overdispersion @ self.freedoms / max(self.freedoms.sum(), np.finfo(float).tiny))
 
     def covariance(self) -> Floats:
-        """Return the covariance of the means by the pooled overdispersion alone, but for what seeds do to all alike."""
+        """Return the covariance of the means by the pooled overdispersion, [depths, depths].
+
+        It leaves out the seeds' effect that is common to all depths.
+        """
         beyond = max(self.pooled - bool(self.cases), 0.0) if self.design.freedom else 0.0
         return np.asarray(self.images + beyond * self.design.solve @ self.explained @ self.design.solve.T)
 
-    def variances(self) -> Floats:
-        """Return the variance of each difference of means, likewise, [depths, depths]."""
-        covariance = self.covariance()
-        own = np.diag(covariance)
-        return np.asarray(np.maximum(own[:, None] + own - 2 * covariance, self.step**2))
-
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
-        """Draw how far the means may lie from the truth, [count, depths], but for what seeds do to all depths alike.
+        """Draw the means' errors for new images and seeds, [count, depths].
 
-        For new images and seeds: normal given the overdispersion, which is drawn from its posterior.
+        They leave out the seeds' effect that is common to all depths, and are normal given the overdispersion, which is
+        drawn from its posterior.
         """
         drawn = _normal(self.images, count, rng)
         if not self.design.freedom:
@@ -122,33 +120,32 @@ class Estimate:
 
     def draw_overdispersion(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw the overdispersion of each depth, [count, depths]."""
-        values, of_common, of_own = self._priors()
+        values, common_prior, separate_prior = self._priors()
         likelihood = -self.freedoms[:, None] / 2 * (np.log(values) + self.overdispersion[:, None] / values)
-        own, common = likelihood + of_own, likelihood.sum(axis=0) + of_common
-        evidence = special.logsumexp(common) - special.logsumexp(own, axis=1).sum()
+        separate, common = likelihood + separate_prior, likelihood.sum(axis=0) + common_prior
+        evidence = special.logsumexp(common) - special.logsumexp(separate, axis=1).sum()
         is_common = self.means.size < _LEAST_DEPTHS or rng.random((count, 1)) < special.expit(
             evidence + special.logit(_COMMON)
         )
         shared = _choose(values, common, count, rng)[:, None]
-        return np.where(is_common, shared, np.stack([_choose(values, each, count, rng) for each in own], axis=1))
+        return np.where(is_common, shared, np.stack([_choose(values, row, count, rng) for row in separate], axis=1))
 
     def _priors(self) -> tuple[Floats, Floats, Floats]:
-        """Return values of the overdispersion, and the logarithms of how probable they are before anything is seen.
+        """Return values of the overdispersion, with their log-priors as one for all depths and as one for each.
 
-        Once for all depths together, once for each. Where images are not known, it is a variance of any size (Jeffreys'
-        prior), and a depth's own differs from it by a factor (log-normal).
+        Where images are not known, it is a variance of any size (Jeffreys' prior), and each depth's differs from it by
+        a factor (log-normal).
         """
         if not self.cases:
-            factors = np.log(_GRID)
-            own = -np.square(factors / _LOG_FACTOR) / 2
-            return self.pooled * _GRID, np.full(_GRID.size, -np.log(_GRID.size)), own - special.logsumexp(own)
+            separate = -np.square(np.log(_GRID) / _LOG_FACTOR) / 2
+            return self.pooled * _GRID, np.full(_GRID.size, -np.log(_GRID.size)), separate - special.logsumexp(separate)
         edges = np.concatenate([[0.0], np.sqrt(_GRID[1:] * _GRID[:-1]), [np.inf]])
         share = np.log(_RARE * _beyond(edges / 10, _WIDE) + (1 - _RARE) * _beyond(edges, _TAIL))
         return 1 + _GRID * (_SCALE + _SCALE_PER_CASE * self.cases), share, share
 
 
 def estimate(scores: Scores) -> Estimate:
-    """Fit the model.
+    """Fit the model to the scores of a study (Obuchowski and Rockette 1995; Hillis 2014).
 
     Raises:
         ValueError: no trial.
@@ -178,43 +175,44 @@ def _over_images(influences: Floats) -> Floats:
 
 
 def _explained(design: Design, scores: Scores) -> Floats:
-    """Return the covariance of what images do to a trial and not to its depth, [trials, trials].
+    """Return the covariance of the images' effects on trials beyond those on their depths, [trials, trials].
 
-    Trials with other seeds share none of it, nor do depths whose seeds are not blocks.
+    It is 0 between trials with different seeds, and between all trials where seeds are not blocks.
     """
     trials = scores.values.size
     if scores.influences is None:
         return np.eye(trials)
     counts = design.members.sum(axis=0)
-    own = scores.influences - design.members @ (design.members.T @ scores.influences / counts[:, None])
+    centred = scores.influences - design.members @ (design.members.T @ scores.influences / counts[:, None])
     unbiased = np.sqrt(design.members @ (counts / np.maximum(counts - 1, 1)))
     is_shared = scores.seeds[:, None] == scores.seeds if design.paired else np.eye(trials, dtype=bool)
     least = scores.step**2 / 12  # of rounding (Sheppard 1898)
-    return np.asarray(_over_images(unbiased[:, None] * own) * is_shared + least * np.eye(trials))
+    return np.asarray(_over_images(unbiased[:, None] * centred) * is_shared + least * np.eye(trials))
 
 
 def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[Floats, Floats]:
     """Return each depth's overdispersion and its degrees of freedom, [depths] both.
 
-    Beside seeds as blocks, a depth's residuals hold some of the others' scatter. What is its own solves for expected
-    squares (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a tenth of the pooled one. Depths that
-    move together, as two that train to the same network, are worth fewer degrees of freedom (Satterthwaite 1946).
+    With seeds as blocks, a depth's residuals hold some of the others' scatter. Its own part solves for expected squares
+    (MINQUE, Rao 1971, J. Multivar. Anal. 1:257); none is less than a tenth of the pooled one. Depths that move
+    together, such as two that train to the same network, have fewer degrees of freedom (Satterthwaite 1946).
     """
     if not design.freedom:
         return np.ones(len(design.levels)), np.zeros(len(design.levels))
     squares = np.square(design.project @ scores.values) @ design.members
     expected = design.project @ explained @ design.project
-    own = np.diag(expected) @ design.members
+    by_depth = np.diag(expected) @ design.members
     mixed = design.members.T @ (np.square(design.project) * np.diag(explained)) @ design.members
-    mixed *= (own / np.maximum(mixed.sum(axis=1), np.finfo(float).tiny))[:, None]  # 0 of a depth with one trial
-    pooled = max(squares.sum(), max(scores.step**2 / 12, _LEAST_VARIANCE) * design.freedom) / own.sum()
-    found = np.linalg.pinv(mixed, rcond=1e-3) @ squares
-    freedom = own.sum() ** 2 / np.square(expected).sum()
-    return np.maximum(found, _LEAST * pooled), design.own_freedom * freedom / design.freedom
+    mixed *= (by_depth / np.maximum(mixed.sum(axis=1), np.finfo(float).tiny))[:, None]  # 0 of a depth with one trial
+    pooled = max(squares.sum(), max(scores.step**2 / 12, _LEAST_VARIANCE) * design.freedom) / by_depth.sum()
+    separate = np.linalg.pinv(mixed, rcond=1e-3) @ squares
+    freedom = by_depth.sum() ** 2 / np.square(expected).sum()
+    freedoms = np.diag(design.project) @ design.members * freedom / design.freedom
+    return np.maximum(separate, _LEAST * pooled), np.asarray(freedoms)
 
 
 def _beyond(edges: Floats, tail: float) -> Floats:
-    """Return how much of Lomax's distribution lies between `edges`, [edges - 1]."""
+    """Return the probabilities of Lomax's distribution between `edges`, [edges - 1]."""
     return -np.diff((1 + edges) ** -tail)
 
 

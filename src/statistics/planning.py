@@ -1,4 +1,4 @@
-"""More seeds or more validation images, and the difference of two depths that they would show."""
+"""Power analysis: the number of seeds or validation images that would show the difference of two depths."""
 
 import math
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MOST_SEEDS, MOST_IMAGES = 200, 1_000_000
 
 @dataclass(frozen=True)
 class Outlook:
-    """The seeds or images that would show the difference that was seen between two depths.
+    """The seeds or images that would show the observed difference of two depths.
 
     Attributes:
-        limit: what keeps it from being shown: too few seeds, or too few images, so that no number of seeds would do.
-        seeds: a depth, that would show it with probability :data:`POWER` on the same images; None where none would.
-        images: in validation, that would show it likewise with the seeds there are; None where none would.
+        limit: what limits the comparison: seeds, or images, so that no number of seeds would show the difference.
+        seeds: how many at each depth would show it with probability :data:`POWER` on the same images; None: no number.
+        images: how many validation images would show it likewise with the seeds there are; None: no number.
     """
 
     limit: Literal["seeds", "images"]
@@ -30,24 +30,24 @@ class Outlook:
 
 
 def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
-    """Say what would show the difference of the places `one` and `other`, were it as large as it was seen.
+    """Return what would show the difference of the depths at `one` and `other`, were the observed one the true one.
 
     Its variance is a sum: what images do to all seeds alike (1 / images), what they do to each seed's network
     (1 / images / seeds), and what seeds do beyond (1 / seeds). A difference that was picked for being large is larger
-    than the true one, so that the numbers are ones from below.
+    than the true one, so the numbers are lower bounds.
     """
     estimate = comparison.estimate
     contrast = np.zeros(len(estimate.means))
     contrast[[one, other]] = 1, -1
     of_trials = contrast @ estimate.design.solve
-    each_seed = float(of_trials @ estimate.explained @ of_trials) if estimate.cases else 0.0
-    persistent = max(float(contrast @ estimate.images @ contrast) - each_seed, 0.0)
-    beyond = max(float(comparison.errors[one, other]) ** 2 - persistent - each_seed, 0.0)
+    by_seed = float(of_trials @ estimate.explained @ of_trials) if estimate.cases else 0.0
+    persistent = max(float(contrast @ estimate.images @ contrast) - by_seed, 0.0)
+    beyond = max(float(comparison.errors[one, other]) ** 2 - persistent - by_seed, 0.0)
     gap = abs(float(estimate.means[one] - estimate.means[other]))
     needed = (gap / (_settled(comparison) + float(stats.norm.ppf(POWER)))) ** 2
     seeds, images = min(estimate.design.counts), estimate.cases
-    more_seeds = _factor(each_seed + beyond, needed - persistent)
-    more_images = _factor(persistent + each_seed, needed - beyond)
+    more_seeds = _factor(by_seed + beyond, needed - persistent)
+    more_images = _factor(persistent + by_seed, needed - beyond)
     return Outlook(
         "images" if more_seeds is None or seeds * more_seeds > MOST_SEEDS else "seeds",
         _count(seeds, more_seeds, MOST_SEEDS),

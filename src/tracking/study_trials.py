@@ -192,7 +192,7 @@ def _record(row: Row, factors: Mapping[str, Factor], history: History) -> TrialR
         near_duplicates=row[schema.NEAR_DUPLICATES_COLUMN.name],
         command=row[schema.COMMAND_WORDS.name],
         reads_depth=row[schema.READS_DEPTH.name],
-        recalled=row.get(schema.RESUMED_EPOCHS.name, 0),
+        resumed=row.get(schema.RESUMED_EPOCHS.name, 0),
     )
 
 

@@ -1,10 +1,10 @@
 """Settings that go with depth where a study is pooled, so that their effect would be attributed to depth.
 
-A search gives each trial settings of its own. Where depths got them by the same chances, what they do is noise. Where a
-tuner went after good rates at one depth, or where each depth got its own, they make a difference of depths. So a pooled
-difference is claimed only if it is shown, too, once the settings stand in the model beside depth (analysis of
-covariance, Fisher 1932; numbers that hardly repeat by their rank and its square), and if a third of either depth's
-trials at least lie within the other's range of each setting: beyond that, the model's form alone would speak.
+A search gives each trial settings of its own. Where all depths draw them from one distribution, their effect is noise.
+Where a tuner refined them at one depth, or where each depth has its own, their effect looks like one of depth. So a
+pooled difference is claimed only if it is also shown with the settings in the model beside depth (analysis of
+covariance, Fisher 1932; numbers that hardly repeat by their rank and its square), and if at least a third of either
+depth's trials lie within the other's range of each setting: beyond that range the model extrapolates.
 
 Simulated (200 to 300 studies; 2 and 3 equal depths, 8 to 40 trials, one rate that matters: evenly, by an optimum,
 or by a step): where depths draw their rates from distributions that lean apart, Beta(1, 3) and Beta(3, 1), the pooled
@@ -36,25 +36,25 @@ def confounded(comparison: BestComparison, trials: Sequence[TrialRecord]) -> NDA
     """Return which differences that `comparison` shows may be the settings', [depths, depths].
 
     Args:
-        comparison: of the pooled trials.
-        trials: they.
+        comparison: of the pooled `trials`.
+        trials: all trials of the facet.
     """
     depths = np.asarray([trial.depth for trial in trials])
     values = np.asarray([trial.score for trial in trials], np.float64)
     settings = [[trial.factor(name) for trial in trials] for name in tuned(trials)]
     levels = comparison.estimate.design.levels
-    ratios, free = _adjusted(depths, values, [encode(each) for each in settings])
-    found = np.zeros((len(levels), len(levels)), np.bool_)
+    ratios, free = _adjusted(depths, values, [encode(setting) for setting in settings])
+    withheld = np.zeros((len(levels), len(levels)), np.bool_)
     for worse in filter(comparison.is_worse, range(len(levels))):
         best = comparison.best
-        among = (_overlap(each, depths == levels[best], depths == levels[worse]) for each in settings)
-        holds = all(among) and _p(ratios[best, worse], len(levels), free) < 1 - LEVEL
-        found[[best, worse], [worse, best]] = not holds
-    return found
+        overlaps = (_overlap(setting, depths == levels[best], depths == levels[worse]) for setting in settings)
+        holds = all(overlaps) and _p(ratios[best, worse], len(levels), free) < 1 - LEVEL
+        withheld[[best, worse], [worse, best]] = not holds
+    return withheld
 
 
 def going_with_depth(trials: Sequence[TrialRecord]) -> list[str]:
-    """Return the settings that lie between depths by half of their variance or more; else the one that does most."""
+    """Return the settings with half of their variance or more between depths; if none, the one with most."""
     depths = np.asarray([trial.depth for trial in trials])
     names = tuned(trials)
     between = {name: _between(encode([trial.factor(name) for trial in trials]), depths) for name in names}
@@ -63,9 +63,9 @@ def going_with_depth(trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def _adjusted(depths: NDArray[np.int64], values: Floats, settings: Sequence[Floats]) -> tuple[Floats, int]:
-    """Differences of depths beside the settings by their standard errors, [depths, depths], and degrees of freedom.
+    """Return the t-values of the depths' differences beside the settings, [depths, depths], and degrees of freedom.
 
-    0 where the settings leave a difference unknown.
+    A t-value is 0 where the settings leave the difference unknown.
     """
     levels = np.unique(depths)
     model = np.hstack([np.asarray(depths[:, None] == levels, np.float64), *settings])
@@ -82,12 +82,12 @@ def _adjusted(depths: NDArray[np.int64], values: Floats, settings: Sequence[Floa
 
 
 def _p(ratio: float, depths: int, free: int) -> float:
-    """The p-value of a difference, adjusted over all pairs; 1 where it is none, or the other way."""
+    """Return the p-value of a t-value by Tukey's range test over all pairs; 1 where it is not positive."""
     return float(stats.studentized_range.sf(ratio * math.sqrt(2), depths, free)) if ratio > 0 else 1.0
 
 
 def _overlap(values: Sequence[Factor], one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
-    """Return whether enough of either depth's trials have values such as the other's have."""
+    """Return whether enough of either depth's trials have values within the other's range, or equal texts."""
     if any(isinstance(value, str) for value in values):
         texts = np.asarray([str(value) for value in values])
         shared = np.isin(texts[one], texts[other]).mean(), np.isin(texts[other], texts[one]).mean()

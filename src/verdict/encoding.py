@@ -10,12 +10,10 @@ from src.verdict.trials import Factor
 
 
 def encode(values: Sequence[Factor]) -> Floats:
-    """A column for each value but the first; a number that hardly repeats enters as its rank and the rank's square.
+    """Return the values as columns of a linear model, float64 [trials, columns].
 
-    Factors that part the trials alike, or rank them alike or in reverse, get the same columns.
-
-    Returns:
-        [trials, columns].
+    There is a column for each value but the first. Numbers that hardly repeat enter as their rank and its square.
+    Factors that divide the trials alike, or rank them alike or in reverse, get the same columns.
     """
     numbers = [value for value in values if not isinstance(value, str)]
     parts = part(values)
@@ -28,11 +26,11 @@ def encode(values: Sequence[Factor]) -> Floats:
 
 
 def part(values: Sequence[Factor]) -> tuple[int, ...]:
-    """The values, numbered from 0 as they first appear."""
+    """Return the values as numbers from 0, in the order of first appearance."""
     numbers: dict[str, int] = {}
     return tuple(numbers.setdefault(str(value), len(numbers)) for value in values)
 
 
 def is_scattered(levels: int, trials: int) -> bool:
-    """Whether so many values of so many trials hardly repeat."""
+    """Return whether so many distinct values of so many trials hardly repeat."""
     return 2 * levels > trials

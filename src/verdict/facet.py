@@ -1,4 +1,4 @@
-"""A facet of a study: its trials reduced to depth and seed, and the depths compared."""
+"""A facet of a study: its trials reduced to depth and seed, and its depths compared."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.statistics.best import BestComparison, compare_with_best, mean_interval
-from src.statistics.design import Floats
+from src.statistics.design import Design, Floats
 from src.statistics.influence import influences
 from src.statistics.intervals import Interval
 from src.statistics.mrmc import Scores, estimate
@@ -20,12 +20,12 @@ from src.verdict.trials import TrialRecord, judged_by
 
 @dataclass(frozen=True)
 class Facet:
-    """The comparison that a verdict rests on; a *place* is a depth's position among the depths, rising.
+    """The comparison of a verdict; a *place* is a depth's position among the depths, rising.
 
     Attributes:
-        label: the hyperparameters that keep it apart, as they would be typed; empty where there is one facet.
-        study: the name of the study that it is of; empty where there is none, or more than one.
-        withheld: pairs of depths whose difference may be of settings that went with depth, [depths, depths].
+        label: the hyperparameters that define it, as they would be typed; empty where there is one facet.
+        study: the study's name; empty where there is none, or more than one.
+        withheld: the pairs of depths whose difference is confounded with settings, [depths, depths].
     """
 
     label: str
@@ -37,46 +37,36 @@ class Facet:
 
     @property
     def depths(self) -> tuple[int, ...]:
-        """The canonical depths, rising."""
-        return self.comparison.estimate.design.levels
+        """Return the canonical depths, rising."""
+        return self.design.levels
+
+    @property
+    def design(self) -> Design:
+        """Return the depth and seed of each trial, as the model has them."""
+        return self.comparison.estimate.design
 
     @property
     def is_testable(self) -> bool:
-        """Whether there are two depths, and images or repetitions to judge them by."""
-        return len(self.depths) > 1 and bool(self.scores.cases or self.freedom)
-
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom of what seeds do; 0 where no depth is repeated."""
-        return self.comparison.estimate.design.freedom
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Trials at each depth."""
-        return self.comparison.estimate.design.counts
-
-    @property
-    def is_paired(self) -> bool:
-        """Whether the depths are compared seed by seed."""
-        return self.comparison.estimate.design.paired
+        """Return whether there are two depths, and images or repetitions to compare them by."""
+        return len(self.depths) > 1 and bool(self.scores.cases or self.design.freedom)
 
     @property
     def going_with_depth(self) -> list[str]:
-        """The settings that differ between the depths."""
+        """Return the settings that differ between the depths."""
         return going_with_depth(self.reduction.trials)
 
     @cached_property
     def worse(self) -> tuple[int, ...]:
-        """Places of depths that are clearly worse than the best."""
+        """Return the places of depths that are clearly worse than the best."""
         if not self.is_testable:
             return ()
-        best, found = self.comparison.best, self.comparison.is_worse
-        return tuple(place for place in range(len(self.depths)) if found(place) and not self.withheld[place, best])
+        best, is_worse = self.comparison.best, self.comparison.is_worse
+        return tuple(place for place in range(len(self.depths)) if is_worse(place) and not self.withheld[place, best])
 
     @property
     def standard_error(self) -> float:
-        """Of one mean, over seeds and images, seeds' common part taken out; NaN where nothing was repeated."""
-        if not self.freedom:
+        """Return the standard error of a mean without the seeds' common effect, 0–1; NaN without repetitions."""
+        if not self.design.freedom:
             return math.nan
         best, errors = self.comparison.best, self.comparison.errors
         others = np.delete(errors[best], best) if len(self.depths) > 1 else errors[0] * math.sqrt(2)
@@ -84,25 +74,24 @@ class Facet:
 
     @property
     def deviation(self) -> float:
-        """Of a trial's score once depth and seed are taken out; NaN where nothing was repeated."""
-        design = self.comparison.estimate.design
-        squares = np.square(design.project @ self.scores.values).sum()
-        return math.sqrt(squares / design.freedom) if design.freedom else math.nan
+        """Return the residual standard deviation of a score, without depth and seed, 0–1; NaN without repetitions."""
+        squares, freedom = np.square(self.design.project @ self.scores.values).sum(), self.design.freedom
+        return math.sqrt(squares / freedom) if freedom else math.nan
 
     def mean(self, place: int) -> float:
-        """Validation mean at an average seed, 0–1."""
+        """Return a depth's validation mean at an average seed, 0–1."""
         return float(self.comparison.estimate.means[place])
 
     def interval(self, place: int) -> Interval:
-        """The mean of a depth's own trials, with its interval for new images and seeds."""
+        """Return the mean of a depth's trials, with its interval for new images and seeds."""
         return mean_interval(self.scores, self.depths[place])
 
     def to_best(self, place: int) -> Interval:
-        """The depth's mean minus the best one's; no interval where nothing can be tested, or claimed."""
-        found, best = self.comparison.difference(place), self.comparison.best
+        """Return a depth's mean minus the best one's; without an interval where nothing can be tested, or claimed."""
+        difference, best = self.comparison.difference(place), self.comparison.best
         if not self.is_testable or self.withheld[place, best]:
-            return Interval(found.estimate, None, None, found.count)
-        return found
+            return Interval(difference.estimate, None, None, difference.count)
+        return difference
 
     def pair(self, one: int, other: int) -> Interval:
         """Return the mean of the depth `one` minus that of `other`; its interval holds for all pairs at once."""
@@ -113,12 +102,12 @@ class Facet:
         return any(trial.whole for trial in self.reduction.trials if trial.depth == depth)
 
     def trials(self, place: int) -> list[TrialRecord]:
-        """The trials at a place."""
+        """Return the trials of the depth at a place."""
         return [trial for trial in self.reduction.trials if trial.depth == self.depths[place]]
 
 
 def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Facet:
-    """Reduce measured `trials` and compare their depths.
+    """Return the facet of measured `trials`, reduced to depth and seed, with their depths compared.
 
     Raises:
         ValueError: no trial.
@@ -132,40 +121,36 @@ def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Fa
 
 
 def image_step(trials: Sequence[TrialRecord]) -> float:
-    """The step that validation accuracies of `trials` come in: 1 / images, the coarsest; 0 where unknown.
+    """Return the step of validation accuracies, the largest 1 / images of `trials`; 0 where unknown.
 
-    By so much an image moves balanced accuracy, too, on average over the images, and about so much macro F1.
+    An image moves balanced accuracy by as much, on average over the images, and macro F1 by about as much.
     """
     return max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0)
 
 
 def _scores(reduction: Reduction, step: float) -> Scores:
-    """Return the scores of a facet's trials; without influences where nothing can be said of other images.
-
-    That is where a trial has no predictions, and where trials were validated on different images, as with another
-    `data.split_seed`.
-    """
+    """Return the scores of a facet's trials, with the influences of the images that they share."""
     trials = reduction.trials
     return Scores(
         depths=np.array([trial.depth for trial in trials], np.int64),
         seeds=np.array(reduction.seeds, np.int64),
         values=np.array([trial.score for trial in trials], np.float64),
-        influences=_influences(trials) if _share_images(trials) else None,
+        influences=_influences(trials),
         step=step,
     )
 
 
-def _share_images(trials: Sequence[TrialRecord]) -> bool:
-    found = [trial.predictions for trial in trials]
-    first = found[0]
-    return first is not None and all(each is not None and np.array_equal(each.images, first.images) for each in found)
+def _influences(trials: Sequence[TrialRecord]) -> Floats | None:
+    """Return the influence of each case on each trial's score, float64 [trials, cases]; None where unknown.
 
-
-def _influences(trials: Sequence[TrialRecord]) -> Floats:
-    """Return what each case adds to each trial's score, float64 [trials, cases]."""
+    It is unknown where a trial has no predictions, and where trials were validated on different images, as with
+    another `data.split_seed`.
+    """
     compute = judged_by(trials).compute
     known = [trial.predictions for trial in trials if trial.predictions is not None]
+    if len(known) < len(trials) or not all(np.array_equal(other.images, known[0].images) for other in known):
+        return None
     cases = np.unique(known[0].groups, return_inverse=True)[1]
     return np.array([
-        influences(compute, each.labels.astype(np.int64), each.predicted.astype(np.int64), cases) for each in known
+        influences(compute, other.labels.astype(np.int64), other.predicted.astype(np.int64), cases) for other in known
     ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""The next things to train: other depths, more seeds, a grid; as commands where the trials know what trained them.
+"""The next trials to train: other depths, more seeds, a grid; as commands where the trials have theirs.
 
 Seeds are listed from the first on: known trials are reused, and depths that lack some catch up.
 """
@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal
 
 from src.common.override import override_key
 from src.common.shell import TRAIN, setting, shell_line
 from src.statistics.planning import Outlook, outlook
-from src.verdict.confounding import going_with_depth
 from src.verdict.cost import median_seconds
 from src.verdict.facet import Facet
 from src.verdict.trials import TrialRecord, configuration, tuned, typed_value
@@ -22,7 +22,7 @@ Aim = Literal["depths", "seeds", "grid", "rivals", "between", "deeper", "less"]
 _LEAST_SEEDS = 3
 _MOST_LISTED = 5
 _READS_DEPTH = "schedule=two_phase"
-"""What trains other depths where a trial's own schedule fixes its depth."""
+"""The override that trains other depths where a trial's schedule fixes its depth."""
 _REPLACED = ("unfrozen", "seed", "study")
 
 
@@ -33,13 +33,13 @@ class NextStep:
     Attributes:
         aim: other depths beside the one there is; more seeds; a grid over depths and settings; seeds for depths that
             may be as good as the best; a depth between two; a deeper one; a lesser one.
-        command: as typed in a shell; overrides alone where the trials do not know what trained them.
+        command: as typed in a shell; overrides alone where the trials have no command.
         is_command: whether it is a whole command.
-        depths: the depths that it is about.
+        depths: the depths that it compares.
         settings: names of the settings that it varies beside depth.
         outlook: for rivals: what would show the difference; else None.
-        difference: for rivals: the difference that was seen, 0–1.
-        seconds: for rivals: what the seeds would take, by the median trial; None where unknown.
+        difference: for rivals: the observed difference, 0–1.
+        seconds: for rivals: the duration of the seeds, by the median trial; None where unknown.
     """
 
     aim: Aim
@@ -59,7 +59,7 @@ def next_steps(facet: Facet, chosen: int) -> tuple[NextStep, ...]:
         return (_step(facet, "depths", _typed(_around(facet), seeds)),)
     if facet.reduction.pooled:
         return (_grid(facet), *_untried(facet, chosen))
-    if not facet.freedom:
+    if not facet.design.freedom:
         seeds = _seeds(facet, range(len(facet.depths)), _LEAST_SEEDS)
         return (_step(facet, "seeds", _typed(facet.depths, seeds)),)
     return (*_for_rivals(facet), *_untried(facet, chosen))
@@ -74,14 +74,14 @@ def _for_rivals(facet: Facet) -> Iterator[NextStep]:
     farthest = min(rivals, key=facet.mean)
     difference = facet.mean(best) - facet.mean(farthest)
     places = sorted((best, *rivals))
-    counts = facet.counts
-    found = outlook(facet.comparison, best, farthest)
-    goal = found.seeds or min(counts[place] for place in places) + 1
+    counts = facet.design.counts
+    needed = outlook(facet.comparison, best, farthest)
+    goal = needed.seeds or min(counts[place] for place in places) + 1
     missing = sum(max(0, goal - counts[place]) for place in places)
     seconds = median_seconds([trial for place in places for trial in facet.trials(place)])
     yield _step(
         facet, "rivals", _typed([facet.depths[place] for place in places], _seeds(facet, places, goal)),
-        depths=(facet.depths[best], facet.depths[farthest]), outlook=found, difference=difference,
+        depths=(facet.depths[best], facet.depths[farthest]), outlook=needed, difference=difference,
         seconds=missing * seconds if seconds else None,
     )  # fmt: skip
 
@@ -89,11 +89,12 @@ def _for_rivals(facet: Facet) -> Iterator[NextStep]:
 def _grid(facet: Facet) -> NextStep:
     """Return a grid over depths, and over settings that went with them, by the settings of each depth's best trial."""
     trials = facet.reduction.trials
-    best = [max(facet.trials(place), key=_score) for place in range(len(facet.depths))]
-    mixed = going_with_depth(trials) if facet.withheld.any() else []
-    crossed = [f"{name}={','.join(dict.fromkeys(_value(trial, name) for trial in best))}" for name in mixed]
+    best = [max(facet.trials(place), key=attrgetter("score")) for place in range(len(facet.depths))]
+    mixed = facet.going_with_depth if facet.withheld.any() else []
+    values = {name: [typed_value(trial.factors.get(name, "null")) for trial in best] for name in mixed}
+    crossed = [f"{name}={','.join(dict.fromkeys(values[name]))}" for name in mixed]
     grid = " ".join([_typed(facet.depths, range(_LEAST_SEEDS)), *crossed])
-    first = max(trials, key=_score)
+    first = max(trials, key=attrgetter("score"))
     command = _sweep(facet, first, mixed)
     rest = configuration(first, [name for name in tuned(trials) if name not in mixed])
     text = f"{command} {grid}" if command else f"-m {grid} {rest}".strip()
@@ -113,22 +114,19 @@ def _untried(facet: Facet, chosen: int) -> Iterator[NextStep]:
         yield _step(facet, "less", _typed([0], known))
 
 
-def _step(
-    facet: Facet, aim: Aim, overrides: str, *, depths: tuple[int, ...] = (), outlook: Outlook | None = None,
-    difference: float = 0.0, seconds: float | None = None,
-) -> NextStep:  # fmt: skip
-    """Return what trains `overrides` as trials of the study."""
+def _step(facet: Facet, aim: Aim, overrides: str, **more: Any) -> NextStep:
+    """Return the step that trains `overrides` as trials of the study; `more` are attributes of it."""
     is_one = not facet.reduction.pooled and len(facet.reduction.candidates) == len(facet.depths)
     command = _sweep(facet, facet.trials(len(facet.depths) - 1)[0]) if is_one else ""
     unfreezing = "" if all(trial.reads_depth for trial in facet.reduction.trials) else f"{_READS_DEPTH} "
     text = f"{command} {overrides}" if command else f"{unfreezing}{overrides}"
-    return NextStep(aim, text, bool(command), depths, (), outlook, difference, seconds)
+    return NextStep(aim, text, bool(command), **more)
 
 
 def _sweep(facet: Facet, trial: TrialRecord, without: Sequence[str] = ()) -> str:
-    """Return the command of `trial` as a sweep of the study, but for depths, seeds and more; empty where not known.
+    """Return the command of `trial` as a sweep of the study, but for depths, seeds and more; empty where unknown.
 
-    A run that is a trial of several facets remembers the command of one.
+    A run that is a trial of several facets has the command of one.
     """
     words = trial.command
     if not facet.study or len(words) < len(TRAIN) or not set(trial.overrides) <= set(words):
@@ -148,7 +146,7 @@ def _batchnorm_of(facet: Facet, words: Sequence[str]) -> list[str]:
 
 
 def _around(facet: Facet) -> list[int | str]:
-    """Return the one depth that was tried, with two more. How many layers the backbone has is not known."""
+    """Return the one depth that was tried, with two more; the backbone's number of layers is unknown."""
     depth = facet.depths[0]
     if facet.is_whole(depth):
         return [*sorted({0, depth // 2, depth})]
@@ -173,11 +171,3 @@ def _typed(depths: Sequence[int | str], seeds: Sequence[int]) -> str:
     many = f"'seed=range({seeds[0]},{seeds[-1] + 1})'"
     few = "seed=" + ",".join(map(str, seeds))
     return f"unfrozen={','.join(map(str, depths))} {many if unbroken and len(seeds) > _MOST_LISTED else few}"
-
-
-def _value(trial: TrialRecord, name: str) -> str:
-    return typed_value(trial.factors.get(name, "null"))
-
-
-def _score(trial: TrialRecord) -> float:
-    return trial.score

@@ -1,6 +1,6 @@
-"""The verdict: how many layers to unfreeze, what that is worth on new images, and what to train next.
+"""The verdict: how many layers to unfreeze, its expected score on new images, and what to train next.
 
-Two questions are kept apart. *Which depth?* is answered by the rule with the least measured regret
+It answers two questions. *Which depth?* is answered by the rule with the least measured regret
 (:mod:`src.statistics.decision`). *Which depths are clearly worse than the best?* is answered by a comparison of all
 depths at once, for new images and seeds (:mod:`src.statistics.best`). Values only: the words are in reporting.
 """
@@ -32,7 +32,7 @@ class DepthRow:
         depth: canonical, layers from the end.
         block: the first block that trains; empty where none does.
         parameters: how many of the backbone's train.
-        seconds: what a trial's phases took, the median; None where unknown.
+        seconds: the median duration of a trial's phases; None where unknown.
         score: validation mean and its interval for new images and seeds, 0–1.
         to_best: this depth's mean minus the best one's; its interval holds for all depths at once. No interval where
             nothing can be tested, or claimed.
@@ -53,18 +53,18 @@ class Verdict:
     """The verdict on a facet of a study.
 
     Attributes:
-        label: the hyperparameters that keep the facet apart, as they would be typed; empty where there is one.
-        kind: nothing measured; one depth; no depth repeated with a second seed; a difference that may be of settings
-            that went with depth; no depth clearly worse than the best; one or more that are.
+        label: the hyperparameters that define the facet, as they would be typed; empty where there is one.
+        kind: nothing measured; one depth; no depth repeated with a second seed; a difference that is confounded with
+            settings; no depth clearly worse than the best; one or more that are.
         depth: the recommended depth; None where nothing was measured.
         best: the depth of the best mean; None likewise.
-        margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
+        margin: the loss at which a lesser depth is still recommended, 0–1.
         rows: the depths, rising.
         lesser: the least depth that may be as good as the recommended one; None where there is none.
         next_steps: what to train next, the most useful first.
         left_out: trials that have no part in it, by reason.
-        alike: how many facets claim a difference or might, each by itself.
-        facet: what it rests on; None where nothing was measured.
+        alike: the number of facets that are tested, each by itself.
+        facet: the comparison; None where nothing was measured.
     """
 
     label: str
@@ -81,38 +81,38 @@ class Verdict:
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """The trials that it rests on."""
+        """Return the trials of the comparison."""
         return self.facet.reduction.trials if self.facet else ()
 
     @property
     def metric(self) -> Metric:
-        """The metric that judges them."""
+        """Return the metric that judges them."""
         return judged_by(self.trials)
 
     @property
     def baseline(self) -> float | None:
-        """The score of always predicting the largest class; None where no trial knows."""
+        """Return the score of always predicting the largest class; None where no trial has it."""
         return baseline(self.trials)
 
     @property
     def chance(self) -> float | None:
-        """The score of predicting by chance; None where the trials do not know."""
+        """Return the score of predicting by chance; None where the first trial does not have it."""
         return self.trials[0].metric(CHANCE)
 
     @property
     def is_pooled(self) -> bool:
-        """Whether its trials differ in more than depth and seed."""
+        """Return whether its trials differ in more than depth and seed."""
         return self.facet is not None and self.facet.reduction.pooled
 
     @property
     def rates_tuned(self) -> bool:
-        """Whether each depth stands with the best of several fine-tuning rates."""
+        """Return whether each depth has the best of several fine-tuning rates."""
         reduction = self.facet.reduction if self.facet else None
         return reduction is not None and reduction.configurations > 1 and _RATE in reduction.varied
 
     @property
     def gaps(self) -> tuple[GapRow, ...]:
-        """The gaps of its trials by depth, rising."""
+        """Return the gaps of its trials by depth, rising."""
         return gap_rows(self.trials, pooled=self.is_pooled)
 
     def row(self, depth: int | None) -> DepthRow:
@@ -130,10 +130,10 @@ def judge(records: Sequence[TrialRecord], study: str = "", margin: float = 0.0) 
     Args:
         records: the study's trials.
         study: its name, for the commands of what to train next; empty where there are several.
-        margin: what a lesser depth may be expected to lose and still be recommended, 0–1.
+        margin: the loss at which a lesser depth is still recommended, 0–1.
     """
-    found = facets(records) or {"": []}
-    verdicts = [_judge_facet(label, trials, study, margin) for label, trials in found.items()]
+    by_facet = facets(records) or {"": []}
+    verdicts = [_judge_facet(label, trials, study, margin) for label, trials in by_facet.items()]
     tested = sum(verdict.kind in ("tie", "shown") for verdict in verdicts)
     return [replace(verdict, alike=max(tested, 1)) for verdict in verdicts]
 
@@ -144,14 +144,13 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
         return Verdict(label, "nothing", left_out=left_out)
     facet = make_facet(label, trials, study)
     chosen = choose(facet.comparison, margin)
-    rows = tuple(_row(facet, place) for place in range(len(facet.depths)))
     return Verdict(
         label=label,
         kind=_kind(facet),
         depth=facet.depths[chosen],
         best=facet.depths[facet.comparison.best],
         margin=margin,
-        rows=rows,
+        rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
         lesser=_lesser(facet, chosen),
         next_steps=next_steps(facet, chosen),
         left_out=left_out,
@@ -164,7 +163,7 @@ def _kind(facet: Facet) -> Kind:
         return "one depth"
     if facet.worse:
         return "shown"
-    if not facet.freedom:
+    if not facet.design.freedom:
         return "one seed"
     return "confounded" if facet.withheld.any() else "tie"
 

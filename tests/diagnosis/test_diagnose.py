@@ -12,7 +12,8 @@ from src.common.project import CONF
 from src.diagnosis.diagnose import Finding, diagnose
 from src.diagnosis.remedies import Settings
 from src.diagnosis.rules import RULES
-from src.reporting.diagnosis_text import as_typed, describe
+from src.reporting.diagnosis_text import describe
+from src.reporting.wording import as_typed
 from src.verdict.trials import TrialRecord
 from tests.conftest import Compose
 from tests.diagnosis.examples import FALLING, FIRED, NOT_FIRED, RISING, History, ending, history, measured, slow

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.calibration import scores_of
+from benchmarks.calibration import scores_of, variances
 from src.statistics.best import compare_with_best
 from src.statistics.design import Floats
 from src.statistics.mrmc import Scores, estimate
@@ -36,7 +36,7 @@ def test_the_difference_of_two_modalities_has_the_published_error() -> None:
     found = estimate(van_dyke())
     difference = found.means[1] - found.means[0]
     assert difference == pytest.approx(0.0438004)
-    assert difference**2 / found.variances()[0, 1] == pytest.approx(4.4563187, rel=1e-5)  # F of Hillis 2014
+    assert difference**2 / variances(found)[0, 1] == pytest.approx(4.4563187, rel=1e-5)  # F of Hillis 2014
 
 
 def hits(rng: np.random.Generator, depths: int, seeds: int, images: int, scatter: Floats) -> Floats:
@@ -80,7 +80,7 @@ def test_seeds_alone_speak_where_predictions_are_not_known() -> None:
     values = np.array([0.5, 0.6, 0.7, 0.6, 0.71, 0.79])
     found = estimate(Scores(depths, seeds, values))
     differences = values[3:] - values[:3]
-    assert found.variances()[0, 1] == pytest.approx(differences.var(ddof=1) / 3)
+    assert variances(found)[0, 1] == pytest.approx(differences.var(ddof=1) / 3)
 
 
 def test_images_alone_speak_with_one_seed() -> None:
@@ -88,7 +88,7 @@ def test_images_alone_speak_with_one_seed() -> None:
     found = estimate(scores_of(values))
     difference = values[1, 0] - values[0, 0]
     assert found.design.freedom == 0
-    assert found.variances()[0, 1] == pytest.approx(difference.var(ddof=1) / 200)
+    assert variances(found)[0, 1] == pytest.approx(difference.var(ddof=1) / 200)
 
 
 def test_depths_that_are_equal_to_the_image_differ_by_an_image_at_most() -> None:

@@ -16,7 +16,7 @@ from tests.verdict.studies import grid, trial
 
 def shares(found: Importance | None) -> dict[str, VarianceShare]:
     assert found is not None
-    return {each.factor: each for each in found.shares}
+    return {" = ".join(each.factors): each for each in found.shares}
 
 
 def study(rng: np.random.Generator, *, scale: float = 1.0, lost: int = 0) -> list[TrialRecord]:
@@ -233,4 +233,4 @@ def test_a_grid_over_epochs_keeps_its_shorter_trials() -> None:
     found = importance(trials)
     assert found is not None
     assert found.trials == len(trials)
-    assert found.shares[0].factor == "fine_tune_epochs"
+    assert found.shares[0].factors == ("fine_tune_epochs",)
