@@ -8,8 +8,8 @@ from src.common.keras_setup import keras, layers
 def with_convertible_layers(network: keras.Model) -> keras.Model:
     """Return a copy of `network` that gives the same values and that tf2onnx converts.
 
-    Keras compiles a convolution with groups by XLA, which tf2onnx does not read, and a Normalization's constants become
-    further inputs of the graph.
+    Keras compiles a convolution with groups by XLA, which tf2onnx does not read, computes GELU by erfc, which ONNX lacks,
+    and a Normalization's constants become further inputs of the graph.
     """
     copy = keras.models.clone_model(network, clone_function=_convertible)
     for layer in network.layers:
@@ -28,4 +28,11 @@ def _convertible(layer: layers.Layer) -> layers.Layer:
     if type(layer) is layers.Conv2D and 1 < layer.groups == layer.filters == layer.input.shape[-1]:
         shared = ("name", "kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
         return layers.DepthwiseConv2D(**{key: layer.get_config()[key] for key in shared})
+    if type(layer) is layers.Activation and layer.activation is keras.activations.gelu:
+        return layers.Activation(_gelu, name=layer.name)
     return layer.__class__.from_config(layer.get_config())
+
+
+def _gelu(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the Gaussian error linear unit (Hendrycks and Gimpel 2016), by erf."""
+    return x * (1 + keras.ops.erf(x / np.sqrt(2).astype("float32"))) / 2
