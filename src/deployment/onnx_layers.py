@@ -8,8 +8,8 @@ from src.common.keras_setup import keras, layers
 def with_convertible_layers(network: keras.Model) -> keras.Model:
     """Return a copy of `network` that gives the same values and that tf2onnx converts.
 
-    Keras compiles a convolution with groups by XLA, which tf2onnx does not read, computes GELU by erfc, which ONNX lacks,
-    and a Normalization's constants become further inputs of the graph.
+    Keras compiles a convolution with groups by XLA, which tf2onnx does not read, and GELU by erfc, which ONNX lacks;
+    a Normalization's constants become further inputs of the graph.
     """
     copy = keras.models.clone_model(network, clone_function=_convertible)
     for layer in network.layers:
