@@ -36,9 +36,9 @@ def test_the_file_alone_names_an_images_class(photo: Path, capsys: pytest.Captur
 
 
 def test_mlflow_loads_the_model_in_both_ways(
-    photo: Path, deployed: Deployed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    photo: Path, deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", deployed.uri)
+    mlflow.set_tracking_uri(deployed.uri)
     variables: dict[str, object] = {}
     exec(PYFUNC.replace("/photos@", f"/{deployed.name}@"), variables)
     label, probability = capsys.readouterr().out.split()
