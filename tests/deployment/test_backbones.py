@@ -88,14 +88,10 @@ def raw_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=BACKBONES)
-def trained(
-    request: pytest.FixtureRequest, thaw: Command, raw_photos: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Trained:
-    output = tmp_path_factory.mktemp("trained")
-    uri, side = f"sqlite:///{output}/mlflow.db", BACKBONES[request.param]
+def train(thaw: Command, backbone: str, raw_photos: Path, output: Path) -> Trained:
+    uri, side = f"sqlite:///{output}/mlflow.db", BACKBONES[backbone]
     done = thaw(
-        "src.train", f"backbone={request.param}", "weights=random", "data=folder", f"data.root={raw_photos}",
+        "src.train", f"backbone={backbone}", "weights=random", "data=folder", f"data.root={raw_photos}",
         f"image_size={side}", "unfrozen=0", "epochs=40", "learning_rate=0.03", "tracking.save_model=true",
         f"tracking.uri={uri}", f"hydra.run.dir={output}/run", f"runtime.cache_dir={output}/cache",
         f"runtime.work_dir={output}/work",
@@ -111,7 +107,22 @@ def trained(
 
 
 @pytest.mark.slow
-def test_predict_answers_as_the_trial_did(thaw: Command, trained: Trained) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_a_model_answers_alike_in_every_way_that_it_is_used(
+    thaw: Command, backbone: str, raw_photos: Path, tmp_path: Path
+) -> None:
+    """One test for each, since its training takes as long as all of what follows."""
+    trained = train(thaw, backbone, raw_photos, tmp_path)
+    check_predict(thaw, trained)
+    check_a_process_without_thaw(trained, tmp_path)
+    check_exports(thaw, trained, tmp_path, "litert", ("float32", "int8"))
+    check_exports(thaw, trained, tmp_path, "onnx")
+    if backbone == "mobilenetv2":  # TensorFlow's own format, of TensorFlow's own graph
+        check_exports(thaw, trained, tmp_path, "saved_model")
+
+
+def check_predict(thaw: Command, trained: Trained) -> None:
     done = thaw("src.predict", *trained.model, *map(str, trained.paths), "--json", "--top", "3")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["predictions"]
@@ -121,8 +132,7 @@ def test_predict_answers_as_the_trial_did(thaw: Command, trained: Trained) -> No
     assert trained.metric("test/accuracy") == pytest.approx(np.mean(np.argmax(found, axis=1) == trained.labels))
 
 
-@pytest.mark.slow
-def test_the_file_and_pyfunc_answer_alike_in_a_process_without_thaw(trained: Trained, tmp_path: Path) -> None:
+def check_a_process_without_thaw(trained: Trained, tmp_path: Path) -> None:
     """On raw images of any size: the resizing is inside."""
     words = [str(trained.output / "model" / "data" / "model.keras"), trained.run_id, trained.uri]
     command = [sys.executable, "-I", "-c", ELSEWHERE, *words, *map(str, trained.paths)]
@@ -134,12 +144,8 @@ def test_the_file_and_pyfunc_answer_alike_in_a_process_without_thaw(trained: Tra
     trained.check(found["pyfunc"], scaled(trained.own, trained.metric("calibration/temperature")))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "precisions"), [("litert", ("float32", "int8")), ("onnx", ("",)), ("saved_model", ("",))]
-)
-def test_exports_answer_alike_in_their_own_runtimes(
-    thaw: Command, trained: Trained, tmp_path: Path, kind: Format, precisions: tuple[str, ...]
+def check_exports(
+    thaw: Command, trained: Trained, tmp_path: Path, kind: Format, precisions: tuple[str, ...] = ("",)
 ) -> None:
     asked = ("--precision", *precisions) if kind == "litert" else ()
     done = thaw("src.export", *trained.model, "--format", kind, *asked, "--out", str(tmp_path))
