@@ -1,14 +1,13 @@
 """Commands whose options argparse reads: an error is a line, and the exit status is the one that shells expect."""
 
 import argparse
-import io
 import re
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from src.cli.signals import closed_pipe_interrupts, discard, hidden_interrupts_show, raise_interrupted, received
+from src.cli.signals import closed_pipe_interrupts, end_of, hidden_interrupts_show, raise_interrupted
+from src.cli.streams import discard, escape_unencodable
 from src.common.errors import Interrupted, ThawError, one_line
 
 MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
@@ -20,17 +19,13 @@ def run_command(main: Callable[[], int]) -> NoReturn:
 
     0 done, 1 bad input or failure, 2 wrong options, 128 + N ended by signal N.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # file names may be no text
+    escape_unencodable()
     raise_interrupted()
     try:
         with hidden_interrupts_show(), closed_pipe_interrupts():
             status = main()
     except Interrupted as stop:
-        received(stop)
-        _stopped(stop.signal_number)
-        status = 128 + stop.signal_number
+        status = end_of(stop)
     except ThawError as error:
         status = refuse(error)
     except OSError as error:
@@ -38,13 +33,6 @@ def run_command(main: Callable[[], int]) -> NoReturn:
             discard(1)
         status = refuse(f"{error.filename or 'standard output'}: {error.strerror or error}")
     sys.exit(status)
-
-
-def _stopped(number: int) -> None:
-    if number == signal.SIGPIPE:
-        discard(1, 2)
-    else:
-        print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
 
 
 def refuse(reason: object) -> int:

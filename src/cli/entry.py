@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,8 @@ from omegaconf import DictConfig
 
 from src.cli.command_line import as_hydra_reads
 from src.cli.error_messages import explain, is_mendable
-from src.cli.signals import closed_pipe_interrupts, discard, hidden_interrupts_show, raise_interrupted, received
+from src.cli.signals import closed_pipe_interrupts, end_of, hidden_interrupts_show, raise_interrupted
+from src.cli.streams import discard, escape_unencodable
 from src.common.errors import Interrupted
 from src.trial.origin import Origin
 
@@ -109,19 +108,14 @@ def run_entry(main: Callable[[], Any]) -> NoReturn:
     0 done, 1 bad input or failure, 128 + N ended by signal N. With HYDRA_FULL_ERROR=1 errors keep their traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print, and it is printed once, here.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_unencodable()
     raise_interrupted()
     try:
         with hidden_interrupts_show(), closed_pipe_interrupts():
             sys.argv[1:] = as_hydra_reads(sys.argv[1:])
             main()
     except Interrupted as stop:
-        received(stop)
-        if stop.signal_number == signal.SIGPIPE:
-            discard(1, 2)
-        _leave(f"thaw: stopped by {signal.Signals(stop.signal_number).name}", 128 + stop.signal_number)
+        _leave("", end_of(stop))
     except Exception as error:
         if _WANTS_TRACEBACK or not is_mendable(error):
             raise

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from src.cli.streams import discard
 from src.common.errors import Interrupted
 
 _SOON = 0.01
@@ -57,15 +58,7 @@ def closed_pipe_ends_quietly() -> Iterator[None]:
         with closed_pipe_interrupts():
             yield
     except Interrupted as stop:
-        discard(1, 2)
-        sys.exit(128 + stop.signal_number)
-
-
-def discard(*outputs: int) -> None:
-    """Send nowhere what is still to be printed to `outputs` (1, 2): Python would complain of it when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in outputs:
-        os.dup2(nowhere, output)
+        sys.exit(end_of(stop))
 
 
 def raise_interrupted() -> None:
@@ -77,6 +70,16 @@ def raise_interrupted() -> None:
 def received(stop: Interrupted) -> None:
     """Say that `stop` has arrived where the command ends: the signal is not sent again."""
     _SENDER.raised = lambda: stop
+
+
+def end_of(stop: Interrupted) -> int:
+    """Say by which signal the command ends, unless nobody reads what it prints; return its exit status."""
+    received(stop)
+    if stop.signal_number == signal.SIGPIPE:
+        discard(1, 2)
+    else:
+        _print_signal(stop.signal_number)
+    return 128 + stop.signal_number
 
 
 class _Sender:
@@ -130,5 +133,9 @@ def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+    _print_signal(number)
     os._exit(128 + number)
+
+
+def _print_signal(number: int) -> None:
+    print(f"thaw: stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)

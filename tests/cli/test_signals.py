@@ -26,12 +26,17 @@ run_entry(main)
 """
 
 
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_within_a_finalizer_ends_the_command(number: signal.Signals, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(name=number.name)], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run(SCRIPT.format(name=number.name), tmp_path)
     assert (done.returncode, done.stderr) == (128 + number, f"thaw: stopped by {number.name}\n")
 
 
@@ -50,10 +55,7 @@ run_entry(main)
 
 
 def test_a_signal_that_breaks_a_lock_ends_the_command(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BROKEN_LOCK], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run(BROKEN_LOCK, tmp_path)
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "thaw: stopped by SIGINT\n")
 
 
@@ -71,10 +73,7 @@ run_entry(main)
 
 
 def test_a_signal_that_an_except_clause_drops_ends_the_command(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SWALLOWED], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run(SWALLOWED, tmp_path)
     assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "thaw: stopped by SIGTERM\n")
 
 
@@ -92,18 +91,12 @@ threading.Timer.start = started_late
 
 
 def test_a_signal_that_comes_again_before_the_hook_ends_is_not_lost(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SLOW_START + SCRIPT.format(name="SIGTERM")], cwd=tmp_path,
-        env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run(SLOW_START + SCRIPT.format(name="SIGTERM"), tmp_path)
     assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "thaw: stopped by SIGTERM\n")
 
 
 def test_what_else_a_finalizer_raises_is_told(tmp_path: Path) -> None:
     script = SCRIPT.format(name="SIGINT").replace("signal.raise_signal(signal.SIGINT)", "1 / 0").replace("30", "0")
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    done = run(script, tmp_path)
     assert done.returncode == 0
     assert "ZeroDivisionError" in done.stderr
