@@ -92,9 +92,29 @@ def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
 def test_the_threshold_is_chosen_on_validation_and_told_on_test(thaw: Command, deployed: Deployed) -> None:
     photo = str(deployed.photos / "test" / CLASSES[0])
     where = ("--model", "champion", "--tracking-uri", deployed.uri)
-    done = thaw("src.predict", *where, photo, "--target-accuracy", "0.2", "--json")
+    done = thaw("src.predict", *where, photo, "--target-accuracy", "0", "--json")
     assert done.returncode == 0, done.stderr
     assert re.search(r"At confidence [\d.]+% or more it answers [\d.]+% \(95% CI .*\) of 12 test images", done.stderr)
+    done = thaw("src.predict", *where, photo, "--target-accuracy", "0.99")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "12 validation images do not show that at any confidence" in done.stderr
+    shown = re.search(r"give ([\d.]+) or less, or more validation images", done.stderr)
+    assert shown is not None
+    assert thaw("src.predict", *where, photo, "--target-accuracy", shown[1]).returncode == 0
+
+
+def test_a_model_without_a_run_says_that_coverage_is_not_known(
+    thaw: Command, deployed: Deployed, tmp_path: Path
+) -> None:
+    photo, words = str(deployed.photos / "test" / CLASSES[0]), ("src.predict", "--model", str(save(tmp_path)))
+    done = thaw(*words, photo, "--abstain-below", "0.8")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last == "Coverage and accuracy at this confidence are not known: the model comes without a run."
+    done = thaw(*words, photo, "--target-accuracy", "0.8")
+    assert (done.returncode, done.stdout) == (1, "")
+    for says in ("the model comes without a run", "give the model as runs:/ID or by its alias", "--abstain-below"):
+        assert says in done.stderr
 
 
 @pytest.mark.parametrize(
