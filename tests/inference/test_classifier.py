@@ -89,6 +89,8 @@ def test_probabilities_are_calibrated_unless_asked_otherwise(classifier: Classif
         (np.full((4, 4, 3), 300), "outside 0–255"),
         (np.full((4, 4, 3), np.nan), "outside 0–255"),
         (np.zeros((4, 4)), "shape (4, 4)"),
+        (np.full((4, 4, 3), 0.5), "multiply them by 255"),
+        (np.full((4, 4, 3), 0.5).tolist(), "multiply them by 255"),
         (np.zeros((0, 4, 3), np.uint8), "no values"),
         ([[[1, 2, 3], [4, 5]]], "unequal length"),
         (np.array([["a"]]), "is no image"),
@@ -108,6 +110,26 @@ def test_grey_and_transparent_arrays_are_read_as_files_are(classifier: Classifie
         np.testing.assert_array_equal(classifier.square(pixels), classifier.square(tmp_path / "photo.png"))
 
 
+def test_floats_of_whole_levels_are_read_however_dark(classifier: Classifier) -> None:
+    for level in (0, 1, 200):
+        pixels = np.full((20, 30, 3), level, np.uint8)
+        np.testing.assert_array_equal(classifier.square(pixels.astype(np.float32)), classifier.square(pixels))
+
+
+def test_a_grey_image_is_one_and_several_are_several(classifier: Classifier) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    one = classifier.predict([grey]).to_numpy()
+    assert one.shape == (1, 3)
+    for way in (grey, grey.tolist(), list(grey), grey[:, :, np.newaxis], pd.DataFrame({"image": [grey.tolist()]})):
+        np.testing.assert_allclose(classifier.predict(way).to_numpy(), one, atol=1e-6)
+    several: list[Any] = [[grey] * 3, (grey, grey, grey), [grey.tolist()] * 3, np.stack([grey] * 3)]
+    for way in several:
+        np.testing.assert_allclose(classifier.predict(way).to_numpy(), np.repeat(one, 3, axis=0), atol=1e-6)
+    with pytest.raises(ThawError, match=r"image 0: an array of shape \(20, 30, 5\)"):
+        classifier.predict(np.zeros((20, 30, 5), np.uint8))
+    assert classifier.predict([]).shape == (0, 3)
+
+
 def test_the_item_that_cannot_be_read_is_named(classifier: Classifier, photo: Path) -> None:
     with pytest.raises(ThawError, match=r"image 1: .*no image format"):
         classifier.predict([photo, b"text"])
@@ -117,6 +139,16 @@ def test_a_served_model_opens_no_file(classifier: Classifier, photo: Path, monke
     monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")
     with pytest.raises(UnreadableImageError, match="neither a file nor base64"):
         classifier.square(str(photo))
+
+
+def test_bytes_are_read_in_the_formats_of_photos_alone(classifier: Classifier, photo: Path) -> None:
+    """Pillow would start Ghostscript for an EPS file."""
+    content = io.BytesIO()
+    with Image.open(photo) as opened:
+        opened.save(content, "EPS")
+    for item in (content.getvalue(), base64.b64encode(content.getvalue()).decode()):
+        with pytest.raises(UnreadableImageError, match="of no image format that is read here"):
+            classifier.square(item)
 
 
 def test_a_network_alone_needs_its_facts(tmp_path: Path, photo: Path, classifier: Classifier) -> None:
