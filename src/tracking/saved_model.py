@@ -1,8 +1,6 @@
 """The trained network as a model that stands alone: Keras' own file format, in MLflow's layout, with its code."""
 
-import base64
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 
 import mlflow
@@ -14,6 +12,7 @@ from mlflow.types.schema import AnyType
 from numpy.typing import NDArray
 from PIL import Image
 
+from src.common.jpeg import jpeg_base64
 from src.common.keras_setup import keras
 from src.common.project import PROJECT
 from src.inference.classifier import FILE, SHIPPED
@@ -51,7 +50,7 @@ def save_model(
         any_size(network, facts),
         str(folder),
         mlflow_model=description,
-        input_example=[_as_base64(example)],
+        input_example=[jpeg_base64(Image.fromarray(example), quality=90)],
         pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
         metadata={"class_names": list(facts.class_names), "temperature": facts.temperature},
     )
@@ -78,12 +77,6 @@ def _signature(class_names: tuple[str, ...]) -> ModelSignature:
     return without_enforcement(
         ModelSignature(images, probabilities, ParamSchema([ParamSpec("calibrated", "boolean", default=True)]))
     )
-
-
-def _as_base64(image: NDArray[np.uint8]) -> str:
-    content = BytesIO()
-    Image.fromarray(image).save(content, "JPEG", quality=90)
-    return base64.b64encode(content.getvalue()).decode()
 
 
 def _ship_code(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -195,11 +196,59 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def zipped(name: str) -> bytes:
+def zipped(name: str, text: str = "no JSON") -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(name, "no JSON")
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text)
     return content.getvalue()
+
+
+GOOD = {"class_names": ["a", "b"], "resize": "crop", "bit_depth": 12, "temperature": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"class_names": "ab"}, "class_names='ab': no list of names"),
+        ({"class_names": []}, "no list of names"),
+        ({"class_names": ["a", 1]}, "no list of names"),
+        ({"resize": "squeeze"}, "resize='squeeze': none of crop, stretch, pad"),
+        ({"resize": ["crop"]}, "resize=['crop']"),
+        ({"bit_depth": 0}, "bit_depth=0"),
+        ({"bit_depth": "12"}, "bit_depth='12'"),
+        ({"temperature": 0}, "temperature=0: no number above 0"),
+        ({"temperature": -1.5}, "no number above 0"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"temperature": float("inf")}, "temperature=inf"),
+        ({"temperature": "hot"}, "temperature='hot'"),
+        ({"temperature": True}, "temperature=True"),
+        ({"other": 1}, "other"),
+        ({"class_names": ["a" * 11_000_000]}, "more than 10,000,000 bytes"),
+    ],
+)
+def test_facts_that_no_model_has_are_refused_in_a_line(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    file = tmp_path / "model.keras"
+    file.write_bytes(zipped("classifier.json", json.dumps(GOOD)))
+    assert ModelFacts.read(file) == ModelFacts(("a", "b"), "crop", 12, 1.5)
+    file.write_bytes(zipped("classifier.json", json.dumps(GOOD | changes)))
+    with pytest.raises(ThawError, match=r"damaged one \(") as caught:
+        ModelFacts.read(file)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["encrypted", "broken", "list"])
+def test_archives_that_cannot_be_read_are_refused_in_a_line(tmp_path: Path, kind: str) -> None:
+    content = bytearray(zipped("classifier.json", "[]" if kind == "list" else json.dumps(GOOD) * 100))
+    if kind == "encrypted":
+        for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # a flag of each header
+            content[content.index(mark) + offset] |= 1
+    if kind == "broken":
+        start = content.index(b"classifier.json") + len(b"classifier.json")
+        content[start : start + 20] = b"\xff" * 20
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(ThawError, match=r"model\.keras: no \.keras file, or a damaged one"):
+        ModelFacts.read(tmp_path / "model.keras")
 
 
 def test_a_network_of_other_shapes_is_refused(tmp_path: Path) -> None:
