@@ -9,7 +9,7 @@ from typing import Any
 
 from src.common.errors import ThawError, one_line
 from src.data.listing import UnreadableImageError
-from src.deployment.explain_files import views
+from src.deployment.explain_files import View, views
 from src.inference.classifier import Classifier
 from src.inference.explanation import Explainer
 
@@ -64,15 +64,17 @@ def describe(classifier: Classifier, explainer: Explainer | None, content: bytes
         image = classifier.square(content)
     except (UnreadableImageError, ThawError) as error:
         return {"error": f"This file cannot be read: {one_line(error, 300)}"}
-    names = classifier.facts.class_names
+    names, pictures = classifier.facts.class_names, list[View]()
     if explainer is None:
-        (probabilities,), pictures = classifier.probabilities([image], calibrated=True), []
+        (probabilities,) = classifier.probabilities([image], calibrated=True)
     else:
         (explanation,) = explainer.explain([image])
-        shown = views(names, image, explanation, "the photo", None)
-        probabilities, pictures = explanation.probabilities, [(view.data, view.caption) for view in shown]
+        probabilities, pictures = explanation.probabilities, views(names, image, explanation, "the photo", None)
     order = probabilities.argsort()[::-1][:top]
-    return {"classes": [(names[k], float(probabilities[k])) for k in order], "views": pictures}
+    return {
+        "classes": [(names[k], float(probabilities[k])) for k in order],
+        "views": [(view.data, view.caption) for view in pictures],
+    }
 
 
 def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:

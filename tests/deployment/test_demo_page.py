@@ -20,12 +20,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from src.common.project import PROJECT
+from src.deployment.combined_networks import ensemble
 from src.deployment.demo_server import demo_server
 from src.inference.classifier import Classifier
+from src.inference.facts import ModelFacts
 from tests.browser import open_browser
 from tests.conftest import CLASSES, save_photo
 from tests.deployment.conftest import Deployed
-from tests.inference.test_classifier import save
+from tests.inference.test_classifier import network, save
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,21 @@ def test_other_requests_are_refused(
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
     assert caught.value.code == status
+
+
+def test_an_ensemble_is_answered_without_pictures(photo: Path) -> None:
+    classifier = Classifier(ensemble([network(), network()]), ModelFacts(CLASSES))
+    with demo_server(classifier, 0, 2) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            request = urllib.request.Request(f"http://127.0.0.1:{server.server_port}/predict", photo.read_bytes())
+            with urllib.request.urlopen(request) as answer:
+                found = json.load(answer)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (len(found["classes"]), found["views"]) == (2, [])
 
 
 @pytest.mark.parametrize(
