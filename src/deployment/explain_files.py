@@ -30,7 +30,7 @@ class View:
 
 @dataclass(frozen=True)
 class ExplainedFiles:
-    """What decoders say of files: why some cannot be read, and warnings on others."""
+    """Reasons why files cannot be read, and the decoders' warnings on others."""
 
     unreadable: Mapping[Path, str]
     warnings: Mapping[Path, str]
