@@ -14,7 +14,7 @@ from src.data.decode import Resize
 
 _ENTRY = "classifier.json"
 _MOST_BYTES = 10_000_000
-_DAMAGES = (zipfile.BadZipFile, EOFError, ValueError, TypeError, RuntimeError, zlib.error, struct.error)
+_DAMAGES = (zipfile.BadZipFile, EOFError, ValueError, TypeError, OverflowError, RuntimeError, zlib.error, struct.error)
 """Errors that reading a stranger's archive raises; RuntimeError where it is encrypted."""
 
 

@@ -27,7 +27,7 @@ def draw_calibration(known: KnownConfidence, path: Path) -> None:
         _draw_reliability(left, confidence, colour, label, has_intervals=known.is_tested)
     left.set(xlabel="confidence", ylabel="accuracy")
     left.legend(fontsize=7, frameon=False)
-    title(left, f"Reliability on {_WORDS[split]}{'' if known.is_tested else ', which chose the temperature'}")
+    title(left, f"Reliability on {_WORDS[split]}")
     _draw_coverage(right, known.after[split])
     title(right, "Accuracy of answers")
     for axes in (left, right):

@@ -220,6 +220,7 @@ GOOD = {"class_names": ["a", "b"], "resize": "crop", "bit_depth": 12, "temperatu
         ({"temperature": -1.5}, "no number above 0"),
         ({"temperature": float("nan")}, "temperature=nan"),
         ({"temperature": float("inf")}, "temperature=inf"),
+        ({"temperature": 10**400}, "too large"),
         ({"temperature": "hot"}, "temperature='hot'"),
         ({"temperature": True}, "temperature=True"),
         ({"other": 1}, "other"),
