@@ -78,7 +78,6 @@ class Run:
         self._flushed = time.monotonic()
         self._data: DatasetEntity | None = None
         self._model: LoggedModel | None = None
-        self._is_model_kept = False
 
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
@@ -122,13 +121,7 @@ class Run:
         with self._artifacts_kept():
             self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-        self._is_model_kept = True
         self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
-
-    def give_up_model(self) -> None:
-        """Set a new model's status to FAILED if its files were not kept: it would stay PENDING for ever."""
-        if self._model is not None and not self._is_model_kept:
-            self.client.finalize_logged_model(self._model.model_id, LoggedModelStatus.FAILED)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags`, within a second or with what comes next."""
@@ -203,8 +196,6 @@ def started_run(
 
 def _close(run: Run, status: str, error: str) -> None:
     """End a run that did not finish. Errors of the store are dropped: the run's own is reported."""
-    with contextlib.suppress(MlflowException, OSError):
-        run.give_up_model()
     with contextlib.suppress(MlflowException, OSError):
         run.end(status)
     with contextlib.suppress(MlflowException, OSError):

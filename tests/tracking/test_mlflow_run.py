@@ -1,6 +1,5 @@
 """Runs: how they end, and that what was measured until then is there."""
 
-import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,24 +57,6 @@ def test_a_run_reads_how_it_ended(
     assert left.data.metrics == {"val/accuracy": 0.5}
     kept = {artifact.path for artifact in client.list_artifacts(ids[0])}
     assert kept == ({"traceback.txt"} if status == "FAILED" else set())
-
-
-@pytest.mark.parametrize("error", [ThawError("disk full"), Interrupted(15), None])
-def test_a_model_whose_files_are_not_kept_has_failed(
-    store: tuple[mlflow.MlflowClient, str], error: BaseException | None, tmp_path: Path
-) -> None:
-    client, experiment = store
-    (tmp_path / "MLmodel").write_text("model_uuid: 1")
-    models = []
-    with (
-        contextlib.nullcontext() if error is None else pytest.raises(type(error)),
-        started_run(client, experiment, "name", 1, {}) as run,
-    ):
-        models.append(run.new_model("model"))
-        if error is not None:
-            raise error
-        run.keep_model(models[0], tmp_path)
-    assert client.get_logged_model(models[0].model_id).status == ("READY" if error is None else "FAILED")
 
 
 @given(
