@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command
-from src.common.errors import ThawError, one_line
+from src.cli.command import MODEL_HELP, STORE_HELP, run_command
+from src.common.errors import ThawError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,18 +13,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m src.explain", description=__doc__)
     parser.add_argument("images", nargs="+", help="files, folders with all below them, globs")
     parser.add_argument("--model", required=True, help=MODEL_HELP)
-    parser.add_argument("--true", help="their class; default: the name of an image's folder, where that is a class")
+    parser.add_argument("--true", help="their class; default: that of the nearest folder called like a class")
     parser.add_argument("--out", type=Path, default=Path("explained.html"), help="page to write (default: %(default)s)")
     parser.add_argument("--tracking-uri", help=STORE_HELP)
     return _explain(parser.parse_args(arguments))
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from src.deployment.image_files import image_files
+    from src.deployment.image_files import image_files, print_missing, print_unreadable
 
     files = image_files(options.images)
-    for word, reason in files.missing.items():
-        refuse(f"{one_line(word, 300)}: {one_line(reason, 300)}")
+    print_missing(files)
     if not files.paths:
         return 1
     from src.models import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly
@@ -34,11 +33,10 @@ def _explain(options: argparse.Namespace) -> int:
     with opened_model(options.model, options.tracking_uri) as model:
         if options.true is not None and options.true not in model.classifier.facts.class_names:
             raise ThawError(f"--true {options.true}: no class of the model")
-        unreadable = explain_files(model, files.paths, options.true, options.out, os.cpu_count() or 2)
+        explained = explain_files(model, files.paths, options.true, options.out, os.cpu_count() or 2)
     print(f"page: {options.out}")
-    for path, reason in unreadable.items():
-        refuse(f"{one_line(path, 300)}: {reason}")
-    return 1 if files.missing or unreadable else 0
+    print_unreadable(explained.unreadable, explained.warnings)
+    return 1 if files.missing or explained.unreadable else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Find the class folders of `data.root` by folder names, before any image is read."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -157,6 +158,16 @@ def kind_of_file(path: Path) -> str:
     ('.xmp', '.DS_Store')
     """
     return path.suffix.lower() or path.name
+
+
+def kinds_of_files(paths: Iterable[Path]) -> str:
+    """Return how many files there are of each kind, the most frequent one first.
+
+    >>> kinds_of_files([Path("a.XMP"), Path("b.txt"), Path("c.txt")])
+    '2 .txt, 1 .xmp'
+    """
+    counts = Counter(map(kind_of_file, paths))
+    return some_of([f"{counts[kind]} {kind}" for kind in sorted(counts, key=lambda kind: (-counts[kind], kind))])
 
 
 def why_skipped(below: PurePath) -> str:

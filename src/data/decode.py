@@ -2,6 +2,7 @@
 
 import errno
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,12 @@ from src.data.listing import Image, UnreadableImageError
 Resize = Literal["crop", "stretch", "pad"]
 
 PAD_COLOUR = (128, 128, 128)
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP", "TGA")
+"""Formats of content that comes as bytes, in Pillow's names: those of a listing's suffixes.
+
+Pillow reads some forty more, among them EPS, for which it starts Ghostscript: not for what a stranger sends. TGA comes
+last, for it has no mark at its beginning.
+"""
 _NOT_THE_FILES_FAULT = {
     errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOENT, errno.ENOMEM, errno.ESTALE,
     errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNRESET,
@@ -35,7 +42,7 @@ def read_image(source: Path | bytes, size: int, resize: Resize, bit_depth: int |
     images in a file it is the primary one.
 
     Args:
-        source: the file, or its content; that says its format, not its name.
+        source: the file, or its content, of :data:`FORMATS`; the content says its format, not the file's name.
         size: the side, px.
         resize: how it becomes square.
         bit_depth: of deep images whose file does not say; see :mod:`src.data.deep_images`.
@@ -43,18 +50,35 @@ def read_image(source: Path | bytes, size: int, resize: Resize, bit_depth: int |
     Raises:
         UnreadableImageError: it is no image, or a damaged or absurdly large one, or its white value is not known.
     """
+    return read_images(source, [(size, resize)], bit_depth)[0]
+
+
+def read_images(
+    source: Path | bytes, squares: Sequence[tuple[int, Resize]], bit_depth: int | None = None
+) -> list[Image]:
+    """Decode `source` once, and return it as each of `squares` (side in px, and how it becomes square).
+
+    Raises:
+        UnreadableImageError: as :func:`read_image`.
+    """
     name = source if isinstance(source, Path) else "the image"
     try:
-        with PillowImage.open(source if isinstance(source, Path) else BytesIO(source)) as opened:
+        with _opened(source) as opened:
             deep = describe_deep(opened, source)
-            upright = ImageOps.exif_transpose(opened)
-            return to_square(_to_8_bits(upright, deep, bit_depth), size, resize)
+            rgb = _to_rgb(_to_8_bits(ImageOps.exif_transpose(opened), deep, bit_depth))
+            return [to_square(rgb, size, resize) for size, resize in squares]
     except MemoryError as error:
         raise ThawError(f"{name}: not enough memory to decode it: lower runtime.threads, or remove the file") from error
     except Exception as error:  # decoders fail in every way; what they cannot read is no image
         if isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT:
             raise ThawError(f"{name}: {error.strerror}") from error
         raise UnreadableImageError(_why(error, source)) from error
+
+
+def _opened(source: Path | bytes) -> PillowImage.Image:
+    if isinstance(source, Path):
+        return PillowImage.open(source)
+    return PillowImage.open(BytesIO(source), formats=FORMATS)
 
 
 def to_square(image: PillowImage.Image, size: int, resize: Resize) -> Image:

@@ -2,13 +2,12 @@
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from src.common.errors import ThawError, one_line
 from src.config import CsvData, FolderData
-from src.data.class_folders import IMAGE_SUFFIXES, FolderContent, find_layout, kind_of_file, walk_images
+from src.data.class_folders import IMAGE_SUFFIXES, FolderContent, find_layout, kinds_of_files, walk_images
 from src.data.decode import read_image
 from src.data.listing import Image, Listing, Sample, Split, file_stamps, real_paths
 from src.data.missing_paths import no_such_folder
@@ -62,11 +61,9 @@ def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> Non
 def _excluded(top: Path, contents: Sequence[FolderContent]) -> list[str]:
     """Return lines on the files in class folders that are not read."""
     no_files = [path.relative_to(top).as_posix() for files in contents for path in files.no_files]
-    kinds = Counter(kind_of_file(path) for files in contents for path in files.not_images)
+    not_images = [path for files in contents for path in files.not_images]
     lines = [f"no files (links to nothing or back, pipes), so they play no part: {some_of(no_files)}"] * bool(no_files)
-    largest_first = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
-    counted = some_of([f"{kinds[kind]} {kind}" for kind in largest_first])
-    return lines + [f"skipped: not images: {counted}"] * bool(kinds)
+    return lines + [f"skipped: not images: {kinds_of_files(not_images)}"] * bool(not_images)
 
 
 def as_written(root: Path) -> Path:

@@ -1,10 +1,13 @@
 """Match names: one rule for the names of splits, one for names that mean the same class."""
 
+import functools
+import os
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 from src.common.errors import ThawError, one_line
 from src.data.listing import Split
@@ -77,6 +80,30 @@ def match_classes(source: str, given: Mapping[Split | None, Collection[str]]) ->
         lines += [f"{split}: class {name!a} is taken as train's {other!a}" for name, other in others.items()]
         matched |= {key: others[name] or name for key, name in matched.items() if key[0] == split and name in others}
     return matched, lines
+
+
+def classes_of_folders(paths: Iterable[Path], known: Collection[str]) -> list[str | None]:
+    """Return the class of each file: what the nearest folder above it is called, or None where none is called a class.
+
+    Names match as those of splits do: in Unicode's composed form, else where exactly one class differs in letter case
+    and blanks alone.
+
+    >>> classes_of_folders([Path("/photos/Ash /2024/a.jpg"), Path("/photos/yew/b.jpg")], ["ash", "birch"])
+    ['ash', None]
+    """
+    by_plain: dict[str, list[str]] = {}
+    for name in known:
+        by_plain.setdefault(_plain(name), []).append(name)
+
+    def called(name: str) -> str | None:
+        alike, composed = by_plain.get(_plain(name), []), unicodedata.normalize("NFC", name)
+        return composed if composed in alike else alike[0] if len(alike) == 1 else None
+
+    @functools.cache
+    def above(folder: Path) -> str | None:
+        return next(filter(None, (called(part) for part in reversed(folder.parts))), None)
+
+    return [above(Path(os.path.abspath(path)).parent) for path in paths]  # noqa: PTH100 - links keep their names
 
 
 def some_of(names: Collection[str], most: int = 5) -> str:

@@ -1,22 +1,23 @@
 """Image files beside what the network looked at, on one page that opens from disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image as PillowImage
 
 from src.common.errors import one_line, printable
 from src.common.files import atomic_write
+from src.common.jpeg import jpeg_uri
 from src.data.listing import Image
+from src.data.names import classes_of_folders
 from src.deployment.model_source import OpenedModel
-from src.deployment.overlay import as_data_uri, overlaid
-from src.deployment.predict_files import decoded
-from src.inference.classifier import Classifier
-from src.inference.explanation import activation_maps
-
-_TEMPLATES = [Path(__file__).parent, Path(__file__).parent.parent / "reporting"]
+from src.deployment.overlay import overlaid
+from src.deployment.predict_files import DecodedFile, decoded
+from src.inference.classifier import BATCH
+from src.inference.explanation import Explainer, Explanation
+from src.reporting.templates import environment
 
 
 @dataclass(frozen=True)
@@ -27,48 +28,67 @@ class View:
     caption: str
 
 
+@dataclass(frozen=True)
+class ExplainedFiles:
+    """Reasons why files cannot be read, and the decoders' warnings on others."""
+
+    unreadable: Mapping[Path, str]
+    warnings: Mapping[Path, str]
+
+
 def explain_files(
     model: OpenedModel, paths: Sequence[Path], true: str | None, out: Path, threads: int
-) -> dict[Path, str]:
+) -> ExplainedFiles:
     """Write a page that shows each image, and where the network looked for the predicted and for the true class.
 
     Args:
-        model: has a head by which places can be weighed.
+        model: of one network, not of an ensemble.
         paths: the images.
-        true: the class of all of them; None: the name of the folder that holds an image, where that is a class.
+        true: the class of all of them; None: that of the nearest folder above an image that is called like a class.
         out: the page.
         threads: that decode.
-
-    Returns:
-        Why, for each file that cannot be read.
 
     Raises:
         ThawError: the network has another head.
         OSError: the disk takes no file there.
     """
-    images, unreadable = [], {}
-    for path, square in decoded(model.classifier, paths, threads):
-        if isinstance(square, str):
-            unreadable[path] = square
-        else:
-            images.append(views(model.classifier, square, printable(str(path)), true or path.parent.name))
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("explained.html.j2").render(images=images, model=printable(model.name))
-    atomic_write(out, page)
-    return unreadable
+    explainer, names = Explainer.of(model.classifier), model.classifier.facts.class_names
+    trues = dict(zip(paths, [true] * len(paths) if true else classes_of_folders(paths, names), strict=True))
+    images: list[list[View]] = []
+    unreadable: dict[Path, str] = {}
+    warnings: dict[Path, str] = {}
+    for batch in _batches(decoded(model.classifier, paths, threads)):
+        unreadable |= {file.path: file.reason for file in batch if file.image is None}
+        warnings |= {file.path: "; ".join(file.warnings) for file in batch if file.warnings}
+        read = [(file.path, file.image) for file in batch if file.image is not None]
+        for (path, image), explanation in zip(read, explainer.explain([image for _, image in read]), strict=True):
+            images.append(views(names, image, explanation, printable(str(path)), trues[path]))
+    template = environment(escapes=True, folder=Path(__file__).parent).get_template("explained.html.j2")
+    atomic_write(out, template.render(images=images, model=printable(model.name)))
+    return ExplainedFiles(unreadable, warnings)
 
 
-def views(classifier: Classifier, square: Image, name: str, true: str) -> list[View]:
-    """Return the image, the map of the predicted class and, where `true` is another class, that of the true one."""
-    (probabilities,) = classifier.probabilities([square], calibrated=True)
-    names = classifier.facts.class_names
+def _batches(files: Iterator[DecodedFile]) -> Iterator[list[DecodedFile]]:
+    while batch := list(islice(files, BATCH)):
+        yield batch
+
+
+def views(names: Sequence[str], image: Image, explanation: Explanation, caption: str, true: str | None) -> list[View]:
+    """Return the image, the map of the predicted class and, where `true` is another class, that of the true one.
+
+    Args:
+        names: of the classes, in the order of the network's outputs.
+        image: at the network's size.
+        explanation: of its prediction.
+        caption: below the image.
+        true: its class; None where that is not known.
+    """
+    probabilities = explanation.probabilities
     predicted = int(probabilities.argmax())
     shown = [predicted, *([names.index(true)] if true in names and true != names[predicted] else [])]
-    maps = activation_maps(classifier, square, shown)
-    photo = PillowImage.fromarray(square.astype("uint8"))
-    pictures = [View(as_data_uri(photo), name)]
-    for k, activation in zip(shown, maps, strict=True):
+    pictures = [View(jpeg_uri(PillowImage.fromarray(image.astype("uint8"))), caption)]
+    for k, activation in zip(shown, explanation.maps(shown), strict=True):
         how = "predicted" if k == predicted else "true class"
-        caption = f"{how}: {one_line(names[k], 60)} {100 * probabilities[k]:.1f}%"
-        pictures.append(View(as_data_uri(overlaid(square, activation)), caption))
+        text = f"{how}: {one_line(names[k], 60)} {100 * probabilities[k]:.1f}%"
+        pictures.append(View(jpeg_uri(overlaid(image, activation)), text))
     return pictures

@@ -1,8 +1,5 @@
 """A photo under the map of where a network looked."""
 
-import base64
-import io
-
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +23,3 @@ def overlaid(square: Image, activation: NDArray[np.float32]) -> PillowImage.Imag
     colours = 255 * mpl.colormaps["inferno"](heat[:, :, 0])[:, :, :3]
     mixed = np.asarray(photo) * (1 - 0.6 * heat) + colours * 0.6 * heat
     return PillowImage.fromarray(mixed.astype(np.uint8))
-
-
-def as_data_uri(image: PillowImage.Image) -> str:
-    """Return the image as a page holds it."""
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

@@ -3,14 +3,17 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from src.common.errors import ThawError, one_line
 from src.common.events import Advanced, EventHandler
+from src.common.jpeg import jpeg_uri
+from src.data.decode import Resize, read_images
 from src.data.listing import Image, UnreadableImageError
 from src.data.remarks import collected_remarks
 from src.inference.classifier import BATCH, Classifier
@@ -19,6 +22,27 @@ from src.inference.temperature import Probabilities
 PREDICTING = "predicting"
 _AHEAD = 3 * BATCH
 """Images that are decoded or being decoded while the network works."""
+
+_THUMBNAIL = 160
+"""Side of a thumbnail, px."""
+
+
+@dataclass(frozen=True)
+class DecodedFile:
+    """A file as the network takes it, or the reason why it cannot be read.
+
+    Attributes:
+        image: uint8 [side, side, 3]; None where the file cannot be read.
+        reason: why not; "" where it can.
+        warnings: what the decoder says of it.
+        thumbnail: of the image, as :attr:`FilePredictions.thumbnails` has it.
+    """
+
+    path: Path
+    image: Image | None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    thumbnail: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,11 +53,15 @@ class FilePredictions:
         paths: those that were read.
         probabilities: float32 [paths, classes].
         unreadable: why, for the others.
+        warnings: what the decoder says of files that were read.
+        thumbnails: of the files that were read, as addresses that hold a JPEG; empty where none are asked for.
     """
 
     paths: tuple[Path, ...]
     probabilities: Probabilities
     unreadable: Mapping[Path, str]
+    warnings: Mapping[Path, str] = field(default_factory=dict)
+    thumbnails: tuple[str, ...] = ()
 
     def order(self) -> NDArray[np.int64]:
         """Return the classes of each file from most to least probable, int64 [paths, classes]."""
@@ -41,42 +69,62 @@ class FilePredictions:
 
 
 def predict_files(
-    classifier: Classifier, paths: Sequence[Path], emit: EventHandler, *, threads: int, calibrated: bool = True
+    classifier: Classifier,
+    paths: Sequence[Path],
+    emit: EventHandler,
+    *,
+    threads: int,
+    calibrated: bool = True,
+    thumbnails: bool = False,
 ) -> FilePredictions:
     """Return the probabilities of image files; those that cannot be read are named, and the rest predicted."""
     read, unreadable, batches = [], {}, [classifier.probabilities([])]
     batch: list[Image] = []
-    for number, (path, square) in enumerate(decoded(classifier, paths, threads)):
-        if isinstance(square, str):
-            unreadable[path] = square
+    for number, file in enumerate(decoded(classifier, paths, threads, thumbnails=thumbnails)):
+        if file.image is None:
+            unreadable[file.path] = file.reason
         else:
-            read.append(path)
-            batch.append(square)
+            read.append(replace(file, image=None))
+            batch.append(file.image)
         if len(batch) == BATCH or number + 1 == len(paths):
             batches.append(classifier.probabilities(batch, calibrated=calibrated))
             batch = []
         emit(Advanced(PREDICTING, number + 1, len(paths)))
-    return FilePredictions(tuple(read), np.concatenate(batches), unreadable)
+    warnings = {file.path: "; ".join(file.warnings) for file in read if file.warnings}
+    small = tuple(file.thumbnail for file in read if thumbnails)
+    return FilePredictions(tuple(file.path for file in read), np.concatenate(batches), unreadable, warnings, small)
 
 
-def decoded(classifier: Classifier, paths: Sequence[Path], threads: int) -> Iterator[tuple[Path, Image | str]]:
-    """Yield each file as the network takes it, in order, or the reason why it cannot be read."""
+def decoded(
+    classifier: Classifier, paths: Sequence[Path], threads: int, *, thumbnails: bool = False
+) -> Iterator[DecodedFile]:
+    """Yield each file as the network takes it, in order."""
+    ahead: deque[Future[DecodedFile]] = deque()
+    with collected_remarks() as take, ThreadPoolExecutor(threads) as pool:
 
-    def read(path: Path) -> Image | str:
-        try:
-            return classifier.square(path)
-        except (UnreadableImageError, ThawError) as error:
-            return one_line(error, 300)
+        def read(path: Path) -> DecodedFile:
+            try:
+                image, thumbnail = _images(classifier, path, thumbnails)
+            except (UnreadableImageError, ThawError) as error:
+                take()
+                return DecodedFile(path, None, one_line(error, 300))
+            return DecodedFile(path, image, "", tuple(take()), thumbnail)
 
-    ahead: deque[tuple[Path, Future[Image | str]]] = deque()
-    with collected_remarks(), ThreadPoolExecutor(threads) as pool:
         try:
             for path in paths:
-                ahead.append((path, pool.submit(read, path)))
+                ahead.append(pool.submit(read, path))
                 if len(ahead) > _AHEAD:
-                    first, waited = ahead.popleft()
-                    yield first, waited.result()
-            for path, future in ahead:
-                yield path, future.result()
+                    yield ahead.popleft().result()
+            for future in ahead:
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)  # an interruption waits for none that has not begun
+
+
+def _images(classifier: Classifier, path: Path, has_thumbnail: bool) -> tuple[Image, str]:
+    """Return a file as the network takes it, and its thumbnail, of one decoding."""
+    facts = classifier.facts
+    squares: list[tuple[int, Resize]] = [(classifier.side, facts.resize)]
+    squares += [(_THUMBNAIL, "crop")] if has_thumbnail else []
+    image, *small = read_images(path, squares, facts.bit_depth)
+    return image, jpeg_uri(PillowImage.fromarray(small[0]), quality=80) if small else ""

@@ -1,21 +1,14 @@
 """Predictions as a contact sheet: one page that opens from disk, the least confident image first."""
 
-import base64
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image as PillowImage
+from typing import Any
 
 from src.common.errors import one_line, printable
 from src.common.files import atomic_write
-from src.data.decode import read_image
 from src.deployment.predict_files import FilePredictions
 from src.deployment.prediction_table import ranked
-
-_THUMBNAIL = 160
-_TEMPLATES = [Path(__file__).parent, Path(__file__).parent.parent / "reporting"]
+from src.reporting.templates import environment
 
 
 def write_sheet(
@@ -27,46 +20,38 @@ def write_sheet(
     *,
     top: int,
     threshold: float,
-    bit_depth: int | None,
 ) -> None:
     """Write the page to `path`, its images inside.
 
     Args:
         path: the page.
-        results: the predictions.
+        results: the predictions, with thumbnails.
         class_names: in the order of the probabilities.
         model: what the user typed for it.
         lines: sentences above the images.
         top: classes below each image.
         threshold: an image whose confidence is below it has no answer.
-        bit_depth: of deep images whose file does not say.
 
     Raises:
         OSError: the disk takes no file there.
     """
-    photos = [
-        {
-            "data": _thumbnail(file, bit_depth),
+    photos = sorted(_photos(results, class_names, top, threshold), key=lambda photo: photo["confidence"])
+    unreadable = {printable(str(file)): reason for file, reason in results.unreadable.items()}
+    template = environment(escapes=True, folder=Path(__file__).parent).get_template("predictions.html.j2")
+    atomic_write(path, template.render(photos=photos, model=printable(model), lines=lines, unreadable=unreadable))
+
+
+def _photos(
+    results: FilePredictions, class_names: Sequence[str], top: int, threshold: float
+) -> Iterator[dict[str, Any]]:
+    """Yield an image on the page for each file that was read."""
+    files = zip(results.paths, results.thumbnails, ranked(results, class_names, top), strict=True)
+    for file, thumbnail, classes in files:
+        confidence = classes[0][1]
+        yield {
+            "data": thumbnail,
             "name": printable(str(file)),
-            "answered": classes[0][1] >= threshold,
-            "confidence": classes[0][1],
+            "answered": confidence >= threshold,
+            "confidence": confidence,
             "lines": [f"{one_line(label, 60)} {100 * probability:.1f}%" for label, probability in classes],
         }
-        for file, classes in zip(results.paths, ranked(results, class_names, top), strict=True)
-    ]
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("predictions.html.j2").render(
-        photos=sorted(photos, key=lambda photo: photo["confidence"]),
-        model=printable(model),
-        lines=lines,
-        unreadable={printable(str(file)): reason for file, reason in results.unreadable.items()},
-    )
-    atomic_write(path, page)
-
-
-def _thumbnail(file: Path, bit_depth: int | None) -> str:
-    content = io.BytesIO()
-    PillowImage.fromarray(read_image(file, _THUMBNAIL, "crop", bit_depth)).save(content, "JPEG", quality=80)
-    return base64.b64encode(content.getvalue()).decode()

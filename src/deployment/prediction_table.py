@@ -4,8 +4,10 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from src.common.errors import one_line, printable
+from src.data.names import classes_of_folders
 from src.deployment.predict_files import FilePredictions
 
 _LONGEST = 60
@@ -52,19 +54,40 @@ def as_json(results: FilePredictions, class_names: Sequence[str], top: int, thre
     return json.dumps({"predictions": predictions, "unreadable": unreadable}, indent=1, ensure_ascii=True)
 
 
-def accuracy_line(results: FilePredictions, class_names: Sequence[str]) -> str:
-    """Return how many files are predicted as the folder that holds them is called.
+@dataclass(frozen=True)
+class FolderAccuracy:
+    """Files that are predicted as their folder is called.
 
-    Files in folders of other names do not count; the line says how many.
+    Attributes:
+        counted: files in a folder that is called like a class.
+        others: files in folders of other names.
+        unreadable: files that cannot be read, in folders of any name.
     """
-    known = set(class_names)
+
+    right: int
+    counted: int
+    others: int
+    unreadable: int
+
+    def line(self) -> str:
+        """Return it in a line.
+
+        >>> FolderAccuracy(10, 12, 3, 1).line()
+        'accuracy by folder: 10 of 12 (83.33%); 3 in folders of no class; 1 that cannot be read does not count'
+        """
+        share = f" ({100 * self.right / self.counted:.2f}%)" if self.counted else ""
+        others = f"; {self.others:,} in folders of no class" if self.others else ""
+        do_not = "do not count" if self.unreadable > 1 else "does not count"
+        unreadable = f"; {self.unreadable:,} that cannot be read {do_not}" if self.unreadable else ""
+        return f"accuracy by folder: {self.right:,} of {self.counted:,}{share}{others}{unreadable}"
+
+
+def accuracy_by_folder(results: FilePredictions, class_names: Sequence[str]) -> FolderAccuracy:
+    """Return how many files are predicted as the nearest folder above them that is called like a class."""
+    true = classes_of_folders(results.paths, class_names)
     best = [classes[0][0] for classes in ranked(results, class_names, 1)]
-    pairs = [(path.parent.name, label) for path, label in zip(results.paths, best, strict=True)]
-    counted = [true == label for true, label in pairs if true in known]
-    others = len(pairs) - len(counted)
-    rest = f"; {others} in folders of no class's name" if others else ""
-    share = f" ({100 * sum(counted) / len(counted):.2f}%)" if counted else ""
-    return f"accuracy by folder: {sum(counted)} of {len(counted)}{share}{rest}"
+    counted = [label == named for label, named in zip(best, true, strict=True) if named is not None]
+    return FolderAccuracy(sum(counted), len(counted), len(true) - len(counted), len(results.unreadable))
 
 
 def _tail(name: str) -> str:

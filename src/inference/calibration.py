@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from src.inference.temperature import Probabilities, scaled
-from src.statistics.intervals import Interval, wilson_interval
+from src.statistics.intervals import Interval, design_effect, grouped_interval, wilson_interval, wilson_lower
 
 _LEAST, _MOST = 1 / 20, 20.0
 BINS = 15
+_REPORTED_ACCURACIES = (0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,19 @@ class Confidence:
     Attributes:
         values: its probability, 0–1, [images].
         right: whether it is the true class, [images].
+        groups: of the images, such as bursts, [images]; None: each image is a group of its own.
     """
 
     values: NDArray[np.float64]
     right: NDArray[np.bool_]
+    groups: NDArray[np.uint64] | None = None
 
     @classmethod
-    def of(cls, probabilities: Probabilities, labels: NDArray[np.int64]) -> "Confidence":
+    def of(
+        cls, probabilities: Probabilities, labels: NDArray[np.int64], groups: NDArray[np.uint64] | None = None
+    ) -> "Confidence":
         """Return the confidence in the images' predictions, given their true classes."""
-        return cls(probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels)
+        return cls(probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels, groups)
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Abstention:
     """Coverage and accuracy of a classifier that answers only where its confidence reaches `threshold`.
 
     Attributes:
-        coverage: share of the images that are answered.
-        accuracy: of the answers; its interval is missing where none is given.
+        coverage: share of the images that are answered; its interval allows for their groups.
+        accuracy: of the answers, likewise; its interval is missing where no image is answered.
     """
 
     threshold: float
@@ -91,20 +96,49 @@ def calibration_error(confidence: Confidence) -> float:
 def abstention(confidence: Confidence, threshold: float) -> Abstention:
     """Return the coverage and the accuracy of answering where the confidence is `threshold` or more."""
     covered = confidence.values >= threshold
-    count, all_of_them = int(covered.sum()), confidence.values.size
-    right = float(confidence.right[covered].mean()) if count else 0.0
-    coverage = count / all_of_them if all_of_them else 0.0
-    return Abstention(threshold, wilson_interval(coverage, all_of_them), wilson_interval(right, count))
+    groups_of_covered = None if confidence.groups is None else confidence.groups[covered]
+    coverage = grouped_interval(covered, confidence.groups)
+    return Abstention(threshold, coverage, grouped_interval(confidence.right[covered], groups_of_covered))
 
 
 def threshold_for(confidence: Confidence, accuracy: float) -> float | None:
-    """Return the least threshold at which the answers reach `accuracy`; None where none does.
+    """Return the least threshold at which the answers are shown to reach `accuracy`; None where none is.
 
-    The least of those confidences from which on answers reach it, so that most images are answered.
+    Shown: the lower end of the 95% interval of the answers' accuracy reaches it. Where the accuracy itself has to, the
+    threshold is one at which the images happened to be right, and new images do worse.
+    """
+    thresholds, lowest = _accuracies_shown(confidence)
+    reaching = np.flatnonzero(lowest >= accuracy)
+    return float(thresholds[reaching[-1]]) if reaching.size else None
+
+
+def most_accuracy_shown(confidence: Confidence) -> float:
+    """Return the greatest accuracy for which :func:`threshold_for` has a threshold; 0 without images."""
+    return float(_accuracies_shown(confidence)[1].max(initial=0.0))
+
+
+def threshold_to_report(confidence: Confidence) -> float:
+    """Return a threshold that shows what abstaining is worth, where nobody asks for one.
+
+    Of the accuracies 99%, 98%, 95%, 90%, 80% … it is that of the greatest one at which half of the images or more are
+    answered; else the median confidence.
+    """
+    for accuracy in _REPORTED_ACCURACIES:
+        threshold = threshold_for(confidence, accuracy)
+        if threshold is not None and (confidence.values >= threshold).mean() >= 0.5:
+            return threshold
+    return float(np.median(confidence.values)) if confidence.values.size else 0.0
+
+
+def _accuracies_shown(confidence: Confidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the thresholds that differ, the greatest first, and the lower ends of the answers' accuracies there.
+
+    Groups count by their effect on the accuracy of all images.
     """
     order = np.argsort(-confidence.values, kind="stable")
     values, right = confidence.values[order], confidence.right[order]
-    reached = np.cumsum(right) / np.arange(1, right.size + 1) >= accuracy
-    is_last_of_equals = np.append(values[1:] != values[:-1], True) if values.size else reached
-    reaching = np.flatnonzero(reached & is_last_of_equals)
-    return float(values[reaching[-1]]) if reaching.size else None
+    counts = np.arange(1, right.size + 1, dtype=np.float64)
+    effect = design_effect(confidence.right, confidence.groups)
+    lowest = wilson_lower(np.cumsum(right) / counts, counts / effect)
+    is_last_of_equals = np.append(values[1:] != values[:-1], True)[: values.size]
+    return values[is_last_of_equals], lowest[is_last_of_equals]

@@ -30,6 +30,9 @@ SHIPPED = (
     "inference/facts.py", "inference/temperature.py", "inference/classifier.py",
 )  # fmt: skip
 BATCH = 24
+_NARROWEST = 16
+"""Numbers [a, b, c] with c below it are one image with c channels; else a grey images, each c px wide."""
+
 FILE = "model.keras"
 """The name that MLflow gives the file."""
 
@@ -79,8 +82,8 @@ class Classifier:
 
         Args:
             item: the file's path or content, its content as base64, or an array [height, width, 3] of any size: uint8,
-                other integers in 0–255, or floats in 0–255, which are rounded; integers also grey [height, width] or
-                with alpha.
+                other integers in 0–255, or floats in 0–255 (not in 0–1), which are rounded; integers also grey
+                [height, width] or with alpha.
 
         Raises:
             UnreadableImageError: no image can be made of it; the text says why.
@@ -104,7 +107,8 @@ class Classifier:
         """Return a column of probabilities for each class, a row for each image.
 
         Args:
-            data: one image or several, each as :meth:`square` takes it; or a table with a column of them.
+            data: one image or several, each as :meth:`square` takes it; or a table with a column of them. Numbers that
+                are nested as [height][width] (grey) or [height][width][channels] are one image.
             params: `calibrated` (true by default): whether the temperature that was fitted is applied.
 
         Raises:
@@ -147,7 +151,7 @@ def _check(network: keras.Model, file: Path) -> None:
 def _from_text(text: str) -> Path | bytes:
     """Return the file that `text` names or, where there is none, what it decodes to from base64.
 
-    A served model opens no file: whoever asks it must not learn what is on its disk.
+    A model that `mlflow models serve` serves opens no file: whoever asks it must not learn what is on its disk.
     """
     if os.environ.get(_SERVING) != "true":
         with contextlib.suppress(OSError, ValueError):  # base64 is no path: too long, among others
@@ -171,6 +175,8 @@ def _array(item: Any) -> NDArray[np.uint8]:
         raise UnreadableImageError(f"an array of shape {array.shape} and type {array.dtype} is no image")
     if not array.size or not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
         raise UnreadableImageError("an array with no values, or values outside 0–255")
+    if kind == "f" and array.max() <= 1 and (array % 1).any():
+        raise UnreadableImageError("floats of 0–1: values of 0–255 are expected, so multiply them by 255")
     plain: NDArray[Any] = array[:, :, 0] if array.ndim == 3 and channels == 1 else array
     return np.asarray(np.rint(plain), np.uint8)
 
@@ -178,16 +184,29 @@ def _array(item: Any) -> NDArray[np.uint8]:
 def _items(data: Any) -> Iterator[Any]:
     """Yield the images of what :meth:`Classifier.predict` is given."""
     if isinstance(data, pd.DataFrame):
-        data = data.iloc[:, 0].tolist()
-    is_one = isinstance(data, str | bytes | Path) or _depth(data) == 3
-    yield from [data] if is_one else data
+        yield from data.iloc[:, 0].tolist()
+    elif _is_one(data):
+        yield data
+    else:
+        yield from data
 
 
-def _depth(data: Any) -> int:
-    """Return how deep arrays or lists of numbers are nested; 0 for other things."""
-    if isinstance(data, np.ndarray):
-        return data.ndim if data.dtype.kind in "uif" else 0
-    depth = 0
+def _is_one(data: Any) -> bool:
+    """Return whether `data` is one image: no sequence, or numbers [height, width] or [height, width, channels]."""
+    if isinstance(data, str | bytes | Path):
+        return True
+    if isinstance(data, list | tuple) and any(isinstance(item, np.ndarray) and item.ndim > 1 for item in data):
+        return False
+    shape = _shape(data)
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] < _NARROWEST)
+
+
+def _shape(data: Any) -> tuple[int, ...]:
+    """Return the shape of an array, or of lists of numbers by the first item of each; () for other things."""
+    lengths: list[int] = []
     while isinstance(data, list | tuple) and data:
-        data, depth = data[0], depth + 1
-    return depth + data.ndim if isinstance(data, np.ndarray) else depth if isinstance(data, int | float) else 0
+        lengths.append(len(data))
+        data = data[0]
+    if isinstance(data, np.ndarray):
+        return (*lengths, *data.shape) if data.dtype.kind in "uif" else ()
+    return tuple(lengths) if isinstance(data, int | float | np.number) else ()

@@ -11,6 +11,7 @@ import mlflow
 from src.common.files import atomic_write
 from src.common.metrics import Metric
 from src.diagnosis.diagnose import Finding
+from src.inference.calibration import threshold_to_report
 from src.reporting.calibration_figure import calibration_sentences, draw_calibration
 from src.reporting.classes import TABLE, draw_classes, read_classes
 from src.reporting.diagnosis_text import heading
@@ -101,7 +102,7 @@ def _calibration(client: mlflow.MlflowClient, run_id: str, out: Path) -> list[Pi
     if known is None:
         return []
     draw_calibration(known, out / "calibration.png")
-    caption = " ".join(calibration_sentences(known))
+    caption = " ".join(calibration_sentences(known, threshold_to_report(known.after["val"])))
     alt = "Accuracy by confidence, before and after a temperature, and accuracy by share of images answered."
     return [Picture(out / "calibration.png", "recommended", "How far its confidence can be believed", alt, caption)]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
@@ -86,3 +87,66 @@ def wilson_interval(share: float, count: int) -> Interval:
         return Interval(share, None, None, 0)
     low, high = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, "wilson")
     return Interval(share, float(low), float(high), count)
+
+
+def wilson_lower(shares: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lower ends of the intervals of :func:`wilson_interval`, 0–1; counts may be fractions.
+
+    >>> wilson_lower(np.array([1.0, 0.5]), np.array([10.0, 10.0])).round(4).tolist()
+    [0.7225, 0.2366]
+
+    Args:
+        shares: 0–1, of any shape.
+        counts: above 0, of the same shape.
+    """
+    return _wilson(shares, counts)[0]
+
+
+def grouped_interval(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -> Interval:
+    """Return the share of photos that are right, with Wilson's interval for photos in groups.
+
+    Photos of one group, such as a burst, tell less than as many independent ones: their count is divided by the
+    :func:`design_effect` (Korn and Graubard 1998, Surv. Methodol. 24:193).
+
+    Args:
+        right: [photos].
+        groups: of the photos, [photos]; None: each photo is a group of its own.
+    """
+    share = float(right.mean()) if right.size else 0.0
+    effect = design_effect(right, groups)
+    if not right.size or effect == 1:
+        return wilson_interval(share, right.size)
+    low, high = _wilson(np.array(share), np.array(right.size / effect))
+    return Interval(share, float(low), float(high), right.size)
+
+
+def design_effect(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -> float:
+    """Return by how much groups raise the variance of the share that is right: 1 or more (Kish 1965).
+
+    Where all photos are right, or none, the variance within groups is not known; they then count as equal.
+
+    Args:
+        right: [photos].
+        groups: of the photos, [photos]; None: each photo is a group of its own.
+    """
+    if groups is None or not right.size:
+        return 1.0
+    _, members = np.unique(groups, return_inverse=True)
+    sizes, rights = np.bincount(members).astype(np.float64), np.bincount(members, right)
+    if sizes.size == right.size:
+        return 1.0
+    share = float(right.mean())
+    if share in {0.0, 1.0} or sizes.size == 1:
+        return float((sizes**2).sum() / right.size)
+    between = float(((rights - share * sizes) ** 2).sum()) * sizes.size / (sizes.size - 1)
+    return max(1.0, between / (right.size * share * (1 - share)))
+
+
+def _wilson(
+    shares: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    quantile = float(stats.norm.ppf((1 + LEVEL) / 2))
+    per_count = quantile**2 / counts
+    middle = (shares + per_count / 2) / (1 + per_count)
+    half = np.sqrt(per_count * (shares * (1 - shares) + per_count / 4)) / (1 + per_count)
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)

@@ -30,8 +30,13 @@ class KnownConfidence:
 
     @property
     def tested_on(self) -> Split:
-        """Return the split that the temperature and a threshold are tested on: test, or else val, which chose them."""
-        return "test" if "test" in self.after else "val"
+        """Return the split that temperature and threshold are measured on: test, or else val, which chose them."""
+        return "test" if self.is_tested else "val"
+
+    @property
+    def is_tested(self) -> bool:
+        """Return whether there are test images, which choose nothing."""
+        return "test" in self.after
 
 
 def confidence_of(client: mlflow.MlflowClient, run_id: str) -> KnownConfidence | None:
@@ -46,21 +51,23 @@ def known_confidence(client: mlflow.MlflowClient, run: FoundRun) -> KnownConfide
     """Return what a run keeps of its confidence; None where it keeps too little, as runs of earlier versions do."""
     probabilities = read_probabilities(client, run)
     splits: tuple[Split, ...] = ("val", "test")
-    labels = {
-        split: predictions.labels.astype(np.int64)
+    stored = {
+        split: predictions
         for split in splits
         if split in probabilities and (predictions := read_predictions(client, run, split))
     }
-    if "val" not in labels:
+    if "val" not in stored:
         return None
     logged = run.data.metrics.get(schema.TEMPERATURE)
-    temperature = logged or fit_temperature(probabilities["val"], labels["val"])
+    temperature = logged or fit_temperature(probabilities["val"], stored["val"].labels.astype(np.int64))
     if temperature is None:
         return None
     before, after = (
         {
-            split: Confidence.of(scaled(probabilities[split], applied), true_labels)
-            for split, true_labels in labels.items()
+            split: Confidence.of(
+                scaled(probabilities[split], applied), predictions.labels.astype(np.int64), predictions.groups
+            )
+            for split, predictions in stored.items()
         }
         for applied in (None, temperature)
     )

@@ -1,8 +1,7 @@
 """The trained network as a model that stands alone: Keras' own file format, in MLflow's layout, with its code."""
 
-import base64
+import hashlib
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 
 import mlflow
@@ -14,6 +13,7 @@ from mlflow.types.schema import AnyType
 from numpy.typing import NDArray
 from PIL import Image
 
+from src.common.jpeg import jpeg_base64
 from src.common.keras_setup import keras
 from src.common.project import PROJECT
 from src.inference.classifier import FILE, SHIPPED
@@ -22,7 +22,7 @@ from src.inference.resizing import resizing
 from src.tracking.mlflow_internals import without_enforcement
 
 _REQUIREMENTS = ("keras", "tensorflow", "numpy", "mlflow", "pandas", "pillow", "pillow-heif")
-_CODE, _PACKAGE = "code", "thaw_model"
+_CODE = "code"
 
 
 def save_model(
@@ -51,14 +51,14 @@ def save_model(
         any_size(network, facts),
         str(folder),
         mlflow_model=description,
-        input_example=[_as_base64(example)],
+        input_example=[jpeg_base64(Image.fromarray(example), quality=90)],
         pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
         metadata={"class_names": list(facts.class_names), "temperature": facts.temperature},
     )
     facts.write(folder / "data" / FILE)
-    _ship_code(folder / _CODE)
+    package = ship_code(folder / _CODE)
     environment = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
-    loader = f"{_PACKAGE}.inference.classifier"
+    loader = f"{package}.inference.classifier"
     description.signature = _signature(facts.class_names)  # MLflow would have one of tensors for Keras alone
     mlflow.pyfunc.add_to_model(description, loader, data=f"data/{FILE}", code=_CODE, **environment)
     description.save(str(folder / "MLmodel"))
@@ -80,16 +80,16 @@ def _signature(class_names: tuple[str, ...]) -> ModelSignature:
     )
 
 
-def _as_base64(image: NDArray[np.uint8]) -> str:
-    content = BytesIO()
-    Image.fromarray(image).save(content, "JPEG", quality=90)
-    return base64.b64encode(content.getvalue()).decode()
+def ship_code(folder: Path) -> str:
+    """Copy what loads the model to `folder`, and return the name of its package.
 
-
-def _ship_code(folder: Path) -> None:
-    """Copy what loads the model, under another name: a process may have a package `src` of its own."""
-    for name in SHIPPED:
-        text = (PROJECT / "src" / name).read_text("utf-8").replace("from src.", f"from {_PACKAGE}.")
-        place = folder / _PACKAGE / name
+    A process may have a package `src` of its own, and models whose code is of another version: the name has a digest.
+    """
+    texts = {name: (PROJECT / "src" / name).read_text("utf-8") for name in SHIPPED}
+    digest = hashlib.blake2b("".join(texts.values()).encode(), digest_size=6).hexdigest()
+    package = f"thaw_model_{digest}"
+    for name, text in texts.items():
+        place = folder / package / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, "utf-8")
+        place.write_text(text.replace("from src.", f"from {package}."), "utf-8")
+    return package

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.decode import read_image
+from src.data.class_folders import IMAGE_SUFFIXES
+from src.data.decode import FORMATS, read_image, read_images
 from src.data.listing import UnreadableImageError
 
 RED = (250, 10, 10)
@@ -93,3 +94,26 @@ def test_a_truncated_photo_is_never_half_read(tmp_path: Path) -> None:
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2000])
     with pytest.raises(UnreadableImageError):
         read_image(tmp_path / "half.jpg", 32, "stretch")
+
+
+def test_bytes_are_read_in_the_formats_of_the_suffixes_that_are_listed() -> None:
+    by_suffix = Image.registered_extensions()
+    assert {by_suffix[suffix] for suffix in IMAGE_SUFFIXES} == set(FORMATS)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"])
+def test_content_is_read_as_its_file_is(tmp_path: Path, kind: str) -> None:
+    _save(tmp_path / "red.png", "RGB")
+    with Image.open(tmp_path / "red.png") as photo:
+        photo.save(tmp_path / "photo", kind)
+    found = read_image((tmp_path / "photo").read_bytes(), 12, "crop")
+    np.testing.assert_array_equal(found, read_image(tmp_path / "photo", 12, "crop"))
+    np.testing.assert_allclose(found[6, 6], RED, atol=12)
+
+
+def test_several_squares_are_those_that_are_read_one_by_one(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (30, 50, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    found = read_images(tmp_path / "photo.png", [(16, "stretch"), (24, "crop")])
+    np.testing.assert_array_equal(found[0], read_image(tmp_path / "photo.png", 16, "stretch"))
+    np.testing.assert_array_equal(found[1], read_image(tmp_path / "photo.png", 24, "crop"))

@@ -2,15 +2,17 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from src.common.errors import ThawError
 from src.common.keras_setup import keras, layers
 from src.deployment.combined_networks import ensemble
 from src.inference.classifier import Classifier
-from src.inference.explanation import activation_maps
+from src.inference.explanation import Explainer
 from src.inference.facts import ModelFacts
 from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
@@ -19,6 +21,11 @@ from tests.inference.test_classifier import SIDE, network
 
 def classifier_of(own: keras.Model) -> Classifier:
     return Classifier(own, ModelFacts(CLASSES))
+
+
+def maps(own: keras.Model, image: NDArray[np.uint8], classes: list[int]) -> NDArray[np.float32]:
+    (explanation,) = Explainer.of(classifier_of(own)).explain([image])
+    return explanation.maps(classes)
 
 
 def test_the_map_is_warm_where_the_class_is() -> None:
@@ -31,7 +38,7 @@ def test_the_map_is_warm_where_the_class_is() -> None:
     own.get_layer("head_dense").set_weights([np.eye(3, dtype=np.float32), np.zeros(3, np.float32)])
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[:8, :8, 0], image[8:, 8:, 1] = 255, 255
-    red, green, blue = activation_maps(classifier_of(own), image, [0, 1, 2])
+    red, green, blue = maps(own, image, [0, 1, 2])
     assert (red[:8, :8] == 1).all()
     assert red[8:].max() == red[:, 8:].max() == 0
     assert (green[8:, 8:] == 1).all()
@@ -51,13 +58,35 @@ def test_it_is_grad_cam() -> None:
         score = (tf.reduce_mean(features, axis=(1, 2)) @ dense.kernel + dense.bias)[:, 1]
     weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2))
     expected = np.maximum(np.asarray(tf.reduce_sum(features * weights, axis=-1)[0]), 0)
-    (found,) = activation_maps(classifier_of(own), image, [1])
+    (found,) = maps(own, image, [1])
     np.testing.assert_allclose(found, expected / expected.max(), atol=1e-5)
+
+
+class Counted:
+    """A network that counts its runs."""
+
+    def __init__(self, network: keras.Model) -> None:
+        self.network, self.sizes = network, list[int]()
+
+    def predict_on_batch(self, batch: NDArray[np.float32]) -> Any:
+        self.sizes.append(len(batch))
+        return self.network.predict_on_batch(batch)
+
+
+def test_many_images_are_explained_by_one_run_of_the_network_for_each_batch() -> None:
+    images = list(np.random.default_rng(0).integers(0, 256, (30, SIDE, SIDE, 3)).astype(np.uint8))
+    classifier = Classifier(network(), ModelFacts(CLASSES, temperature=2.0))
+    counted = Counted(Explainer.of(classifier).network)
+    explanations = list(Explainer(classifier, counted).explain(images))
+    assert counted.sizes == [24, 6]
+    probabilities = np.stack([each.probabilities for each in explanations])
+    np.testing.assert_allclose(probabilities, classifier.probabilities(images, calibrated=True), atol=1e-5)
+    np.testing.assert_allclose(explanations[29].maps([2]), maps(classifier.network, images[29], [2]), atol=1e-4)
 
 
 def test_an_ensemble_has_no_one_place() -> None:
     with pytest.raises(ThawError, match="no dense layer on averaged features"):
-        activation_maps(classifier_of(ensemble([network(), network()])), np.zeros((SIDE, SIDE, 3), np.uint8), [0])
+        Explainer.of(classifier_of(ensemble([network(), network()])))
 
 
 def test_the_page_shows_the_predicted_and_the_true_class(thaw: Command, deployed: Deployed, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`python -m src.predict`: the champion on files, folders and globs, and on what is no image."""
 
+import base64
 import csv
 import io
 import json
@@ -74,6 +75,55 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_predicted(
     assert "Traceback" not in done.stderr
 
 
+def test_what_decoders_warn_of_and_what_is_skipped_is_printed(thaw: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    short = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 200
+    Image.new("RGB", (40, 40), "red").save(folder / "short.jpg", exif=short)
+    Image.new("RGB", (40, 40), "red").save(folder / "whole.jpg")
+    (folder / "notes.txt").touch()
+    for module, *more in (("src.predict",), ("src.explain", "--out", str(tmp_path / "page.html"))):
+        done = thaw(module, "--model", str(save(tmp_path)), str(folder), *more)
+        assert done.returncode == 0, done.stderr
+        assert "skipped: not images: 1 .txt\n" in done.stderr
+        assert f"warning: read, with a warning of the decoder: 1 file: {folder}/short.jpg (" in done.stderr
+
+
+def test_a_broken_link_is_named_and_the_rest_predicted(thaw: Command, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "whole.jpg")
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    done = thaw("src.predict", "--model", str(save(tmp_path)), str(tmp_path / "*.jpg"))
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == f"thaw: {tmp_path}/gone.jpg: a link that leads to no file\n"
+
+
+def test_the_class_is_that_of_the_nearest_folder_also_from_within(
+    thaw: Command, deployed: Deployed, tmp_path: Path
+) -> None:
+    photo = deployed.photos / "test" / CLASSES[1] / f"{CLASSES[1]}_00.png"
+    within = tmp_path / f"{CLASSES[1].upper()} " / "2024"
+    within.mkdir(parents=True)
+    shutil.copy(photo, within / "a.png")
+    (within / "b.png").write_text("no image")
+    (tmp_path / "yew").mkdir()
+    shutil.copy(photo, tmp_path / "yew" / "c.png")
+    words = ("src.predict", "--model", "champion", "--tracking-uri", deployed.uri, "--score")
+    done = thaw(*words, "a.png", "b.png", "../../yew", cwd=within)
+    assert done.returncode == 1
+    says = r"accuracy by folder: [01] of 1 \(\d+.00%\); 1 in folders of no class; 1 that cannot be read does not count"
+    assert re.fullmatch(says, done.stdout.splitlines()[-1])
+
+
+def test_a_model_of_other_classes_has_no_score(thaw: Command, deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "yew").mkdir()
+    shutil.copy(next((deployed.photos / "test" / CLASSES[0]).iterdir()), tmp_path / "yew" / "a.png")
+    done = thaw("src.predict", "--model", "champion", "--tracking-uri", deployed.uri, str(tmp_path / "yew"), "--score")
+    assert done.returncode == 1
+    assert "accuracy by folder: 0 of 0; 1 in folders of no class" in done.stdout
+    assert f"no image is in a folder that is called like a class of the model: {', '.join(CLASSES)}" in done.stderr
+
+
 def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
     thaw: Command, deployed: Deployed, tmp_path: Path
 ) -> None:
@@ -85,6 +135,8 @@ def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
     shown = [float(each) for each in re.findall(r"<figcaption>(?:<span>not sure:</span>)?<span>\w+ ([\d.]+)%", page)]
     assert len(shown) == 12
     assert shown == sorted(shown)
+    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    assert [Image.open(io.BytesIO(base64.b64decode(each))).size for each in pictures] == [(160, 160)] * 12
     assert page.count("not sure:") == sum(each < 90 for each in shown) == done.stdout.count("not sure: ")
     assert re.search(r"At confidence 90.0% or more it answers .* of 12 test images", page)
 
@@ -92,9 +144,29 @@ def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
 def test_the_threshold_is_chosen_on_validation_and_told_on_test(thaw: Command, deployed: Deployed) -> None:
     photo = str(deployed.photos / "test" / CLASSES[0])
     where = ("--model", "champion", "--tracking-uri", deployed.uri)
-    done = thaw("src.predict", *where, photo, "--target-accuracy", "0.2", "--json")
+    done = thaw("src.predict", *where, photo, "--target-accuracy", "0", "--json")
     assert done.returncode == 0, done.stderr
     assert re.search(r"At confidence [\d.]+% or more it answers [\d.]+% \(95% CI .*\) of 12 test images", done.stderr)
+    done = thaw("src.predict", *where, photo, "--target-accuracy", "0.99")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "12 validation images do not show that at any confidence" in done.stderr
+    shown = re.search(r"give ([\d.]+) or less, or more validation images", done.stderr)
+    assert shown is not None
+    assert thaw("src.predict", *where, photo, "--target-accuracy", shown[1]).returncode == 0
+
+
+def test_a_model_without_a_run_says_that_coverage_is_not_known(
+    thaw: Command, deployed: Deployed, tmp_path: Path
+) -> None:
+    photo, words = str(deployed.photos / "test" / CLASSES[0]), ("src.predict", "--model", str(save(tmp_path)))
+    done = thaw(*words, photo, "--abstain-below", "0.8")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last == "Coverage and accuracy at this confidence are not known: the model comes without a run."
+    done = thaw(*words, photo, "--target-accuracy", "0.8")
+    assert (done.returncode, done.stdout) == (1, "")
+    for says in ("the model comes without a run", "give the model as runs:/ID or by its alias", "--abstain-below"):
+        assert says in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from src.common.project import PROJECT
+from src.inference.classifier import Classifier
 from tests.conftest import CLASSES
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import save
@@ -33,6 +34,19 @@ def test_the_file_alone_names_an_images_class(photo: Path, capsys: pytest.Captur
     label, probability = capsys.readouterr().out.split()
     assert label in CLASSES
     assert 1 / len(CLASSES) < float(probability) <= 1
+
+
+def test_the_file_alone_sees_a_phones_photo_upright(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    with Image.open(photo) as opened:
+        pixels = opened.copy()
+    pixels.save(photo, exif=exif, quality=95)
+    exec(FILE, {})
+    label, probability = capsys.readouterr().out.split()
+    expected = Classifier.load(Path("model.keras")).predict(photo, {"calibrated": False})
+    assert label == expected.idxmax(axis=1)[0]
+    assert float(probability) == pytest.approx(expected.max(axis=1)[0], abs=1e-5)
 
 
 def test_mlflow_loads_the_model_in_both_ways(

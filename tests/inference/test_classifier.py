@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,8 @@ def test_probabilities_are_calibrated_unless_asked_otherwise(classifier: Classif
         (np.full((4, 4, 3), 300), "outside 0–255"),
         (np.full((4, 4, 3), np.nan), "outside 0–255"),
         (np.zeros((4, 4)), "shape (4, 4)"),
+        (np.full((4, 4, 3), 0.5), "multiply them by 255"),
+        (np.full((4, 4, 3), 0.5).tolist(), "multiply them by 255"),
         (np.zeros((0, 4, 3), np.uint8), "no values"),
         ([[[1, 2, 3], [4, 5]]], "unequal length"),
         (np.array([["a"]]), "is no image"),
@@ -108,6 +111,26 @@ def test_grey_and_transparent_arrays_are_read_as_files_are(classifier: Classifie
         np.testing.assert_array_equal(classifier.square(pixels), classifier.square(tmp_path / "photo.png"))
 
 
+def test_floats_of_whole_levels_are_read_however_dark(classifier: Classifier) -> None:
+    for level in (0, 1, 200):
+        pixels = np.full((20, 30, 3), level, np.uint8)
+        np.testing.assert_array_equal(classifier.square(pixels.astype(np.float32)), classifier.square(pixels))
+
+
+def test_a_grey_image_is_one_and_several_are_several(classifier: Classifier) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    one = classifier.predict([grey]).to_numpy()
+    assert one.shape == (1, 3)
+    for way in (grey, grey.tolist(), list(grey), grey[:, :, np.newaxis], pd.DataFrame({"image": [grey.tolist()]})):
+        np.testing.assert_allclose(classifier.predict(way).to_numpy(), one, atol=1e-6)
+    several: list[Any] = [[grey] * 3, (grey, grey, grey), [grey.tolist()] * 3, np.stack([grey] * 3)]
+    for way in several:
+        np.testing.assert_allclose(classifier.predict(way).to_numpy(), np.repeat(one, 3, axis=0), atol=1e-6)
+    with pytest.raises(ThawError, match=r"image 0: an array of shape \(20, 30, 5\)"):
+        classifier.predict(np.zeros((20, 30, 5), np.uint8))
+    assert classifier.predict([]).shape == (0, 3)
+
+
 def test_the_item_that_cannot_be_read_is_named(classifier: Classifier, photo: Path) -> None:
     with pytest.raises(ThawError, match=r"image 1: .*no image format"):
         classifier.predict([photo, b"text"])
@@ -117,6 +140,16 @@ def test_a_served_model_opens_no_file(classifier: Classifier, photo: Path, monke
     monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")
     with pytest.raises(UnreadableImageError, match="neither a file nor base64"):
         classifier.square(str(photo))
+
+
+def test_bytes_are_read_in_the_formats_of_photos_alone(classifier: Classifier, photo: Path) -> None:
+    """Pillow would start Ghostscript for an EPS file."""
+    content = io.BytesIO()
+    with Image.open(photo) as opened:
+        opened.save(content, "EPS")
+    for item in (content.getvalue(), base64.b64encode(content.getvalue()).decode()):
+        with pytest.raises(UnreadableImageError, match="of no image format that is read here"):
+            classifier.square(item)
 
 
 def test_a_network_alone_needs_its_facts(tmp_path: Path, photo: Path, classifier: Classifier) -> None:
@@ -163,11 +196,60 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def zipped(name: str) -> bytes:
+def zipped(name: str, text: str = "no JSON") -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(name, "no JSON")
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text)
     return content.getvalue()
+
+
+GOOD = {"class_names": ["a", "b"], "resize": "crop", "bit_depth": 12, "temperature": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"class_names": "ab"}, "class_names='ab': no list of names"),
+        ({"class_names": []}, "no list of names"),
+        ({"class_names": ["a", 1]}, "no list of names"),
+        ({"resize": "squeeze"}, "resize='squeeze': none of crop, stretch, pad"),
+        ({"resize": ["crop"]}, "resize=['crop']"),
+        ({"bit_depth": 0}, "bit_depth=0"),
+        ({"bit_depth": "12"}, "bit_depth='12'"),
+        ({"temperature": 0}, "temperature=0: no number above 0"),
+        ({"temperature": -1.5}, "no number above 0"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"temperature": float("inf")}, "temperature=inf"),
+        ({"temperature": 10**400}, "too large"),
+        ({"temperature": "hot"}, "temperature='hot'"),
+        ({"temperature": True}, "temperature=True"),
+        ({"other": 1}, "other"),
+        ({"class_names": ["a" * 11_000_000]}, "more than 10,000,000 bytes"),
+    ],
+)
+def test_facts_that_no_model_has_are_refused_in_a_line(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    file = tmp_path / "model.keras"
+    file.write_bytes(zipped("classifier.json", json.dumps(GOOD)))
+    assert ModelFacts.read(file) == ModelFacts(("a", "b"), "crop", 12, 1.5)
+    file.write_bytes(zipped("classifier.json", json.dumps(GOOD | changes)))
+    with pytest.raises(ThawError, match=r"damaged one \(") as caught:
+        ModelFacts.read(file)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["encrypted", "broken", "list"])
+def test_archives_that_cannot_be_read_are_refused_in_a_line(tmp_path: Path, kind: str) -> None:
+    content = bytearray(zipped("classifier.json", "[]" if kind == "list" else json.dumps(GOOD) * 100))
+    if kind == "encrypted":
+        for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # a flag of each header
+            content[content.index(mark) + offset] |= 1
+    if kind == "broken":
+        start = content.index(b"classifier.json") + len(b"classifier.json")
+        content[start : start + 20] = b"\xff" * 20
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(ThawError, match=r"model\.keras: no \.keras file, or a damaged one"):
+        ModelFacts.read(tmp_path / "model.keras")
 
 
 def test_a_network_of_other_shapes_is_refused(tmp_path: Path) -> None:

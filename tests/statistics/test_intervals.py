@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from src.statistics.intervals import accuracy_interval, t_interval, wilson_interval
+from src.statistics.intervals import (
+    accuracy_interval,
+    design_effect,
+    grouped_interval,
+    t_interval,
+    wilson_interval,
+    wilson_lower,
+)
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 
@@ -72,3 +79,39 @@ def test_wilson_covers_the_truth(count: int, share: float) -> None:
     found = {right: wilson_interval(right / count, count) for right in set(rights.tolist())}
     covered = np.mean([(found[r].low or 0) <= share <= (found[r].high or 0) for r in rights.tolist()])
     assert 0.93 <= covered <= 0.975
+
+
+@given(st.integers(1, 2000), st.data())
+def test_the_lower_ends_are_those_of_the_intervals(count: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, count))
+    (found,) = wilson_lower(np.array([right / count]), np.array([float(count)]))
+    assert found == pytest.approx(wilson_interval(right / count, count).low, abs=1e-9)
+
+
+def test_photos_that_are_groups_of_their_own_have_the_interval_of_independent_ones() -> None:
+    right = np.arange(30) % 3 > 0
+    plain = wilson_interval(20 / 30, 30)
+    assert grouped_interval(right, None) == grouped_interval(right, np.arange(30, dtype=np.uint64)) == plain
+    assert grouped_interval(np.zeros(0, np.bool_), None).low is None
+
+
+def test_equal_photos_of_a_group_count_once() -> None:
+    right, groups = np.repeat([True, False], [60, 40]), np.repeat(np.arange(20), 5).astype(np.uint64)
+    assert design_effect(right, groups) == pytest.approx(5, rel=0.06)
+    assert design_effect(np.ones(100, np.bool_), groups) == 5
+    assert design_effect(right, np.zeros(100, np.uint64)) == 100
+    found, of_groups = grouped_interval(right, groups), wilson_interval(0.6, 20)
+    assert (found.estimate, found.count) == (0.6, 100)
+    assert (found.low, found.high) == (pytest.approx(of_groups.low, abs=0.02), pytest.approx(of_groups.high, abs=0.02))
+
+
+@pytest.mark.parametrize("agreement", [0.0, 0.5, 1.0])
+def test_intervals_of_photos_in_groups_cover_the_truth(agreement: float) -> None:
+    """In each group of 6, a photo is right as the group's first one with the probability `agreement`."""
+    rng, share, groups = np.random.default_rng(0), 0.8, np.repeat(np.arange(60), 6).astype(np.uint64)
+    found = []
+    for _ in range(1000):
+        alone, first = rng.random((60, 6)) < share, rng.random((60, 1)) < share
+        right = np.where(rng.random((60, 6)) < agreement, first, alone).ravel()
+        found.append(grouped_interval(right, groups))
+    assert 0.92 <= np.mean([(each.low or 0) <= share <= (each.high or 0) for each in found]) <= 0.98

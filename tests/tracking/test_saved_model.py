@@ -1,6 +1,9 @@
 """Kept models: which trials keep one, and that Keras and MLflow load it in a process that knows nothing of Thaw."""
 
+import importlib
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from src.common.project import PROJECT
+from src.inference.classifier import SHIPPED
 from src.models.catalog import find_backbone
+from src.tracking.saved_model import ship_code
 from tests.conftest import CLASSES, Command, save_photo
 
 READ_BACK = """
@@ -113,6 +119,26 @@ def test_the_model_is_in_mlflows_models_tab_with_its_metrics_and_data(
     assert described.metadata["class_names"] == list(CLASSES)
     assert [each.name for each in described.signature.outputs] == list(CLASSES)
     assert described.saved_input_example_info is not None
+    package = described.flavors["python_function"]["loader_module"].split(".")[0]
+    assert re.fullmatch("thaw_model_[0-9a-f]{12}", package)
+    assert (tmp_path / "model" / "code" / package / "inference" / "classifier.py").is_file()
+
+
+def test_models_whose_code_is_of_two_versions_load_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, modules = tmp_path / "project", []
+    for name in SHIPPED:
+        (project / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / "src" / name, project / "src" / name)
+    monkeypatch.setattr("src.tracking.saved_model.PROJECT", project)
+    for number in (1, 2):
+        with (project / "src" / "inference" / "classifier.py").open("a") as code:
+            code.write(f"VERSION = {number}\n")
+        package = ship_code(tmp_path / str(number))
+        monkeypatch.syspath_prepend(str(tmp_path / str(number)))
+        modules.append(importlib.import_module(f"{package}.inference.classifier"))
+    assert [module.VERSION for module in modules] == [1, 2]
 
 
 def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_from_kept_phases(
