@@ -135,12 +135,22 @@ def test_the_file_and_pyfunc_answer_alike_in_a_process_without_thaw(trained: Tra
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "precisions"), [("litert", ("float32", "int8")), ("onnx", ("",)), ("saved_model", ("",))]
-)
+@pytest.mark.parametrize(("kind", "precisions"), [("litert", ("float32", "int8")), ("onnx", ("",))])
 def test_exports_answer_alike_in_their_own_runtimes(
     thaw: Command, trained: Trained, tmp_path: Path, kind: Format, precisions: tuple[str, ...]
 ) -> None:
+    check_exports(thaw, trained, tmp_path, kind, precisions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trained", ["mobilenetv2"], indirect=True)
+def test_a_saved_model_answers_alike_in_tensorflow(thaw: Command, trained: Trained, tmp_path: Path) -> None:
+    """Of one network: TensorFlow itself runs it, as it runs Keras."""
+    check_exports(thaw, trained, tmp_path, "saved_model", ("",))
+
+
+def check_exports(thaw: Command, trained: Trained, tmp_path: Path, kind: Format, precisions: tuple[str, ...]) -> None:
+    """Export a trial's model as users do, and hold the exports to the trial's own evaluation."""
     asked = ("--precision", *precisions) if kind == "litert" else ()
     done = thaw("src.export", *trained.model, "--format", kind, *asked, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr + done.stdout
