@@ -1,4 +1,4 @@
-"""Where an export belongs: nothing but an earlier export is replaced, and that once the new one is whole."""
+"""The place of an export: nothing but an earlier export is replaced, and that once the new one is whole."""
 
 from pathlib import Path
 

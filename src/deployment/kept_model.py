@@ -17,7 +17,7 @@ from src.common.shell import text_override
 from src.tracking import schema
 from src.tracking.trial_runs import TrialRuns
 
-_OWN = "thaw: "
+_REASON = "thaw: "
 _JUDGED = ("best/", "test/")
 _MOST_NAMED = 3
 
@@ -68,8 +68,8 @@ def _train(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> No
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}
     with TemporaryDirectory() as folder:
-        places = [text_override("tracking.experiment", experiment), text_override("hydra.run.dir", folder)]
-        command = [sys.executable, "-m", "src.train", *words, "tracking.save_model=true", *places]
+        overrides = [text_override("tracking.experiment", experiment), text_override("hydra.run.dir", folder)]
+        command = [sys.executable, "-m", "src.train", *words, "tracking.save_model=true", *overrides]
         status, last = run_showing(command, environment, emit)
     if status:
         raise ThawError(f"run {run.info.run_id}: its trial cannot be trained again here: {one_line(last, 500)}")
@@ -89,7 +89,7 @@ def run_showing(command: Sequence[str], environment: Mapping[str, str], emit: Ev
         assert process.stderr is not None
         try:
             for line in filter(None, map(str.rstrip, process.stderr)):
-                last = line.removeprefix(_OWN)
+                last = line.removeprefix(_REASON)
                 if last == line:
                     emit(Noted(line))
         except BaseException:

@@ -60,7 +60,7 @@ def promote(
         alias: such as "champion".
         tags: of the version, also of one that was there.
         force: move the alias in any case.
-        emit: is told of images that are decoded to compare the two.
+        emit: receives the progress of images that are decoded to compare the two.
 
     Raises:
         ThawError: the registry refuses a name, or the version.

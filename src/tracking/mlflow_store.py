@@ -86,8 +86,8 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
 
 def store_option(client: mlflow.MlflowClient, project: Path) -> tuple[str, ...]:
     """Return the words that name a client's store to a command; none where the command finds it by itself."""
-    found = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
-    return () if client.tracking_uri == found else ("--tracking-uri", _without_password(str(client.tracking_uri)))
+    default = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    return () if client.tracking_uri == default else ("--tracking-uri", _without_password(str(client.tracking_uri)))
 
 
 @contextmanager
