@@ -129,7 +129,7 @@ def test_without_test_images_an_export_is_checked_on_validation_images_and_says_
     thaw: Command, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     photos, uri = make_photos(tmp_path / "photos", {"train": 8, "val": 4}), f"sqlite:///{tmp_path}/mlflow.db"
-    places = (f"data.root={photos}", "data.test=0", f"tracking.uri={uri}", f"hydra.run.dir={tmp_path / 'run'}")
+    places = (f"data.root={photos}", f"tracking.uri={uri}", f"hydra.run.dir={tmp_path / 'run'}")
     done = thaw("src.train", *tiny, *places, "tracking.save_model=true")
     assert done.returncode == 0, done.stderr
     run_id = json.loads((tmp_path / "run" / "summary.json").read_text())["run_id"]
