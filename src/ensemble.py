@@ -2,7 +2,7 @@
 
 import argparse
 
-from src.cli.command import STORE_HELP, alias, run_command
+from src.cli.command import FORCE_HELP, NAME_HELP, STORE_HELP, alias, run_command
 from src.common.errors import one_line
 
 
@@ -13,8 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--as", dest="alias", type=alias, help="promote the best that is clearly better under this alias"
     )
+    parser.add_argument("--name", help=NAME_HELP)
+    parser.add_argument("--force", action="store_true", help=FORCE_HELP)
     parser.add_argument("--tracking-uri", help=STORE_HELP)
-    return _test(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    if (options.name or options.force) and not options.alias:
+        parser.error(f"{'--name' if options.name else '--force'}: only with --as")
+    return _test(options)
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -24,9 +29,11 @@ def _test(options: argparse.Namespace) -> int:
     from src.deployment.free_accuracy import best_of, try_combinations
     from src.deployment.kept_model import run_with_model
     from src.deployment.model_source import opened_models
+    from src.deployment.promotion import name_by_alias
     from src.deployment.recommended_trial import recommended_trial
     from src.deployment.trial_data import dataset_of
     from src.reporting.terminal import Notices
+    from src.tracking import schema
     from src.tracking.mlflow_store import existing_store, refusals_as_errors
 
     client, notices = existing_store(options.tracking_uri, PROJECT), Notices(shown=True)
@@ -43,7 +50,11 @@ def _test(options: argparse.Namespace) -> int:
             if best is None or not options.alias:
                 return 0
             members = [runs[k] for k in best.members]
-            done = promote_combination(client, members, models[0], best, dataset, trial.verdict, options.alias)
+            name = options.name or name_by_alias(client, runs[0], options.alias)
+            tags = schema.VERDICT.of(f"{best.line()}. {trial.verdict}") | schema.STUDY_NAME.of(options.study)
+            done = promote_combination(
+                client, members, models[0], best, dataset, name, options.alias, tags, force=options.force
+            )
     for line in done.lines:
         print(one_line(line, 2000))
     return 0 if done.has_alias else 1

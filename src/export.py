@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command
+from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command, share
 from src.common.errors import printable
 
 
@@ -16,8 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", nargs="+", choices=("float32", "float16", "int8"), default=["float32"],
                         help="litert's; several are compared (default: float32)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("export"), help="folder to write (default: %(default)s)")
-    parser.add_argument("--agreement", type=float, help="least share of test images named as by the model; default: "
-                        "0.99, with int8 0.97")  # fmt: skip
+    parser.add_argument("--agreement", type=share, help="least share of test images named as by the model (0–1); "
+                        "default: 0.99, with int8 0.97")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="keep an export that agrees less")
     parser.add_argument("--tracking-uri", help=STORE_HELP)
     options = parser.parse_args(arguments)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.cli.command import MODEL_HELP, STORE_HELP, positive, refuse, run_command
+from src.cli.command import MODEL_HELP, STORE_HELP, positive, refuse, run_command, share
 from src.common.errors import ThawError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print a CSV table")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet, the least confident image first")
     abstain = parser.add_mutually_exclusive_group()
-    abstain.add_argument("--abstain-below", type=_share, help="no answer where the confidence is lower (0–1)")
-    abstain.add_argument("--target-accuracy", type=_share, help="choose that confidence by validation images, so that "
+    abstain.add_argument("--abstain-below", type=share, help="no answer where the confidence is lower (0–1)")
+    abstain.add_argument("--target-accuracy", type=share, help="choose that confidence by validation images, so that "
                          "answers are right this often (0–1)")  # fmt: skip
     parser.add_argument(
         "--score", action="store_true", help="count files that are predicted as the nearest folder called like a class"
@@ -128,13 +128,6 @@ def _tell(
 
         write_sheet(options.sheet, results, names, model.name, notes, top=top, threshold=threshold)
     return score is None or score.counted > 0
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise argparse.ArgumentTypeError(f"{text}: give a share from 0 to 1")
-    return value
 
 
 if __name__ == "__main__":

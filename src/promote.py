@@ -2,7 +2,7 @@
 
 import argparse
 
-from src.cli.command import STORE_HELP, alias, run_command
+from src.cli.command import FORCE_HELP, NAME_HELP, STORE_HELP, alias, run_command
 from src.common.errors import one_line
 
 
@@ -11,10 +11,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m src.promote", description=__doc__)
     parser.add_argument("--study", required=True, help="its name")
     parser.add_argument("--as", dest="alias", type=alias, default="champion", help="the alias (default: %(default)s)")
-    parser.add_argument(
-        "--name", help="of the registered model; default: that of the images, which champions compete on"
-    )
-    parser.add_argument("--force", action="store_true", help="move the alias even to a model that is worse")
+    parser.add_argument("--name", help=NAME_HELP)
+    parser.add_argument("--force", action="store_true", help=FORCE_HELP)
     parser.add_argument("--tracking-uri", help=STORE_HELP)
     return _promote(parser.parse_args(arguments))
 
@@ -22,19 +20,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _promote(options: argparse.Namespace) -> int:
     from src.common.project import PROJECT
     from src.deployment.kept_model import run_with_model
-    from src.deployment.promotion import promote, registered_name, version_tags
+    from src.deployment.promotion import name_by_alias, promote, version_tags
     from src.deployment.recommended_trial import recommended_trial
     from src.reporting.terminal import Notices
     from src.tracking import schema
     from src.tracking.mlflow_store import existing_store, refusals_as_errors
 
-    client = existing_store(options.tracking_uri, PROJECT)
+    client, notices = existing_store(options.tracking_uri, PROJECT), Notices(shown=True)
     with refusals_as_errors():
         trial = recommended_trial(client, options.study)
-        run = run_with_model(client, trial.run_id, Notices(shown=True))
+        run = run_with_model(client, trial.run_id, notices)
         tags = version_tags(client, run) | schema.VERDICT.of(trial.verdict) | schema.STUDY_NAME.of(options.study)
-        name = options.name or registered_name(run)
-        done = promote(client, run, name, options.alias, tags, force=options.force)
+        name = options.name or name_by_alias(client, run, options.alias)
+        done = promote(client, run, name, options.alias, tags, force=options.force, emit=notices)
     for line in (f"{trial.verdict}", f"{name} version {done.version.version}: run {run.info.run_id}", *done.lines):
         print(one_line(line, 2000))
     return 0 if done.has_alias else 1

@@ -129,6 +129,7 @@ def study(typist: Callable[..., Typed], here: Path, tmp_path_factory: pytest.Tem
 def champion(study: str, typist: Callable[..., Typed], here: Path) -> None:
     """The model that the study recommends, as the documents promote it."""
     assert "train it: " in study
+    assert "promote it: python -m src.promote --study unfreezing\n" in study
     done = typist("src.promote", "--study", "unfreezing", cwd=here)
     assert done.status == 0, done.said
 

@@ -1,6 +1,7 @@
 """Commands whose options argparse reads: an error is a line, and the exit status is the one that shells expect."""
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from src.common.errors import Interrupted, ThawError, one_line
 
 MODEL_HELP = "runs:/ID, models:/NAME@ALIAS, models:/NAME/VERSION, an alias such as champion, a folder or a .keras file"
 STORE_HELP = "MLflow's; default: MLFLOW_TRACKING_URI, else the project's own store"
+NAME_HELP = "of the registered model; default: that of the images, which champions compete on"
+FORCE_HELP = "move the alias even to a model that is worse"
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:
@@ -46,6 +49,14 @@ def positive(text: str) -> int:
     if not re.fullmatch(r"\d+", text) or not int(text):
         raise argparse.ArgumentTypeError(f"{text}: give 1 or more")
     return int(text)
+
+
+def share(text: str) -> float:
+    """Return the share that an option gives, 0–1."""
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise argparse.ArgumentTypeError(f"{text}: give a share from 0 to 1")
+    return value
 
 
 def alias(text: str) -> str:

@@ -23,11 +23,20 @@ def setting(key: str, value: Path | str) -> str:
     >>> print(setting("data.root", "a,b"))
     'data.root="a,b"'
     """
+    return shell_word(text_override(key, value))
+
+
+def text_override(key: str, value: Path | str) -> str:
+    r"""Return the override of `key`, whose values are texts, with `value` as a command without a shell takes it.
+
+    >>> print(text_override("tracking.experiment", "a,b"), text_override("data.root", "my photos"))
+    tracking.experiment="a,b" data.root=my photos
+    """
     text = str(value)
     if not _READ_OTHERWISE.match(text):
-        return shell_word(f"{key}={text}")
+        return f"{key}={text}"
     literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # else OmegaConf puts a key's value there
-    return shell_word(hydra_override(key, literal, "'" if '"' in literal else '"'))
+    return hydra_override(key, literal, "'" if '"' in literal else '"')
 
 
 def hydra_override(key: str, value: str, mark: str = "'") -> str:

@@ -1,7 +1,7 @@
 """A combination of networks as a model of its own: a run with its predictions, and a registered version."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,7 @@ from src.data.dataset import Dataset
 from src.data.listing import SPLITS
 from src.deployment.free_accuracy import CombinationResult, predict
 from src.deployment.model_source import OpenedModel
-from src.deployment.promotion import Promotion, promote, registered_name, version_tags
+from src.deployment.promotion import Promotion, promote, version_tags
 from src.inference.facts import ModelFacts
 from src.tracking import schema
 from src.tracking.artifacts import fetch
@@ -31,23 +31,27 @@ def promote_combination(
     model: OpenedModel,
     best: CombinationResult,
     dataset: Dataset,
-    verdict: str,
+    name: str,
     alias: str,
+    tags: Mapping[str, str],
+    *,
+    force: bool = False,
 ) -> Promotion:
     """Keep a combination as a run of its own, promote that, and return what happened.
 
     Args:
         client: of the store.
-        runs: whose networks it combines; classes, images and registered name are theirs.
+        runs: whose networks it combines; classes and images are theirs.
         model: one of those.
         best: the combination.
         dataset: the images.
-        verdict: the sentence that recommended the depth.
+        name: of the registered model.
         alias: to be promoted under.
+        tags: of the version, beside those that its run gives.
+        force: move the alias in any case.
     """
     kept = keep_combination(client, runs, model.classifier.facts, best, dataset)
-    tags = version_tags(client, kept) | schema.VERDICT.of(f"{best.line()}. {verdict}")
-    return promote(client, kept, registered_name(runs[0]), alias, tags, force=False)
+    return promote(client, kept, name, alias, version_tags(client, kept) | dict(tags), force=force)
 
 
 def keep_combination(
@@ -82,12 +86,12 @@ def _keep(new: Run, facts: ModelFacts, network: keras.Model, dataset: Dataset) -
     }
     numbers = calibration(predictions)
     with TemporaryDirectory() as folder:
-        logged, place = new.new_model("model"), Path(folder)
+        logged, top = new.new_model("model"), Path(folder)
         model_facts = ModelFacts(facts.class_names, facts.resize, facts.bit_depth, numbers.get(schema.TEMPERATURE))
-        save_model(network, place / "model", logged, model_facts, dataset.pixels[dataset.splits["train"][0]])
-        new.keep_model(logged, place / "model")
-        write_predictions(place / FOLDER, predictions, dataset)
-        new.files(place / FOLDER, FOLDER)
+        save_model(network, top / "model", logged, model_facts, dataset.pixels[dataset.splits["train"][0]])
+        new.keep_model(logged, top / "model")
+        write_predictions(top / FOLDER, predictions, dataset)
+        new.files(top / FOLDER, FOLDER)
     for split, predicted in predictions.items():
         right = float(np.mean(predicted.predicted == predicted.labels))
         numbers[schema.of_split(schema.TEST) if split == "test" else schema.best(schema.VAL)] = right

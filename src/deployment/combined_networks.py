@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.keras_setup import keras, layers
+from src.deployment.network_copy import copied
 
 Weights = list[NDArray[np.float32]]
 
@@ -26,8 +27,7 @@ def flipped(network: keras.Model) -> keras.Model:
 
 
 def _named(network: keras.Model, name: str) -> keras.Model:
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    copy = copied(network)
     copy.name = name
     return copy
 

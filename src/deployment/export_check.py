@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.dataset import Dataset
-from src.deployment.exporters import Runtime, as_floats
+from src.data.listing import Split
+from src.deployment.exporters import Runtime, as_floats, run_split
 from src.deployment.paired import paired_difference
-from src.inference.classifier import BATCH
 from src.inference.temperature import Probabilities
 from src.statistics.intervals import Interval
 
@@ -39,7 +39,7 @@ class ExportCheck:
     milliseconds: float
 
 
-def check_export(path: Path, runtime: Runtime, expected: Probabilities, dataset: Dataset, split: str) -> ExportCheck:
+def check_export(path: Path, runtime: Runtime, expected: Probabilities, dataset: Dataset, split: Split) -> ExportCheck:
     """Run an export on the images of a split.
 
     Args:
@@ -49,9 +49,9 @@ def check_export(path: Path, runtime: Runtime, expected: Probabilities, dataset:
         dataset: has the images.
         split: which of them.
     """
-    indices = dataset.splits[split]  # type: ignore[index]
+    indices = dataset.splits[split]
     labels, groups = dataset.labels[indices], dataset.groups[indices]
-    probabilities = _run(runtime, dataset.pixels, indices)
+    probabilities = run_split(runtime, dataset, split)
     predicted, expected_classes = probabilities.argmax(axis=1), expected.argmax(axis=1)
     return ExportCheck(
         images=indices.size,
@@ -62,11 +62,6 @@ def check_export(path: Path, runtime: Runtime, expected: Probabilities, dataset:
         farthest=float(np.abs(probabilities - expected).max()),
         milliseconds=_milliseconds(runtime, as_floats(dataset.pixels[indices[:1]])),
     )
-
-
-def _run(runtime: Runtime, pixels: NDArray[np.uint8], indices: NDArray[np.int64]) -> Probabilities:
-    starts = range(0, indices.size, BATCH)
-    return np.concatenate([runtime(as_floats(pixels[indices[start : start + BATCH]])) for start in starts])
 
 
 def _milliseconds(runtime: Runtime, image: NDArray[np.float32]) -> float:

@@ -1,21 +1,22 @@
 """Export a model: write it, check it on test images, refuse what disagrees, and log the check in its run."""
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from mlflow.entities import Metric
 
 from src.common.errors import ThawError
 from src.common.events import EventHandler
-from src.common.files import atomic_write
+from src.common.files import atomic_write, path_in_errors
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.deployment.export_check import ExportCheck, check_export
+from src.deployment.export_place import check_place, put_in_place
 from src.deployment.exporters import SUFFIXES, Format, Precision, runtime_of, write_export
 from src.deployment.model_source import OpenedModel
 from src.deployment.paired import points
@@ -35,8 +36,9 @@ class ExportResult:
 
     Attributes:
         name: format and precision.
-        path: of the export; it is not there if it was refused.
-        refusal: why it was removed; empty where it was not.
+        path: of the export; where it was refused, what was there before is still there.
+        split: of the images that it was checked on; val where there are no test images.
+        refusal: why it was not kept; empty where it was.
     """
 
     name: str
@@ -69,26 +71,28 @@ def export_model(
 ) -> list[ExportResult]:
     """Write exports of `model` to the folder `out`, with the facts that a program needs beside them.
 
+    An export takes its place, and that of an earlier one, once it has been checked.
+
     Raises:
-        ThawError: the model's run or images are gone, or a runtime is not installed.
+        ThawError: the model's run or images are gone, a runtime is not installed, the format does not take the network,
+            or other files are where the export belongs.
     """
     if model.client is None or model.run is None:
         raise ThawError(
             f"--model {model.name}: an export is checked on its run's test images; give runs:/ID or an alias"
         )
+    for precision in precisions:
+        check_place(_target(out, kind, precision)[1], kind)
     dataset = dataset_of(model.client, model.run, emit)
     split: Split = "test" if dataset.splits["test"].size else "val"
-    squares = [dataset.pixels[i] for i in dataset.splits[split]]
-    expected = model.classifier.probabilities(squares)
+    expected = model.classifier.probabilities([dataset.pixels[i] for i in dataset.splits[split]])
     results = []
     for precision in precisions:
-        result = _export(model, kind, precision, out, dataset, split, expected)
         share = LEAST_AGREEMENT[precision] if least is None else least
-        if result.check.agreement < share and not force:
-            result = _refused(result, share)
-        results.append(result)
-        _log(model, result)
-    _write_facts(model, out)
+        results.append(_export(model, kind, precision, out, dataset, split, expected, 0 if force else share))
+        _log(model, results[-1])
+    if not all(result.refusal for result in results):
+        _write_facts(model, out)
     return results
 
 
@@ -100,28 +104,33 @@ def _export(
     dataset: Dataset,
     split: Split,
     expected: Probabilities,
+    least: float,
 ) -> ExportResult:
-    name = f"{kind}_{precision}" if kind == "litert" else kind
-    path = out / f"{name}{SUFFIXES[kind]}"
+    name, path = _target(out, kind, precision)
     train = dataset.splits["train"]
     spread = train[np.linspace(0, train.size - 1, min(_EXAMPLES, train.size)).astype(np.int64)]
-    write_export(model.classifier.network, path, kind, precision, dataset.pixels[spread])
-    return ExportResult(name, path, split, check_export(path, runtime_of(path, kind), expected, dataset, split), "")
+    with path_in_errors(path):
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=out) as folder:
+            made = Path(folder) / path.name
+            write_export(model.classifier.network, made, kind, precision, dataset.pixels[spread])
+            check = check_export(made, runtime_of(made, kind), expected, dataset, split)
+            refusal = _refusal(name, check, least)
+            if not refusal:
+                put_in_place(made, path)
+    return ExportResult(name, path, split, check, refusal)
 
 
-def _refused(result: ExportResult, share: float) -> ExportResult:
-    if result.path.is_dir():
-        shutil.rmtree(result.path)
-    else:
-        result.path.unlink()
-    reason = f"{result.name}: agrees on {100 * result.check.agreement:.2f}% of images, less than {100 * share:g}%"
-    return ExportResult(
-        result.name,
-        result.path,
-        result.split,
-        result.check,
-        f"{reason}: removed; --force keeps it, --agreement X asks less",
-    )
+def _target(out: Path, kind: Format, precision: Precision) -> tuple[str, Path]:
+    name = f"{kind}_{precision}" if kind == "litert" else kind
+    return name, out / f"{name}{SUFFIXES[kind]}"
+
+
+def _refusal(name: str, check: ExportCheck, least: float) -> str:
+    if check.agreement >= least:
+        return ""
+    reason = f"{name}: agrees on {100 * check.agreement:.2f}% of images, less than {100 * least:g}%"
+    return f"{reason}: not kept; --force keeps it, --agreement X asks less"
 
 
 def _write_facts(model: OpenedModel, out: Path) -> None:
@@ -138,5 +147,5 @@ def _log(model: OpenedModel, result: ExportResult) -> None:
     measures = ("accuracy", "agreement", "megabytes", "milliseconds")
     values = {schema.of_export(result.name, measure): getattr(result.check, measure) for measure in measures}
     model.client.log_batch(model.run.info.run_id, [Metric(name, value, now, 0) for name, value in values.items()])
-    table = json.dumps(asdict(result.check), indent=1)
+    table = json.dumps(asdict(result.check) | {"split": result.split}, indent=1)
     model.client.log_text(model.run.info.run_id, table, f"exports/{result.name}.json")

@@ -1,16 +1,21 @@
 """Write a classifier's network for other runtimes, and run what was written by those."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.common.errors import ThawError
+from src.cli.signals import hidden_interrupts_show
+from src.common.errors import ThawError, one_line
 from src.common.keras_setup import keras, quiet
+from src.data.dataset import Dataset
+from src.data.listing import Split
 from src.deployment.onnx_layers import with_convertible_layers
 from src.deployment.quantization import with_rounded_kernels
+from src.inference.classifier import BATCH
 from src.inference.temperature import Probabilities
 
 Format = Literal["litert", "onnx", "saved_model"]
@@ -38,18 +43,31 @@ def write_export(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with quiet():
-            match kind:
-                case "litert":
-                    _write_litert(network, path, precision, examples)
-                case "onnx":
-                    signature = [keras.InputSpec("float32", network.input_shape, name="image")]
-                    network = with_convertible_layers(network)
-                    network.export(str(path), format="onnx", verbose=False, input_signature=signature)
-                case "saved_model":
-                    network.export(str(path), format="tf_saved_model", verbose=False)
+        with _installed(kind), quiet(), hidden_interrupts_show():
+            _WRITERS[kind](network, path, precision, examples)
+    except (ThawError, OSError):
+        raise
+    except Exception as error:  # converters complain of networks in every way
+        reason = f"{type(error).__name__}: {one_line(error, 300)}"
+        raise ThawError(f"--format {kind}: it does not take this network ({reason}); try another format") from error
+
+
+@contextmanager
+def _installed(kind: Format) -> Iterator[None]:
+    """Report a package that is not installed in a line."""
+    try:
+        yield
     except ImportError as error:
         raise ThawError(f"--format {kind}: {error.name} is not installed: pip install 'thaw[export]'") from error
+
+
+def _write_onnx(network: keras.Model, path: Path, _precision: Precision, _examples: NDArray[np.uint8]) -> None:
+    signature = [keras.InputSpec("float32", network.input_shape, name="image")]
+    with_convertible_layers(network).export(str(path), format="onnx", verbose=False, input_signature=signature)
+
+
+def _write_saved_model(network: keras.Model, path: Path, _precision: Precision, _examples: NDArray[np.uint8]) -> None:
+    network.export(str(path), format="tf_saved_model", verbose=False)
 
 
 def _write_litert(network: keras.Model, path: Path, precision: Precision, examples: NDArray[np.uint8]) -> None:
@@ -66,16 +84,19 @@ def _write_litert(network: keras.Model, path: Path, precision: Precision, exampl
     network.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
 
 
+_WRITERS: dict[Format, Callable[[keras.Model, Path, Precision, NDArray[np.uint8]], None]] = {
+    "litert": _write_litert, "onnx": _write_onnx, "saved_model": _write_saved_model,
+}  # fmt: skip
+
+
 def runtime_of(path: Path, kind: Format) -> Runtime:
     """Return what runs an export: its own runtime, on the CPU.
 
     Raises:
         ThawError: the runtime is not installed.
     """
-    try:
+    with _installed(kind):
         return {"litert": _litert, "onnx": _onnx, "saved_model": _saved_model}[kind](path)
-    except ImportError as error:
-        raise ThawError(f"--format {kind}: {error.name} is not installed: pip install 'thaw[export]'") from error
 
 
 def _litert(path: Path) -> Runtime:
@@ -109,6 +130,13 @@ def _saved_model(path: Path) -> Runtime:
     return lambda images: np.asarray(loaded.serve(images).numpy(), np.float32)
 
 
-def as_floats(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+def run_split(runtime: Runtime, dataset: Dataset, split: Split) -> Probabilities:
+    """Return what a runtime gives for the images of a split, batch by batch, float32 [images, classes]."""
+    indices = dataset.splits[split]
+    batches = (indices[start : start + BATCH] for start in range(0, indices.size, BATCH))
+    return np.concatenate([runtime(as_floats(dataset.pixels[batch])) for batch in batches])
+
+
+def as_floats(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return images as every runtime takes them."""
-    return np.asarray(squares, np.float32)
+    return np.asarray(images, np.float32)

@@ -10,9 +10,8 @@ from src.common.keras_setup import keras, layers
 from src.data.dataset import Dataset
 from src.data.listing import Split
 from src.deployment.combined_networks import ensemble, flipped, greedy_soup
-from src.deployment.exporters import as_floats
+from src.deployment.exporters import as_floats, run_split
 from src.deployment.paired import paired_difference, paired_p, points
-from src.inference.classifier import BATCH
 from src.inference.temperature import Probabilities
 from src.models.normalization import adapt_statistics
 from src.statistics.intervals import Interval
@@ -49,11 +48,11 @@ class CombinationResult:
 
     def line(self) -> str:
         """Return it for people."""
-        said = "clearly better" if self.is_clearly_better else "not clearly different"
+        verdict = "clearly better" if self.is_clearly_better else "not clearly different"
         if self.difference.estimate < 0 and self.p < SIGNIFICANT:
-            said = "clearly worse"
+            verdict = "clearly worse"
         return (
-            f"{self.name}: {100 * self.accuracy:.2f}%, {points(self.difference)}, {said} (p = {self.p:.2g}), "
+            f"{self.name}: {100 * self.accuracy:.2f}%, {points(self.difference)}, {verdict} (p = {self.p:.2g}), "
             f"{self.passes}× the cost"
         )
 
@@ -112,9 +111,7 @@ def best_of(results: Sequence[CombinationResult]) -> CombinationResult | None:
 
 def predict(network: keras.Model, dataset: Dataset, split: Split) -> Probabilities:
     """Return a network's probabilities for the images of a split, float32 [images, classes]."""
-    indices = dataset.splits[split]
-    batches = [dataset.pixels[indices[start : start + BATCH]] for start in range(0, indices.size, BATCH)]
-    return np.concatenate([np.asarray(network.predict_on_batch(as_floats(batch)), np.float32) for batch in batches])
+    return run_split(lambda images: np.asarray(network.predict_on_batch(images), np.float32), dataset, split)
 
 
 def refresh_statistics(network: keras.Model, dataset: Dataset) -> None:

@@ -1,26 +1,32 @@
 """The run of a trial that keeps its model: the trial's own, or one that trains it again for the model's sake."""
 
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import Run as FoundRun
 
 from src.common.errors import ThawError, one_line
-from src.common.events import EventHandler, Warned
+from src.common.events import EventHandler, Noted, Warned
 from src.common.project import PROJECT
+from src.common.shell import text_override
 from src.tracking import schema
 from src.tracking.trial_runs import TrialRuns
+
+_REASON = "thaw: "
+_JUDGED = ("best/", "test/")
+_MOST_NAMED = 3
 
 
 def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler) -> FoundRun:
     """Return a run of the trial that `run_id` trained which keeps the model.
 
-    A sweep's trials keep none. The trial is then trained again, from the phases that are kept, where they are: the same
-    numbers, for the trial's key is the same.
+    A sweep's trials keep none. The trial is then trained again, from the phases that are kept, where they are. On the
+    same machine its numbers are the same; where one differs, a warning says so.
 
     Raises:
         ThawError: the trial cannot be trained here; the text says why.
@@ -31,14 +37,30 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     if kept is None:
         seconds = (run.info.end_time - run.info.start_time) / 1000
         emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
-        _train(client, run)
+        _train(client, run, emit)
         kept = TrialRuns(client).finished_with_model(key, lambda _: None)
+        for line in changed_metrics(run.data.metrics, kept.data.metrics) if kept else ():
+            emit(Warned(f"trained again, the trial of the run {run_id} has other numbers: {line}"))
     if kept is None:
         raise ThawError(f"run {run_id}: its trial became another one when it was trained again; did the images change?")
     return client.get_run(kept.info.run_id)  # with its inputs and outputs
 
 
-def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
+def changed_metrics(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """Return a line on the metrics that differ, those that a trial is judged by first; none where all are the same.
+
+    Times differ each time and do not count, and neither does what one of the two did not measure.
+    """
+    shared = (before.keys() & after.keys()) - set(schema.parts_of_time(before))
+    changed = [name for name in shared if not math.isclose(before[name], after[name], rel_tol=1e-6, abs_tol=1e-9)]
+    if not changed:
+        return []
+    changed.sort(key=lambda name: (not name.startswith(_JUDGED), name))
+    named = [f"{name} {before[name]:.4g}, now {after[name]:.4g}" for name in changed[:_MOST_NAMED]]
+    return [", ".join(named) + (f", and {len(changed) - _MOST_NAMED} more" if changed[_MOST_NAMED:] else "")]
+
+
+def _train(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> None:
     words = schema.ARGUMENTS.read(run.data.tags)
     if words is None:
         raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; train it again")
@@ -46,20 +68,31 @@ def _train(client: mlflow.MlflowClient, run: FoundRun) -> None:
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}
     with TemporaryDirectory() as folder:
-        settings = ["tracking.save_model=true", f"tracking.experiment='{experiment}'", f"hydra.run.dir={folder}"]
-        status, said = _run([sys.executable, "-m", "src.train", *words, *settings], environment)
+        overrides = [text_override("tracking.experiment", experiment), text_override("hydra.run.dir", folder)]
+        command = [sys.executable, "-m", "src.train", *words, "tracking.save_model=true", *overrides]
+        status, last = run_showing(command, environment, emit)
     if status:
-        last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("thaw: ")
         raise ThawError(f"run {run.info.run_id}: its trial cannot be trained again here: {one_line(last, 500)}")
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Return a command's exit status, and what it says on standard error; it ends if this process is asked to."""
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env=environment, text=True, stdout=quiet, stderr=subprocess.PIPE) as process:
+def run_showing(command: Sequence[str], environment: Mapping[str, str], emit: EventHandler) -> tuple[int, str]:
+    """Run a command and emit its progress, a note for each line on standard error; it ends if this process is asked to.
+
+    Returns:
+        Its exit status, and the last line, which says why it failed: that is not emitted if it is Thaw's own.
+    """
+    last = "no message"
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        errors="backslashreplace",
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
         try:
-            said = process.communicate()[1]
+            for line in filter(None, map(str.rstrip, process.stderr)):
+                last = line.removeprefix(_REASON)
+                if last == line:
+                    emit(Noted(line))
         except BaseException:
             process.terminate()  # it closes its run, which the block's end waits for
             raise
-    return process.returncode, said
+    return process.returncode, last

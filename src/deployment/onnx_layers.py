@@ -9,11 +9,12 @@ def with_convertible_layers(network: keras.Model) -> keras.Model:
     """Return a copy of `network` that gives the same values and that tf2onnx converts.
 
     Keras compiles a convolution with groups by XLA, which tf2onnx does not read, and GELU by erfc, which ONNX lacks;
-    a Normalization's constants become further inputs of the graph.
+    a Normalization's constants become further inputs of the graph. Networks within the network, such as an ensemble's
+    members, are treated alike.
     """
     copy = keras.models.clone_model(network, clone_function=_convertible)
     for layer in network.layers:
-        if layer.weights and not isinstance(layer, layers.Normalization):
+        if layer.weights and not isinstance(layer, layers.Normalization | keras.Model):
             same = copy.get_layer(layer.name)
             shaped = zip(layer.get_weights(), same.weights, strict=True)
             same.set_weights([value.reshape(variable.shape) for value, variable in shaped])
@@ -21,11 +22,13 @@ def with_convertible_layers(network: keras.Model) -> keras.Model:
 
 
 def _convertible(layer: layers.Layer) -> layers.Layer:
+    if isinstance(layer, keras.Model):
+        return with_convertible_layers(layer)
     if isinstance(layer, layers.Normalization):
         scale = 1 / np.maximum(np.sqrt(keras.ops.convert_to_numpy(layer.variance)), keras.config.epsilon())
         offset = -keras.ops.convert_to_numpy(layer.mean) * scale
         return layers.Rescaling(scale.ravel().tolist(), offset.ravel().tolist(), name=layer.name)
-    if type(layer) is layers.Conv2D and 1 < layer.groups == layer.filters == layer.input.shape[-1]:
+    if type(layer) is layers.Conv2D and 1 < layer.groups == layer.filters and layer.kernel.shape[2] == 1:
         shared = ("name", "kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
         return layers.DepthwiseConv2D(**{key: layer.get_config()[key] for key in shared})
     if type(layer) is layers.Activation and layer.activation is keras.activations.gelu:

@@ -66,7 +66,7 @@ def points(interval: Interval) -> str:
     >>> points(Interval(0.012, -0.003, 0.027, 2000)), points(Interval(0.0, None, None, 1))
     ('+1.2 points (95% CI −0.3 to +2.7)', '+0.0 points')
     """
-    said = f"{100 * interval.estimate:+.1f} points".replace("-", "−")
+    estimate = f"{100 * interval.estimate:+.1f} points".replace("-", "−")
     if interval.low is None or interval.high is None:
-        return said
-    return f"{said} (95% CI {100 * interval.low:+.1f} to {100 * interval.high:+.1f})".replace("-", "−")
+        return estimate
+    return f"{estimate} (95% CI {100 * interval.low:+.1f} to {100 * interval.high:+.1f})".replace("-", "−")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.keras_setup import keras, layers
+from src.deployment.network_copy import copied, networks_within
 from src.inference.classifier import BATCH
 from src.models.keras_internals import operations_after
 
@@ -18,20 +19,22 @@ def with_rounded_kernels(network: keras.Model, examples: NDArray[np.uint8]) -> k
 
     Rounding changes the mean of each channel, and those shifts add up from layer to layer. What the mean input makes of
     them is subtracted from the layer's bias, or from the BatchNorm behind it (Nagel et al. 2019, arXiv:1906.04721,
-    section 4.2, with means measured on training images). Layers with neither are left to the converter.
+    section 4.2, with means measured on training images). Layers with neither are left to the converter. Networks within
+    the network, such as an ensemble's members, are rounded by themselves, by the same images.
 
     Args:
         network: float32 images [batch, side, side, 3] in 0–255 to probabilities.
         examples: training images, uint8 [images, side, side, 3].
     """
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    rounded = {layer: place for layer in copy.layers if (place := _bias_of(layer)) is not None}
-    for layer, mean in zip(rounded, _mean_inputs(copy, list(rounded), examples), strict=True):
+    copy = copied(network)
+    for member in networks_within(network):
+        copy.get_layer(member.name).set_weights(with_rounded_kernels(member, examples).get_weights())
+    biases = {layer: bias for layer in copy.layers if (bias := _bias_of(layer)) is not None}
+    for layer, mean in zip(biases, _mean_inputs(copy, list(biases), examples), strict=True):
         kernel = keras.ops.convert_to_numpy(layer.kernel)
         change = _rounded(kernel, _channel_axes(layer)) - kernel
         layer.kernel.assign(kernel + change)
-        bias, sign = rounded[layer]
+        bias, sign = biases[layer]
         bias.assign_add(sign * _shift(layer, change, mean))
     return copy
 
@@ -49,6 +52,8 @@ def _bias_of(layer: layers.Layer) -> tuple[keras.Variable, int] | None:
 
 def _mean_inputs(network: keras.Model, chosen: list[layers.Layer], examples: NDArray[np.uint8]) -> Iterator[Values]:
     """Yield each layer's mean input, float32 [channels]."""
+    if not chosen:
+        return
     means = [keras.ops.mean(layer.input, axis=tuple(range(1, layer.input.ndim - 1))) for layer in chosen]
     inputs = keras.Model(network.inputs, means).predict(examples.astype(np.float32), batch_size=BATCH, verbose=0)
     yield from (values.mean(axis=0) for values in inputs)

@@ -10,6 +10,7 @@ from src.common.errors import ThawError
 from src.common.events import EventHandler
 from src.config import TrialConfig, parse
 from src.data.dataset import Dataset, list_samples, load_dataset
+from src.data.listing import Listing
 from src.tracking import schema
 from src.tracking.artifacts import fetch
 from src.trial.plan import pretrained_of
@@ -35,9 +36,19 @@ def dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -
     Raises:
         ThawError: they are gone, or are other ones now.
     """
+    return listed_dataset_of(client, run, emit)[1]
+
+
+def listed_dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> tuple[Listing, Dataset]:
+    """Return the same as :func:`dataset_of`, after the listing that the data set's indices count in.
+
+    Raises:
+        ThawError: the images are gone, or are other ones now.
+    """
     trial = trial_of(client, run)
-    _, _, side = pretrained_of(trial)
-    dataset = load_dataset(trial.data, list_samples(trial.data, side), side, trial.runtime, emit)
+    _, _, image_size = pretrained_of(trial)
+    listing = list_samples(trial.data, image_size)
+    dataset = load_dataset(trial.data, listing, image_size, trial.runtime, emit)
     if dataset.fingerprint != schema.DATA_FINGERPRINT.read(run.data.tags):
         raise ThawError(f"run {run.info.run_id}: {dataset.source} holds other images now than when it was trained")
-    return dataset
+    return listing, dataset

@@ -19,6 +19,7 @@ from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
+from src.common.shell import shell_line
 from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.diagnosis_text import describe
 from src.reporting.gap_text import gap_text
@@ -28,6 +29,7 @@ from src.reporting.study_figures import NAMES, Gallery, draw_all
 from src.reporting.verdict_text import answer, headline, limits, next_steps, note
 from src.tracking import schema
 from src.tracking.locks import default_lock_folder
+from src.tracking.mlflow_store import store_option
 from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
 from src.tracking.study import Study
@@ -47,7 +49,11 @@ Runs = Mapping[str, Sequence[FoundRun]]
 
 @dataclass(frozen=True)
 class Report:
-    """The report of a study, or of several judged together."""
+    """The report of a study, or of several judged together.
+
+    Attributes:
+        promotion: the command that promotes the recommended trial; empty where no command names it.
+    """
 
     name: str
     trials: tuple[TrialRecord, ...]
@@ -56,12 +62,13 @@ class Report:
     importance: Importance | None
     recommended: Recommended | None
     page: Path
+    promotion: str = ""
 
     def lines(self) -> list[str]:
         """Return the verdict for the terminal, and where its page is."""
         texts = [_prefixed(verdict.label, text) for verdict in self.verdicts for text in _texts(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
-        return [*states, *texts, *_advice(self.recommended, self.verdicts), f"page: {self.page}"]
+        return [*states, *texts, *_advice(self.recommended, self.verdicts, self.promotion), f"page: {self.page}"]
 
 
 def report_to(
@@ -108,7 +115,7 @@ def make_joint_report(
     findings = tuple(diagnose(trials))
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
-        out / PAGE,
+        out / PAGE, "" if recommended is None or objective or margin else _promotion(client, tuple(studies)),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
@@ -189,9 +196,17 @@ def _texts(verdict: Verdict) -> list[str]:
     return [f"{headline(verdict)}. {answer(verdict)}", *first]
 
 
-def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict]) -> list[str]:
+def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:
+    """Return the command that promotes what a study recommends; empty for several, which are no study."""
+    if len(names) != 1:
+        return ""
+    return shell_line(["python", "-m", "src.promote", "--study", names[0], *store_option(client, PROJECT)])
+
+
+def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict], promotion: str) -> list[str]:
     texts = [why_none(verdicts)] if recommended is None else [
-        f"train it: {recommended.command}", recommended.test, recommended.selection_bias,
+        f"train it: {recommended.command}", f"promote it: {promotion}" if promotion else "", recommended.test,
+        recommended.selection_bias,
     ]  # fmt: skip
     return [text for text in texts if text]
 

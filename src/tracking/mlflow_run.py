@@ -78,6 +78,7 @@ class Run:
         self._flushed = time.monotonic()
         self._data: DatasetEntity | None = None
         self._model: LoggedModel | None = None
+        self._lacks_files = False
 
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
@@ -114,6 +115,7 @@ class Run:
         """Return a new model of the run, which is to be given its files by :meth:`keep_model`."""
         parameters = self.client.get_run(self.run_id).data.params
         self._model = self.client.create_logged_model(self.experiment_id, name, self.run_id, params=parameters)
+        self._lacks_files = True
         return self._model
 
     def keep_model(self, model: LoggedModel, folder: Path) -> None:
@@ -121,7 +123,13 @@ class Run:
         with self._artifacts_kept():
             self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        self._lacks_files = False
         self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
+
+    def fail_model(self) -> None:
+        """Mark the run's model as FAILED where it was not given its files."""
+        if self._model is not None and self._lacks_files:
+            self.client.finalize_logged_model(self._model.model_id, LoggedModelStatus.FAILED)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags`, within a second or with what comes next."""
@@ -198,6 +206,8 @@ def _close(run: Run, status: str, error: str) -> None:
     """End a run that did not finish. Errors of the store are dropped: the run's own is reported."""
     with contextlib.suppress(MlflowException, OSError):
         run.end(status)
+    with contextlib.suppress(MlflowException, OSError):
+        run.fail_model()
     with contextlib.suppress(MlflowException, OSError):
         run.tags(schema.ERROR.of(error))
         run.flush()

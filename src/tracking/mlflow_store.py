@@ -84,6 +84,12 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     return client
 
 
+def store_option(client: mlflow.MlflowClient, project: Path) -> tuple[str, ...]:
+    """Return the words that name a client's store to a command; none where the command finds it by itself."""
+    default = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
+    return () if client.tracking_uri == default else ("--tracking-uri", _without_password(str(client.tracking_uri)))
+
+
 @contextmanager
 def as_default_store(client: mlflow.MlflowClient) -> Iterator[None]:
     """Make the store of `client` MLflow's default for the block: some of its calls find models in no other."""

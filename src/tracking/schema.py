@@ -300,7 +300,8 @@ TEMPERATURE = _metric("calibration/temperature", "", "fitted on validation: logi
 TEST_ECE = _metric("calibration/test_ece", "0–1", "expected calibration error on test, in 15 bins of confidence")
 TEST_ECE_SCALED = _metric("calibration/test_ece_scaled", "0–1", "the same with the temperature applied")
 _EXPORT = _metric("export/{format}/{measure}", "0–1, MB or ms", "of an export, run by its own runtime on the test "
-                  "images: accuracy, agreement with the model, megabytes, milliseconds an image")  # fmt: skip
+                  "images (validation images where there are none): accuracy, agreement with the model, megabytes, "
+                  "milliseconds an image")  # fmt: skip
 DEPTH_LAYERS = _metric("depth/layers", "layers", "layers from the end that `unfrozen` names in the last phase")
 DEPTH_CANONICAL = _metric("depth/canonical", "layers", "canonical depth of the last phase")
 DEPTH_PARAMETERS = _metric("depth/parameters", "values", "how many values of the backbone train in the last phase")

@@ -1,5 +1,6 @@
 """Ensembles, flips and soups: what they compute, and that none is called better without evidence."""
 
+import json
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,10 @@ from src.deployment.combined_networks import ensemble, flipped, greedy_soup
 from src.deployment.free_accuracy import CombinationResult, best_of, combinations, refresh_statistics
 from src.deployment.model_source import opened_model
 from src.deployment.trial_data import dataset_of
+from src.ensemble import main
 from src.statistics.intervals import Interval
 from src.tracking import schema
-from tests.conftest import Command
+from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import SIDE
 
@@ -79,7 +81,11 @@ def test_a_combination_is_promoted_as_a_model_of_its_own(deployed: Deployed) -> 
     with opened_model(f"runs:/{deployed.run_id}", deployed.uri) as model:
         both = flipped(model.classifier.network)
         best = CombinationResult("flip", both, 2, (0,), 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01)
-        lines = promote_combination(client, [run], model, best, dataset, "Unfreeze all.", "team").lines
+        tags = schema.VERDICT.of("Unfreeze all.") | schema.STUDY_NAME.of("winner")
+        done = promote_combination(client, [run], model, best, dataset, "teams", "team", tags)
+    lines, version = done.lines, client.get_model_version_by_alias("teams", "team")
+    assert (version.tags["verdict"], version.tags["study"]) == ("Unfreeze all.", "winner")
+    assert json.loads(version.tags["output_classes"]) == list(CLASSES)
     assert "no model is team yet" in lines[0]
     photos = [dataset.pixels[i] for i in dataset.splits["test"]]
     with opened_model("team", deployed.uri) as promoted:
@@ -99,7 +105,9 @@ def test_a_combination_that_was_promoted_is_kept_once_and_used_as_any_model(
         best = CombinationResult(
             "flip", flipped(model.classifier.network), 2, (0,), 1.0, Interval(0.1, 0.05, 0.15, 12), 0.01
         )
-        first, second = (promote_combination(client, [run], model, best, dataset, "", "pair") for _ in range(2))
+        first, second = (
+            promote_combination(client, [run], model, best, dataset, "pairs", "pair", {}) for _ in range(2)
+        )
     assert "is pair already" in second.lines[0]
     assert first.version.version == second.version.version
     kept = client.get_run(str(first.version.run_id))
@@ -155,3 +163,27 @@ def test_the_command_tests_every_combination_on_the_test_images(thaw: Command, d
     assert [line.split(":")[0].split(" of ")[0] for line in lines[1:3]] == ["flip", "ensemble"]
     assert all(" points" in line and "the cost" in line for line in lines[1:4])
     assert "clearly better than the single model" in lines[-1]
+
+
+@pytest.mark.parametrize("option", [("--name", "mine"), ("--force",)])
+def test_options_of_a_promotion_are_refused_without_one(
+    thaw: Command, deployed: Deployed, option: tuple[str, ...]
+) -> None:
+    done = thaw("src.ensemble", "--study", "winner", "--tracking-uri", deployed.uri, *option)
+    assert done.returncode == 2
+    assert f"{option[0]}: only with --as" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_best_combination_is_promoted_by_the_name_that_is_given(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `python -m src.ensemble` does; a few images show nothing to be clearly better, so one is said to be."""
+    client = deployed.client
+    monkeypatch.setattr("src.deployment.free_accuracy.best_of", lambda results: results[0])
+    words = ["--study", "winner", "--as", "many", "--name", "many models", "--force", "--tracking-uri", deployed.uri]
+    assert main(words) == 0, capsys.readouterr().err
+    version = client.get_model_version_by_alias("many models", "many")
+    assert version.tags["study"] == "winner"
+    assert version.tags["verdict"].startswith("flip: ")
+    assert "many is many models version 1 now" in capsys.readouterr().out

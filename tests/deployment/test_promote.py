@@ -1,17 +1,21 @@
 """`python -m src.promote`: the recommended trial in MLflow's registry, and an alias that no worse model takes."""
 
 import json
+import shutil
+from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 
 from src.common.predictions import ImagePredictions
 from src.deployment.paired import compare_predictions, paired_difference, paired_p
-from src.deployment.promotion import promote, version_tags
+from src.deployment.promotion import name_by_alias, promote, registered_name, version_tags
 from src.tracking import schema
+from src.tracking.prediction_files import read_predictions
 from src.tracking.trial_runs import TrialRuns
-from tests.conftest import CLASSES, Command
+from tests.conftest import CLASSES, Command, save_photo
 from tests.deployment.conftest import Deployed
 
 
@@ -103,6 +107,112 @@ def test_models_of_other_classes_or_images_are_not_compared(
     assert (done.has_alias, "has other classes" in done.lines[0]) == (False, True)
     again = promote(client, rival, "strict", "leader", tags, force=False)
     assert (again.has_alias, "not tested on the same images" in again.lines[0]) == (False, True)
+
+
+def test_a_champion_that_was_registered_by_hand_is_compared_by_its_runs_classes(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = deployed.client
+    champion = client.get_run(deployed.run_id)
+    promote(client, champion, "by hand", "leader", {}, force=False)
+    rival = client.create_run(champion.info.experiment_id)
+    measured = {champion.info.run_id: predictions([True, False]), rival.info.run_id: predictions([True, True])}
+    monkeypatch.setattr(
+        "src.deployment.promotion.read_predictions", lambda _client, run, _split: measured[run.info.run_id]
+    )
+    done = promote(client, rival, "by hand", "leader", version_tags(client, champion), force=False)
+    assert "not worse than leader, version 1: +50.0 points" in done.lines[0]
+
+
+def test_a_champion_of_unknown_classes_keeps_its_alias(deployed: Deployed) -> None:
+    client, champion = deployed.client, deployed.client.get_run(deployed.run_id)
+    bare = client.create_run(champion.info.experiment_id)
+    promote(client, bare, "unknown", "leader", {}, force=False)
+    done = promote(client, champion, "unknown", "leader", version_tags(client, champion), force=False)
+    assert (done.has_alias, "does not say its classes" in done.lines[0]) == (False, True)
+
+
+def test_a_version_that_is_promoted_again_has_the_latest_verdict(deployed: Deployed) -> None:
+    client, run = deployed.client, deployed.client.get_run(deployed.run_id)
+    tags = version_tags(client, run)
+    promote(client, run, "twice", "leader", tags | schema.VERDICT.of("Unfreeze 1."), force=False)
+    second = promote(client, run, "twice", "leader", tags | schema.VERDICT.of("Unfreeze all."), force=False)
+    assert second.version.tags["verdict"] == "Unfreeze all."
+    assert client.get_model_version_by_alias("twice", "leader").tags["verdict"] == "Unfreeze all."
+
+
+def test_a_model_that_was_named_is_promoted_to_by_default(deployed: Deployed) -> None:
+    """Else a second model would have the alias, and the alias alone would name neither."""
+    client, run = deployed.client, deployed.client.get_run(deployed.run_id)
+    assert name_by_alias(client, run, "finest") == registered_name(run) == deployed.name
+    promote(client, run, "my own name", "finest", version_tags(client, run), force=False)
+    assert name_by_alias(client, run, "finest") == "my own name"
+    assert name_by_alias(client, client.create_run(run.info.experiment_id), "finest") != "my own name"
+
+
+def test_an_alias_that_another_machine_moved_meanwhile_is_judged_again(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares the store, but not the folder of locks."""
+    client, first = deployed.client, deployed.client.get_run(deployed.run_id)
+    worse, better = (client.create_run(first.info.experiment_id) for _ in range(2))
+    right = {first.info.run_id: 7, worse.info.run_id: 8, better.info.run_id: 9}
+    tags, name = version_tags(client, first), "two machines"
+    for run, alias in ((better, "other"), (first, "leader")):
+        promote(client, run, name, alias, tags, force=False)
+    of_better = str(client.get_model_version_by_alias(name, "other").version)
+
+    def read(_client: mlflow.MlflowClient, run: Run, _split: str) -> ImagePredictions:
+        client.set_registered_model_alias(name, "leader", of_better)
+        count = right[run.info.run_id]
+        return predictions([True] * count + [False] * (10 - count))
+
+    monkeypatch.setattr("src.deployment.promotion.read_predictions", read)
+    done = promote(client, worse, name, "leader", tags, force=False)
+    assert (done.has_alias, "−10.0 points" in done.lines[0]) == (False, True)
+    assert client.get_model_version_by_alias(name, "leader").run_id == better.info.run_id
+
+
+def test_models_of_other_image_sizes_are_compared_by_file(
+    thaw: Command, tiny: tuple[str, ...], deployed: Deployed, tmp_path: Path
+) -> None:
+    client, champion = deployed.client, deployed.client.get_run(deployed.run_id)
+    done = thaw(
+        "src.train", *tiny, "image_size=40", "tracking.save_model=true", f"tracking.uri={deployed.uri}",
+        f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rival = client.get_run(json.loads((tmp_path / "summary.json").read_text())["run_id"])
+    new, old = (read_predictions(client, run, "test") for run in (rival, champion))
+    assert new is not None
+    assert old is not None
+    assert compare_predictions(new, old) is None  # other pixels
+    gain = rival.data.metrics["test/accuracy"] - champion.data.metrics["test/accuracy"]
+    tags = version_tags(client, champion)
+    promote(client, champion, "sizes", "leader", tags, force=False)
+    promoted = promote(client, rival, "sizes", "leader", tags, force=False)
+    assert f"{100 * gain:+.1f} points".replace("-", "−") in promoted.lines[0]
+    assert promoted.lines[0].endswith("on the same test images")
+    assert promoted.has_alias == (gain >= 0)
+
+
+def test_files_that_have_changed_are_not_compared(
+    thaw: Command, tiny: tuple[str, ...], deployed: Deployed, tmp_path: Path
+) -> None:
+    client, champion = deployed.client, deployed.client.get_run(deployed.run_id)
+    shutil.copytree(deployed.photos, tmp_path / "photos")
+    done = thaw(
+        "src.train", *tiny, "image_size=40", f"data.root={tmp_path / 'photos'}", f"tracking.uri={deployed.uri}",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rival = client.get_run(json.loads((tmp_path / "run" / "summary.json").read_text())["run_id"])
+    tags = version_tags(client, champion)
+    promote(client, champion, "changed", "leader", tags, force=False)
+    photo = next((tmp_path / "photos" / "test" / CLASSES[0]).iterdir())
+    save_photo(photo, (9, 99, 199), seed=7)
+    promoted = promote(client, rival, "changed", "leader", tags, force=False)
+    assert (promoted.has_alias, "holds other images now" in promoted.lines[0]) == (False, True)
 
 
 def test_predictions_are_paired_by_image_whatever_their_order() -> None:

@@ -20,6 +20,7 @@ from src.reporting.study_report import make_joint_report, make_report
 from src.tracking import schema
 from src.tracking.locks import LockFolder
 from src.tracking.study import Study
+from tests.conftest import shell_words
 from tests.reporting.conftest import Fill
 from tests.reporting.runs import FULL, VAL, trial
 
@@ -60,6 +61,25 @@ def test_the_terminal_says_what_to_train_next(fill: Fill, store_uri: str, tmp_pa
     study = fill("a tie", STATES["equal"][0])
     lines = make_report(mlflow.MlflowClient(store_uri), study, "a tie", tmp_path).lines()
     assert any("hardly worth it" in line and "unfrozen=0,2,11,20" in line for line in lines)
+
+
+def test_the_terminal_says_how_to_promote_what_it_recommends(
+    fill: Fill, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the study's name, which a sweep without one has from its command line; not what another margin recommends."""
+    name, client = "unfrozen=0,2 learning_rate=0.1,0.01 it's", mlflow.MlflowClient(store_uri)
+    study = fill(name, FULL)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def promoted_by(margin: float = 0.0) -> list[list[str]]:
+        lines = make_report(client, study, name, tmp_path, margin).lines()
+        return [shell_words(line.partition(": ")[2]) for line in lines if line.startswith("promote it: ")]
+
+    command = ["python", "-m", "src.promote", "--study", name]
+    assert promoted_by() == [[*command, "--tracking-uri", store_uri]]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    assert promoted_by() == [command]
+    assert promoted_by(margin=0.05) == []
 
 
 def test_the_answer_is_the_studys_description_in_mlflow(fill: Fill, store_uri: str, tmp_path: Path) -> None:

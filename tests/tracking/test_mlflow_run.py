@@ -59,6 +59,41 @@ def test_a_run_reads_how_it_ended(
     assert kept == ({"traceback.txt"} if status == "FAILED" else set())
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_model_without_files_reads_failed(store: tuple[mlflow.MlflowClient, str], error: BaseException) -> None:
+    client, experiment = store
+    ids = []
+
+    def attempt() -> None:
+        with started_run(client, experiment, "name", 1, {}) as run:
+            ids.append(run.new_model("model").model_id)
+            raise error
+
+    with pytest.raises(type(error)):
+        attempt()
+    assert client.get_logged_model(ids[0]).status == "FAILED"
+
+
+def test_a_model_with_files_reads_ready_also_where_its_run_fails_later(
+    store: tuple[mlflow.MlflowClient, str], tmp_path: Path
+) -> None:
+    client, experiment = store
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "MLmodel").write_text("flavors: {}\n")
+    ids = []
+
+    def attempt() -> None:
+        with started_run(client, experiment, "name", 1, {}) as run:
+            model = run.new_model("model")
+            ids.append(model.model_id)
+            run.keep_model(model, tmp_path / "files")
+            raise ThawError("later")
+
+    with pytest.raises(ThawError):
+        attempt()
+    assert client.get_logged_model(ids[0]).status == "READY"
+
+
 @given(
     st.dictionaries(
         st.text(), st.integers() | st.none() | st.dictionaries(st.text(), st.text(), max_size=3), max_size=4

@@ -1,0 +1,78 @@
+"""A trial that is trained again for its model: shown while it trains, and compared with what it was."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from src.common.events import Event, Noted, Warned, ignore
+from src.common.shell import text_override
+from src.deployment.kept_model import changed_metrics, run_showing, run_with_model
+from tests.conftest import Command
+from tests.deployment.conftest import Deployed
+
+SAYS = "import sys; print('out'); [print(line, file=sys.stderr, flush=True) for line in sys.argv[1:]]; sys.exit(3)"
+
+
+def test_a_commands_lines_are_shown_as_they_come_but_for_its_reason() -> None:
+    shown: list[Event] = []
+    words = [sys.executable, "-c", SAYS, "training: 25 of 100", "", "training: 50 of 100", "thaw: no such folder"]
+    assert run_showing(words, os.environ, shown.append) == (3, "no such folder")
+    assert shown == [Noted("training: 25 of 100"), Noted("training: 50 of 100")]
+
+
+def test_a_command_that_says_nothing_has_no_message() -> None:
+    assert run_showing([sys.executable, "-c", SAYS], os.environ, ignore) == (3, "no message")
+
+
+def test_a_command_ends_with_the_process_that_shows_it(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path(sys.argv[1]).touch(), sys.exit(1)))\n"
+        "print('here', file=sys.stderr, flush=True)\n"
+        "time.sleep(100)\n"
+    )
+
+    def interrupt(_: Event, /) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_showing([sys.executable, "-c", code, str(tmp_path / "ended")], os.environ, interrupt)
+    assert (tmp_path / "ended").exists()
+
+
+def test_numbers_that_have_changed_are_named_the_judged_ones_first() -> None:
+    before = {"best/val_accuracy": 0.9, "fit/loss": 0.5, "time/total": 10.0, "gap/mode": 0.1, "test/accuracy": 0.8}
+    assert changed_metrics(before, {**before, "time/total": 20.0, "val/loss": 1.0}) == []
+    after = {**before, "fit/loss": 0.6, "test/accuracy": 0.75, "best/val_accuracy": 0.85, "gap/mode": 0.2}
+    assert changed_metrics(before, after) == [
+        "best/val_accuracy 0.9, now 0.85, test/accuracy 0.8, now 0.75, fit/loss 0.5, now 0.6, and 1 more"
+    ]
+
+
+def test_the_training_is_shown_and_its_numbers_are_the_same(deployed: Deployed) -> None:
+    after = deployed.said.partition("training its trial again")[2]
+    assert "\nphase " in after
+    assert "has other numbers" not in deployed.said
+
+
+@pytest.mark.slow
+def test_a_trial_of_an_experiment_with_quotes_is_trained_again(
+    thaw: Command, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    name, uri = 'it\'s "mine", ${really}', f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    client.create_experiment(name, artifact_location=(tmp_path / "artifacts").as_uri())
+    done = thaw("src.train", *tiny, text_override("tracking.experiment", name), f"tracking.uri={uri}",
+                f"hydra.run.dir={tmp_path / 'run'}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run_id = json.loads((tmp_path / "run" / "summary.json").read_text())["run_id"]
+    events: list[Event] = []
+    kept = run_with_model(client, run_id, events.append)
+    assert kept.info.run_id != run_id
+    assert client.get_experiment(kept.info.experiment_id).name == name
+    assert sum(isinstance(event, Warned) for event in events) == 1  # that it is trained again
+    assert any(isinstance(event, Noted) for event in events)
