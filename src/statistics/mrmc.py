@@ -238,7 +238,7 @@ def _own_scatter(design: Design, scores: Scores) -> tuple[Floats, Floats]:
     Both are [depths, depths]. With seeds as blocks, seed by seed; else by Welch (1947, Biometrika 34:28).
     """
     _, places = np.unique(scores.seeds, return_inverse=True)
-    table = np.ma.masked_all((len(design.levels), places.max() + 1))
+    table = np.ma.masked_invalid(np.full((len(design.levels), places.max() + 1), np.nan))
     table[np.searchsorted(design.levels, scores.depths), places] = scores.values
     if design.paired:
         differences = table[:, None] - table
