@@ -21,9 +21,9 @@ class Gain:
     spread: float
 
 
-GAIN = Gain(0.04, 0.04)
+GAIN = Gain(0.035, 0.04)
 """Of the tasks in docs/statistics.md; there the rule is judged on each task by the others' gain."""
-_AROUND, _STEPS = 0.005, 2.0
+_AROUND, _STEPS = 0.02, 1.5
 """How far means lie from that line at least, and over how many neighbouring depths they do so together."""
 _CLEAR = 4.0
 """They lie farther where their squared distances are so many times what noise explains."""
