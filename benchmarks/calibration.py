@@ -348,7 +348,7 @@ How far seeds scatter beyond what the images explain (the overdispersion) is har
 prior says what is usual: 1 to 2 in most of these sets, up to 24 in one (trees 5 few, 56 layers, five classes). Where
 one depth scatters far more than the others, or all do, the prior is wrong, and intervals are too short. So a depth is
 called clearly worse only where its own seeds and the best one's show it too, whatever the others do
-(`own` in `src/statistics/best.py`). That has a price with two or three seeds, where few differences can be shown.
+(`unpooled` in `src/statistics/best.py`). That has a price with two or three seeds, where few differences can be shown.
 
 Claims in simulated studies of depths that are equal; at most 5% is asked for.
 """

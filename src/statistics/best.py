@@ -22,8 +22,8 @@ class BestComparison:
         errors: standard errors of differences, [depths, depths].
         critical: by how many of them a depth must lie below the best to be shown to be worse.
         critical_of_pairs: the same for any two depths; it is larger, for all pairs are judged at once.
-        own: the half-width of each difference's interval by the two depths' own seeds, [depths, depths]. An interval
-            contains 0 where that one does.
+        unpooled: the half-width of each difference's interval by the two depths' own seeds, [depths, depths]. An
+            interval contains 0 where that one does.
     """
 
     estimate: Estimate
@@ -31,7 +31,7 @@ class BestComparison:
     errors: Floats
     critical: float
     critical_of_pairs: float
-    own: Floats
+    unpooled: Floats
 
     def is_worse(self, place: int) -> bool:
         """Return whether a depth is shown to be worse than the best."""
@@ -50,7 +50,7 @@ class BestComparison:
         gap = float(self.estimate.means[one] - self.estimate.means[other])
         half = critical * float(self.errors[one, other])
         low, high = gap - half, gap + half
-        if abs(gap) <= self.own[one, other]:
+        if abs(gap) <= self.unpooled[one, other]:
             low, high = min(low, 0.0), max(high, 0.0)
         return Interval(gap, low, high, min(self.estimate.design.counts))
 
@@ -79,18 +79,18 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
         errors=errors,
         critical=float(np.quantile(from_best.max(axis=(1, 2)), LEVEL)),
         critical_of_pairs=float(np.quantile(ratios.max(axis=(1, 2)), LEVEL)),
-        own=_own_half_widths(estimate),
+        unpooled=_unpooled_half_widths(estimate),
     )
 
 
-def _own_half_widths(estimate: Estimate) -> Floats:
+def _unpooled_half_widths(estimate: Estimate) -> Floats:
     """Return half-widths of the differences' intervals without a prior, [depths, depths].
 
     The images' part and the seeds' part, each times its own bound, add up as squares (Zou and Donner 2008, Stat. Med.
     27:1693). The seeds' bound is Student's, for all differences to the best at once (Šidák 1967).
     """
     level = LEVEL ** (1 / max(len(estimate.means) - 1, 1))
-    of_seeds = stats.t.ppf((1 + level) / 2, estimate.own_freedoms) ** 2 * estimate.own
+    of_seeds = stats.t.ppf((1 + level) / 2, estimate.unpooled_freedoms) ** 2 * estimate.unpooled
     return np.asarray(np.sqrt(of_seeds + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * estimate.persistent))
 
 

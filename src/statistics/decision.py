@@ -10,7 +10,7 @@ from src.statistics.design import Floats
 
 @dataclass(frozen=True)
 class Gain:
-    """What tasks gained from the least to the deepest depth of a study, in the metric's unit.
+    """Gain of a metric from the least to the deepest depth of a study, over tasks, in its unit.
 
     Attributes:
         mean: over tasks.

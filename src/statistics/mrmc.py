@@ -83,9 +83,9 @@ class Estimate:
             the identity: the overdispersion is then the residual's variance.
         overdispersion: by depth, [depths]; 1 where nothing is repeated.
         freedoms: the degrees of freedom that each rests on, [depths].
-        own: variance of each difference of means by the scatter of the two depths' own seeds, [depths, depths]; 0 where
-            one of them is not repeated.
-        own_freedoms: the degrees of freedom that it rests on, [depths, depths].
+        unpooled: variance of each difference of means by the scatter of the two depths' own seeds, [depths, depths];
+            0 where one of them is not repeated.
+        unpooled_freedoms: the degrees of freedom that it rests on, [depths, depths].
         cases: how many images, or bursts of them; 0 where unknown.
         step: as :class:`Scores` has it.
     """
@@ -96,8 +96,8 @@ class Estimate:
     explained: Floats
     overdispersion: Floats
     freedoms: Floats
-    own: Floats
-    own_freedoms: Floats
+    unpooled: Floats
+    unpooled_freedoms: Floats
     cases: int
     step: float
 
@@ -174,7 +174,7 @@ def estimate(scores: Scores) -> Estimate:
     influences = np.zeros((scores.values.size, 1)) if scores.influences is None else scores.influences
     explained = _explained(design, scores)
     overdispersion, freedoms = _overdispersion(design, scores, explained)
-    own, own_freedoms = _own_scatter(design, scores)
+    unpooled, unpooled_freedoms = _unpooled_scatter(design, scores)
     return Estimate(
         design=design,
         means=design.solve @ scores.values,
@@ -182,8 +182,8 @@ def estimate(scores: Scores) -> Estimate:
         explained=explained,
         overdispersion=overdispersion,
         freedoms=freedoms,
-        own=own,
-        own_freedoms=own_freedoms,
+        unpooled=unpooled,
+        unpooled_freedoms=unpooled_freedoms,
         cases=scores.cases,
         step=scores.step,
     )  # fmt: skip
@@ -232,7 +232,7 @@ def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[
     return np.maximum(separate, _LEAST * pooled), np.asarray(freedoms)
 
 
-def _own_scatter(design: Design, scores: Scores) -> tuple[Floats, Floats]:
+def _unpooled_scatter(design: Design, scores: Scores) -> tuple[Floats, Floats]:
     """Return the variance of each difference of means by its depths' own seeds, with its degrees of freedom.
 
     Both are [depths, depths]. With seeds as blocks, seed by seed; else by Welch (1947, Biometrika 34:28).
@@ -247,8 +247,8 @@ def _own_scatter(design: Design, scores: Scores) -> tuple[Floats, Floats]:
     counts = table.count(axis=1)
     of_mean = table.var(axis=1, ddof=1) / counts
     parts = np.square(of_mean) / np.maximum(counts - 1, 1)
-    own, denominator = of_mean[:, None] + of_mean, parts[:, None] + parts
-    return own.filled(0.0), (np.square(own) / denominator).filled(1.0)
+    unpooled, denominator = of_mean[:, None] + of_mean, parts[:, None] + parts
+    return unpooled.filled(0.0), (np.square(unpooled) / denominator).filled(1.0)
 
 
 def _beyond(edges: Floats, tail: float) -> Floats:

@@ -44,9 +44,9 @@ def test_the_difference_of_two_modalities_has_the_published_error() -> None:
 
 def test_the_difference_by_own_seeds_is_the_published_one_of_two_modalities() -> None:
     found = estimate(van_dyke())
-    variance = found.own[0, 1] + found.persistent[0, 1]
+    variance = found.unpooled[0, 1] + found.persistent[0, 1]
     difference = found.means[1] - found.means[0]
-    freedom = variance**2 / (found.own[0, 1] ** 2 / found.own_freedoms[0, 1])
+    freedom = variance**2 / (found.unpooled[0, 1] ** 2 / found.unpooled_freedoms[0, 1])
     assert difference**2 / variance == pytest.approx(4.4563187, rel=1e-5)
     assert freedom == pytest.approx(15.26, abs=0.01)  # ddf of Hillis 2014
     assert stats.f.sf(difference**2 / variance, 1, freedom) == pytest.approx(0.0517, abs=5e-5)
@@ -58,18 +58,18 @@ def test_own_scatter_is_that_of_scipys_tests(seeds: tuple[int, ...]) -> None:
     found = estimate(Scores(np.array([0, 0, 0, 0, 2, 2, 2, 2][: len(seeds)]), np.array(seeds), values))
     one, other = values[:4], values[4:]
     oracle = stats.ttest_rel(one, other) if seeds[4] == 0 else stats.ttest_ind(one, other, equal_var=False)
-    assert (found.means[0] - found.means[1]) / np.sqrt(found.own[0, 1]) == pytest.approx(oracle.statistic)
-    assert found.own_freedoms[0, 1] == pytest.approx(oracle.df)
+    assert (found.means[0] - found.means[1]) / np.sqrt(found.unpooled[0, 1]) == pytest.approx(oracle.statistic)
+    assert found.unpooled_freedoms[0, 1] == pytest.approx(oracle.df)
 
 
 def test_a_difference_is_claimed_only_if_the_two_depths_seeds_show_it() -> None:
     values = np.array([0.70, 0.71, 0.72, 0.64, 0.66, 0.65])
     depths = np.repeat([0, 1], 3)
     found = compare_with_best(estimate(Scores(depths, np.tile(np.arange(3), 2), values)))
-    own = found.own[0, 1]
-    assert own == pytest.approx(stats.t.ppf(0.975, 2) * (values[:3] - values[3:]).std(ddof=1) / np.sqrt(3))
-    assert found.is_worse(1) == (own < 0.06)
-    doubted = replace(found, own=np.full((2, 2), 0.07), critical=0.1)
+    unpooled = found.unpooled[0, 1]
+    assert unpooled == pytest.approx(stats.t.ppf(0.975, 2) * (values[:3] - values[3:]).std(ddof=1) / np.sqrt(3))
+    assert found.is_worse(1) == (unpooled < 0.06)
+    doubted = replace(found, unpooled=np.full((2, 2), 0.07), critical=0.1)
     assert not doubted.is_worse(1)
     assert doubted.difference(1).high == 0.0
 
