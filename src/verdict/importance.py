@@ -193,7 +193,7 @@ def _share(
         return 0.0, None, None
     scale = unique / lost
     share = scale * max(0.0, lost - freedom * noise) / total
-    if noise <= 1e-12 * total:
+    if noise <= 1e-9 * total:  # an interval of no width, whose noncentrality has no digits left
         return share, None, None
     ends = _noncentrality(lost / freedom / noise, freedom, free)
     low, high = (scale * end / (scale * end + (1 - share) * total / noise) for end in ends)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from src.verdict.importance import Importance, VarianceShare, importance
@@ -190,6 +190,7 @@ def test_intervals_cover_and_estimates_are_right_on_average(scale: float, lost: 
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([0.1, 0.5]), st.floats(0, 1)), max_size=12)
 )
+@example([(0, 0, 0.1, 0.0), (0, 0, 0.5, 0.5), (0, 1, 0.1, 1e-6)])
 def test_whatever_the_trials_shares_are_shares(rows: list[tuple[int, int, float, float]]) -> None:
     found = importance([trial(depth, seed, val, {"dropout": dropout}) for depth, seed, dropout, val in rows])
     if found is None:
