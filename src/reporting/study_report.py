@@ -148,7 +148,8 @@ def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
     objective: Objective | None,
 ) -> list[TrialRecord]:  # fmt: skip
-    trials = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    histories = TrialRuns(client).histories(table[schema.RUN_ID.name].unique().tolist())
+    trials = read_records(table, histories, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
     return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in trials]
 
