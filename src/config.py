@@ -258,9 +258,11 @@ class TrackingConfig(Section):
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
     run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
-    save_model: bool | None = Field(
-        description="log the kept weights as a Keras model for MLflow; null: in single trials, not in sweeps"
+    artifacts: Literal["all", "best", "none"] = Field(
+        default="best",
+        description="trials that get figures and a model: all; best: single trials, and of a sweep the recommended one",
     )
+    save_model: bool | None = Field(description="log the kept weights as a Keras model; null: where figures are drawn")
 
 
 class ReportConfig(Section):
