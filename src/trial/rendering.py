@@ -1,6 +1,7 @@
 """Make figures and model of a finished trial from its checkpoints, equal to those that it would have written."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +11,11 @@ from mlflow.entities import Run as FoundRun
 
 from src.common.clock import Clock
 from src.common.errors import ThawError
+from src.common.project import PROJECT
 from src.config import TrialConfig
 from src.reporting.terminal import Terminal
 from src.tracking import schema
-from src.tracking.locks import LockFolder
+from src.tracking.locks import LockFolder, default_work_dir
 from src.tracking.mlflow_run import Run
 from src.tracking.trial_runs import Artifact, TrialRuns
 from src.trial.context import TrialContext
@@ -39,9 +41,18 @@ def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *,
         raise ThawError(f"runs:/{run_id}: no finished trial's run; its status is {run.info.status}")
     lacking = artifacts & ~TrialRuns(client).artifacts(run)
     if lacking:
-        trial = logged_configuration(client, run)
+        trial = _on_this_machine(logged_configuration(client, run))
         with Terminal(progress, in_sweep=not progress) as terminal, TemporaryDirectory() as folder:
             _render(_context(client, run, trial, terminal, Path(folder)), run, lacking)
+
+
+def _on_this_machine(trial: TrialConfig) -> TrialConfig:
+    """Return `trial` with the default folders where its own are gone, and with threads as the process has them."""
+    runtime = trial.runtime.model_copy(update={"threads": None})
+    if not runtime.work_dir.is_dir():
+        cache_dir = Path(os.environ.get("THAW_CACHE_DIR") or PROJECT / ".thaw" / "cache").expanduser()
+        runtime = runtime.model_copy(update={"work_dir": default_work_dir(PROJECT), "cache_dir": cache_dir})
+    return trial.model_copy(update={"runtime": runtime})
 
 
 def _context(

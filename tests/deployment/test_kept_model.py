@@ -10,7 +10,7 @@ import pytest
 
 from src.common.events import Event, Noted, Warned, ignore
 from src.common.shell import text_override
-from src.deployment.kept_model import changed_metrics, run_showing, run_with_model
+from src.deployment.kept_model import run_showing, run_with_model
 from tests.conftest import Command
 from tests.deployment.conftest import Deployed
 
@@ -42,15 +42,6 @@ def test_a_command_ends_with_the_process_that_shows_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_showing([sys.executable, "-c", code, str(tmp_path / "ended")], os.environ, interrupt)
     assert (tmp_path / "ended").exists()
-
-
-def test_numbers_that_have_changed_are_named_the_judged_ones_first() -> None:
-    before = {"best/val_accuracy": 0.9, "fit/loss": 0.5, "time/total": 10.0, "gap/mode": 0.1, "test/accuracy": 0.8}
-    assert changed_metrics(before, {**before, "time/total": 20.0, "val/loss": 1.0}) == []
-    after = {**before, "fit/loss": 0.6, "test/accuracy": 0.75, "best/val_accuracy": 0.85, "gap/mode": 0.2}
-    assert changed_metrics(before, after) == [
-        "best/val_accuracy 0.9, now 0.85, test/accuracy 0.8, now 0.75, fit/loss 0.5, now 0.6, and 1 more"
-    ]
 
 
 def test_the_training_is_shown_and_its_numbers_are_the_same(deployed: Deployed) -> None:
