@@ -47,12 +47,12 @@ def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *,
 
 
 def _on_this_machine(trial: TrialConfig) -> TrialConfig:
-    """Return `trial` with the default folders where its own are gone, and with threads as the process has them."""
+    """Return `trial` from its checkpoints, with default folders where its own are gone and the process' threads."""
     runtime = trial.runtime.model_copy(update={"threads": None})
     if not runtime.work_dir.is_dir():
         cache_dir = Path(os.environ.get("THAW_CACHE_DIR") or PROJECT / ".thaw" / "cache").expanduser()
         runtime = runtime.model_copy(update={"work_dir": default_work_dir(PROJECT), "cache_dir": cache_dir})
-    return trial.model_copy(update={"runtime": runtime})
+    return trial.model_copy(update={"runtime": runtime, "force": False})
 
 
 def _context(
