@@ -284,7 +284,7 @@ class RuntimeConfig(Section):
         ge=0, description="what decoded photos may hold; the least recently used go first, those in use stay"
     )
     phases_max_gb: float | None = Field(
-        ge=0, description="what phases kept there may hold, the least recently used go first; null: 0.25, or eight phases"
+        ge=0, description="what phases kept there may hold, least recently used go first; null: 0.25, or eight phases"
     )
     threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")

@@ -82,11 +82,11 @@ class Run:
         self._lacks_files = False
 
     @classmethod
-    def finished(cls, client: mlflow.MlflowClient, found: FoundRun) -> Self:
-        """Return a run that has ended, to be given more files; `found` is as `MlflowClient.get_run` returns it."""
-        run = cls(client, found.info.experiment_id, found.info.run_id)
-        run._data = next((used.dataset for used in found.inputs.dataset_inputs), None) if found.inputs else None
-        model_id = model_of(found)
+    def finished(cls, client: mlflow.MlflowClient, ended: FoundRun) -> Self:
+        """Return a run that has ended, to be given more files; `ended` is as `MlflowClient.get_run` returns it."""
+        run = cls(client, ended.info.experiment_id, ended.info.run_id)
+        run._data = next((used.dataset for used in ended.inputs.dataset_inputs), None) if ended.inputs else None
+        model_id = model_of(ended)
         run._model = client.get_logged_model(model_id) if model_id else None
         return run
 

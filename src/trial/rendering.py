@@ -100,14 +100,14 @@ def add_artifacts(context: TrialContext, run: FoundRun, artifacts: Artifact) -> 
     changed = changed_metrics(run.data.metrics, trained.numbers)
     if changed:
         return changed
-    own = Run.finished(context.client, context.client.get_run(run.info.run_id))
+    open_run = Run.finished(context.client, context.client.get_run(run.info.run_id))
     try:
-        keep_files(context, own, trained, artifacts)
+        keep_files(context, open_run, trained, artifacts)
         if Artifact.MODEL in artifacts:
-            own.share_metrics(name for name in of_whole_trial(trained) if name in run.data.metrics)
-        own.flush()
+            open_run.share_metrics(name for name in of_whole_trial(trained) if name in run.data.metrics)
+        open_run.flush()
     except BaseException:
-        own.fail_model()
+        open_run.fail_model()
         raise
     return ""
 
