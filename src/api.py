@@ -65,6 +65,26 @@ def train_trial(
     return run_trial(trial, folder.resolve(), None, origin_of(choices, typed), idle(composed, typed))
 
 
+def render(run_id: str, tracking_uri: str | None = None) -> None:
+    """Make the figures and the model of a finished trial from its checkpoints, and keep them with its run.
+
+    The same as ``python -m src.render runs:/ID``: most trials of a sweep have neither.
+
+    Args:
+        run_id: of the trial's run in MLflow; ``result.summary["run_id"]``, or from a study's table.
+        tracking_uri: MLflow's; None: MLFLOW_TRACKING_URI, else the project's own store.
+
+    Raises:
+        ThawError: no finished trial's run, its images are other ones now, or the trial has other numbers here.
+    """
+    from src.tracking.mlflow_store import existing_store, refusals_as_errors
+    from src.tracking.trial_runs import Artifact
+    from src.trial.rendering import render_run
+
+    with refusals_as_errors():
+        render_run(existing_store(tracking_uri, PROJECT), run_id, Artifact.FIGURES | Artifact.MODEL, progress=False)
+
+
 def _composed(typed: list[str]) -> tuple[DictConfig, Mapping[str, str]]:
     """Return the configuration of overrides, and what was chosen in each group."""
     try:

@@ -258,9 +258,11 @@ class TrackingConfig(Section):
     uri: str | None = Field(description="MLflow server or store; null: MLFLOW_TRACKING_URI, else the project's own")
     experiment: str = Field(min_length=1, max_length=200, description="MLflow experiment")
     run_name: str | None = Field(max_length=200, description="null: backbone, depth and seed")
-    save_model: bool | None = Field(
-        description="log the kept weights as a Keras model for MLflow; null: in single trials, not in sweeps"
+    artifacts: Literal["all", "best", "none"] = Field(
+        default="best",
+        description="trials that get figures and a model: all; best: single trials, and of a sweep the recommended one",
     )
+    save_model: bool | None = Field(description="log the kept weights as a Keras model; null: where figures are drawn")
 
 
 class ReportConfig(Section):
@@ -281,7 +283,9 @@ class RuntimeConfig(Section):
     images_max_gb: float = Field(
         ge=0, description="what decoded photos may hold; the least recently used go first, those in use stay"
     )
-    phases_max_gb: float = Field(ge=0, description="what phases kept there may hold; the least recently used go first")
+    phases_max_gb: float | None = Field(
+        ge=0, description="what phases kept there may hold, least recently used go first; null: 0.25, or eight phases"
+    )
     threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
 

@@ -11,6 +11,9 @@ from src.common.errors import one_line
 TRAIN = ("python", "-m", "src.train")
 """The command that trains, before its overrides."""
 
+RENDER = ("python", "-m", "src.render")
+"""The command that makes a trial's figures and model, before its run."""
+
 _READ_OTHERWISE = re.compile(r"""\s|['"]|.*(?:[,\\]|\$\{|\s$)|\w+\(|(?:null)?$""", re.IGNORECASE | re.DOTALL)
 """Texts that Hydra does not read as they are: quotes, lists, functions, keys, null, and blanks that it strips."""
 

@@ -1,6 +1,5 @@
-"""The run of a trial that keeps its model: the trial's own, or one that trains it again for the model's sake."""
+"""The run of a trial that keeps its model, which is made where it is missing."""
 
-import math
 import os
 import subprocess
 import sys
@@ -16,17 +15,17 @@ from src.common.project import PROJECT
 from src.common.shell import text_override
 from src.tracking import schema
 from src.tracking.trial_runs import TrialRuns
+from src.trial.rendering import changed_metrics
 
 _REASON = "thaw: "
-_JUDGED = ("best/", "test/")
-_MOST_NAMED = 3
 
 
 def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler) -> FoundRun:
     """Return a run of the trial that `run_id` trained which keeps the model.
 
-    A sweep's trials keep none. The trial is then trained again, from the phases that are kept, where they are. On the
-    same machine its numbers are the same; where one differs, a warning says so.
+    Most of a sweep's trials keep none. It is then made from the trial's checkpoints, or by training the trial again
+    where they are gone. On the same machine its numbers are the same; where one differs, the model is kept with a new
+    run, and a warning says so.
 
     Raises:
         ThawError: the trial cannot be trained here; the text says why.
@@ -36,28 +35,15 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     kept = TrialRuns(client).finished_with_model(key, lambda _: None)
     if kept is None:
         seconds = (run.info.end_time - run.info.start_time) / 1000
-        emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
+        emit(Noted(f"the run {run_id} keeps no model: making it; where no checkpoints are left, in {seconds:,.0f} s"))
         _train(client, run, emit)
         kept = TrialRuns(client).finished_with_model(key, lambda _: None)
-        for line in changed_metrics(run.data.metrics, kept.data.metrics) if kept else ():
-            emit(Warned(f"trained again, the trial of the run {run_id} has other numbers: {line}"))
+        changed = changed_metrics(run.data.metrics, kept.data.metrics) if kept else ""
+        if changed:
+            emit(Warned(f"trained again, the trial of the run {run_id} has other numbers: {changed}"))
     if kept is None:
         raise ThawError(f"run {run_id}: its trial became another one when it was trained again; did the images change?")
     return client.get_run(kept.info.run_id)  # with its inputs and outputs
-
-
-def changed_metrics(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """Return a line on the metrics that differ, those that a trial is judged by first; none where all are the same.
-
-    Times differ each time and do not count, and neither does what one of the two did not measure.
-    """
-    shared = (before.keys() & after.keys()) - set(schema.parts_of_time(before))
-    changed = [name for name in shared if not math.isclose(before[name], after[name], rel_tol=1e-6, abs_tol=1e-9)]
-    if not changed:
-        return []
-    changed.sort(key=lambda name: (not name.startswith(_JUDGED), name))
-    named = [f"{name} {before[name]:.4g}, now {after[name]:.4g}" for name in changed[:_MOST_NAMED]]
-    return [", ".join(named) + (f", and {len(changed) - _MOST_NAMED} more" if changed[_MOST_NAMED:] else "")]
 
 
 def _train(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> None:

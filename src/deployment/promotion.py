@@ -17,9 +17,10 @@ from src.deployment.paired_by_file import by_file
 from src.statistics.intervals import Interval
 from src.tracking import schema
 from src.tracking.locks import made_lock_folder
+from src.tracking.mlflow_run import model_of
 from src.tracking.mlflow_store import as_default_store, store_reason
 from src.tracking.prediction_files import read_class_names, read_predictions
-from src.tracking.trial_runs import MODEL_FOLDER, all_pages, model_of
+from src.tracking.trial_runs import MODEL_FOLDER, all_pages
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,15 @@
 """The images of a run's trial, decoded as the trial decoded them."""
 
-from collections.abc import Mapping
-
 import mlflow
-import yaml
 from mlflow.entities import Run as FoundRun
 
 from src.common.errors import ThawError
 from src.common.events import EventHandler
-from src.config import TrialConfig, parse
 from src.data.dataset import Dataset, list_samples, load_dataset
 from src.data.listing import Listing
 from src.tracking import schema
-from src.tracking.artifacts import fetch
+from src.trial.logged_configuration import logged_configuration
 from src.trial.plan import pretrained_of
-
-
-def trial_of(client: mlflow.MlflowClient, run: FoundRun) -> TrialConfig:
-    """Return the configuration of a run's trial.
-
-    Raises:
-        ThawError: its file is gone, or is of an earlier version.
-    """
-    content = fetch(client, run.info.run_id, "config.yaml")
-    plain = yaml.safe_load(content) if content else None
-    if not isinstance(plain, Mapping):
-        raise ThawError(f"run {run.info.run_id}: its config.yaml cannot be had; its images are not known")
-    tracking = {**plain.get("tracking", {}), "uri": None}
-    return parse({**plain, "tracking": tracking})
 
 
 def dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> Dataset:
@@ -45,7 +27,7 @@ def listed_dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHan
     Raises:
         ThawError: the images are gone, or are other ones now.
     """
-    trial = trial_of(client, run)
+    trial = logged_configuration(client, run)
     _, _, image_size = pretrained_of(trial)
     listing = list_samples(trial.data, image_size)
     dataset = load_dataset(trial.data, listing, image_size, trial.runtime, emit)

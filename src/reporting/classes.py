@@ -1,58 +1,13 @@
-"""Photos of each class against how well it is read, from the table that every trial leaves."""
+"""Draw photos of each class against how well it is read, from the table that every trial leaves."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from src.common.errors import one_line
+from src.reporting.class_table import ClassRow
 from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, VAL, WIDTH, framed, save_figure, tidy
 
-TABLE = "per_class.csv"
 _MOST_CLASSES = 40
-_MOST_PHOTOS = 10**9
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """A class: its photos in train and in val, and the share of the latter that is read right (0–1)."""
-
-    name: str
-    training_photos: int
-    photos: int
-    recall: float
-
-
-def write_classes(rows: Sequence[Mapping[str, float | str]], folder: Path) -> None:
-    """Write per_class.csv, a row for each class, to `folder`."""
-    with (folder / TABLE).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-
-
-def read_classes(table: bytes) -> list[ClassRow]:
-    """Return the rows of a trial's per_class.csv.
-
-    Raises:
-        ValueError: it is no such table, or of no class.
-        KeyError: a column lacks.
-    """
-    try:
-        rows = list(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
-    except csv.Error as error:
-        raise ValueError(str(error)) from error
-    classes = [
-        ClassRow(row["class"], int(row["training_photos"]), int(row["photos"]), float(row["recall"])) for row in rows
-    ]
-    if not classes or not all(_is_possible(row) for row in classes):
-        raise ValueError("no classes, or numbers that cannot be")
-    return classes
-
-
-def _is_possible(row: ClassRow) -> bool:
-    return 0 <= row.training_photos < _MOST_PHOTOS and 0 <= row.photos < _MOST_PHOTOS and 0 <= row.recall <= 1
 
 
 def draw_classes(rows: Sequence[ClassRow], path: Path) -> None:

@@ -10,10 +10,13 @@ import mlflow
 
 from src.common.files import atomic_write
 from src.common.metrics import Metric
+from src.common.project import PROJECT
+from src.common.shell import RENDER, shell_line
 from src.diagnosis.diagnose import Finding
 from src.inference.calibration import threshold_to_report
 from src.reporting.calibration_figure import calibration_sentences, draw_calibration
-from src.reporting.classes import TABLE, draw_classes, read_classes
+from src.reporting.class_table import TABLE, read_classes
+from src.reporting.classes import draw_classes
 from src.reporting.diagnosis_text import heading
 from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
@@ -26,6 +29,7 @@ from src.reporting.tradeoff import draw_tradeoff
 from src.reporting.variance_shares import draw_variance_shares
 from src.tracking.artifacts import fetch
 from src.tracking.known_confidence import confidence_of
+from src.tracking.mlflow_store import store_option
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
 from src.verdict.interaction import interactions
@@ -89,10 +93,11 @@ def draw_all(
         trial, is_recommended = by_id[run_id], name in _OF_RECOMMENDED
         place: Place = "recommended" if is_recommended else "diagnosis"
         picture = _picture("of_trial", out / f"{name}.png", place, trial.judged, name, trial, is_recommended)
+        render = shell_line([*RENDER, f"runs:/{run_id}", *store_option(client, PROJECT)])
         if _put(client, run_id, name, out):
             pictures.append(picture)
         else:
-            missing.append(f"{picture.title}: {_artifact(name)} of run {run_id} is not at its place in the store.")
+            missing.append(f"{picture.title}: {_artifact(name)} of run {run_id} is not in the store. Make it: {render}")
     pictures += _calibration(client, recommended.run_id, out) if recommended else []
     return Gallery(tuple(pictures), tuple(missing))
 

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from src.verdict.verdict import Verdict, judge
 PAGE = "report.html"
 _MOST_NAMED = 5
 
+Render = Callable[[str], object]
 Runs = Mapping[str, Sequence[FoundRun]]
 """The runs of each study's trials, by its name: the store is asked once."""
 
@@ -86,14 +87,21 @@ def report_to(
     return make_joint_report(client, studies, out, objective, margin)
 
 
-def make_report(client: mlflow.MlflowClient, study: Study, name: str, out: Path, margin: float = 0.0) -> Report:
+def make_report(
+    client: mlflow.MlflowClient,
+    study: Study,
+    name: str,
+    out: Path,
+    margin: float = 0.0,
+    render: Render = lambda _: None,
+) -> Report:
     """Judge `study` as it is, and write report.html, figures, trials.csv and verdict.json to the folder `out`."""
-    return make_joint_report(client, {name: study}, out, margin=margin)
+    return make_joint_report(client, {name: study}, out, margin=margin, render=render)
 
 
 def make_joint_report(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], out: Path, objective: Objective | None = None,
-    margin: float = 0.0,
+    margin: float = 0.0, render: Render = lambda _: None,
 ) -> Report:  # fmt: skip
     """Judge the trials of all `studies` together, as if they were one: what differs between them makes facets.
 
@@ -103,6 +111,7 @@ def make_joint_report(
         out: the folder for the page and its files.
         objective: what judges them; None: the studies' own.
         margin: the loss at which a lesser depth is still recommended, 0–1.
+        render: makes the figures of the recommended trial, given its run, before they are shown.
 
     Raises:
         ThawError: the studies have several, and `objective` does not choose.
@@ -118,6 +127,8 @@ def make_joint_report(
         out / PAGE, "" if recommended is None or objective or margin else _promotion(client, tuple(studies)),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
+    if recommended:
+        render(recommended.run_id)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
     atomic_write(out / "trials.csv", encodable(to_csv(table)))
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")

@@ -10,7 +10,6 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from src.common.errors import one_line
-from src.reporting.classes import write_classes
 from src.reporting.contact_sheet import write_contact_sheet
 from src.reporting.style import FIT, LONGEST_NAME, NAME_INCHES, TRAIN, VAL, WIDTH, framed, save_figure, tidy
 from src.tracking import schema
@@ -27,14 +26,12 @@ _NAME_ASIDE = 4  # points between a matrix and its classes' names, however large
 def draw_trial_figures(
     phases: "Sequence[PhaseResult]", predictions: "Predictions", dataset: "Dataset", folder: Path
 ) -> None:
-    """Draw all of a trial's figures, and write its table of classes, into the new folder `folder`."""
-    folder.mkdir()
+    """Draw all of a trial's figures into the folder `folder`."""
     draw_curves(phases, folder / "curves.png")
     draw_confusion(predictions, dataset.class_names, folder / "confusion.png")
     draw_mistakes(predictions, dataset, folder / "mistakes.png")
     if dataset.near_duplicates.pairs:
         draw_near_duplicates(dataset, folder / "near_duplicates.png")
-    write_classes(predictions.per_class(dataset.class_counts("train")), folder)
 
 
 def draw_curves(phases: "Sequence[PhaseResult]", path: Path) -> None:

@@ -32,6 +32,8 @@ from src.tracking.locks import LockFolder
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_reason, tracking_uri
 from src.tracking.study import Study, study_key
 from src.tracking.trial_runs import TrialRuns
+from src.trial.context import artifacts_of
+from src.trial.rendering import render_run
 
 _POLL_SECONDS = 0.2
 _DEAD = "its process ended without an error message; run the same command again to go on"
@@ -195,7 +197,7 @@ def open_sweep(
                 _close(study, sweep, lambda: trial_runs.close_dead(lock_folder), sys.exception())
             finally:
                 display.table()
-        display.result(_report(client, study, settings), _places(settings, study))
+        display.result(_report(client, study, settings, display), _places(settings, study))
     counts = display.sweep_progress.counts()
     if counts["failed"] + counts["killed"]:
         raise TrialsFailedError(f"{counts['failed']} trials failed, {counts['killed']} were killed")
@@ -251,11 +253,19 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
         sweep.display.warn(f"the study is left as it stands: {store_reason(refusal)}")
 
 
-def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings) -> list[str]:
+def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay) -> list[str]:
     """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
+
+    def render(run_id: str) -> None:
+        artifacts = artifacts_of(settings.tracking, is_chosen=True)
+        try:
+            render_run(client, run_id, artifacts, progress=False)
+        except (ThawError, MlflowException, OSError) as error:
+            display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
+
     folder = settings.folder / "report"
     with path_in_errors(folder):
-        report = make_report(client, study, settings.name, folder, settings.margin)
+        report = make_report(client, study, settings.name, folder, settings.margin, render)
         study.keep(folder, "report")
     return report.lines()
 

@@ -20,7 +20,7 @@ _ID_FILE = "workplace"
 
 def default_lock_folder(project: Path) -> "LockFolder | None":
     """Return the default lock folder, in THAW_WORK_DIR or the project; None if it is missing or not accessible."""
-    return _existing(_work_dir(project) / "locks")
+    return _existing(default_work_dir(project) / "locks")
 
 
 def made_lock_folder(project: Path) -> "LockFolder":
@@ -29,10 +29,11 @@ def made_lock_folder(project: Path) -> "LockFolder":
     Raises:
         ThawError: it cannot be written.
     """
-    return LockFolder(_work_dir(project))
+    return LockFolder(default_work_dir(project))
 
 
-def _work_dir(project: Path) -> Path:
+def default_work_dir(project: Path) -> Path:
+    """Return the default `runtime.work_dir`: THAW_WORK_DIR, or in the project."""
     return Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
 
 

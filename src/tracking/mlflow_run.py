@@ -4,10 +4,10 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mlflow
 import yaml
@@ -22,6 +22,7 @@ from mlflow.entities import (
     Param,
     RunTag,
 )
+from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
 
 from src.common.errors import Interrupted, ThawError, one_line
@@ -80,6 +81,15 @@ class Run:
         self._model: LoggedModel | None = None
         self._lacks_files = False
 
+    @classmethod
+    def finished(cls, client: mlflow.MlflowClient, ended: FoundRun) -> Self:
+        """Return a run that has ended, to be given more files; `ended` is as `MlflowClient.get_run` returns it."""
+        run = cls(client, ended.info.experiment_id, ended.info.run_id)
+        run._data = next((used.dataset for used in ended.inputs.dataset_inputs), None) if ended.inputs else None
+        model_id = model_of(ended)
+        run._model = client.get_logged_model(model_id) if model_id else None
+        return run
+
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""
         logged = [Param(name, text) for name, text in facts.parameter_texts().items()]
@@ -104,18 +114,24 @@ class Run:
         Once the run has a model, they are the model's too, measured on the run's data.
         """
         now = int(time.time() * 1000)
-        of = {} if self._model is None else {"model_id": self._model.model_id, **self._of_data()}
-        self._metrics += [Metric(name, value, now, step, **of) for name, value in values.items()]
+        self._metrics += [Metric(name, value, now, step, **self._of_model()) for name, value in values.items()]
         self._flush_if_due()
 
-    def _of_data(self) -> dict[str, str]:
-        return {"dataset_name": self._data.name, "dataset_digest": self._data.digest} if self._data else {}
+    def share_metrics(self, names: Iterable[str]) -> None:
+        """Make the metrics `names` of a run that has ended its model's too, with their time and step."""
+        last = [self.client.get_metric_history(self.run_id, name)[-1] for name in names]
+        self._metrics += [Metric(it.key, it.value, it.timestamp, it.step, **self._of_model()) for it in last]
+
+    def _of_model(self) -> dict[str, str]:
+        data = {"dataset_name": self._data.name, "dataset_digest": self._data.digest} if self._data else {}
+        return {} if self._model is None else {"model_id": self._model.model_id, **data}
 
     def new_model(self, name: str) -> LoggedModel:
-        """Return a new model of the run, which is to be given its files by :meth:`keep_model`."""
-        parameters = self.client.get_run(self.run_id).data.params
-        self._model = self.client.create_logged_model(self.experiment_id, name, self.run_id, params=parameters)
-        self._lacks_files = True
+        """Return the run's model, a new one if it has none, which is to be given its files by :meth:`keep_model`."""
+        if self._model is None:
+            run = self.client.get_run(self.run_id)
+            self._model = self.client.create_logged_model(self.experiment_id, name, self.run_id, params=run.data.params)
+            self._lacks_files = True
         return self._model
 
     def keep_model(self, model: LoggedModel, folder: Path) -> None:
@@ -123,8 +139,9 @@ class Run:
         with self._artifacts_kept():
             self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        if self._lacks_files:
+            self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
         self._lacks_files = False
-        self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
 
     def fail_model(self) -> None:
         """Mark the run's model as FAILED where it was not given its files."""
@@ -211,6 +228,15 @@ def _close(run: Run, status: str, error: str) -> None:
     with contextlib.suppress(MlflowException, OSError):
         run.tags(schema.ERROR.of(error))
         run.flush()
+
+
+def model_of(run: FoundRun) -> str | None:
+    """Return the id of a run's model in MLflow; None where the run keeps it among its own files, or keeps none.
+
+    `run` is as :meth:`mlflow.MlflowClient.get_run` returns it: searches leave outputs out.
+    """
+    outputs = run.outputs.model_outputs if run.outputs else []
+    return str(outputs[0].model_id) if outputs else None
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:

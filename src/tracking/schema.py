@@ -327,7 +327,7 @@ FILES: Mapping[str, tuple[Name[str], ...]] = {
         Name("summary.json", TEXT, "the trial's metrics, and those of each epoch"),
         Name("warnings.txt", TEXT, "warnings on the data, where there are any"),
         Name("traceback.txt", TEXT, "the error of a trial that failed"),
-        Name("figures/", TEXT, "learning curves, confusion matrix, worst mistakes, near-duplicates; per_class.csv"),
+        Name("figures/", TEXT, "per_class.csv; on demand learning curves, confusion matrix, mistakes, near-duplicates"),
         Name("predictions/", TEXT, "val.npz, and test.npz where there are test images: a prediction for each image"),
         Name("model/", TEXT, "the trained network, where it is kept: `mlflow.keras.load_model`"),
     ),

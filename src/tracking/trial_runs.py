@@ -3,6 +3,8 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from enum import Flag, auto
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -14,9 +16,10 @@ from src.common.events import EventHandler, Warned
 from src.common.metrics import METRICS
 from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
-from src.tracking.mlflow_run import TrialFacts, run_tags
+from src.tracking.mlflow_run import TrialFacts, model_of, run_tags
 
 MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "MLmodel"
+FIGURES_FOLDER, LEARNING_CURVES = "figures", "curves.png"
 _RUNNING = "attributes.status = 'RUNNING'"
 _PER_EPOCH = (
     *(schema.of_split(schema.FIT, name) for name in ("loss", "accuracy")),
@@ -27,6 +30,13 @@ _MOST_REPEATS = 100
 """Runs of one trial that are looked at, the last ones."""
 _MOST_VALUES = 10**8
 """Of one metric of a study: more than any has."""
+
+
+class Artifact(Flag):
+    """Files of a trial that are made on demand, from its checkpoint."""
+
+    FIGURES = auto()
+    MODEL = auto()
 
 
 class TrialRuns:
@@ -48,9 +58,21 @@ class TrialRuns:
         run_with_model = next((run for run in kept if self._has_model(run)), None)
         if kept and run_with_model is None:
             name = f"{one_line(kept[0].info.run_name, 100)!r} ({kept[0].info.run_id})"
-            where = f"is not in {kept[0].info.artifact_uri} any more"
-            emit(Warned(f"the model of the run {name} {where}: training the trial again"))
+            emit(Warned(f"the model of the run {name} is not in {kept[0].info.artifact_uri} any more: making it again"))
         return run_with_model
+
+    def artifacts(self, run: FoundRun) -> Artifact:
+        """Return the files on demand that the store lists for a run."""
+        has_model = schema.MODEL.read(run.data.tags) is not None and self._has_model(run)
+        figures = Artifact.FIGURES if self._has_figures(run) else Artifact(0)
+        return figures | Artifact.MODEL if has_model else figures
+
+    def _has_figures(self, run: FoundRun) -> bool:
+        try:
+            names = {Path(entry.path).name for entry in self.client.list_artifacts(run.info.run_id, FIGURES_FOLDER)}
+        except Exception:  # each kind of store has errors of its own
+            return False
+        return LEARNING_CURVES in names
 
     def _finished_runs(self, query: str, metric: str) -> list[FoundRun]:
         return [run for run in self._search(query, _MOST_REPEATS) if not metric or metric in run.data.metrics]
@@ -162,15 +184,6 @@ class TrialRuns:
 
 def _in_order(epochs: Mapping[int, Mapping[str, float]]) -> list[dict[str, float]]:
     return [{**values, "epoch": epoch} for epoch, values in sorted(epochs.items())]
-
-
-def model_of(run: FoundRun) -> str | None:
-    """Return the id of a run's model in MLflow; None where the run keeps it among its own files, or keeps none.
-
-    `run` is as :meth:`mlflow.MlflowClient.get_run` returns it: searches leave outputs out.
-    """
-    outputs = run.outputs.model_outputs if run.outputs else []
-    return str(outputs[0].model_id) if outputs else None
 
 
 def _finished(key: str) -> str:

@@ -21,6 +21,9 @@ LAYOUT_VERSION = 3
 """Raise it when epochs hold more than before: a phase that lacks a metric is not known, and trains anew."""
 
 
+_USUAL_GB, _PHASES_AT_LEAST = 0.25, 8
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A phase after its last epoch so far.
@@ -52,13 +55,15 @@ class CheckpointStore(FileStore):
     """A store of phases.
 
     Phases that another `device` trained are not loaded: numbers may differ in the last digits. Between two savings of a
-    phase under way, `least_seconds` pass: saving must not take longer than training again.
+    phase under way, `least_seconds` pass: saving must not take longer than training again. Without `max_gb`, the bound
+    is small, for what is not kept can be trained again, but has room for some phases of any size.
     """
 
     def __init__(
-        self, folder: Path, max_gb: float, emit: EventHandler, device: str = "", least_seconds: float = 2.0
+        self, folder: Path, max_gb: float | None, emit: EventHandler, device: str = "", least_seconds: float = 2.0
     ) -> None:
-        super().__init__(folder, max_gb, emit, "phases", "going on without")
+        super().__init__(folder, _USUAL_GB if max_gb is None else max_gb, emit, "phases", "going on without")
+        self.grows = max_gb is None
         self.device = device
         self.least_seconds, self.saved_at = least_seconds, time.monotonic()
 
@@ -76,7 +81,9 @@ class CheckpointStore(FileStore):
     def save(self, key: str, state: Checkpoint) -> None:
         """Keep `state` in place of what was known of the phase."""
         arrays = _arrays(state, self.device)
-        self.write({key: sum(array.nbytes for array in arrays.values())}, lambda files: files[key].add(arrays))
+        size = sum(array.nbytes for array in arrays.values())
+        self.max_bytes = max(self.max_bytes, _PHASES_AT_LEAST * size) if self.grows else self.max_bytes
+        self.write({key: size}, lambda files: files[key].add(arrays))
         self.saved_at = time.monotonic()
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import mlflow
 
 from src.common.clock import Clock
+from src.config import TrackingConfig
 from src.features.cache_plan import SharedFeatures
 from src.reporting.terminal import Terminal
 from src.tracking.locks import LockFolder
 from src.tracking.study import StudyContext
+from src.tracking.trial_runs import Artifact
 from src.trial.origin import Origin
 from src.trial.plan import Plan
 
@@ -42,7 +44,13 @@ class TrialContext:
         return self.study.shared_features if self.study else SharedFeatures()
 
     @property
-    def keeps_model(self) -> bool:
-        """Return whether the trained network is logged: if the configuration says so, else if it is no sweep's."""
-        asked = self.plan.trial.tracking.save_model
-        return self.study is None if asked is None else asked
+    def artifacts(self) -> Artifact:
+        """Return the files on demand that the trial gets at once."""
+        return artifacts_of(self.plan.trial.tracking, is_chosen=self.study is None)
+
+
+def artifacts_of(config: TrackingConfig, *, is_chosen: bool) -> Artifact:
+    """Return the files on demand that `config` asks for; `is_chosen`: of a single trial or a recommended one."""
+    is_drawn = config.artifacts == "all" or (config.artifacts == "best" and is_chosen)
+    saves_model = is_drawn if config.save_model is None else config.save_model
+    return (Artifact.FIGURES if is_drawn else Artifact(0)) | (Artifact.MODEL if saves_model else Artifact(0))

@@ -1,19 +1,22 @@
 """The progress of a trial, on the terminal and in its run."""
 
 import time
+from collections.abc import Callable, Mapping
 
 from src.common import events
 from src.common.metrics import METRICS, Metric
 from src.tracking import schema
-from src.tracking.mlflow_run import Run
 from src.trial.context import TrialContext
+
+LogMetrics = Callable[[Mapping[str, float], int], object]
+"""Logs metrics at a step."""
 
 
 class ProgressLogger:
-    """Shows on the terminal what the schedule does, and logs it to the run."""
+    """Shows on the terminal what the schedule does, and logs its metrics."""
 
-    def __init__(self, context: TrialContext, run: Run) -> None:
-        self.context, self.run, self.terminal = context, run, context.terminal
+    def __init__(self, context: TrialContext, log: LogMetrics) -> None:
+        self.context, self.log, self.terminal = context, log, context.terminal
 
     def __call__(self, event: events.Event, /) -> None:
         """Show and log an event."""
@@ -22,7 +25,7 @@ class ProgressLogger:
                 self._phase_begins(event)
             case events.EpochsReused(records):
                 for record in records:
-                    self.run.metrics(record.metrics, record.epoch)
+                    self.log(record.metrics, record.epoch)
                 self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
                 self._at(records[-1].epoch + 1)
             case events.Advanced() if event.activity == events.TRAINING:
@@ -32,13 +35,13 @@ class ProgressLogger:
                 if event.done == event.total:
                     self._at(self.next_epoch)
             case events.EpochRecord():
-                self.run.metrics(event.metrics, event.epoch)
+                self.log(event.metrics, event.epoch)
                 line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
                 self.terminal.note(f"{self._place(event.epoch)}   {line}")
                 self._at(event.epoch + 1)
             case events.PhaseEnded():
                 for epoch, values in event.train.items():
-                    self.run.metrics(values, epoch)
+                    self.log(values, epoch)
                 self.context.clock.add(f"phase/{event.name}", time.perf_counter() - self.began - self._computing())
             case events.Waiting():
                 self.terminal.note(f"{self.phase.name}: {event.text}")

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import Run as FoundRun
+
 from src.common.clock import Clock
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, ignore
@@ -25,7 +27,7 @@ from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, tracking_uri
 from src.tracking.study import StudyContext
-from src.tracking.trial_runs import TrialRuns
+from src.tracking.trial_runs import Artifact, TrialRuns
 from src.trial.baseline_warning import baseline_warning
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
@@ -33,6 +35,7 @@ from src.trial.origin import Origin
 from src.trial.output_folder import SUMMARY, clear_output, prepare_output
 from src.trial.plan import make_plan
 from src.trial.read_parameters import last_depth, trial_facts, unread_keys
+from src.trial.rendering import add_artifacts
 from src.trial.result import TrialResult
 from src.trial.run_description import describe_run, run_name
 
@@ -85,26 +88,43 @@ def run_trial(
 
 def _reused_or_trained(context: TrialContext) -> TrialResult:
     key, trial_runs = context.key, TrialRuns(context.client)
-    reused = _find_reusable(context, trial_runs)
-    if reused:
-        return reused
+    run = _finished(context, trial_runs)
+    if run and not _lacking(context, trial_runs, run):
+        return _reused(context, trial_runs, run)
     waiting = f"{run_name(context.plan)}: another process trains this trial; waiting"
     with context.lock_folder.lock(key, context.terminal, waiting):
         trial_runs.close_dead(context.lock_folder, mine=key)
-        reused = _find_reusable(context, trial_runs, context.terminal)
-        return reused or TrialResult(_train(context), reused=False)
+        run = _finished(context, trial_runs, context.terminal)
+        if run and _is_completed(context, trial_runs, run):
+            return _reused(context, trial_runs, run)
+        return TrialResult(_train(context), reused=False)
 
 
-def _find_reusable(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler = ignore) -> TrialResult | None:
-    """Reuse the run that finished the trial, if one has; emit a warning where its model is asked for and gone."""
-    plan, key, study = context.plan, context.key, context.study
-    if plan.trial.force:
+def _finished(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler = ignore) -> FoundRun | None:
+    """Return the run that finished the trial, one with a model where that is asked for; warn if its files are gone."""
+    if context.plan.trial.force:
         return None
-    needed = METRICS[plan.trial.objective].best
-    asks = context.keeps_model
-    run = trial_runs.finished_with_model(key, emit, needed) if asks else trial_runs.finished(key, needed)
-    if run is None:
-        return None
+    needed, has_model = METRICS[context.plan.trial.objective].best, Artifact.MODEL in context.artifacts
+    run = trial_runs.finished_with_model(context.key, emit, needed) if has_model else None
+    return run or trial_runs.finished(context.key, needed)
+
+
+def _lacking(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> Artifact:
+    """Return the artifacts that are asked for and that `run` lacks."""
+    return context.artifacts & ~trial_runs.artifacts(run) if context.artifacts else context.artifacts
+
+
+def _is_completed(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> bool:
+    """Give `run` the artifacts that it lacks; warn and return False where the trial has other numbers here."""
+    lacking = _lacking(context, trial_runs, run)
+    changed = add_artifacts(context, run, lacking) if lacking else ""
+    if changed:
+        context.terminal.warn(f"the run {run.info.run_id} has other numbers: {changed}; the trial gets a new run")
+    return not changed
+
+
+def _reused(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> TrialResult:
+    plan, study = context.plan, context.study
     from_the_data = baselines(plan.dataset)
     if study:
         with context.lock_folder.lock(f"member.{run.info.run_id}"):  # two jobs of it may reuse one run

@@ -18,16 +18,16 @@ from src.features.feature_source import CacheContext, FeatureSource
 from src.inference.facts import ModelFacts
 from src.models import runtime
 from src.models.network import Network
-from src.reporting.trial_figures import draw_trial_figures
+from src.reporting.class_table import write_classes
 from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.environment import machine_tags
 from src.tracking.mlflow_run import Run
 from src.tracking.prediction_files import FOLDER, write_predictions
-from src.tracking.saved_model import save_model
+from src.tracking.trial_runs import FIGURES_FOLDER, MODEL_FOLDER, Artifact
 from src.training.batch_loader import BatchLoader
 from src.training.checkpoints import CheckpointStore
-from src.training.evaluation import predictions_of
+from src.training.evaluation import Predictions, predictions_of
 from src.training.model_cache import ModelCache
 from src.training.phase import infer_batches, metrics_of, trainable_segment
 from src.training.schedule import ScheduleResult, run_schedule
@@ -37,7 +37,23 @@ from src.trial.calibration_metrics import calibration
 from src.trial.context import TrialContext
 from src.trial.key import frozen_key, phase_key
 from src.trial.plan import Plan
-from src.trial.progress import ProgressLogger
+from src.trial.progress import LogMetrics, ProgressLogger
+
+
+@dataclass(frozen=True)
+class EvaluatedTrial:
+    """A trained trial, evaluated.
+
+    Attributes:
+        network: with the weights kept.
+        predictions: of the validation images, and of the test images where there are some.
+        numbers: its metrics by the names in MLflow, without times.
+    """
+
+    network: Network
+    schedule: ScheduleResult
+    predictions: Mapping[Split, Predictions]
+    numbers: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,37 +70,57 @@ def train_and_evaluate(context: TrialContext, run: Run) -> TrainingResult:
     Raises:
         ThawError: a depth that the backbone does not have, weights that do not fit, a loss that is no number.
     """
-    plan, clock = context.plan, context.clock
-    with clock.part("tracking"):
+    with context.clock.part("tracking"):
         run.tags(machine_tags(runtime.device_name()))
-    with clock.part("network"):
+    trained = evaluated_trial(context, run.metrics)
+    run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in trained.schedule.phases)))
+    keep_files(context, run, trained, context.artifacts)
+    summary = _summary(context, run, trained)
+    run.text(summary_text(summary), "summary.json")
+    return TrainingResult(summary, _notes(trained.schedule, METRICS[context.plan.trial.objective]))
+
+
+def evaluated_trial(context: TrialContext, log: LogMetrics) -> EvaluatedTrial:
+    """Train the trial of `context`, from its checkpoints where there are some, and evaluate it.
+
+    Raises:
+        ThawError: as :func:`train_and_evaluate`.
+    """
+    plan = context.plan
+    with context.clock.part("network"):
         model_cache = get_or_build(plan)
-    progress = ProgressLogger(context, run)
+    progress = ProgressLogger(context, log)
     loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, progress), progress)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     schedule_result = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, progress), progress)
-    with clock.part("evaluation"):
+    with context.clock.part("evaluation"):
         last = len(schedule_result.phases) - 1
         segment = trainable_segment(model_cache, loader, last, schedule_result.last.depth)
         evaluated = _evaluated(segment, loader, last)
-        numbers = _numbers(segment, schedule_result, plan.dataset, evaluated)
-        run.tags(schema.RESUMED_EPOCHS.of(sum(phase.resumed for phase in schedule_result.phases)))
         predictions = {split: predictions_of(batches, plan.dataset, split) for split, batches in evaluated.items()}
-        numbers |= calibration(predictions)
-        write_predictions(context.output / FOLDER, predictions, plan.dataset)
-        run.files(context.output / FOLDER, FOLDER)
-    with clock.part("figures"):
-        figures = context.output / "figures"
+        numbers = _numbers(segment, schedule_result, plan.dataset, evaluated) | calibration(predictions)
+    return EvaluatedTrial(model_cache.network, schedule_result, predictions, numbers)
+
+
+def keep_files(context: TrialContext, run: Run, trained: EvaluatedTrial, artifacts: Artifact) -> None:
+    """Leave predictions, the table of classes and `artifacts` in the output folder and in `run`."""
+    output, dataset = context.output, context.plan.dataset
+    with context.clock.part("evaluation"):
+        write_predictions(output / FOLDER, trained.predictions, dataset)
+        run.files(output / FOLDER, FOLDER)
+    with context.clock.part("figures"):
+        figures = output / FIGURES_FOLDER
         with path_in_errors(figures):
-            draw_trial_figures(schedule_result.phases, predictions["val"], plan.dataset, figures)
-        run.files(figures, "figures")
-    if context.keeps_model:
-        with clock.part("model"):
-            _save_model(context, run, model_cache.network, numbers.get(schema.TEMPERATURE))
+            write_classes(trained.predictions["val"].per_class(dataset.class_counts("train")), figures)
+            if Artifact.FIGURES in artifacts:
+                from src.reporting.trial_figures import draw_trial_figures  # matplotlib takes a second to import
+
+                draw_trial_figures(trained.schedule.phases, trained.predictions["val"], dataset, figures)
+        run.files(figures, FIGURES_FOLDER)
+    if Artifact.MODEL in artifacts:
+        with context.clock.part("model"):
+            _save_model(context, run, trained.network, trained.numbers.get(schema.TEMPERATURE))
             run.tags(schema.MODEL.of("kept"))
-    summary = _summary(context, run, numbers | clock.metrics(), schedule_result)
-    run.text(summary_text(summary), "summary.json")
-    return TrainingResult(summary, _notes(schedule_result, METRICS[plan.trial.objective]))
 
 
 def open_batch_loader(
@@ -140,27 +176,36 @@ def _numbers(
 
 
 def _save_model(context: TrialContext, run: Run, network: Network, temperature: float | None) -> None:
+    from src.tracking.saved_model import save_model  # as MLflow's models do
+
     dataset, data = context.plan.dataset, context.plan.trial.data
     decoding = () if isinstance(data, TreesData) else (data.resize, data.bit_depth)
     facts = replace(ModelFacts(dataset.class_names, *decoding), temperature=temperature)
     logged, example = run.new_model("model"), dataset.pixels[dataset.splits["train"][0]]
-    save_model(network.in_keras_layers(), context.output / "model", logged, facts, example)
-    run.keep_model(logged, context.output / "model")
+    save_model(network.in_keras_layers(), context.output / MODEL_FOLDER, logged, facts, example)
+    run.keep_model(logged, context.output / MODEL_FOLDER)
 
 
-def _summary(context: TrialContext, run: Run, numbers: dict[str, float], result: ScheduleResult) -> dict[str, Any]:
+def of_whole_trial(trained: EvaluatedTrial) -> dict[str, float]:
+    """Return the metrics of the trial that its epochs do not have."""
+    epoch = trained.schedule.last.epochs[-1]
+    of_epoch = {*epoch.metrics, *trained.schedule.last.train[epoch.epoch]}
+    return {name: value for name, value in trained.numbers.items() if name not in of_epoch}
+
+
+def _summary(context: TrialContext, run: Run, trained: EvaluatedTrial) -> dict[str, Any]:
     """Log the trial's numbers, and give them with what names the trial and with all epochs."""
-    per_epoch = result.last.epochs[-1]
-    already = {*per_epoch.metrics, *result.last.train[per_epoch.epoch]}
-    run.metrics({name: value for name, value in numbers.items() if name not in already}, per_epoch.epoch)
+    phases, times = trained.schedule.phases, context.clock.metrics()
+    run.metrics(of_whole_trial(trained) | times, phases[-1].epochs[-1].epoch)
     return {
         "run_id": run.run_id,
         schema.TRIAL_KEY.name: context.key,
         "status": "FINISHED",
         schema.DATA_FINGERPRINT.name: context.plan.dataset.fingerprint,
         schema.OBJECTIVE.name: context.plan.trial.objective,
-        **numbers,
-        "history": [record.metrics | {"epoch": record.epoch} for p in result.phases for record in p.epochs],
+        **trained.numbers,
+        **times,
+        "history": [record.metrics | {"epoch": record.epoch} for phase in phases for record in phase.epochs],
     }
 
 

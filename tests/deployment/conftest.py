@@ -41,10 +41,10 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployed(thaw: Command, tiny: tuple[str, ...], photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """Sweep, then promote; a sweep's trials keep no model."""
+    """Sweep without a model, then promote, which makes it."""
     top = tmp_path_factory.mktemp("deployed")
     uri = f"sqlite:///{top / 'mlflow.db'}"
-    places = (f"tracking.uri={uri}", f"hydra.sweep.dir={top / 'sweep'}", "tracking.save_model=null", "study=winner")
+    places = (f"tracking.uri={uri}", f"hydra.sweep.dir={top / 'sweep'}", "tracking.artifacts=none", "study=winner")
     swept = thaw("src.train", "-m", *tiny, "force=false", *places, "unfrozen=1,all", "seed=0,1")
     assert swept.returncode == 0, swept.stderr
     promoted = thaw("src.promote", "--study", "winner", "--tracking-uri", uri)

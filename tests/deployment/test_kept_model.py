@@ -1,4 +1,4 @@
-"""A trial that is trained again for its model: shown while it trains, and compared with what it was."""
+"""A trial's model that is made when it is needed: shown while it is made, and compared with what the trial was."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from src.common.events import Event, Noted, Warned, ignore
 from src.common.shell import text_override
-from src.deployment.kept_model import changed_metrics, run_showing, run_with_model
+from src.deployment.kept_model import run_showing, run_with_model
 from tests.conftest import Command
 from tests.deployment.conftest import Deployed
 
@@ -44,23 +44,14 @@ def test_a_command_ends_with_the_process_that_shows_it(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists()
 
 
-def test_numbers_that_have_changed_are_named_the_judged_ones_first() -> None:
-    before = {"best/val_accuracy": 0.9, "fit/loss": 0.5, "time/total": 10.0, "gap/mode": 0.1, "test/accuracy": 0.8}
-    assert changed_metrics(before, {**before, "time/total": 20.0, "val/loss": 1.0}) == []
-    after = {**before, "fit/loss": 0.6, "test/accuracy": 0.75, "best/val_accuracy": 0.85, "gap/mode": 0.2}
-    assert changed_metrics(before, after) == [
-        "best/val_accuracy 0.9, now 0.85, test/accuracy 0.8, now 0.75, fit/loss 0.5, now 0.6, and 1 more"
-    ]
-
-
-def test_the_training_is_shown_and_its_numbers_are_the_same(deployed: Deployed) -> None:
-    after = deployed.said.partition("training its trial again")[2]
+def test_making_a_model_is_shown_and_its_trials_numbers_are_the_same(deployed: Deployed) -> None:
+    after = deployed.said.partition("keeps no model: making it")[2]
     assert "\nphase " in after
     assert "has other numbers" not in deployed.said
 
 
 @pytest.mark.slow
-def test_a_trial_of_an_experiment_with_quotes_is_trained_again(
+def test_the_model_of_a_trial_in_an_experiment_with_quotes_is_made(
     thaw: Command, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     name, uri = 'it\'s "mine", ${really}', f"sqlite:///{tmp_path}/mlflow.db"
@@ -72,7 +63,7 @@ def test_a_trial_of_an_experiment_with_quotes_is_trained_again(
     run_id = json.loads((tmp_path / "run" / "summary.json").read_text())["run_id"]
     events: list[Event] = []
     kept = run_with_model(client, run_id, events.append)
-    assert kept.info.run_id != run_id
+    assert kept.info.run_id == run_id
     assert client.get_experiment(kept.info.experiment_id).name == name
-    assert [event for event in events if isinstance(event, Warned)][1:] == []  # one: that it is trained again
+    assert not any(isinstance(event, Warned) for event in events)
     assert any(isinstance(event, Noted) for event in events)

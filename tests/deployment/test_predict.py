@@ -190,7 +190,7 @@ def test_a_model_that_is_not_there_is_told_in_a_line(thaw: Command, deployed: De
     assert says in line
 
 
-def test_a_run_without_a_model_says_how_to_train_one(thaw: Command, deployed: Deployed) -> None:
+def test_a_run_without_a_model_says_how_to_make_it(thaw: Command, deployed: Deployed) -> None:
     client = deployed.client
     experiments = [each.experiment_id for each in client.search_experiments()]
     lacking = next(
@@ -202,7 +202,7 @@ def test_a_run_without_a_model_says_how_to_train_one(thaw: Command, deployed: De
     done = thaw("src.predict", "--model", f"runs:/{lacking.info.run_id}", "--tracking-uri", deployed.uri, photo)
     assert done.returncode == 1
     assert "keeps no model" in done.stderr
-    assert "python -m src.train" in done.stderr
+    assert f"python -m src.render runs:/{lacking.info.run_id} --tracking-uri {deployed.uri}" in done.stderr
 
 
 def test_files_outside_of_a_store_predict_too_and_code_in_one_is_not_run(

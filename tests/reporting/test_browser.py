@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 
 from src.cli.overrides import label
 from src.data.duplicates import NearDuplicates, Pair
-from src.reporting.classes import write_classes
+from src.reporting.class_table import write_classes
 from src.reporting.study_report import make_report
 from src.reporting.trial_figures import draw_confusion, draw_mistakes, draw_near_duplicates
 from src.tracking.study import Study

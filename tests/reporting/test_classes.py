@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from src.reporting.classes import TABLE, ClassRow, draw_classes, read_classes, write_classes
+from src.reporting.class_table import TABLE, ClassRow, read_classes, write_classes
+from src.reporting.classes import draw_classes
 
 NAMES = ("<b>$\\frac{1$", "a,b\n\x1b[31m", "\U0001f333" * 40, '"plain"')
 

@@ -92,7 +92,8 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
     assert [text.split(":")[0] for text in gallery.missing] == [
         "Confusion matrix", "Worst mistakes", "Photos of each class",
     ]  # fmt: skip
-    assert "figures/confusion.png of run 11-0-0.2 is not at its place" in gallery.missing[0]
+    makes_it = "Make it: python -m src.render runs:/11-0-0.2"
+    assert f"figures/confusion.png of run 11-0-0.2 is not in the store. {makes_it}" in gallery.missing[0]
 
 
 def test_what_a_trial_left_says_of_which_photos_and_trial(

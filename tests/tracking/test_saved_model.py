@@ -136,23 +136,32 @@ def test_models_whose_code_is_of_two_versions_load_in_one_process(
     assert [module.VERSION for module in modules] == [1, 2]
 
 
-def test_a_sweep_keeps_no_models_and_the_same_trial_alone_makes_up_for_its_own_from_kept_phases(
+def test_a_sweep_keeps_one_model_and_the_same_trial_alone_makes_its_own_from_kept_phases(
     thaw: Command, command: tuple[str, ...], store_uri: str, tmp_path: Path
 ) -> None:
     lenet = (*command, "backbone=lenet5", "unfrozen=1,all")
     done = thaw(lenet[0], "-m", *lenet[1:], f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert done.returncode == 0, done.stderr
-    assert runs_with_a_model(store_uri, "lenet5") == 0
-    alone = (*command, "backbone=lenet5", "unfrozen=all", f"hydra.run.dir={tmp_path / 'alone'}")
+    assert runs_with_a_model(store_uri, "lenet5") == 1
+    recommended = json.loads((tmp_path / "sweep" / "report" / "verdict.json").read_text())["recommended"]["run_id"]
+    (other,) = {"1", "all"} - {depth_of(store_uri, recommended)}
+    alone = (*command, "backbone=lenet5", f"unfrozen={other}", f"hydra.run.dir={tmp_path / 'alone'}")
     again = thaw(*alone)
     assert again.returncode == 0, again.stderr
     assert "are known from an earlier trial" in again.stderr
-    assert runs_with_a_model(store_uri, "lenet5") == 1
-    swept, single = (json.loads((tmp_path / folder / "summary.json").read_text()) for folder in ("sweep/1", "alone"))
-    assert (swept["trial_key"], swept["history"]) == (single["trial_key"], single["history"])
-    assert swept["run_id"] != single["run_id"]
+    assert runs_with_a_model(store_uri, "lenet5") == 2
+    swept, single = (
+        json.loads((tmp_path / folder / "summary.json").read_text())
+        for folder in (f"sweep/{int(other == 'all')}", "alone")
+    )
+    assert (swept["run_id"], swept["history"]) == (single["run_id"], single["history"])
     assert (tmp_path / "alone" / "model" / "data" / "model.keras").exists()
-    assert "reused from the run" in thaw(*alone).stderr
+    assert "are known from an earlier trial" not in thaw(*alone).stderr
     forced = thaw(lenet[0], "-m", *lenet[1:-1], "unfrozen=2", "tracking.save_model=true", f"hydra.sweep.dir={tmp_path}")
     assert forced.returncode == 0, forced.stderr
-    assert runs_with_a_model(store_uri, "lenet5") == 2
+    assert runs_with_a_model(store_uri, "lenet5") == 3
+
+
+def depth_of(store_uri: str, run_id: str) -> str:
+    layers = mlflow.MlflowClient(store_uri).get_run(run_id).data.params["unfrozen_layers"]
+    return "1" if layers == "0" else "all"

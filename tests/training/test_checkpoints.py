@@ -218,6 +218,17 @@ def test_a_phase_that_stopped_by_itself_is_no_answer_to_a_shorter_one(
     assert len(run(composed(*tiny, *stuck, "epochs=2"), tmp_path)[0].last.epochs) == 2
 
 
+@pytest.mark.parametrize(("max_gb", "kept"), [(None, 8), (0.9e-3, 3)])
+def test_without_a_bound_there_is_room_for_eight_of_the_largest_phases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_gb: float | None, kept: int
+) -> None:
+    monkeypatch.setattr("src.training.checkpoints._USUAL_GB", 1e-6)
+    store, large = CheckpointStore(tmp_path, max_gb, pytest.fail), {"kernel": np.zeros(60_000, np.float32)}
+    for number in range(12):
+        store.save(f"key{number}", replace(STATE, best=large))
+    assert sum(store.load(f"key{number}") is not None for number in range(12)) in {kept, kept - 1}
+
+
 def test_what_another_device_trained_is_not_known(tmp_path: Path) -> None:
     CheckpointStore(tmp_path, 1.0, pytest.fail, "CPU").save("key", STATE)
     assert CheckpointStore(tmp_path, 1.0, pytest.fail, "CPU").load("key") is not None

@@ -105,22 +105,23 @@ def quick(composed: Compose, tiny: tuple[str, ...], tmp_path: Path) -> TrialConf
     return composed(*[each for each in tiny if each.split("=")[0] not in {"force", "epochs", "tracking.uri"}], *own)
 
 
-def test_a_run_whose_artifacts_are_gone_does_not_answer_a_trial_that_asks_for_a_model(
+def test_a_run_whose_artifacts_are_gone_gets_them_again_where_a_trial_asks_for_a_model(
     quick: TrialConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asking = quick.model_copy(update={"tracking": quick.tracking.model_copy(update={"save_model": True})})
-    first = run_trial(asking, tmp_path / "one")
+    mlflow.set_tracking_uri(quick.tracking.uri or "")
+    first = run_trial(asking, tmp_path / "one").summary["run_id"]
     assert run_trial(asking, tmp_path / "two").reused
     assert "any more" not in capsys.readouterr().err
     shutil.rmtree(tmp_path / "mlruns")
-    assert run_trial(quick, tmp_path / "three").reused
-    again = run_trial(asking, tmp_path / "four")
-    told = [line for line in capsys.readouterr().err.splitlines() if "any more: training the trial again" in line]
+    again = run_trial(asking, tmp_path / "three")
+    told = [line for line in capsys.readouterr().err.splitlines() if "any more: making it again" in line]
     assert len(told) == 1
-    assert first.summary["run_id"] in told[0]
-    assert not again.reused
-    assert again.summary["best/val_accuracy"] == first.summary["best/val_accuracy"]
-    assert run_trial(asking, tmp_path / "five").summary["run_id"] == again.summary["run_id"]
+    assert first in told[0]
+    assert (again.reused, again.summary["run_id"]) == (True, first)
+    assert mlflow.keras.load_model(f"runs:/{first}/model") is not None
+    assert run_trial(asking, tmp_path / "four").reused
+    assert "making it again" not in capsys.readouterr().err
 
 
 def test_the_documents_use_the_saved_model(
