@@ -37,7 +37,7 @@ from src.tracking.study_table import study_frame, to_csv
 from src.tracking.study_trials import read_records
 from src.tracking.trial_runs import TrialRuns
 from src.verdict.importance import Importance, importance
-from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
+from src.verdict.trials import Stage, TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
 
 PAGE = "report.html"
@@ -148,9 +148,18 @@ def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
     objective: Objective | None,
 ) -> list[TrialRecord]:  # fmt: skip
+    budgets = [study.budget() for study in studies.values()]
+    stage, table = _compared(budgets[0], table) if len(budgets) == 1 and budgets[0] else ("", table)
     trials = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
-    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in trials]
+    return [replace(trial, predictions=predictions.get(trial.run_id), stage=stage) for trial in trials]
+
+
+def _compared(budget: Mapping[str, Any], table: pd.DataFrame) -> tuple[Stage, pd.DataFrame]:
+    """Return the rows of a time budget's study that its verdict rests on: the others chose what these compare."""
+    chosen = {tuple(job) for job in budget.get("compared", ())}
+    is_chosen = [not chosen.isdisjoint(spelled) for spelled in table[schema.SPELLED.name]]
+    return "final" if budget.get("stage") == "final" else "search", table[is_chosen].reset_index(drop=True)
 
 
 def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs) -> dict[str, ImagePredictions]:

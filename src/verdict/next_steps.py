@@ -53,7 +53,12 @@ class NextStep:
 
 
 def next_steps(facet: Facet, chosen: int) -> tuple[NextStep, ...]:
-    """Return what to train next, the most useful first; `chosen`: the place of the recommended depth."""
+    """Return what to train next, the most useful first; `chosen`: the place of the recommended depth.
+
+    What comes next in a time budget, the budget decides.
+    """
+    if any(trial.stage for trial in facet.reduction.trials):
+        return ()
     if len(facet.depths) == 1:
         seeds = _seeds(facet, [0], max(_LEAST_SEEDS, len(facet.trials(0))))
         return (_step(facet, "depths", _typed(_around(facet), seeds)),)
