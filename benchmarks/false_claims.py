@@ -133,7 +133,7 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
 
 
 def shares(studies: list[Study]) -> tuple[float, float, float]:
-    """Return the shares of studies that claim: by the verdict, by the seeds that selected; and those with a comparison."""
+    """Return the shares of studies that claim: by the verdict, by what selected; and of those with a comparison."""
     verdicts = [(study, *compared(study.state)) for study in studies]
     claims = [is_fresh and study.claims(trials) for study, trials, is_fresh in verdicts]
     naive = [study.claims(_all_full(study)) for study in studies]
@@ -148,7 +148,7 @@ def _all_full(study: Study) -> list[PlannedTrial]:
 
 def main() -> None:
     """Print the tables."""
-    print("| studies | with a comparison | false claims, fresh seeds | false claims, by what selected |\n|---|---|---|---|")
+    print("| studies | with a comparison | false claims, fresh seeds | by what selected |\n|---|---|---|---|")
     for name, world in WORLDS.items():
         rng = np.random.default_rng(0)
         found = [

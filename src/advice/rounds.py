@@ -2,7 +2,7 @@
 
 Successive halving (Jamieson and Talwalkar 2016, AISTATS): all candidates on a short schedule, the better ones on the
 whole one. What selects is seed 0 alone. The candidates left are then compared by *fresh* seeds, which no decision has
-seen, and all get the same ones; how many follows from the time alone. So neither dropping nor looking makes false claims.
+seen, and all get the same ones; how many follows from the time alone: neither dropping nor looking makes false claims.
 """
 
 import math
@@ -235,7 +235,7 @@ def compared(state: State) -> tuple[list[PlannedTrial], bool]:
 def is_clearly_behind(score: float, best: float, images: int) -> bool:
     """Return whether a score lies clearly behind the best one, both of the same images.
 
-    By two standard errors of a paired difference of shares (McNemar 1947), the errors of two networks correlated by 0.5.
+    By two standard errors of a paired difference of shares (McNemar 1947), two networks' errors correlated by 0.5.
     """
     return best - score > _CLEAR * math.sqrt(2 * _variance((score + best) / 2, images))
 
@@ -277,7 +277,7 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _full(state: State, remaining: float) -> list[PlannedTrial]:
-    """Return the full schedules of the best candidates, as many as fit; of one at least, where the whole time will do."""
+    """Return the full schedules of the best candidates, as many as fit; at least of one that the time is enough for."""
     promising = state.promising()
     fitting = _most(state, promising, _SHARES["full"] * remaining, lambda best: [state.full(each) for each in best])
     if not fitting:

@@ -1,7 +1,7 @@
 """A time budget: :mod:`src.advice` decides, Hydra's launchers run, MLflow remembers.
 
-Trials are reused and resumed as in any sweep, and what was decided by which times is kept in the study's run. So the same
-command goes on where it was cut off, is answered at once when it is done, and goes on with more minutes.
+Trials are reused and resumed as in any sweep, and what was decided by which times is kept in the study's run. So the
+same command goes on where it was cut off, is answered at once when it is done, and goes on with more minutes.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ def sweep_budget(
 def _check(given: BudgetSettings, config: DictConfig, axes: Axes) -> None:
     if given.minutes * 60 < _LEAST_SECONDS:
         raise ThawError(
-            f"minutes={given.minutes:g}: the start and the report alone take about {_LEAST_SECONDS:.0f} s; give 1 or more"
+            f"minutes={given.minutes:g}: start and report alone take about {_LEAST_SECONDS:.0f} s; give 1 or more"
         )
     if not is_read_by_phases(config, EPOCHS_KEY):
         raise ThawError(f"a budget rations {EPOCHS_KEY}, which this schedule does not use: schedule=two_phase?")

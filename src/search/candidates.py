@@ -1,4 +1,4 @@
-"""What a time budget compares: the depths that a sweep's overrides name, each backbone's from the least to the deepest."""
+"""What a time budget compares: the depths that a sweep's overrides name, for each backbone from the least on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Candidate:
 
 
 def read_rates(overrides: Sequence[Override], default: float) -> list[str]:
-    """Return the rates in the order in which they are tried: the middle one, then the higher ones, then the lower ones."""
+    """Return the rates in the order in which they are tried: the middle one, then higher ones, then lower ones."""
     given = [override for override in overrides if plain_key(override) == RATE_KEY]
     values = [value.partition("=")[2] for override in given for value in choices(override)] or [f"{default:g}"]
     rising = sorted(dict.fromkeys(values), key=float)

@@ -81,8 +81,8 @@ def _chosen(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
     """Return the trials of a time budget, which has chosen each depth's configuration by other trials."""
     ordered = tuple(sorted(trials, key=lambda trial: (trial.depth, trial.seed)))
     picked = {trial.depth: configuration(trial, names) for trial in ordered} if names else {}
-    seeds = tuple(trial.seed for trial in ordered)
-    return Reduction(ordered, seeds, tuple(names), picked, _means(_group(ordered, [])), max(len(set(picked.values())), 1))
+    seeds, count = tuple(trial.seed for trial in ordered), max(len(set(picked.values())), 1)
+    return Reduction(ordered, seeds, tuple(names), picked, _means(_group(ordered, [])), count)
 
 
 def _pick(fair: Groups, names: Sequence[str]) -> Reduction:

@@ -40,7 +40,7 @@ class TrialRecord:
         reads_depth: whether `unfrozen` decides its depth; a schedule may fix it.
         resumed: epochs that an earlier trial had trained, so that this one's time leaves them out.
         predictions: for each validation image; None where its run has none.
-        stage: of a time budget: whether it helped to choose what is compared (`search`), or compares it with a seed that
+        stage: of a time budget: whether it helped to choose what is compared (`search`), or compares it by a seed that
             chose nothing (`final`); empty in other studies.
     """
 
