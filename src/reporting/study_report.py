@@ -21,6 +21,7 @@ from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.common.shell import shell_line
 from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.budget_text import budget_lines
 from src.reporting.diagnosis_text import describe
 from src.reporting.gap_text import gap_text
 from src.reporting.page import spare_others, state_of, write_page
@@ -53,6 +54,7 @@ class Report:
 
     Attributes:
         promotion: the command that promotes the recommended trial; empty where no command names it.
+        budget: how a time budget was spent, and what more would bring; empty in other studies.
     """
 
     name: str
@@ -63,12 +65,14 @@ class Report:
     recommended: Recommended | None
     page: Path
     promotion: str = ""
+    budget: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the verdict for the terminal, and where its page is."""
         texts = [_prefixed(verdict.label, text) for verdict in self.verdicts for text in _texts(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
-        return [*states, *texts, *_advice(self.recommended, self.verdicts, self.promotion), f"page: {self.page}"]
+        advice = _advice(self.recommended, self.verdicts, self.promotion)
+        return [*states, *texts, *advice, *self.budget, f"page: {self.page}"]
 
 
 def report_to(
@@ -116,12 +120,13 @@ def make_joint_report(
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / PAGE, "" if recommended is None or objective or margin else _promotion(client, tuple(studies)),
+        tuple(_budget(client, studies, verdicts)),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
     atomic_write(out / "trials.csv", encodable(to_csv(table)))
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
-    write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
+    write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended, report.budget)
     for study in studies.values() if len(studies) == 1 else ():
         with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
             study.answer("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
@@ -203,6 +208,14 @@ def _table(studies: Mapping[str, Study], runs: Runs) -> pd.DataFrame:
 def _texts(verdict: Verdict) -> list[str]:
     first = [f"{text} {command}" for text, command in next_steps(verdict)[:1]]
     return [f"{headline(verdict)}. {answer(verdict)}", *first]
+
+
+def _budget(client: mlflow.MlflowClient, studies: Mapping[str, Study], verdicts: Sequence[Verdict]) -> list[str]:
+    """Return how the one study's time was spent; nothing for several, or where no time was given."""
+    if len(studies) != 1:
+        return []
+    (study,) = studies.values()
+    return budget_lines(study.budget(), verdicts, store_option(client, PROJECT))
 
 
 def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from src.cli.overrides import Axes, plain_key, that_change_numbers
 from src.cli.signals import time_limit
 from src.common.clock import process_age
 from src.common.errors import Interrupted, ThawError
+from src.common.override import override_key
 from src.reporting.budget_text import plan_line
 from src.reporting.recommendation import recommend
 from src.reporting.study_report import records
@@ -212,7 +213,8 @@ class Budget:
 
     def job(self, trial: PlannedTrial) -> list[str]:
         """Return the overrides of a trial."""
-        kept = [line for line in self.candidates[trial.candidate].overrides if not line.startswith("seed=")]
+        replaced = {"seed"} | ({EPOCHS_KEY} if trial.epochs != self.epochs else set())
+        kept = [line for line in self.candidates[trial.candidate].overrides if override_key(line) not in replaced]
         job = [*kept, f"{RATE_KEY}={self.rates[trial.rate]}", f"seed={self.seed + trial.seed}"]
         job += [f"{EPOCHS_KEY}={trial.epochs}"] if trial.epochs != self.epochs else []
         return [*job, f"{_FRACTION_KEY}={trial.fraction:g}"] if trial.fraction != 1 else job
