@@ -607,7 +607,7 @@ PREDICTIONS = [
         ("--true yew: no class of the model",)),
     Odd("a place for a page that is a folder", P + " photos --sheet photos", both(KNOWN, STD), ("photos: Is a directory",), rest=True),
     Odd("a store that does not answer", "src.predict --model champion photos --tracking-uri http://127.0.0.1:9", STD,
-        ("MLflow at http://127.0.0.1:9: ",)),
+        ("MLflow at http://127.0.0.1:9: it does not answer ([Errno 111] Connection refused); give --tracking-uri",)),
     Odd("a store that is not there", "src.predict --model champion photos --tracking-uri sqlite:///none.db", STD,
         ("sqlite:///none.db: no such store; train first, or give --tracking-uri",)),
     Odd("an export of a file", "src.export --model model.keras --format onnx", both(KNOWN, STD), ("give runs:/ID or an alias",)),

@@ -26,6 +26,10 @@ for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised, and reported once
 
 
+# urllib3's words
+_UNANSWERED = re.compile(
+    r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|\d{3} error)"
+)
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
@@ -117,6 +121,8 @@ def refusals_as_errors() -> Iterator[None]:
 def store_reason(error: BaseException) -> str:
     """Return the reason of a store's failure in one line, without SQL and passwords."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    if unanswered := _UNANSWERED.search(text):
+        return f"it does not answer ({unanswered[1]})"
     plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
     return one_line(_without_password(plain), 300)
 

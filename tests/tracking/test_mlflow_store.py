@@ -10,7 +10,7 @@ import pytest
 from src.common.errors import ThawError
 from src.common.project import PROJECT
 from src.config import TrackingConfig
-from src.tracking.mlflow_store import open_store, sqlite_uri, tracking_uri
+from src.tracking.mlflow_store import open_store, sqlite_uri, store_reason, tracking_uri
 
 
 def config(uri: str | None = None, experiment: str = "thaw") -> TrackingConfig:
@@ -91,3 +91,17 @@ def test_a_store_that_cannot_be_had_is_told_in_a_line(uri: str, tmp_path: Path) 
         open_store(config(uri), tmp_path)
     assert "\n" not in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ('NewConnectionError("Failed: [Errno 111] Connection refused")', "[Errno 111] Connection refused"),
+        ("NameResolutionError(\"'a' ([Errno -2] Name or service not known)\")", "[Errno -2] Name or service not known"),
+        ("ConnectTimeoutError('Connection to a timed out. (connect timeout=30)')", "timed out"),
+        ("ResponseError('too many 503 error responses')", "503 error"),
+    ],
+)  # fmt: skip
+def test_a_server_that_does_not_answer_is_told_in_a_few_words(cause: str, reason: str) -> None:
+    pool = "API request to http://a failed with exception HTTPConnectionPool(host='a', port=9): Max retries exceeded"
+    assert store_reason(RuntimeError(f"{pool} with url: /api (Caused by {cause})")) == f"it does not answer ({reason})"
