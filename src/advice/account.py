@@ -91,7 +91,7 @@ def _spending(name: str, own: Sequence[Ended], rates: Sequence[str], is_compared
 
 
 def _fewer_images(ended: Sequence[Ended]) -> dict[float, float]:
-    """Return the scores of one seed by the fraction of training images, the most first; empty where some are missing."""
+    """Return scores of one seed by the fraction of training images, the most first; empty where some are missing."""
     thinned = [(trial, score) for trial, score, _ in ended if trial.fraction < 1 and score is not None]
     if {trial.fraction for trial, _ in thinned} != {*FRACTIONS}:
         return {}
