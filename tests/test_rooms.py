@@ -17,7 +17,8 @@ SCHEMA = "src.tracking.schema"
 
 ORDER = (
     "schema", "common", "config", "statistics", "advice", "data", "inference", "models", "features", "verdict",
-    "diagnosis", "training", "tracking", "reporting", "trial", "cli", "search", "auditing", "deployment", "demo", "entries",
+    "diagnosis", "training", "tracking", "reporting", "trial", "cli", "search", "auditing", "deployment", "demo",
+    "entries",
 )  # fmt: skip
 DEMO_ENTRIES = {"gallery.py", "pretrain.py", "probe.py"}
 

@@ -137,7 +137,9 @@ class Study:
 
     def keep_budget(self, content: Mapping[str, Any]) -> None:
         """Keep what a time budget decided, whole or not at all."""
-        self.client.log_batch(self.run_id, tags=run_tags(schema.BUDGET.of(content)))
+        known = self.client.get_run(self.run_id).data.tags
+        longer = {name: " " for name in known if name.startswith(f"{schema.BUDGET}.")}  # JSON may end in blanks
+        self.client.log_batch(self.run_id, tags=run_tags(longer | schema.BUDGET.of(content)))
 
     def answer(self, text: str) -> None:
         """Show `text`, Markdown, as the study's description, unless somebody wrote another."""
