@@ -54,15 +54,19 @@ class Session:
 
 
 class BudgetLog:
-    """The sessions of a study, one for each budget that was asked for, in a tag of its run."""
+    """The sessions of a study, one for each budget that was asked for, in a tag of its run.
+
+    Attributes:
+        more: what else is kept: the trials compared, their stage, and the run with the model.
+    """
 
     def __init__(self, study: Study, facts: Mapping[str, Any]) -> None:
         """Read what the study holds, unless that is of other facts."""
         self.study, self.facts = study, {"version": LAYOUT_VERSION, **facts}
-        content = study.budget()
-        known = content.get("sessions", []) if content.get("facts") == self.facts else []
-        self.sessions = [Session.of(each) for each in known]
-        self.more: dict[str, Any] = {}
+        content = dict(study.budget())
+        known = content if content.pop("facts", None) == self.facts else {}
+        self.sessions = [Session.of(each) for each in known.pop("sessions", [])]
+        self.more: dict[str, Any] = known
 
     def open(self, minutes: float) -> Session:
         """Return the session to go on with: the last one if it asked for as many minutes or more, else a new one."""
