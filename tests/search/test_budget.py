@@ -1,5 +1,6 @@
 """A time budget as a user spends it: decided, kept, reused, cut off and gone on with."""
 
+import os
 import re
 import signal
 import time
@@ -93,3 +94,25 @@ def test_what_no_budget_can_do_is_said_at_once(
     refused = thaw(*TRIAL, *places(photos, tmp_path), override, cwd=tmp_path)
     assert refused.returncode == 1
     assert message in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
+    heavy_typist: Typist, photos: Path, tmp_path: Path
+) -> None:
+    words = (*TRIAL, *places(photos, tmp_path), "tracking.save_model=false")
+    started = heavy_typist.start(*words, "minutes=2", cwd=tmp_path)
+    while not (tmp_path / "sweep" / "results" / "1.json").exists():
+        assert started.is_running
+        time.sleep(0.2)
+    os.kill(started.pid, signal.SIGINT)
+    done = started.wait(60)
+    assert done.status == 128 + signal.SIGINT, done.said
+    assert "no difference is claimed" in done.out
+    assert "page: " in done.out
+    assert not sessions_of(tmp_path)[-1].ended
+    again = heavy_typist(*words, "minutes=2", cwd=tmp_path)
+    assert again.status == 0, again.said
+    assert len(sessions_of(tmp_path)) == 1
+    assert "reused" in again.out
