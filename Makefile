@@ -26,7 +26,7 @@ train: setup ## train the main job: MobileNetV2, the last 2 layers unfrozen
 
 .PHONY: test
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 .PHONY: coverage
 coverage: setup ## run all tests; less than 90% of the lines of src/ (without demo/) is an error

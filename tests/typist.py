@@ -18,14 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-LIGHT = ("src.cli.composition:prepare",)
-"""What every command does first: it reads Hydra's plugins."""
+LIGHT = ("src.cli.composition:prepare", "tests.typist:compose_once")
+"""What every command does first: it reads Hydra's plugins, and fills the tables of Hydra's parsers."""
 HEAVY = (
-    *LIGHT, "src.trial.run", "src.search.sweep", "src.reporting.study_report", "mlflow.keras",
-    "mlflow.store.tracking.sqlalchemy_store", "src.auditing.run_audit", "sklearn.linear_model",
-    "sklearn.model_selection",
+    *LIGHT, "src.tracking.environment:package_versions", "src.trial.run", "src.search.sweep",
+    "src.reporting.study_report", "mlflow.keras", "mlflow.store.tracking.sqlalchemy_store", "alembic.command",
+    "matplotlib.backends.backend_agg", "src.auditing.run_audit", "sklearn.linear_model", "sklearn.model_selection",
 )  # fmt: skip
 """What a command that trains does first: it takes seconds."""
+
+
+def compose_once() -> None:
+    """Compose the configuration: the parsers learn a grammar as they read, which takes a command half a second."""
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        compose("config", ["data=folder", "data.root='/a b'", "seed=1", "learning_rate=1e-3"])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from src.inference.temperature import Probabilities, scaled
+from src.inference.temperature import Probabilities, scaled_logarithms
 from src.statistics.intervals import Interval, design_effect, grouped_interval, wilson_interval, wilson_lower
 
 _LEAST, _MOST = 1 / 20, 20.0
@@ -70,10 +70,10 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> 
     images = np.arange(labels.size)
 
     def loss(log_temperature: float) -> float:
-        true = scaled(probabilities, float(np.exp(log_temperature)))[images, labels].astype(np.float64)
-        return float(-np.log(np.maximum(true, 1e-30)).sum() + log_temperature**2 / 2)
+        true = scaled_logarithms(probabilities, float(np.exp(log_temperature)))[images, labels]
+        return float(-true.sum() + log_temperature**2 / 2)
 
-    fitted = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded", options={"xatol": 1e-4})
+    fitted = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded", options={"xatol": 1e-9})
     return float(np.exp(fitted.x))
 
 

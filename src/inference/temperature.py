@@ -19,6 +19,11 @@ def scaled(probabilities: Probabilities, temperature: float | None) -> Probabili
     """
     if temperature is None:
         return probabilities
+    return np.asarray(np.exp(scaled_logarithms(probabilities, temperature)), np.float32)
+
+
+def scaled_logarithms(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:
+    """Return the natural logarithms of what :func:`scaled` returns, in double precision."""
     logits = np.log(np.maximum(probabilities.astype(np.float64), _LEAST)) / temperature
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+    above = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(above - np.log(np.exp(above).sum(axis=1, keepdims=True)))

@@ -155,7 +155,8 @@ def _records(
 ) -> list[TrialRecord]:  # fmt: skip
     budgets = [study.budget() for study in studies.values()]
     stage, table = _compared(budgets[0], table) if len(budgets) == 1 and budgets[0] else ("", table)
-    trials = read_records(table, TrialRuns(client).history, objective or _shared_objective(studies))
+    histories = TrialRuns(client).histories(table[schema.RUN_ID.name].unique().tolist())
+    trials = read_records(table, histories, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
     return [replace(trial, predictions=predictions.get(trial.run_id), stage=stage) for trial in trials]
 

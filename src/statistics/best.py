@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from src.statistics.design import Floats
 from src.statistics.intervals import LEVEL, Interval
@@ -21,6 +22,8 @@ class BestComparison:
         errors: standard errors of differences, [depths, depths].
         critical: by how many of them a depth must lie below the best to be shown to be worse.
         critical_of_pairs: the same for any two depths; it is larger, for all pairs are judged at once.
+        unpooled: the half-width of each difference's interval by the two depths' own seeds, [depths, depths]. An
+            interval contains 0 where that one does.
     """
 
     estimate: Estimate
@@ -28,6 +31,7 @@ class BestComparison:
     errors: Floats
     critical: float
     critical_of_pairs: float
+    unpooled: Floats
 
     def is_worse(self, place: int) -> bool:
         """Return whether a depth is shown to be worse than the best."""
@@ -45,14 +49,19 @@ class BestComparison:
     def _interval(self, one: int, other: int, critical: float) -> Interval:
         gap = float(self.estimate.means[one] - self.estimate.means[other])
         half = critical * float(self.errors[one, other])
-        return Interval(gap, gap - half, gap + half, min(self.estimate.design.counts))
+        low, high = gap - half, gap + half
+        if abs(gap) <= self.unpooled[one, other]:
+            low, high = min(low, 0.0), max(high, 0.0)
+        return Interval(gap, low, high, min(self.estimate.design.counts))
 
 
 def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0) -> BestComparison:
     """Compare each depth with the best mean (Hsu 1984), by simulation.
 
     The bound is the 95% quantile of how far the farthest of depths that are all equal lies below the one that looks
-    best. So it includes how the best was picked, how uncertain the variances are, and which depths move together.
+    best. So it includes how the best was picked, how uncertain the variances are, and which depths move together. Where
+    the prior of the variances is wrong, it is too small; a difference is claimed only if the two depths' own seeds
+    show it as well.
 
     Args:
         estimate: the depths' means and their uncertainty.
@@ -70,7 +79,19 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
         errors=errors,
         critical=float(np.quantile(from_best.max(axis=(1, 2)), LEVEL)),
         critical_of_pairs=float(np.quantile(ratios.max(axis=(1, 2)), LEVEL)),
+        unpooled=_unpooled_half_widths(estimate),
     )
+
+
+def _unpooled_half_widths(estimate: Estimate) -> Floats:
+    """Return half-widths of the differences' intervals without a prior, [depths, depths].
+
+    The images' part and the seeds' part, each times its own bound, add up as squares (Zou and Donner 2008, Stat. Med.
+    27:1693). The seeds' bound is Student's, for all differences to the best at once (Šidák 1967).
+    """
+    level = LEVEL ** (1 / max(len(estimate.means) - 1, 1))
+    of_seeds = stats.t.ppf((1 + level) / 2, estimate.unpooled_freedoms) ** 2 * estimate.unpooled
+    return np.asarray(np.sqrt(of_seeds + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * estimate.persistent))
 
 
 def mean_interval(scores: Scores, depth: int, *, draws: int = _DRAWS, seed: int = 0) -> Interval:

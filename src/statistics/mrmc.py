@@ -15,6 +15,9 @@ papers' MS(TR), over what the images explain of it: the *overdispersion*, 1 wher
 not explain. Two seeds say little of it, so it has a prior, from what networks did in the sets of
 ``benchmarks.calibration``: overdispersion - 1 follows Lomax's distribution. Either all depths share one, or each has
 its own, as where a depth collapses; the scores decide which is likelier.
+
+No prior is right for all studies. So the model also has each difference's variance as the two depths' own seeds tell
+it, a study of two modalities (Hillis 2014): a claim must hold by that as well (:mod:`src.statistics.best`).
 """
 
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ from scipy import special
 from src.statistics.design import Design, Floats, make_design
 
 _TAIL, _WIDE, _RARE = 3.0, 2.0, 0.05
-_SCALE, _SCALE_PER_CASE = 0.3, 1.5e-3
+_SCALE, _SCALE_PER_CASE = 0.15, 7.5e-4
 """Of the prior of overdispersion - 1: the more images, the less of the scatter they explain."""
 _COMMON = 0.35
 """How probable it is, before anything is seen, that all depths share one overdispersion."""
@@ -80,6 +83,9 @@ class Estimate:
             the identity: the overdispersion is then the residual's variance.
         overdispersion: by depth, [depths]; 1 where nothing is repeated.
         freedoms: the degrees of freedom that each rests on, [depths].
+        unpooled: variance of each difference of means by the scatter of the two depths' own seeds, [depths, depths];
+            0 where one of them is not repeated.
+        unpooled_freedoms: the degrees of freedom that it rests on, [depths, depths].
         cases: how many images, or bursts of them; 0 where unknown.
         step: as :class:`Scores` has it.
     """
@@ -90,6 +96,8 @@ class Estimate:
     explained: Floats
     overdispersion: Floats
     freedoms: Floats
+    unpooled: Floats
+    unpooled_freedoms: Floats
     cases: int
     step: float
 
@@ -97,6 +105,16 @@ class Estimate:
     def pooled(self) -> float:
         """Return the overdispersion of all depths together."""
         return float(self.overdispersion @ self.freedoms / max(self.freedoms.sum(), np.finfo(float).tiny))
+
+    @property
+    def persistent(self) -> Floats:
+        """Return the variance of each difference of means that more seeds would leave, [depths, depths].
+
+        It is what the images do to all seeds alike, Hillis' c2 − c3; 0 where they are not known.
+        """
+        by_seed = self.design.solve @ self.explained @ self.design.solve.T
+        shared = self.images - by_seed if self.cases else np.zeros_like(self.images)
+        return np.asarray(np.maximum(np.diag(shared)[:, None] + np.diag(shared) - 2 * shared, 0))
 
     def covariance(self) -> Floats:
         """Return the covariance of the means by the pooled overdispersion, [depths, depths].
@@ -156,6 +174,7 @@ def estimate(scores: Scores) -> Estimate:
     influences = np.zeros((scores.values.size, 1)) if scores.influences is None else scores.influences
     explained = _explained(design, scores)
     overdispersion, freedoms = _overdispersion(design, scores, explained)
+    unpooled, unpooled_freedoms = _unpooled_scatter(design, scores)
     return Estimate(
         design=design,
         means=design.solve @ scores.values,
@@ -163,6 +182,8 @@ def estimate(scores: Scores) -> Estimate:
         explained=explained,
         overdispersion=overdispersion,
         freedoms=freedoms,
+        unpooled=unpooled,
+        unpooled_freedoms=unpooled_freedoms,
         cases=scores.cases,
         step=scores.step,
     )  # fmt: skip
@@ -209,6 +230,25 @@ def _overdispersion(design: Design, scores: Scores, explained: Floats) -> tuple[
     freedom = by_depth.sum() ** 2 / np.square(expected).sum()
     freedoms = np.diag(design.project) @ design.members * freedom / design.freedom
     return np.maximum(separate, _LEAST * pooled), np.asarray(freedoms)
+
+
+def _unpooled_scatter(design: Design, scores: Scores) -> tuple[Floats, Floats]:
+    """Return the variance of each difference of means by its depths' own seeds, with its degrees of freedom.
+
+    Both are [depths, depths]. With seeds as blocks, seed by seed; else by Welch (1947, Biometrika 34:28).
+    """
+    _, places = np.unique(scores.seeds, return_inverse=True)
+    table = np.ma.masked_invalid(np.full((len(design.levels), places.max() + 1), np.nan))
+    table[np.searchsorted(design.levels, scores.depths), places] = scores.values
+    if design.paired:
+        differences = table[:, None] - table
+        counts = differences.count(axis=2)
+        return (differences.var(axis=2, ddof=1) / counts).filled(0.0), np.maximum(counts - 1.0, 1.0)
+    counts = table.count(axis=1)
+    of_mean = table.var(axis=1, ddof=1) / counts
+    parts = np.square(of_mean) / np.maximum(counts - 1, 1)
+    unpooled, denominator = of_mean[:, None] + of_mean, parts[:, None] + parts
+    return unpooled.filled(0.0), (np.square(unpooled) / denominator).filled(1.0)
 
 
 def _beyond(edges: Floats, tail: float) -> Floats:

@@ -41,7 +41,7 @@ def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
     contrast[[one, other]] = 1, -1
     of_trials = contrast @ estimate.design.solve
     by_seed = float(of_trials @ estimate.explained @ of_trials) if estimate.cases else 0.0
-    persistent = max(float(contrast @ estimate.images @ contrast) - by_seed, 0.0)
+    persistent = float(estimate.persistent[one, other])
     beyond = max(float(comparison.errors[one, other]) ** 2 - persistent - by_seed, 0.0)
     gap = abs(float(estimate.means[one] - estimate.means[other]))
     needed = (gap / (_settled(comparison) + float(stats.norm.ppf(POWER)))) ** 2

@@ -27,9 +27,7 @@ for noisy in ("mlflow", "alembic"):
 
 
 # urllib3's words
-_UNANSWERED = re.compile(
-    r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|\d{3} error)"
-)
+_UNANSWERED = re.compile(r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|\d{3} error)")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 

@@ -46,9 +46,8 @@ def test_of_four_that_start_at_once_one_computes_and_all_have_the_same_numbers(
     assert 1 <= len(computed) <= whole  # each of them once, by whoever came first
     assert len(list((tmp_path / "cache" / "features").glob("*.npz"))) % whole == 0
     alone = tmp_path / "alone"
-    for rate in RATES[:2]:
-        assert heavy_typist(*command(alone, rate, rate), "features.store=false", cwd=PROJECT).status == 0
-        assert numbers(summary(alone, rate)) == numbers(summary(tmp_path, rate))
+    assert heavy_typist(*command(alone, RATES[0], "0"), "features.store=false", cwd=PROJECT).status == 0
+    assert numbers(summary(alone, "0")) == numbers(summary(tmp_path, RATES[0]))
 
 
 @pytest.mark.slow

@@ -129,3 +129,12 @@ def test_the_threshold_to_report_answers_half_of_the_images_or_more() -> None:
     assert 0.5 <= answered.mean() < 1
     assert known.right[answered].mean() > known.right.mean()
     assert threshold_to_report(confidence((0.9, False), (0.5, False), (0.1, False))) == 0.5
+
+
+def test_a_temperature_does_not_hang_on_last_digits() -> None:
+    """Threads round a softmax otherwise in its last digit."""
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(3), 12).astype(np.float32)
+    labels = rng.integers(3, size=12)
+    other = np.nextafter(probabilities, np.float32(1))
+    assert fit_temperature(other, labels) == pytest.approx(fit_temperature(probabilities, labels), rel=1e-6)

@@ -69,17 +69,14 @@ def test_the_downloaded_file_gives_the_network_of_weights_imagenet(
     ]
     assert [type(layer) for layer in ours.layers] == [type(layer) for layer in downloaded.layers]
     image = np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3)).astype(np.float32)
-    np.testing.assert_array_equal(ours.predict(image, verbose=0), downloaded.predict(image, verbose=0))
+    np.testing.assert_array_equal(ours(image), downloaded(image))
 
 
 def test_an_efficientnet_trained_without_imagenets_statistics_stays_as_it_was(tmp_path: Path) -> None:
     source = with_random_values(keras_own("efficientnetb0"), None)
     source.save_weights(tmp_path / "own.weights.h5")
     image = np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3)).astype(np.float32)
-    np.testing.assert_array_equal(
-        from_file("efficientnetb0", tmp_path / "own.weights.h5").predict(image, verbose=0),
-        source.predict(image, verbose=0),
-    )
+    np.testing.assert_array_equal(from_file("efficientnetb0", tmp_path / "own.weights.h5")(image), source(image))
 
 
 @pytest.mark.parametrize("name", ["efficientnetb0", "mobilenetv3small"])

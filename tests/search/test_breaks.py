@@ -19,6 +19,8 @@ SHORT = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=1",
     "fine_tune_epochs=1", "tracking.save_model=false", "runtime.threads=1",
 )  # fmt: skip
+TWO_WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+"""A sweep goes on without them: a worker imports all anew."""
 
 Start = Callable[..., Started]
 
@@ -75,11 +77,8 @@ def counts(parent: Any) -> dict[str, int]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs proc(5) to find the workers")
 def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, tmp_path: Path) -> None:
-    overrides = (
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "epochs=40", "schedule.feature_extraction.patience=null",
-        "seed=1,2,3", "study=broken",
-    )  # fmt: skip
-    process = start(*overrides)
+    overrides = ("epochs=40", "schedule.feature_extraction.patience=null", "seed=1,2,3", "study=broken")
+    process = start(*TWO_WORKERS, *overrides)
     wait_for(lambda: len(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")) == 2)
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     status, out, errors = finished(process)
@@ -105,11 +104,11 @@ def test_a_killed_worker_takes_no_trial_along_that_had_not_begun(start: Start, t
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs proc(5) to find the workers")
 def test_a_search_waits_for_the_scores_of_killed_trials(start: Start, tmp_path: Path) -> None:
     overrides = (
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "epochs=40", "schedule.feature_extraction.patience=null",
-        "hydra/sweeper=keras_tuner", "hydra.sweeper.oracle=random", "hydra.sweeper.max_trials=4",
-        "hydra.sweeper.batch_size=2", "dropout=interval(0.1,0.6)", "study=searching",
+        "epochs=40", "schedule.feature_extraction.patience=null", "hydra/sweeper=keras_tuner",
+        "hydra.sweeper.oracle=random", "hydra.sweeper.max_trials=4", "hydra.sweeper.batch_size=2",
+        "dropout=interval(0.1,0.6)", "study=searching",
     )  # fmt: skip
-    process = start(*overrides)
+    process = start(*TWO_WORKERS, *overrides)
     wait_for(lambda: len(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")) == 2)
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     status, out, errors = finished(process)
@@ -190,8 +189,8 @@ def test_a_store_on_a_full_disk_is_told_and_the_study_goes_on_later(start: Start
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_a_sweep_in_a_full_folder_counts_what_failed(start: Start, tmp_path: Path, disk: Path, launcher: str) -> None:
-    overrides = (f"hydra.sweep.dir={disk}/sweep", f"hydra/launcher={launcher}", "seed=1,2", "study=full")
-    process = start("epochs=60", "schedule.feature_extraction.patience=null", *overrides)
+    overrides = (f"hydra.sweep.dir={disk}/sweep", "seed=1,2", "study=full")
+    process = start("epochs=60", "schedule.feature_extraction.patience=null", f"hydra/launcher={launcher}", *overrides)
     wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")))
     fill(disk)
     status, out, errors = finished(process)

@@ -1,4 +1,4 @@
-"""A real sweep, killed at random moments and run again until it is done, comes to what an unkilled one comes to."""
+"""A real sweep, killed all over its trials and run again until it is done, comes to what an unkilled one comes to."""
 
 import random
 import signal
@@ -13,13 +13,13 @@ import pytest
 
 from tests.typist import Typist
 
-KILLS = 20
+KILLS = 8
 TRIAL = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
     "augment=light", "epochs=3", "fine_tune_epochs=3", "study=killed", "tracking.save_model=false",
     "runtime.progress=false",
 )  # fmt: skip
-GRID = ("unfrozen=0,2,all", "seed=0,1,2")
+GRID = ("unfrozen=0,2,all", "seed=0,1")
 SEARCH = ("hydra/sweeper=keras_tuner", "hydra.sweeper.max_trials=5", "learning_rate=tag(log,interval(1e-4,1e-1))")
 
 
@@ -62,21 +62,23 @@ def numbers(found: list[Any]) -> dict[str, dict[str, float]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_twenty_kills_change_nothing(run_for: RunFor, tmp_path: Path) -> None:
+def test_kills_at_any_moment_change_nothing(run_for: RunFor, tmp_path: Path) -> None:
     unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
     for folder in (unkilled, killed):
         folder.mkdir()
     began = time.time()
     assert run_for(None, GRID, unkilled) == 0
     first_phase = min(path.stat().st_mtime for path in (unkilled / "work" / "phases").glob("*.npz")) - began
-    a_phase = (time.time() - began - first_phase) / 11  # of 12: three heads, and nine depths upon them
-    moments = random.Random(0)
-    survived = [run_for(moments.uniform(0, first_phase + 2 * a_phase), GRID, killed) for _ in range(KILLS)]
+    a_phase = (time.time() - began - first_phase) / 7  # of 8: two heads, and six depths upon them
+    generator = random.Random(0)
+    moments = [(first_phase + 2 * a_phase) * (k + generator.random()) / KILLS for k in range(KILLS)]
+    generator.shuffle(moments)
+    survived = [run_for(moment, GRID, killed) for moment in moments]
     assert survived.count(None) > KILLS // 2
     assert run_for(None, GRID, killed) == 0
     found = runs(killed)
     expected = numbers(runs(unkilled))
-    assert len(expected) == 9
+    assert len(expected) == 6
     assert numbers(found) == expected
     assert {run.info.status for run in found} <= {"FINISHED", "KILLED"}
     (parent,) = [run for run in found if run.data.tags.get("study") == "killed"]
@@ -95,7 +97,7 @@ def test_a_killed_search_is_the_same_search(run_for: RunFor, tmp_path: Path) -> 
     began = time.time()
     assert run_for(None, SEARCH, unkilled) == 0
     whole = time.time() - began
-    for part in (0.4, 0.6, 0.8):
+    for part in (0.4, 0.7):
         run_for(part * whole, SEARCH, killed)
     assert run_for(None, SEARCH, killed) == 0
     expected = numbers(runs(unkilled))

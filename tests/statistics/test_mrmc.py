@@ -1,9 +1,12 @@
 """The model of a study, against published figures, and against studies drawn from it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from benchmarks.calibration import scores_of, variances
+from benchmarks.calibration import scores_of, simulate, variances
 from src.statistics.best import compare_with_best
 from src.statistics.design import Floats
 from src.statistics.mrmc import Scores, estimate
@@ -39,12 +42,36 @@ def test_the_difference_of_two_modalities_has_the_published_error() -> None:
     assert difference**2 / variances(found)[0, 1] == pytest.approx(4.4563187, rel=1e-5)  # F of Hillis 2014
 
 
-def hits(rng: np.random.Generator, depths: int, seeds: int, images: int, scatter: Floats) -> Floats:
-    """Scores of single images, [depths, seeds, images], at equal depths whose seeds scatter by `scatter`."""
-    of_depth = 0.15 * rng.standard_normal((depths, 1, images))
-    of_seed = scatter[:, None, None] * rng.standard_normal((depths, seeds, 1))
-    of_image = 0.3 * rng.standard_normal(images)
-    return 0.8 + of_depth + of_seed + of_image + 0.2 * rng.standard_normal((depths, seeds, images))
+def test_the_difference_by_own_seeds_is_the_published_one_of_two_modalities() -> None:
+    found = estimate(van_dyke())
+    variance = found.unpooled[0, 1] + found.persistent[0, 1]
+    difference = found.means[1] - found.means[0]
+    freedom = variance**2 / (found.unpooled[0, 1] ** 2 / found.unpooled_freedoms[0, 1])
+    assert difference**2 / variance == pytest.approx(4.4563187, rel=1e-5)
+    assert freedom == pytest.approx(15.26, abs=0.01)  # ddf of Hillis 2014
+    assert stats.f.sf(difference**2 / variance, 1, freedom) == pytest.approx(0.0517, abs=5e-5)
+
+
+@pytest.mark.parametrize("seeds", [(0, 1, 2, 3, 0, 1, 2, 3), (0, 1, 2, 3, 4, 5, 6, 7), (0, 1, 2, 3, 4, 5, 6)])
+def test_own_scatter_is_that_of_scipys_tests(seeds: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).random(len(seeds))
+    found = estimate(Scores(np.array([0, 0, 0, 0, 2, 2, 2, 2][: len(seeds)]), np.array(seeds), values))
+    one, other = values[:4], values[4:]
+    oracle = stats.ttest_rel(one, other) if seeds[4] == 0 else stats.ttest_ind(one, other, equal_var=False)
+    assert (found.means[0] - found.means[1]) / np.sqrt(found.unpooled[0, 1]) == pytest.approx(oracle.statistic)
+    assert found.unpooled_freedoms[0, 1] == pytest.approx(oracle.df)
+
+
+def test_a_difference_is_claimed_only_if_the_two_depths_seeds_show_it() -> None:
+    values = np.array([0.70, 0.71, 0.72, 0.64, 0.66, 0.65])
+    depths = np.repeat([0, 1], 3)
+    found = compare_with_best(estimate(Scores(depths, np.tile(np.arange(3), 2), values)))
+    unpooled = found.unpooled[0, 1]
+    assert unpooled == pytest.approx(stats.t.ppf(0.975, 2) * (values[:3] - values[3:]).std(ddof=1) / np.sqrt(3))
+    assert found.is_worse(1) == (unpooled < 0.06)
+    doubted = replace(found, unpooled=np.full((2, 2), 0.07), critical=0.1)
+    assert not doubted.is_worse(1)
+    assert doubted.difference(1).high == 0.0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +87,7 @@ def test_equal_depths_are_seldom_called_worse(
     rng, studies = np.random.default_rng(seeds), 100
     claimed = 0
     for _ in range(studies):
-        drawn = scores_of(hits(rng, depths, seeds, images, np.full(depths, scatter)))
+        drawn = scores_of(simulate(rng, seeds, images, [scatter] * depths))
         found = compare_with_best(estimate(drawn), draws=300)
         claimed += any(found.is_worse(place) for place in range(depths))
     assert claimed / studies <= most + 2 * np.sqrt(most * (1 - most) / studies)
@@ -68,7 +95,7 @@ def test_equal_depths_are_seldom_called_worse(
 
 def test_a_depth_that_collapses_is_judged_by_its_own_scatter() -> None:
     rng = np.random.default_rng(0)
-    values = hits(rng, 5, 5, 300, np.array([0.005, 0.005, 0.005, 0.005, 0.15]))
+    values = simulate(rng, 5, 300, [0.005, 0.005, 0.005, 0.005, 0.15])
     values += np.array([0, 0.08, 0, 0, -0.4])[:, None, None]
     found = compare_with_best(estimate(scores_of(values)))
     assert found.errors[3, 1] < 0.02 < found.errors[4, 1]
@@ -84,7 +111,7 @@ def test_seeds_alone_speak_where_predictions_are_not_known() -> None:
 
 
 def test_images_alone_speak_with_one_seed() -> None:
-    values = hits(np.random.default_rng(0), 3, 1, 200, np.zeros(3))
+    values = simulate(np.random.default_rng(0), 1, 200, [0.0] * 3)
     found = estimate(scores_of(values))
     difference = values[1, 0] - values[0, 0]
     assert found.design.freedom == 0

@@ -71,17 +71,12 @@ def runs_with_a_model(store_uri: str, backbone: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backbone", "depth"),
-    [
-        ("mobilenetv2", "2"), ("resnet50", "0"), ("mobilenetv3small", "0"), ("EfficientNetB0", "0"),
-        ("ConvNeXtTiny", "1 block"), ("VGG16", "all"),
-    ],
-)  # fmt: skip
-def test_a_model_of_every_kind_of_graph_is_kept_and_loads_anywhere(
+@pytest.mark.parametrize(("backbone", "depth"), [("mobilenetv2", "2"), ("VGG16", "all")])
+def test_a_model_is_kept_and_loads_anywhere_with_inputs_of_every_kind(
     thaw: Command, command: tuple[str, ...], raw_photos: Path, store_uri: str, tmp_path: Path, backbone: str,
     depth: str,
 ) -> None:  # fmt: skip
+    """Other networks: tests/deployment/test_backbones.py."""
     done = thaw(*command, f"backbone={backbone}", f"unfrozen={depth}", f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -26,7 +26,8 @@ TABLE: list[tuple[str, list[TrialRecord], Kind, int | None]] = [
     ("one seed with predictions", predicted({0: 0.4, 11: 0.8}, seeds=1), "shown", 11),
     ("one depth", grid({2: (0.5, 0.6)}), "one depth", 2),
     ("one trial", [trial(1, 0, 0.5)], "one depth", 1),
-    ("a missing cell", grid({0: WINNER[0], 2: WINNER[2], 11: (0.70, 0.723)}), "shown", 11),
+    ("a missing cell", grid({0: (*WINNER[0], 0.61), 2: (*WINNER[2], 0.62), 11: WINNER[11]}), "shown", 11),
+    ("two seeds of three", grid({0: WINNER[0], 2: WINNER[2], 11: (0.70, 0.723)}), "tie", 11),
     ("all failed", [trial(status="FAILED", val=None)], "nothing", None),
     ("no trial", [], "nothing", None),
 ]
