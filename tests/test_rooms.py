@@ -16,8 +16,9 @@ SCHEMA = "src.tracking.schema"
 """A room of its own at the bottom: every room calls metrics by its names."""
 
 ORDER = (
-    "schema", "common", "config", "statistics", "data", "inference", "models", "features", "verdict", "diagnosis",
-    "training", "tracking", "reporting", "trial", "cli", "search", "auditing", "deployment", "demo", "entries",
+    "schema", "common", "config", "statistics", "advice", "data", "inference", "models", "features", "verdict",
+    "diagnosis", "training", "tracking", "reporting", "trial", "cli", "search", "auditing", "deployment", "demo",
+    "entries",
 )  # fmt: skip
 DEMO_ENTRIES = {"gallery.py", "pretrain.py", "probe.py"}
 

@@ -61,6 +61,21 @@ def closed_pipe_ends_quietly() -> Iterator[None]:
         sys.exit(end_of(stop))
 
 
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`Interrupted` by SIGALRM in the block after `seconds`, as a signal from outside would."""
+    sender = _Sender()
+    signal.signal(signal.SIGALRM, sender)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, _SOON))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        over = Interrupted(signal.SIGALRM)
+        sender.raised = lambda: over
+
+
 def raise_interrupted() -> None:
     """Raise :class:`Interrupted` on the first signal, then let the run close."""
     _handle(_SENDER)

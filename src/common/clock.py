@@ -1,9 +1,12 @@
-"""Measure the parts of a trial's time."""
+"""Measure the parts of a trial's time, and how long a command runs."""
 
+import contextlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from src.tracking.schema import TIME_TOTAL, seconds
 
@@ -32,3 +35,11 @@ class Clock:
         """Return the parts and the total, by the names in MLflow."""
         total = time.perf_counter() - self.started
         return {seconds(name): spent for name, spent in self.parts.items()} | {TIME_TOTAL: total}
+
+
+def process_age() -> float:
+    """Return how long this process has run, s, by /proc (proc(5)); 0 where there is none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        began = int(Path("/proc/self/stat").read_text("utf-8").rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+    return 0.0

@@ -59,8 +59,9 @@ def write_page(
     findings: Sequence[Finding],
     gallery: Gallery,
     recommended: Recommended | None,
+    budget: Sequence[str] = (),
 ) -> None:
-    """Write the study `name` to `path`, self-contained."""
+    """Write the study `name` to `path`, self-contained; `budget`: how its time was spent, if it had one."""
     judged = judged_by(trials)
     rows, (alike, different) = once(trials), _typed(trials)
     page = (
@@ -86,6 +87,7 @@ def write_page(
             missing=gallery.missing,
             recommended=recommended,
             why_none=why_none(verdicts),
+            budget=budget,
             judged=judged,
             columns=_columns(trials),
             copy=_COPY,

@@ -21,6 +21,7 @@ from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.common.shell import shell_line
 from src.diagnosis.diagnose import Finding, diagnose
+from src.reporting.budget_text import budget_lines
 from src.reporting.diagnosis_text import describe
 from src.reporting.gap_text import gap_text
 from src.reporting.page import spare_others, state_of, write_page
@@ -37,7 +38,7 @@ from src.tracking.study_table import study_frame, to_csv
 from src.tracking.study_trials import read_records
 from src.tracking.trial_runs import TrialRuns
 from src.verdict.importance import Importance, importance
-from src.verdict.trials import TrialRecord, judged_by, once, unmeasured
+from src.verdict.trials import Stage, TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
 
 PAGE = "report.html"
@@ -54,6 +55,7 @@ class Report:
 
     Attributes:
         promotion: the command that promotes the recommended trial; empty where no command names it.
+        budget: how a time budget was spent, and what more would bring; empty in other studies.
     """
 
     name: str
@@ -64,12 +66,14 @@ class Report:
     recommended: Recommended | None
     page: Path
     promotion: str = ""
+    budget: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the verdict for the terminal, and where its page is."""
         texts = [_prefixed(verdict.label, text) for verdict in self.verdicts for text in _texts(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
-        return [*states, *texts, *_advice(self.recommended, self.verdicts, self.promotion), f"page: {self.page}"]
+        advice = _advice(self.recommended, self.verdicts, self.promotion)
+        return [*states, *texts, *advice, *self.budget, f"page: {self.page}"]
 
 
 def report_to(
@@ -125,6 +129,7 @@ def make_joint_report(
     report = Report(
         " and ".join(studies), tuple(trials), tuple(verdicts), findings, importance(trials), recommended,
         out / PAGE, "" if recommended is None or objective or margin else _promotion(client, tuple(studies)),
+        tuple(_budget(client, studies, verdicts)),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     if recommended:
@@ -132,7 +137,7 @@ def make_joint_report(
     gallery = draw_all(client, trials, verdicts, findings, recommended, out)
     atomic_write(out / "trials.csv", encodable(to_csv(table)))
     atomic_write(out / "verdict.json", json.dumps(nan_to_none(_as_data(report, gallery)), indent=1) + "\n")
-    write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended)
+    write_page(report.page, report.name, trials, verdicts, findings, gallery, recommended, report.budget)
     for study in studies.values() if len(studies) == 1 else ():
         with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
             study.answer("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
@@ -159,10 +164,19 @@ def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
     objective: Objective | None,
 ) -> list[TrialRecord]:  # fmt: skip
+    budgets = [study.budget() for study in studies.values()]
+    stage, table = _compared(budgets[0], table) if len(budgets) == 1 and budgets[0] else ("", table)
     histories = TrialRuns(client).histories(table[schema.RUN_ID.name].unique().tolist())
     trials = read_records(table, histories, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
-    return [replace(trial, predictions=predictions.get(trial.run_id)) for trial in trials]
+    return [replace(trial, predictions=predictions.get(trial.run_id), stage=stage) for trial in trials]
+
+
+def _compared(budget: Mapping[str, Any], table: pd.DataFrame) -> tuple[Stage, pd.DataFrame]:
+    """Return the rows of a time budget's study that its verdict rests on: the others chose what these compare."""
+    chosen = {tuple(job) for job in budget.get("compared", ())}
+    is_chosen = [not chosen.isdisjoint(spelled) for spelled in table[schema.SPELLED.name]]
+    return "final" if budget.get("stage") == "final" else "search", table[is_chosen].reset_index(drop=True)
 
 
 def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs) -> dict[str, ImagePredictions]:
@@ -206,6 +220,14 @@ def _table(studies: Mapping[str, Study], runs: Runs) -> pd.DataFrame:
 def _texts(verdict: Verdict) -> list[str]:
     first = [f"{text} {command}" for text, command in next_steps(verdict)[:1]]
     return [f"{headline(verdict)}. {answer(verdict)}", *first]
+
+
+def _budget(client: mlflow.MlflowClient, studies: Mapping[str, Study], verdicts: Sequence[Verdict]) -> list[str]:
+    """Return how the one study's time was spent; nothing for several, or where no time was given."""
+    if len(studies) != 1:
+        return []
+    (study,) = studies.values()
+    return budget_lines(study.budget(), verdicts, store_option(client, PROJECT))
 
 
 def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:

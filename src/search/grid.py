@@ -32,7 +32,7 @@ def sweep_grid(
         raise ThawError(f"hydra.sweeper.max_batch_size={max_batch_size}: give 1 or more, or null")
     loader = context.config_loader
     axes = Axes.read(loader, params, arguments)
-    jobs = _jobs(axes.overrides)
+    jobs = combinations(axes.overrides)
     broken = uncomposable(loader, config, jobs)
     size = max_batch_size or len(jobs)
     with open_sweep(config, launcher, axes, axes.name, len(jobs)) as sweep:
@@ -42,13 +42,18 @@ def sweep_grid(
                 break
 
 
-def _jobs(overrides: Iterable[Override]) -> list[list[str]]:
+def combinations(overrides: Iterable[Override]) -> list[list[str]]:
     """Return every combination of the choices; of two overrides for one key the later counts."""
-    choices = {override.get_key_element(): _choices(override) for override in overrides}
-    return [list(job) for job in itertools.product(*choices.values())]
+    by_key = {override.get_key_element(): choices(override) for override in overrides}
+    return [list(job) for job in itertools.product(*by_key.values())]
 
 
-def _choices(override: Override) -> list[str]:
+def choices(override: Override) -> list[str]:
+    """Return the overrides that stand for the values of one.
+
+    Raises:
+        ThawError: it is an interval.
+    """
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]

@@ -35,3 +35,14 @@ class SearchSettings(Section):
     def read(cls, given: Mapping[str, Any]) -> Self:
         """Check what `hydra.sweeper` holds."""
         return check(cls, given, "hydra.sweeper.")
+
+
+class BudgetSettings(Section):
+    """`hydra.sweeper.*` of a time budget."""
+
+    minutes: float = Field(gt=0, description="for everything, the start and the report included")
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """Check what `hydra.sweeper` holds."""
+        return check(cls, given, "hydra.sweeper.")

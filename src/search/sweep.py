@@ -5,6 +5,7 @@ import io
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.error_messages import explain
 from src.cli.job_results import JobResult, is_under_way, prepare_folder, stop
 from src.cli.overrides import Axes, label, that_change_numbers
-from src.common.errors import ThawError, one_line
+from src.common.errors import Interrupted, ThawError, one_line
 from src.common.files import atomic_write, exclusive_lock, path_in_errors
 from src.common.metrics import METRICS, Metric
 from src.common.project import PROJECT
@@ -82,11 +83,19 @@ class Sweep:
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
         self.pruned = 0
+        self.time_is_up = False
+        self.interrupted: Interrupted | None = None
 
     @property
     def stopped(self) -> bool:
         """Return whether a failure ended the sweep (`fail_fast`)."""
         return bool(self.display.sweep_progress.counts()["skipped"])
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Return how many trials failed and were killed; a trial that the time ended was neither."""
+        counts = self.display.sweep_progress.counts()
+        return Counter({"failed": counts["failed"], "killed": 0 if self.time_is_up else counts["killed"]}) + Counter()
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobResult]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
@@ -194,13 +203,16 @@ def open_sweep(
                 yield sweep
         finally:
             try:
-                _close(study, sweep, lambda: trial_runs.close_dead(lock_folder), sys.exception())
+                error = sys.exception() or sweep.interrupted
+                _close(study, sweep, lambda: trial_runs.close_dead(lock_folder), error)
             finally:
                 display.table()
         display.result(_report(client, study, settings, display), _places(settings, study))
-    counts = display.sweep_progress.counts()
-    if counts["failed"] + counts["killed"]:
-        raise TrialsFailedError(f"{counts['failed']} trials failed, {counts['killed']} were killed")
+    if sweep.interrupted:
+        raise sweep.interrupted
+    if sweep.failures:
+        failures = sweep.failures
+        raise TrialsFailedError(f"{failures['failed']} trials failed, {failures['killed']} were killed")
 
 
 @contextlib.contextmanager
@@ -242,7 +254,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
     """Leave the counts, the table and the status in the study. What the store then refuses does not hide `error`."""
     counts = sweep.display.sweep_progress.counts()
     interrupted = error is not None and not isinstance(error, Exception)
-    has_failed = error or counts["failed"] or counts["killed"]
+    has_failed = error or sweep.failures
     try:
         close_dead()  # of other processes that ended with this one
         status = "KILLED" if interrupted else "FAILED" if has_failed else "FINISHED"

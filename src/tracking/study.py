@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import mlflow
 import pandas as pd
@@ -130,6 +130,16 @@ class Study:
         self.client.log_batch(self.run_id, tags=run_tags(schema.VARIES.of(" ".join(lines[: len(varied)]))))
         self.client.log_text(self.run_id, encodable("".join(f"{line}\n" for line in lines)), "study.txt")
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
+
+    def budget(self) -> Mapping[str, Any]:
+        """Return what a time budget left in the study; empty where none did."""
+        return schema.BUDGET.read(self.client.get_run(self.run_id).data.tags) or {}
+
+    def keep_budget(self, content: Mapping[str, Any]) -> None:
+        """Keep what a time budget decided, whole or not at all."""
+        known = self.client.get_run(self.run_id).data.tags
+        longer = {name: " " for name in known if name.startswith(f"{schema.BUDGET}.")}  # JSON may end in blanks
+        self.client.log_batch(self.run_id, tags=run_tags(longer | schema.BUDGET.of(content)))
 
     def answer(self, text: str) -> None:
         """Show `text`, Markdown, as the study's description, unless somebody wrote another."""

@@ -25,7 +25,8 @@ class Facet:
     Attributes:
         label: the hyperparameters that define it, as they would be typed; empty where there is one facet.
         study: the study's name; empty where there is none, or more than one.
-        withheld: the pairs of depths whose difference is confounded with settings, [depths, depths].
+        withheld: the pairs of depths whose difference is not claimed, [depths, depths]: it is confounded with settings,
+            or these trials chose the settings.
     """
 
     label: str
@@ -116,7 +117,10 @@ def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Fa
     scores = _scores(reduction, image_step(trials))
     comparison = compare_with_best(estimate(scores))
     size = len(comparison.estimate.means)
-    withheld = confounded(comparison, reduction.trials) if reduction.pooled else np.zeros((size, size), np.bool_)
+    has_chosen = any(trial.stage == "search" for trial in trials)  # what chose the settings claims nothing of them
+    withheld = np.full((size, size), has_chosen)
+    if reduction.pooled:
+        withheld |= confounded(comparison, reduction.trials)
     return Facet(label, reduction, scores, comparison, withheld, study)
 
 

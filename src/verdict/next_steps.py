@@ -53,7 +53,12 @@ class NextStep:
 
 
 def next_steps(facet: Facet, chosen: int) -> tuple[NextStep, ...]:
-    """Return what to train next, the most useful first; `chosen`: the place of the recommended depth."""
+    """Return what to train next, the most useful first; `chosen`: the place of the recommended depth.
+
+    What comes next in a time budget, the budget decides.
+    """
+    if any(trial.stage for trial in facet.reduction.trials):
+        return ()
     if len(facet.depths) == 1:
         seeds = _seeds(facet, [0], max(_LEAST_SEEDS, len(facet.trials(0))))
         return (_step(facet, "depths", _typed(_around(facet), seeds)),)
@@ -67,11 +72,10 @@ def next_steps(facet: Facet, chosen: int) -> tuple[NextStep, ...]:
 
 def _for_rivals(facet: Facet) -> Iterator[NextStep]:
     """Yield seeds for the depths that may be as good as the best."""
-    best = facet.comparison.best
-    rivals = [place for place in range(len(facet.depths)) if place not in (best, *facet.worse)]
-    if not rivals:
+    best, rivals = facet.comparison.best, _rivals(facet)
+    farthest = farthest_rival(facet)
+    if farthest is None:
         return
-    farthest = min(rivals, key=facet.mean)
     difference = facet.mean(best) - facet.mean(farthest)
     places = sorted((best, *rivals))
     counts = facet.design.counts
@@ -84,6 +88,15 @@ def _for_rivals(facet: Facet) -> Iterator[NextStep]:
         depths=(facet.depths[best], facet.depths[farthest]), outlook=needed, difference=difference,
         seconds=missing * seconds if seconds else None,
     )  # fmt: skip
+
+
+def farthest_rival(facet: Facet) -> int | None:
+    """Return the place of the worst depth that may be as good as the best; None where there is none."""
+    return min(_rivals(facet), key=facet.mean, default=None)
+
+
+def _rivals(facet: Facet) -> list[int]:
+    return [place for place in range(len(facet.depths)) if place not in (facet.comparison.best, *facet.worse)]
 
 
 def _grid(facet: Facet) -> NextStep:

@@ -7,7 +7,7 @@ configurations act alike at all depths, the same number of choices raises all de
 another, luck raises the first alone. So each depth has its best configuration among those that were trained at
 **every** depth. Where there are none, as in a random search, nothing is picked: the other hyperparameters count as
 noise, unless they go with depth (:mod:`src.verdict.confounding`). A trial that another continued for longer, as
-hyperband promotes them, is the same trial, and counts once.
+hyperband promotes them, is the same trial, and counts once. A time budget has picked by trials that are not compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,6 +51,8 @@ class Reduction:
 def reduce_to_depth(trials: Sequence[TrialRecord]) -> Reduction:
     """Return one facet's measured `trials` by depth and seed; pooled where no configuration has all depths."""
     names = tuned(trials)
+    if all(trial.stage for trial in trials):
+        return _chosen(trials, names)
     groups = _group(trials, names)
     fair = _fair(groups, {trial.depth for trial in trials})
     if fair:
@@ -73,6 +75,14 @@ def last_of_rungs(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 def _continues(longer: TrialRecord, shorter: TrialRecord) -> bool:
     same = (longer.depth, longer.seed) == (shorter.depth, shorter.seed)
     return same and bool(shorter.history) and longer.history[: len(shorter.history)] == shorter.history
+
+
+def _chosen(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
+    """Return the trials of a time budget, which has chosen each depth's configuration by other trials."""
+    ordered = tuple(sorted(trials, key=lambda trial: (trial.depth, trial.seed)))
+    picked = {trial.depth: configuration(trial, names) for trial in ordered} if names else {}
+    seeds, count = tuple(trial.seed for trial in ordered), max(len(set(picked.values())), 1)
+    return Reduction(ordered, seeds, tuple(names), picked, _means(_group(ordered, [])), count)
 
 
 def _pick(fair: Groups, names: Sequence[str]) -> Reduction:

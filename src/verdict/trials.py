@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from src.common.metrics import METRICS, Metric, Objective
 from src.common.predictions import ImagePredictions
@@ -11,6 +12,8 @@ from src.data.duplicates import NearDuplicates
 _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
 
 Factor = str | float | int
+
+Stage = Literal["", "search", "final"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class TrialRecord:
         reads_depth: whether `unfrozen` decides its depth; a schedule may fix it.
         resumed: epochs that an earlier trial had trained, so that this one's time leaves them out.
         predictions: for each validation image; None where its run has none.
+        stage: of a time budget: whether it helped to choose what is compared (`search`), or compares it by a seed that
+            chose nothing (`final`); empty in other studies.
     """
 
     run_id: str
@@ -60,6 +65,7 @@ class TrialRecord:
     reads_depth: bool = True
     objective: Objective = "accuracy"
     predictions: ImagePredictions | None = None
+    stage: Stage = ""
 
     @property
     def judged(self) -> Metric:

@@ -4,11 +4,11 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.common.errors import ThawError
-from src.search.grid import _jobs, sweep_grid
+from src.search.grid import combinations, sweep_grid
 
 
 def jobs(*overrides: str) -> list[list[str]]:
-    return _jobs(OverridesParser.create().parse_overrides(list(overrides)))
+    return combinations(OverridesParser.create().parse_overrides(list(overrides)))
 
 
 def test_every_combination_is_a_job_and_the_last_key_varies_fastest() -> None:

@@ -166,3 +166,13 @@ def test_a_study_is_closed_where_its_table_cannot_be_kept(
     with pytest.raises(OSError, match="No space left"):
         study.close("FINISHED", reused=0, pruned=0)
     assert client.get_run(study.run_id).info.status == "FINISHED"
+
+
+def test_a_shorter_account_of_a_budget_takes_the_place_of_a_longer_one(
+    client: mlflow.MlflowClient, experiment: str
+) -> None:
+    study = Study.open(client, experiment, "budget", {})
+    assert study.budget() == {}
+    for count in (3000, 10, 2000):
+        study.keep_budget({"rounds": [*range(count)]})
+        assert study.budget() == {"rounds": [*range(count)]}

@@ -54,11 +54,26 @@ class KerasTunerSweeper(StudySweeper):
         sweep_search(SearchSettings.read(self.settings), self.params, *self.runs_with, arguments)
 
 
-PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper)
+class BudgetSweeper(StudySweeper):
+    """Compares depths within a time; see :mod:`src.search.budget`."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Spend the time."""
+        from src.search.budget import sweep_budget
+        from src.search.settings import BudgetSettings
+
+        sweep_budget(BudgetSettings.read(self.settings), self.params, *self.runs_with, arguments)
+
+
+PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper, BudgetSweeper)
 """Registered by hand: Hydra's scan does not see into packages that are installed as editable."""
 
 _SWEEPERS: dict[str, dict[str, Any]] = {
     "grid": {"_target_": f"{__name__}.GridSweeper", "max_batch_size": None, "params": None},
+    "budget": {
+        "_target_": f"{__name__}.BudgetSweeper", "minutes": 20,
+        "params": {"unfrozen": "0,1 block,3 blocks,6 blocks,all", "fine_tune_learning_rate": "1e-4,3e-4,1e-3"},
+    },
     "keras_tuner": {
         "_target_": f"{__name__}.KerasTunerSweeper", "oracle": "bayesian", "max_trials": None, "batch_size": 1,
         "seed": 0, "max_epochs": None, "factor": 3, "params": None,

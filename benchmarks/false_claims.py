@@ -1,0 +1,173 @@
+"""How often a budget's final comparison calls a depth clearly worse, though all depths are equal.
+
+`python -m benchmarks.false_claims` simulates studies of equal depths through the very decisions of `src.advice`: short
+schedules at several rates, early dropping, full schedules, fresh seeds. Images differ in difficulty, depths in which
+images they get right, rates in how good they are, seeds in all of it. A budget's time is drawn, so that studies end at
+every stage. Beside it, the same studies judged by the seeds that selected, and by sets of real predictions (the rows of
+benchmarks/sets), whose depths have changed places for each image at random.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.advice.cost_model import Took
+from src.advice.rounds import Options, Outcome, PlannedTrial, Round, State, compared, next_round
+from src.statistics.best import BestComparison, compare_with_best
+from src.statistics.mrmc import Scores, estimate
+
+SETS = Path(__file__).parent / "sets"
+STUDIES = 200
+Hits = NDArray[np.bool_]
+Predict = Callable[[PlannedTrial], Hits]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study at its end: its state and each trial's hits."""
+
+    state: State
+    hits: Mapping[PlannedTrial, Hits]
+
+    def claims(self, trials: list[PlannedTrial]) -> bool:
+        """Return whether a comparison of `trials` calls a depth clearly worse than the best."""
+        if len({trial.candidate for trial in trials}) < 2:
+            return False
+        found = self.comparison(trials)
+        return any(map(found.is_worse, range(len(found.estimate.means))))
+
+    def comparison(self, trials: list[PlannedTrial]) -> BestComparison:
+        """Return the depths of `trials` compared as a verdict compares them."""
+        hits = np.array([self.hits[trial] for trial in trials], np.float64)
+        values = hits.mean(axis=1)
+        depths, seeds = (np.array([getattr(each, name) for each in trials]) for name in ("candidate", "seed"))
+        influences = (hits - values[:, None]) / hits.shape[1]
+        return compare_with_best(estimate(Scores(depths, seeds, values, influences, 1 / hits.shape[1])), draws=2000)
+
+
+def conduct(options: Options, predict: Predict, seconds: float, rng: np.random.Generator) -> Study:
+    """Spend `seconds` on a simulated study."""
+    hits: dict[PlannedTrial, Hits] = {}
+    known: dict[PlannedTrial, Outcome] = {}
+    session: tuple[Round, ...] = ()
+    while found := next_round(State(options, known, session), seconds):
+        for trial in (each for each in found.trials if each not in known):
+            epoch = 0.3 * (1 + trial.candidate) * rng.uniform(0.9, 1.3)
+            hits[trial] = predict(trial)
+            took = Took(1.5 + epoch * trial.epochs, epoch, trial.epochs)
+            known[trial] = Outcome(float(hits[trial].mean()), hits[trial].size, took)
+            seconds -= took.seconds
+        session = (*session, found)
+    return Study(State(options, known, session), hits)
+
+
+@dataclass(frozen=True)
+class World:
+    """Equal depths: each is right on other images, but at its best rate as often over all images there are.
+
+    Attributes:
+        images: that validate.
+        seeds: how far seeds scatter beyond images, in logits; 0.05 is about a point of accuracy.
+        rates: by how much each further rate is worse than the best one, in logits.
+        own: whether each depth has its own best rate; else all share one.
+    """
+
+    images: int
+    seeds: float = 0.05
+    rates: float = 0.0
+    own: bool = False
+
+
+WORLDS = {
+    "rates alike, 100 images": World(100),
+    "rates alike, 250 images": World(250),
+    "rates alike, 500 images": World(500),
+    "rates alike, seeds scatter twice as far": World(250, seeds=0.1),
+    "one best rate, others 2 points worse a step": World(250, rates=0.1),
+    "one best rate, others 6 points worse a step": World(250, rates=0.3),
+    "each depth has its best rate, others 2 points worse a step": World(250, rates=0.1, own=True),
+    "each depth has its best rate, others 6 points worse a step": World(250, rates=0.3, own=True),
+}
+
+
+def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates: int = 3) -> Predict:
+    """Return a predictor of the networks of a world."""
+    images = world.images
+    difficulty = rng.normal(0, 1.5, images)
+    of_depth = rng.normal(0, 0.5, (depths, images))
+    good = np.tile(-world.rates * rng.permutation(rates), (depths, 1))
+    good = rng.permuted(good, axis=1) if world.own else good
+    shared = {seed: rng.normal(0, 0.3, images) for seed in range(12)}
+
+    def predict(trial: PlannedTrial) -> Hits:
+        own = np.random.default_rng([trial.candidate, trial.rate, trial.seed, int(abs(difficulty[0]) * 1e6)])
+        logit = difficulty + of_depth[trial.candidate] + shared[trial.seed] + good[trial.candidate, trial.rate]
+        logit = logit + own.normal(0, world.seeds) + own.normal(0, 0.5, images)
+        late = np.random.default_rng([trial.epochs, *own.integers(0, 2**31, 2)])
+        return np.asarray(logit + late.normal(0, 0.3, images) - 1.0 / trial.epochs > 0)
+
+    return predict
+
+
+def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, int]:
+    """Return a predictor that repeats a set's networks on some of its images, and its depths.
+
+    For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks.
+    """
+    stored = np.load(path)
+    chosen = rng.permutation(stored["labels"].size)[:images]
+    hits = (stored["predicted"] == stored["labels"])[:, :, chosen]
+    places = rng.permuted(np.tile(np.arange(hits.shape[0])[:, None], (1, images)), axis=0)
+    mixed = np.take_along_axis(hits, places[:, None, :], axis=0)
+    order = rng.permutation(hits.shape[1])
+    fresh = hits.shape[1] - 2
+
+    def predict(trial: PlannedTrial) -> Hits:
+        number = trial.seed % fresh if trial.seed else (0, fresh, fresh + 1)[trial.rate]
+        return np.asarray(mixed[trial.candidate, order[number]])
+
+    return predict, hits.shape[0]
+
+
+def shares(studies: list[Study]) -> tuple[float, float, float]:
+    """Return the shares of studies that claim: by the verdict, by what selected; and of those with a comparison."""
+    verdicts = [(study, *compared(study.state)) for study in studies]
+    claims = [is_fresh and study.claims(trials) for study, trials, is_fresh in verdicts]
+    naive = [study.claims(_all_full(study)) for study in studies]
+    return float(np.mean(claims)), float(np.mean(naive)), float(np.mean([is_fresh for *_, is_fresh in verdicts]))
+
+
+def _all_full(study: Study) -> list[PlannedTrial]:
+    """Return what a verdict without fresh seeds would rest on: the best trial of each depth with seed 0."""
+    state = study.state
+    return [state.short(number, state.best_rate(number)) for number in state.measured()]
+
+
+def main() -> None:
+    """Print the tables."""
+    print("| studies | with a comparison | false claims, fresh seeds | by what selected |\n|---|---|---|---|")
+    for name, world in WORLDS.items():
+        rng = np.random.default_rng(0)
+        found = [
+            conduct(Options(("",) * 6, 3, 10), equal_depths(rng, world), rng.uniform(60, 900), rng)
+            for _ in range(STUDIES)
+        ]
+        _print(name, found)
+    for path in sorted(SETS.glob("*.npz")):
+        rng, found = np.random.default_rng(0), []
+        for _ in range(STUDIES):
+            predict, depths = of_set(rng, path, 250)
+            found.append(conduct(Options(("",) * depths, 3, 10), predict, rng.uniform(60, 400), rng))
+        _print(path.stem.replace("_", " "), found)
+
+
+def _print(name: str, found: list[Study]) -> None:
+    fresh, naive, compared_share = shares(found)
+    print(f"| {name} | {compared_share:.0%} | {fresh:.1%} | {naive:.1%} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How a time budget was spent, by what it left in its study."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from src.advice.rounds import FRACTIONS, PlannedTrial
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a candidate was given.
+
+    Attributes:
+        name: the settings that are compared, as they would be typed.
+        trials: that were trained.
+        seconds: they took.
+        best: its best score by the seed that chose, 0–1; None where every trial failed.
+        rate: of that trial.
+        is_compared: whether fresh seeds compare it.
+    """
+
+    name: str
+    trials: int
+    seconds: float
+    best: float | None
+    rate: str
+    is_compared: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a budget was spent.
+
+    Attributes:
+        spent: seconds, the start and the report included.
+        rows: the candidates that were tried, in order.
+        untried: the names of those that were not, since they were too slow for the time.
+        stage: `final` where fresh seeds compare, else `search`.
+        seed_seconds: what one more seed of each compared candidate takes; None before one was trained.
+        fewer_images: mean scores with all training images and with fewer of them, by their fraction; may be empty.
+        model: the run that keeps the recommended trial's model; empty where none does.
+    """
+
+    minutes: float
+    spent: float
+    rows: tuple[Spending, ...]
+    untried: tuple[str, ...]
+    stage: str
+    seed_seconds: float | None
+    fewer_images: Mapping[float, float]
+    model: str
+
+
+Ended = tuple[PlannedTrial, float | None, float]
+
+
+def account(budget: Mapping[str, Any]) -> Account | None:
+    """Return the account of what the tag `budget` of a study holds; None where that holds no round."""
+    sessions = budget.get("sessions", [])
+    ended = {trial: (trial, score, seconds) for trial, score, seconds in _ended(sessions)}
+    if not ended:
+        return None
+    final = [entry for entry in sessions[-1]["rounds"] if entry["stage"] in ("final", "seeds") and entry["scores"]]
+    finalists = {int(values[0]) for entry in final[-1:] for values in entry["trials"]}
+    rows, untried = [], []
+    for number, name in enumerate(budget["facts"]["candidates"]):
+        own = [entry for entry in ended.values() if entry[0].candidate == number]
+        if own:
+            rows.append(_spending(name, own, budget["facts"]["rates"], number in finalists))
+        else:
+            untried.append(name)
+    return Account(
+        sessions[-1]["minutes"], sessions[-1]["spent"], tuple(rows), tuple(untried), budget.get("stage", "search"),
+        sum(final[-1]["seconds"]) if final else None, _fewer_images([*ended.values()]), budget.get("model", ""),
+    )  # fmt: skip
+
+
+def _ended(sessions: Sequence[Mapping[str, Any]]) -> list[Ended]:
+    return [
+        (PlannedTrial(int(values[0]), int(values[1]), int(values[2]), int(values[3]), values[4]), score, seconds)
+        for session in sessions for entry in session["rounds"]
+        for values, score, seconds in zip(entry["trials"], entry["scores"], entry["seconds"], strict=False)
+    ]  # fmt: skip
+
+
+def _spending(name: str, own: Sequence[Ended], rates: Sequence[str], is_compared: bool) -> Spending:
+    scored = [(score, trial) for trial, score, _ in own if score is not None and trial.seed == 0]
+    best, trial = max(scored, key=lambda item: (item[1].epochs, item[0]), default=(None, own[0][0]))
+    return Spending(name, len(own), sum(seconds for *_, seconds in own), best, rates[trial.rate], is_compared)
+
+
+def _fewer_images(ended: Sequence[Ended]) -> dict[float, float]:
+    """Return scores of one seed by the fraction of training images, the most first; empty where some are missing."""
+    thinned = [(trial, score) for trial, score, _ in ended if trial.fraction < 1 and score is not None]
+    if {trial.fraction for trial, _ in thinned} != {*FRACTIONS}:
+        return {}
+    last = thinned[-1][0]
+    same = {trial.fraction: score for trial, score, _ in ended if score is not None and _is_as(trial, last)}
+    return dict(sorted(same.items(), reverse=True)) if 1.0 in same else {}
+
+
+def _is_as(trial: PlannedTrial, other: PlannedTrial) -> bool:
+    """Return whether two trials differ in the images alone."""
+    names = ("candidate", "rate", "seed", "epochs")
+    return all(getattr(trial, name) == getattr(other, name) for name in names)

@@ -1,0 +1,349 @@
+"""The rounds of a budget: which trials come next, by what is known and by the time that is left.
+
+Successive halving (Jamieson and Talwalkar 2016, AISTATS): all candidates on a short schedule, the better ones on the
+whole one. What selects is seed 0 alone. The candidates left are then compared by *fresh* seeds, which no decision has
+seen, and all get the same ones; how many follows from the time alone: neither dropping nor looking makes false claims.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from src.advice.cost_model import Cost, Took, costs
+from src.advice.rates import Floats, best_rates
+
+Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
+STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
+_REPEATED = ("measure", "final", "seeds")
+"""Stages that may have several rounds."""
+_FINAL = ("final", "seeds")
+
+_SHARES: Mapping[Stage, float] = {"rates": 0.4, "full": 0.35}
+"""Of the time left at its start, what a stage may take."""
+_TOO_SLOW = 3
+"""A budget in which a candidate could not be trained so often does not try deeper ones."""
+_LEAST_SEEDS, _SEEDS, _MOST_SEEDS = 2, 5, 10
+"""Fresh seeds: that a comparison is begun for, before images are thinned, and in all."""
+_ALIKE = 0.5
+"""The correlation of two networks' errors on the same images, as assumed for dropping."""
+_CLEAR = 2.0
+"""Standard errors behind the best at which a candidate is dropped."""
+FRACTIONS = (0.5, 0.25)
+"""Of the training images, for what more of them would bring."""
+
+
+@dataclass(frozen=True, order=True)
+class PlannedTrial:
+    """A trial of a budget.
+
+    Attributes:
+        candidate: its number; candidates of a group go from the least depth to the deepest.
+        rate: the number of its rate, in the order in which rates are tried.
+        seed: 0 where it selects, 1 and more where it compares.
+        epochs: of fine-tuning.
+        fraction: of the training images.
+    """
+
+    candidate: int
+    rate: int
+    seed: int
+    epochs: int
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial's validation score (0–1; None where it failed), the images that it is of, and the time it took."""
+
+    score: float | None
+    images: int
+    took: Took
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a budget chooses from.
+
+    Attributes:
+        groups: each candidate's, such as its backbone: costs rise with the number within a group.
+        rates: how many there are.
+        epochs: of fine-tuning in a full schedule.
+    """
+
+    groups: tuple[str, ...]
+    rates: int
+    epochs: int
+
+    @property
+    def short(self) -> int:
+        """Return the epochs of a short schedule: a third, but two to measure one without compilation."""
+        return min(self.epochs, max(2, self.epochs // 3))
+
+
+@dataclass(frozen=True)
+class Round:
+    """Trials that were decided on together, when `remaining` seconds were left."""
+
+    stage: Stage
+    trials: tuple[PlannedTrial, ...]
+    remaining: float
+
+
+Known = Mapping[PlannedTrial, Outcome]
+
+
+@dataclass(frozen=True)
+class State:
+    """All that decisions follow from: the options, what is known, and the rounds of this session and earlier ones."""
+
+    options: Options
+    known: Known
+    session: tuple[Round, ...] = ()
+    earlier: tuple[Round, ...] = ()
+
+    def score(self, trial: PlannedTrial) -> float:
+        """Return a trial's score; less than any where it has none."""
+        outcome = self.known.get(trial)
+        return -math.inf if outcome is None or outcome.score is None else outcome.score
+
+    @cached_property
+    def costs(self) -> dict[int, Cost]:
+        """Return the costs of the candidates that were measured."""
+        took: dict[int, list[Took]] = {}
+        for trial, outcome in self.known.items():
+            if outcome.score is not None and trial.fraction == 1:
+                took.setdefault(trial.candidate, []).append(outcome.took)
+        return costs(took)
+
+    def seconds(self, trials: Iterable[PlannedTrial]) -> float:
+        """Return the expected time of `trials`; nothing for known ones, infinity for a candidate without a cost."""
+        return sum(self._seconds(trial) for trial in trials)
+
+    def _seconds(self, trial: PlannedTrial) -> float:
+        if trial in self.known:
+            return 0.0
+        if trial.candidate not in self.costs:
+            return math.inf
+        resumed = [other.epochs for other in self.known if _goes_on(other, trial)]
+        return self.costs[trial.candidate].of(trial.epochs - max(resumed, default=0))
+
+    def new(self, trials: Iterable[PlannedTrial]) -> list[PlannedTrial]:
+        """Return those of `trials` that are not known."""
+        return [trial for trial in trials if trial not in self.known]
+
+    def best_rate(self, candidate: int) -> int:
+        """Return the rate that a candidate's trials go on with, by short trials."""
+        return self._best_rates[candidate]
+
+    @cached_property
+    def _best_rates(self) -> list[int]:
+        groups, rates = self.options.groups, range(self.options.rates)
+        scores = np.array([[self.score(self.short(number, rate)) for rate in rates] for number in range(len(groups))])
+        found = np.zeros(len(groups), np.int64)
+        for group in set(groups):
+            members = np.flatnonzero(np.array(groups) == group)
+            found[members] = best_rates(scores[members], self._noise(scores[members]))
+        return [int(rate) for rate in found]
+
+    def _noise(self, scores: Floats) -> float:
+        """Return the variance by which scores of networks on the same images differ by chance."""
+        return _variance(float(np.mean(scores[np.isfinite(scores)])) if np.isfinite(scores).any() else 0.5, self.images)
+
+    def short(self, candidate: int, rate: int) -> PlannedTrial:
+        """Return a candidate's trial on the short schedule."""
+        return PlannedTrial(candidate, rate, 0, self.options.short)
+
+    def full(self, candidate: int, seed: int = 0, fraction: float = 1.0) -> PlannedTrial:
+        """Return a candidate's trial on the full schedule at its best rate."""
+        return PlannedTrial(candidate, self.best_rate(candidate), seed, self.options.epochs, fraction)
+
+    def measured(self) -> list[int]:
+        """Return the candidates with a score on the short schedule, the best first."""
+        return self._ranked(lambda number: self.short(number, self.best_rate(number)))
+
+    def trained(self) -> list[int]:
+        """Return the candidates with a score on the full schedule, the best first."""
+        return self._ranked(self.full)
+
+    def in_race(self) -> list[int]:
+        """Return the candidates that are not clearly behind, the best first: by full schedules where there are some."""
+        trained = self.trained()
+        return self._not_behind(trained, self.full) if trained else self.promising()
+
+    def promising(self) -> list[int]:
+        """Return the candidates that are not clearly behind on the short schedule, the best first."""
+        return self._not_behind(self.measured(), lambda number: self.short(number, self.best_rate(number)))
+
+    def _not_behind(self, ranked: Sequence[int], of: Callable[[int], PlannedTrial]) -> list[int]:
+        scores = [self.score(of(number)) for number in ranked]
+        images = self.images
+        return [
+            number for number, score in zip(ranked, scores, strict=True)
+            if not is_clearly_behind(score, scores[0], images)
+        ]  # fmt: skip
+
+    def _ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
+        scores = {number: self.score(of(number)) for number in range(len(self.options.groups))}
+        scored = [number for number in scores if scores[number] > -math.inf]
+        return sorted(scored, key=lambda number: (-scores[number], number))
+
+    def finalists(self) -> list[int]:
+        """Return the candidates of the last final comparison, rising; none before there was one."""
+        rounds = [item for item in (*self.earlier, *self.session) if item.stage in _FINAL]
+        return sorted({trial.candidate for trial in rounds[-1].trials}) if rounds else []
+
+    @property
+    def is_comparing(self) -> bool:
+        """Return whether this session has begun its final comparison."""
+        return any(item.stage == "final" for item in self.session)
+
+    @cached_property
+    def images(self) -> int:
+        """Return how many images validate; 1 before that is known."""
+        return max((outcome.images for outcome in self.known.values()), default=1)
+
+
+def next_round(state: State, remaining: float) -> Round | None:
+    """Return the trials to train next with `remaining` seconds left; None where nothing more fits, or is worth it."""
+    first = _first_stage(state.session)
+    for stage in STAGES[first:]:
+        trials = _DECIDE[stage](state, remaining)
+        if trials:
+            return Round(stage, tuple(trials), remaining)
+    return None
+
+
+def compared(state: State) -> tuple[list[PlannedTrial], bool]:
+    """Return the trials that a verdict rests on, and whether their seeds are fresh.
+
+    Fresh seeds count where all finalists have two at least. Before that, what selected is all that is known: full
+    schedules where several candidates have one, or only one is left, and else short ones.
+    """
+    finalists, trained = state.finalists(), state.trained()
+    seeds = [seed for seed in range(1, _MOST_SEEDS + 1) if not state.new(_with(state, finalists, seed))]
+    if finalists and len(seeds) >= _LEAST_SEEDS:
+        return [trial for seed in seeds for trial in _with(state, finalists, seed)], True
+    if len(trained) > 1 or (trained and len(state.promising()) == 1):
+        return [state.full(number) for number in trained], False
+    return [state.short(number, state.best_rate(number)) for number in state.measured()], False
+
+
+def is_clearly_behind(score: float, best: float, images: int) -> bool:
+    """Return whether a score lies clearly behind the best one, both of the same images.
+
+    By two standard errors of a paired difference of shares (McNemar 1947), two networks' errors correlated by 0.5.
+    """
+    return best - score > _CLEAR * math.sqrt(2 * _variance((score + best) / 2, images))
+
+
+def _variance(score: float, images: int) -> float:
+    """Return the variance of a score beyond what networks on the same images share; no score is taken for certain."""
+    share = min(max(score, 1 / (images + 2)), 1 - 1 / (images + 2))
+    return share * (1 - share) * (1 - _ALIKE) / images
+
+
+def _first_stage(session: Sequence[Round]) -> int:
+    if not session:
+        return 0
+    last = session[-1].stage
+    return STAGES.index(last) + (last not in _REPEATED)
+
+
+def _measure(state: State, remaining: float) -> list[PlannedTrial]:
+    """Return the next candidate's first trial; deeper ones of a group are left out once one is too slow."""
+    known_costs, epochs = state.costs, state.options.epochs
+    too_slow = set()
+    for number, group in enumerate(state.options.groups):
+        trial = state.short(number, 0)
+        if trial not in state.known and group not in too_slow:
+            return [trial]
+        if number in known_costs and _TOO_SLOW * known_costs[number].of(epochs) > remaining:
+            too_slow.add(group)
+    return []
+
+
+def _rates(state: State, remaining: float) -> list[PlannedTrial]:
+    """Return the short trials at further rates, as many rates as fit."""
+    measured = sorted(state.measured())
+    for count in range(state.options.rates, 1, -1):
+        trials = [state.short(number, rate) for rate in range(1, count) for number in measured]
+        if state.seconds(trials) <= _SHARES["rates"] * remaining:
+            return state.new(trials)
+    return []
+
+
+def _full(state: State, remaining: float) -> list[PlannedTrial]:
+    """Return the full schedules of the best candidates, as many as fit; at least of one that the time is enough for."""
+    promising = state.promising()
+    fitting = _most(state, promising, _SHARES["full"] * remaining, lambda best: [state.full(each) for each in best])
+    if not fitting:
+        fitting = [each for each in promising if state.seconds([state.full(each)]) <= remaining][:1]
+    return state.new(state.full(number) for number in fitting)
+
+
+def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTrial]:
+    """Return the finalists' trials with the next fresh seed, where it fits."""
+    finalists = state.finalists() if state.is_comparing else _enough(state, remaining)
+    for seed in range(1, most + 1):
+        trials = _with(state, finalists, seed)
+        if state.new(trials) or not state.is_comparing:
+            return trials if state.seconds(trials) <= remaining else []
+    return []
+
+
+def _enough(state: State, remaining: float) -> list[int]:
+    """Return the candidates to compare: as many as can have two seeds; one alone only where no other is left."""
+    race = [number for number in state.in_race() if state.full(number) in state.known]
+    seeds = range(1, _LEAST_SEEDS + 1)
+    found = _most(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
+    return sorted(found) if len(found) > 1 or len(state.promising()) == 1 else []
+
+
+def _images(state: State, remaining: float) -> list[PlannedTrial]:
+    """Return the leader's trials with a half and a quarter of the training images."""
+    if not state.is_comparing:
+        return []
+    finalists = state.finalists()
+    means = {number: sum(state.score(trial) for trial in _of(state, number)) for number in finalists}
+    leader = max(finalists, key=lambda number: means[number])
+    trials = state.new(state.full(leader, 1, fraction) for fraction in FRACTIONS)
+    return trials if state.seconds(trials) <= remaining else []
+
+
+def _seeds(state: State, remaining: float) -> list[PlannedTrial]:
+    return _final(state, remaining, _MOST_SEEDS) if state.is_comparing else []
+
+
+def _of(state: State, number: int) -> list[PlannedTrial]:
+    """Return the known full trials of a finalist with fresh seeds."""
+    trials = (state.full(number, seed) for seed in range(1, _MOST_SEEDS + 1))
+    return [trial for trial in trials if trial in state.known]
+
+
+def _with(state: State, numbers: Iterable[int], seed: int) -> list[PlannedTrial]:
+    return [state.full(number, seed) for number in numbers]
+
+
+def _most(
+    state: State, ranked: Sequence[int], seconds: float, trials: Callable[[Sequence[int]], list[PlannedTrial]]
+) -> list[int]:
+    """Return as many of the best candidates as have `trials` that fit in the time."""
+    for count in range(len(ranked), 0, -1):
+        if state.seconds(trials(ranked[:count])) <= seconds:
+            return list(ranked[:count])
+    return []
+
+
+def _goes_on(shorter: PlannedTrial, longer: PlannedTrial) -> bool:
+    """Return whether `longer` resumes the epochs of `shorter`."""
+    names = ("candidate", "rate", "seed", "fraction")
+    return shorter.epochs < longer.epochs and all(getattr(shorter, name) == getattr(longer, name) for name in names)
+
+
+_DECIDE: Mapping[Stage, Callable[[State, float], list[PlannedTrial]]] = {
+    "measure": _measure, "rates": _rates, "full": _full, "final": _final, "images": _images, "seeds": _seeds,
+}  # fmt: skip

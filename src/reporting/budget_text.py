@@ -1,0 +1,63 @@
+"""The texts of budget.j2: how a time budget is spent, and was."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from src.advice.account import Account, account
+from src.advice.rounds import Round, State
+from src.common.metrics import METRICS
+from src.common.shell import shell_line
+from src.reporting.templates import say
+from src.statistics.planning import outlook
+from src.verdict.next_steps import farthest_rival
+from src.verdict.verdict import Verdict
+
+
+def plan_line(state: State, decided: Round, names: Sequence[str]) -> str:
+    """Return what is trained next, what it costs, and what a trial of each depth does.
+
+    `names`: of the candidates, as they would be typed.
+    """
+    full = {names[number]: cost.of(state.options.epochs) for number, cost in sorted(state.costs.items())}
+    trained = [names[number] for number in dict.fromkeys(trial.candidate for trial in decided.trials)]
+    expected = state.seconds(decided.trials)
+    return say("budget.j2", "plan", METRICS["accuracy"], decided, trained, expected, full)
+
+
+def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: Sequence[str]) -> list[str]:
+    """Return what a time budget was spent on, what more would bring, and how to go on with the model.
+
+    Args:
+        budget: what it left in its study.
+        verdicts: on the study.
+        store: the words that name the store to a command.
+    """
+    found = account(budget)
+    if found is None or not verdicts:
+        return []
+    texts = [say("budget.j2", name, verdicts[0].metric, found) for name in ("spent", "chosen", "images", "untried")]
+    texts += [_more(found, verdict) for verdict in verdicts]
+    return [*filter(None, texts), *_commands(found, store)]
+
+
+def _more(found: Account, verdict: Verdict) -> str:
+    """Return what more minutes would show of a facet."""
+    facet = verdict.facet
+    rival = farthest_rival(facet) if facet else None
+    if facet is None or rival is None or not facet.design.freedom:
+        return say("budget.j2", "more", verdict.metric, found, verdict, None, 0.0)
+    best = facet.comparison.best
+    needed = outlook(facet.comparison, best, rival)
+    seconds = ((needed.seeds or 0) - min(facet.design.counts)) * (found.seed_seconds or 0.0)
+    pair = [facet.depths[best], facet.depths[rival]]
+    difference = facet.mean(best) - facet.mean(rival)
+    return say("budget.j2", "more", verdict.metric, found, verdict, needed, seconds, pair, difference)
+
+
+def _commands(found: Account, store: Sequence[str]) -> list[str]:
+    if not found.model:
+        return []
+    model = ("--model", f"runs:/{found.model}")
+    predict = shell_line(["python", "-m", "src.predict", *model, "photo.jpg", *store])
+    export = shell_line(["python", "-m", "src.export", *model, "--format", "litert", *store])
+    return [f"predict: {predict}", f"export: {export}"]

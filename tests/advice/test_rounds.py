@@ -1,0 +1,110 @@
+"""What a time budget decides, as functions of values: simulated trials stand for real ones."""
+
+import numpy as np
+import pytest
+
+from src.advice.cost_model import Took
+from src.advice.rounds import Options, Outcome, PlannedTrial, Round, State, compared, is_clearly_behind, next_round
+
+IMAGES = 200
+
+
+def conduct(
+    options: Options, quality: dict[int, float], seconds: float, state: State | None = None, epoch: float = 1.0
+) -> tuple[State, float]:
+    """Spend `seconds` on candidates whose scores are `quality`; return the state and the seconds left."""
+    known = dict(state.known) if state else {}
+    earlier = (*state.earlier, *state.session) if state else ()
+    session: tuple[Round, ...] = ()
+    while found := next_round(State(options, known, session, earlier), seconds):
+        for trial in (each for each in found.trials if each not in known):
+            took = Took(2 + epoch * (1 + trial.candidate) * trial.epochs, epoch * (1 + trial.candidate), trial.epochs)
+            known[trial] = Outcome(quality[trial.candidate], IMAGES, took)
+            seconds -= took.seconds
+        session = (*session, found)
+    return State(options, known, session, earlier), seconds
+
+
+def stages(state: State) -> list[str]:
+    return list(dict.fromkeys(item.stage for item in state.session))
+
+
+def test_all_depths_are_tried_then_the_better_ones_then_fresh_seeds() -> None:
+    options = Options(("",) * 4, 3, 9)
+    state, left = conduct(options, {0: 0.4, 1: 0.7, 2: 0.72, 3: 0.71}, 2000.0)
+    assert stages(state) == ["measure", "rates", "full", "final", "images", "seeds"]
+    shorts = {trial for trial in state.known if trial.epochs == options.short}
+    assert shorts == {PlannedTrial(candidate, rate, 0, 3) for candidate in range(4) for rate in range(3)}
+    assert state.finalists() == [1, 2, 3], "candidate 0 is clearly behind"
+    trials, is_fresh = compared(state)
+    assert is_fresh
+    assert {trial.seed for trial in trials} == set(range(1, 11))
+    assert {trial.candidate for trial in trials} == {1, 2, 3}
+    assert left > 0
+
+
+def test_what_is_compared_has_seeds_that_chose_nothing_and_each_candidate_the_same_ones() -> None:
+    for seconds in (150.0, 300.0, 600.0):
+        trials, is_fresh = compared(conduct(Options(("",) * 4, 2, 9), dict.fromkeys(range(4), 0.5), seconds)[0])
+        if is_fresh:
+            seeds = [{trial.seed for trial in trials if trial.candidate == each.candidate} for each in trials]
+            assert all(own == seeds[0] and 0 not in own for own in seeds)
+
+
+@pytest.mark.parametrize("seconds", [30, 60, 120, 300, 900])
+def test_a_budget_is_not_exceeded_where_trials_take_what_they_took(seconds: float) -> None:
+    _, left = conduct(Options(("",) * 5, 3, 9), dict.fromkeys(range(5), 0.5), seconds)
+    first = 2 + 3.0
+    assert left >= -5 * first, "only first trials, whose cost is not known, may exceed it"
+    if seconds >= 120:
+        assert left >= 0
+
+
+def test_a_depth_that_is_too_slow_ends_its_backbone_alone() -> None:
+    slow = Options(("slow",) * 3 + ("fast",) * 2, 1, 100)
+    state, _ = conduct(slow, dict.fromkeys(range(5), 0.5), 250.0)
+    assert {trial.candidate for trial in state.known if trial.seed == 0} == {0, 3}
+
+
+def test_more_minutes_go_on_with_what_is_known() -> None:
+    options, quality = Options(("",) * 4, 3, 9), {0: 0.5, 1: 0.52, 2: 0.54, 3: 0.56}
+    little, _ = conduct(options, quality, 150.0)
+    more, _ = conduct(options, quality, 1000.0, little)
+    assert little.known.keys() < more.known.keys()
+    assert len(compared(more)[0]) > len(compared(little)[0])
+
+
+def test_a_failed_rate_is_not_chosen_and_a_failed_candidate_goes_no_further() -> None:
+    options = Options(("", ""), 2, 9)
+    ok, failed = Outcome(0.5, IMAGES, Took(5, 1, 3)), Outcome(None, 0, Took(1, 0, 0))
+    known = {PlannedTrial(0, 0, 0, 3): failed, PlannedTrial(0, 1, 0, 3): ok}
+    known |= {PlannedTrial(1, rate, 0, 3): failed for rate in (0, 1)}
+    state = State(options, known)
+    assert state.best_rate(0) == 1
+    assert state.measured() == [0]
+
+
+def test_what_is_clearly_behind_depends_on_the_images() -> None:
+    assert is_clearly_behind(0.5, 0.6, 500)
+    assert not is_clearly_behind(0.5, 0.6, 50)
+    assert not is_clearly_behind(1.0, 1.0, 3)
+
+
+def test_the_same_values_decide_the_same() -> None:
+    options = Options(("",) * 4, 3, 9)
+    state, _ = conduct(options, {0: 0.5, 1: 0.6, 2: 0.58, 3: 0.61}, 700.0)
+    for count, decided in enumerate(state.session):
+        before = {trial for item in state.session[:count] for trial in item.trials}
+        known = {trial: outcome for trial, outcome in state.known.items() if trial in before}
+        assert next_round(State(options, known, state.session[:count]), decided.remaining) == decided
+
+
+def test_noise_does_not_part_rates_and_a_clear_difference_does() -> None:
+    from src.advice.rates import best_rates
+
+    common = np.tile([0.5, 0.6, 0.55], (6, 1))
+    noisy = common + np.random.default_rng(0).normal(0, 0.02, common.shape)
+    assert set(best_rates(noisy, 0.02**2)) == {1}
+    own = np.array([[0.9, 0.5], [0.5, 0.9], [0.9, 0.5], [0.5, 0.9]])
+    assert best_rates(own, 0.02**2).tolist() == [0, 1, 0, 1]
+    assert best_rates(np.array([[-np.inf, 0.1], [0.3, -np.inf]]), 0.01).tolist() == [1, 0]

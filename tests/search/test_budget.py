@@ -1,0 +1,118 @@
+"""A time budget as a user spends it: decided, kept, reused, cut off and gone on with."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from src.search.budget_log import BudgetLog, Session
+from src.tracking.study import Study, find_study
+from tests.conftest import Command
+from tests.typist import Typist
+
+TRIAL = (
+    "src.advise", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=2",
+    "fine_tune_epochs=4", "unfrozen=0,all", "fine_tune_learning_rate=1e-3,1e-2", "runtime.progress=false",
+)  # fmt: skip
+
+
+def places(photos: Path, folder: Path) -> tuple[str, ...]:
+    return (
+        f"data.root={photos}", f"tracking.uri=sqlite:///{folder}/mlflow.db", f"runtime.work_dir={folder}/work",
+        f"runtime.cache_dir={folder}/cache", f"hydra.sweep.dir={folder}/sweep", "study=budget",
+    )  # fmt: skip
+
+
+def sessions_of(folder: Path) -> list[Session]:
+    study = study_of(folder)
+    return BudgetLog(study, {k: v for k, v in study.budget()["facts"].items() if k != "version"}).sessions
+
+
+def study_of(folder: Path) -> Study:
+    return find_study(mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db"), "budget")
+
+
+def verdict_of(output: str) -> list[str]:
+    """Return the verdict's lines, and what was said of the budget."""
+    return [line for line in output.splitlines() if re.match(r"Unfreeze|By one seed|With fewer|More min|About", line)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
+    thaw: Command, photos: Path, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    first = thaw(*TRIAL, *places(photos, tmp_path), "minutes=0.6", cwd=tmp_path)
+    took = time.monotonic() - began
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert took < 36 + 15
+    assert verdict_of(first.stdout), first.stdout
+    assert re.search(r"predict: python -m src.predict --model runs:/\w{32} photo.jpg", first.stdout)
+    (session,) = sessions_of(tmp_path)
+    assert session.ended
+    page = (tmp_path / "sweep" / "report" / "report.html").read_text("utf-8")
+    assert "How the time was spent" in page
+    again = thaw(*TRIAL, *places(photos, tmp_path), "minutes=0.6", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert verdict_of(again.stdout) == verdict_of(first.stdout)
+    assert re.search(r"(\d+) trials done, \1 reused", again.stdout), again.stdout
+    assert sessions_of(tmp_path) == [session]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, photos: Path, tmp_path: Path) -> None:
+    words = (*TRIAL, *places(photos, tmp_path), "minutes=0.7", "tracking.save_model=false")
+    assert heavy_typist.start(*words, cwd=tmp_path).wait(17).status == -signal.SIGKILL
+    before = [logged.trials for session in sessions_of(tmp_path) for logged in session.rounds]
+    assert before, "killed before anything was decided"
+    done = heavy_typist(*words, cwd=tmp_path)
+    assert done.status == 0, done.said
+    (session,) = sessions_of(tmp_path)
+    assert [logged.trials for logged in session.rounds][: len(before)] == before
+    assert [entry.done for entry in session.rounds] == [len(entry.scores) for entry in session.rounds]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("minutes=0.1", "minutes=0.1: start and report alone take about 25 s; give 1 or more"),
+        ("minutes=-1", "hydra.sweeper.minutes"),
+        ("seed=0,1", "seed=0,1: the budget decides on it; give one value"),
+        ("schedule=scratch", "a budget rations fine_tune_epochs, which this schedule does not use"),
+        ("unfrozen=900", "900"),
+    ],
+)
+def test_what_no_budget_can_do_is_said_at_once(
+    thaw: Command, photos: Path, tmp_path: Path, override: str, message: str
+) -> None:
+    refused = thaw(*TRIAL, *places(photos, tmp_path), override, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert message in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
+    heavy_typist: Typist, photos: Path, tmp_path: Path
+) -> None:
+    words = (*TRIAL, *places(photos, tmp_path), "tracking.save_model=false")
+    started = heavy_typist.start(*words, "minutes=2", cwd=tmp_path)
+    while not (tmp_path / "sweep" / "results" / "1.json").exists():
+        assert started.is_running
+        time.sleep(0.2)
+    os.kill(started.pid, signal.SIGINT)
+    done = started.wait(60)
+    assert done.status == 128 + signal.SIGINT, done.said
+    assert "no difference is claimed" in done.out
+    assert "page: " in done.out
+    assert not sessions_of(tmp_path)[-1].ended
+    again = heavy_typist(*words, "minutes=2", cwd=tmp_path)
+    assert again.status == 0, again.said
+    assert len(sessions_of(tmp_path)) == 1
+    assert "reused" in again.out
