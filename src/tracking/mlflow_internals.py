@@ -38,8 +38,8 @@ def metric_histories(
     A client asks run by run, which takes half a minute for 500.
     """
     find = getattr(client._tracking_client.store, "get_metric_history_bulk", None)
-    found: list[MetricWithRunId] | None = find(run_ids, name, _MOST_VALUES) if find else None
-    return found
+    values: list[MetricWithRunId] | None = find(run_ids, name, _MOST_VALUES) if find else None
+    return values
 
 
 def without_enforcement(signature: "ModelSignature") -> "ModelSignature":

@@ -114,10 +114,10 @@ class TrialRuns:
         """Return :meth:`history` for many runs: a database is asked once a metric, other stores run by run."""
         epochs: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
         for name in _PER_EPOCH:
-            found = metric_histories(self.client, run_ids, name)
-            if found is None:
+            recorded = metric_histories(self.client, run_ids, name)
+            if recorded is None:
                 return self.history
-            for metric in found:
+            for metric in recorded:
                 epochs[metric.run_id][metric.step][name] = metric.value
         return lambda run_id, _: _in_order(epochs[run_id])
 
