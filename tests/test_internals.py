@@ -131,7 +131,10 @@ def test_mlflow_has_what_is_used_of_it(tmp_path: Path) -> None:
         run = client.create_run("0").info.run_id
         client.log_text(run, "text", "folder/file.txt")
         internals.delete_artifacts(client, run, "folder")
+        client.log_metric(run, "loss", 0.5, step=2)
+        (found,) = internals.metric_histories(client, [run], "loss")
     except (ImportError, AttributeError, TypeError) as error:
         pytest.fail(f"MLflow's stores are used otherwise now ({error}): {INTERNALS['mlflow']}")
     assert client.list_artifacts(run) == []
+    assert (found.run_id, found.step, found.value) == (run, 2, 0.5)
     assert mlflow.utils.mlflow_tags.MLFLOW_PARENT_RUN_ID == "mlflow.parentRunId"

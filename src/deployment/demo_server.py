@@ -44,8 +44,9 @@ def demo_server(classifier: Classifier, port: int, top: int) -> ThreadingHTTPSer
         with lock:
             return describe(classifier, explainer, content, top)
 
+    handler = type("Handler", (_Handler,), {"answer": staticmethod(answer), "timeout": _SECONDS})
     try:
-        return ThreadingHTTPServer((HOST, port), _handler(answer))
+        return ThreadingHTTPServer((HOST, port), handler)
     except (OSError, OverflowError) as error:
         raise ThawError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -77,56 +78,53 @@ def describe(classifier: Classifier, explainer: Explainer | None, content: bytes
     }
 
 
-def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """Serves the page, and answers what it asks."""
+class _Handler(BaseHTTPRequestHandler):
+    """Serves the page, and answers what it asks; a server's own class of it has `answer`."""
 
-        timeout = _SECONDS
+    answer: Answer
 
-        def do_GET(self) -> None:
-            """Send the page."""
-            if self._is_local() and self.path == "/":
-                page = _PAGE.read_text("utf-8").replace("{{ most_bytes }}", str(_MOST_BYTES))
-                self._send(200, page.encode(), "text/html; charset=utf-8")
-            else:
-                self._send(404, b"", "text/plain")
+    def do_GET(self) -> None:
+        """Send the page."""
+        if self._is_local() and self.path == "/":
+            page = _PAGE.read_text("utf-8").replace("{{ most_bytes }}", str(_MOST_BYTES))
+            self._send(200, page.encode(), "text/html; charset=utf-8")
+        else:
+            self._send(404, b"", "text/plain")
 
-        def do_POST(self) -> None:
-            """Answer for the photo that is sent; it is read in any case, or browsers would see a broken connection."""
-            text = self.headers.get("Content-Length", "")
-            size = int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else _MOST_BYTES + 1
-            content = self.rfile.read(size) if size <= _MOST_BYTES else b""
-            if not self._is_local() or self.path != "/predict":
-                self._answer(400, {"error": "Send one photo to /predict."})
-            elif not self._is_asked_by_the_page():
-                self._answer(403, {"error": "Only the page itself may ask."})
-            elif size > _MOST_BYTES:
-                self._answer(413, {"error": "Send a photo of up to 64 MB, and its size."})
-            else:
-                description = answer(content)
-                self._answer(400 if "error" in description else 200, description)
+    def do_POST(self) -> None:
+        """Answer for the photo that is sent; it is read in any case, or browsers would see a broken connection."""
+        text = self.headers.get("Content-Length", "")
+        size = int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else _MOST_BYTES + 1
+        content = self.rfile.read(size) if size <= _MOST_BYTES else b""
+        if not self._is_local() or self.path != "/predict":
+            self._answer(400, {"error": "Send one photo to /predict."})
+        elif not self._is_asked_by_the_page():
+            self._answer(403, {"error": "Only the page itself may ask."})
+        elif size > _MOST_BYTES:
+            self._answer(413, {"error": "Send a photo of up to 64 MB, and its size."})
+        else:
+            description = self.answer(content)
+            self._answer(400 if "error" in description else 200, description)
 
-        def _is_local(self) -> bool:
-            """Return whether the page was asked for by its own address: another site's name may lead here."""
-            return self.headers.get("Host", "").rpartition(":")[0] in {HOST, "localhost"}
+    def _is_local(self) -> bool:
+        """Return whether the page was asked for by its own address: another site's name may lead here."""
+        return self.headers.get("Host", "").rpartition(":")[0] in {HOST, "localhost"}
 
-        def _is_asked_by_the_page(self) -> bool:
-            """Return whether no other site asks: browsers say which one does; programs say nothing."""
-            origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
-            return origin in {None, f"http://{self.headers.get('Host')}"} and site in {None, "same-origin"}
+    def _is_asked_by_the_page(self) -> bool:
+        """Return whether no other site asks: browsers say which one does; programs say nothing."""
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
+        return origin in {None, f"http://{self.headers.get('Host')}"} and site in {None, "same-origin"}
 
-        def _answer(self, status: int, content: dict[str, Any]) -> None:
-            self._send(status, json.dumps(content).encode(), "application/json")
+    def _answer(self, status: int, content: dict[str, Any]) -> None:
+        self._send(status, json.dumps(content).encode(), "application/json")
 
-        def _send(self, status: int, content: bytes, kind: str) -> None:
-            self.send_response(status)
-            for name, value in (("Content-Type", kind), ("Content-Length", str(len(content)))):
-                self.send_header(name, value)
-            self.send_header("Content-Security-Policy", _POLICY)
-            self.end_headers()
-            self.wfile.write(content)
+    def _send(self, status: int, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        for name, value in (("Content-Type", kind), ("Content-Length", str(len(content)))):
+            self.send_header(name, value)
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.end_headers()
+        self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-            """Print nothing for each request."""
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+        """Print nothing for each request."""

@@ -13,5 +13,10 @@ def copied(network: keras.Model) -> keras.Model:
 
 
 def networks_within(network: keras.Model) -> Iterator[keras.Model]:
-    """Yield the networks that `network` consists of as layers, such as an ensemble's members."""
-    yield from (layer for layer in network.layers if isinstance(layer, keras.Model))
+    """Yield the networks of images that `network` consists of as layers, such as an ensemble's members.
+
+    A Sequential is none: it is a block, such as the stem of a ConvNeXt, and takes features.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential):
+            yield layer

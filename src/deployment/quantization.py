@@ -19,8 +19,8 @@ def with_rounded_kernels(network: keras.Model, examples: NDArray[np.uint8]) -> k
 
     Rounding changes the mean of each channel, and those shifts add up from layer to layer. What the mean input makes of
     them is subtracted from the layer's bias, or from the BatchNorm behind it (Nagel et al. 2019, arXiv:1906.04721,
-    section 4.2, with means measured on training images). Layers with neither are left to the converter. Networks within
-    the network, such as an ensemble's members, are rounded by themselves, by the same images.
+    section 4.2, with means measured on training images). Layers with neither are left to the converter, and so are
+    those of a Sequential within the network. An ensemble's members are rounded by themselves, by the same images.
 
     Args:
         network: float32 images [batch, side, side, 3] in 0–255 to probabilities.
@@ -54,9 +54,9 @@ def _mean_inputs(network: keras.Model, chosen: list[layers.Layer], examples: NDA
     """Yield each layer's mean input, float32 [channels]."""
     if not chosen:
         return
-    means = [keras.ops.mean(layer.input, axis=tuple(range(1, layer.input.ndim - 1))) for layer in chosen]
+    means = {layer.name: keras.ops.mean(layer.input, axis=tuple(range(1, layer.input.ndim - 1))) for layer in chosen}
     inputs = keras.Model(network.inputs, means).predict(examples.astype(np.float32), batch_size=BATCH, verbose=0)
-    yield from (values.mean(axis=0) for values in inputs)
+    yield from (inputs[layer.name].mean(axis=0) for layer in chosen)
 
 
 def _channel_axes(layer: layers.Layer) -> tuple[int, ...]:

@@ -1,11 +1,16 @@
 """All that Thaw uses of MLflow beyond its documented API; `tests/test_internals.py` says what an upgrade changed."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import mlflow
+    from mlflow.entities.metric import MetricWithRunId
     from mlflow.models import ModelSignature
+
+_MOST_VALUES = 10**8
+"""Of one metric of a study: more than any has."""
 
 
 def create_database(uri: str, artifact_root: str) -> None:
@@ -23,6 +28,18 @@ def delete_artifacts(client: "mlflow.MlflowClient", run_id: str, under: str) -> 
     repository = get_artifact_repository(client.get_run(run_id).info.artifact_uri, tracking_uri=client.tracking_uri)
     with contextlib.suppress(NotImplementedError, MlflowException):
         repository.delete_artifacts(under)
+
+
+def metric_histories(
+    client: "mlflow.MlflowClient", run_ids: Sequence[str], name: str
+) -> "list[MetricWithRunId] | None":
+    """Return all values of a metric of many runs, by one query; None where the store has no such query.
+
+    A client asks run by run, which takes half a minute for 500.
+    """
+    find = getattr(client._tracking_client.store, "get_metric_history_bulk", None)
+    values: list[MetricWithRunId] | None = find(run_ids, name, _MOST_VALUES) if find else None
+    return values
 
 
 def without_enforcement(signature: "ModelSignature") -> "ModelSignature":

@@ -16,6 +16,7 @@ from src.common.events import EventHandler, Warned
 from src.common.metrics import METRICS
 from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
+from src.tracking.mlflow_internals import metric_histories
 from src.tracking.mlflow_run import TrialFacts, model_of, run_tags
 
 MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "MLmodel"
@@ -28,8 +29,6 @@ _PER_EPOCH = (
 )
 _MOST_REPEATS = 100
 """Runs of one trial that are looked at, the last ones."""
-_MOST_VALUES = 10**8
-"""Of one metric of a study: more than any has."""
 
 
 class Artifact(Flag):
@@ -135,12 +134,12 @@ class TrialRuns:
 
     def histories(self, run_ids: Sequence[str]) -> Callable[[str, Container[str]], list[dict[str, float]]]:
         """Return :meth:`history` for many runs: a database is asked once a metric, other stores run by run."""
-        find = getattr(self.client._tracking_client.store, "get_metric_history_bulk", None)
-        if find is None:
-            return self.history
         epochs: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
         for name in _PER_EPOCH:
-            for metric in find(run_ids, name, _MOST_VALUES):
+            recorded = metric_histories(self.client, run_ids, name)
+            if recorded is None:
+                return self.history
+            for metric in recorded:
                 epochs[metric.run_id][metric.step][name] = metric.value
         return lambda run_id, _: _in_order(epochs[run_id])
 

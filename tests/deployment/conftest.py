@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
+from mlflow.entities import Run
 
+from src.common.predictions import ImagePredictions
 from tests.conftest import Command
 
 
@@ -37,6 +40,36 @@ class Deployed:
     def run_id(self) -> str:
         """The champion's."""
         return str(self.client.get_model_version_by_alias(self.name, "champion").run_id)
+
+
+def predictions(right: list[bool], images: range | None = None) -> ImagePredictions:
+    places = np.arange(len(right)) if images is None else np.array(images)
+    labels = np.zeros(len(right), np.uint16)
+    hashes = places.astype(np.uint64)
+    return ImagePredictions(
+        hashes, hashes, labels, np.where(right, 0, 1).astype(np.uint16), np.ones(len(right), np.float32)
+    )
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """The champion's run and two without models, one worse than the other, with predictions that say so."""
+
+    first: Run
+    worse: Run
+    better: Run
+
+    def predictions(self, run: Run) -> ImagePredictions:
+        """Return those of a run on ten images: the champion is right on 7, the others on 8 and 9."""
+        right = {self.first.info.run_id: 7, self.worse.info.run_id: 8, self.better.info.run_id: 9}[run.info.run_id]
+        return predictions([True] * right + [False] * (10 - right))
+
+
+@pytest.fixture
+def rivals(deployed: Deployed) -> Rivals:
+    first = deployed.client.get_run(deployed.run_id)
+    worse, better = (deployed.client.create_run(first.info.experiment_id) for _ in range(2))
+    return Rivals(first, worse, better)
 
 
 @pytest.fixture(scope="session")

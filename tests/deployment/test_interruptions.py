@@ -18,8 +18,7 @@ from src.common.predictions import ImagePredictions
 from src.deployment.model_source import opened_model
 from src.deployment.promotion import promote, version_tags
 from tests.conftest import CLASSES, Command
-from tests.deployment.conftest import Deployed
-from tests.deployment.test_promote import predictions
+from tests.deployment.conftest import Deployed, Rivals
 from tests.typist import Typist
 
 
@@ -87,24 +86,21 @@ def test_options_that_make_no_sense_are_refused_at_once(
 
 
 def test_of_two_promotions_at_once_the_better_model_has_the_alias(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, rivals: Rivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worse one has read who is champion, and would take the alias from the better one that came meanwhile."""
-    client, first = deployed.client, deployed.client.get_run(deployed.run_id)
-    worse, better = (client.create_run(first.info.experiment_id) for _ in range(2))
-    right = {first.info.run_id: 7, worse.info.run_id: 8, better.info.run_id: 9}
+    client, worse, better = deployed.client, rivals.worse, rivals.better
     has_begun = threading.Event()
 
     def read(_client: mlflow.MlflowClient, run: Run, _split: str) -> ImagePredictions:
         if run.info.run_id == worse.info.run_id:
             has_begun.set()
             time.sleep(0.5)
-        count = right[run.info.run_id]
-        return predictions([True] * count + [False] * (10 - count))
+        return rivals.predictions(run)
 
     monkeypatch.setattr("src.deployment.promotion.read_predictions", read)
-    tags = version_tags(client, first)
-    promote(client, first, "at once", "leader", tags, force=False)
+    tags = version_tags(client, rivals.first)
+    promote(client, rivals.first, "at once", "leader", tags, force=False)
     slow = threading.Thread(target=promote, args=(client, worse, "at once", "leader", tags), kwargs={"force": False})
     slow.start()
     assert has_begun.wait(30)

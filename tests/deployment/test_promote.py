@@ -16,7 +16,7 @@ from src.tracking import schema
 from src.tracking.prediction_files import read_predictions
 from src.tracking.trial_runs import TrialRuns
 from tests.conftest import CLASSES, Command, save_photo
-from tests.deployment.conftest import Deployed
+from tests.deployment.conftest import Deployed, Rivals, predictions
 
 
 def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: Deployed) -> None:
@@ -47,15 +47,6 @@ def test_a_second_promotion_makes_no_second_version(thaw: Command, deployed: Dep
     assert "version 1 is champion already" in done.stdout
     versions = deployed.client.search_model_versions(f"name = '{deployed.name}'")
     assert [version.run_id for version in versions].count(deployed.run_id) == 1
-
-
-def predictions(right: list[bool], images: range | None = None) -> ImagePredictions:
-    places = np.arange(len(right)) if images is None else np.array(images)
-    labels = np.zeros(len(right), np.uint16)
-    hashes = places.astype(np.uint64)
-    return ImagePredictions(
-        hashes, hashes, labels, np.where(right, 0, 1).astype(np.uint16), np.ones(len(right), np.float32)
-    )
 
 
 @pytest.mark.parametrize(
@@ -146,26 +137,22 @@ def test_a_model_that_was_named_is_promoted_to_by_default(deployed: Deployed) ->
 
 
 def test_an_alias_that_another_machine_moved_meanwhile_is_judged_again(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, rivals: Rivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It shares the store, but not the folder of locks."""
-    client, first = deployed.client, deployed.client.get_run(deployed.run_id)
-    worse, better = (client.create_run(first.info.experiment_id) for _ in range(2))
-    right = {first.info.run_id: 7, worse.info.run_id: 8, better.info.run_id: 9}
-    tags, name = version_tags(client, first), "two machines"
-    for run, alias in ((better, "other"), (first, "leader")):
+    client, tags, name = deployed.client, version_tags(deployed.client, rivals.first), "two machines"
+    for run, alias in ((rivals.better, "other"), (rivals.first, "leader")):
         promote(client, run, name, alias, tags, force=False)
     of_better = str(client.get_model_version_by_alias(name, "other").version)
 
     def read(_client: mlflow.MlflowClient, run: Run, _split: str) -> ImagePredictions:
         client.set_registered_model_alias(name, "leader", of_better)
-        count = right[run.info.run_id]
-        return predictions([True] * count + [False] * (10 - count))
+        return rivals.predictions(run)
 
     monkeypatch.setattr("src.deployment.promotion.read_predictions", read)
-    done = promote(client, worse, name, "leader", tags, force=False)
+    done = promote(client, rivals.worse, name, "leader", tags, force=False)
     assert (done.has_alias, "−10.0 points" in done.lines[0]) == (False, True)
-    assert client.get_model_version_by_alias(name, "leader").run_id == better.info.run_id
+    assert client.get_model_version_by_alias(name, "leader").run_id == rivals.better.info.run_id
 
 
 def test_models_of_other_image_sizes_are_compared_by_file(

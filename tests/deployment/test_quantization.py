@@ -70,6 +70,16 @@ def test_kernels_are_rounded_and_features_keep_their_means(kind: str, bias: bool
     assert error < np.abs(mean_features(plainly_rounded(original, rounded)) - expected).max()
 
 
+def test_a_block_within_a_network_is_left_as_it_is() -> None:
+    """ConvNeXts have such: they take features, and no images."""
+    images = keras.Input((SIDE, SIDE, 3), name="image")
+    block = keras.Sequential([layers.Conv2D(8, 3, name="stem")], name="block")
+    pooled = layers.GlobalAveragePooling2D()(block(layers.Conv2D(4, 1)(layers.Rescaling(1 / 255)(images))))
+    rounded = with_rounded_kernels(original := keras.Model(images, pooled), IMAGES)
+    kernels = (each.get_layer("block").get_layer("stem").kernel for each in (original, rounded))
+    np.testing.assert_array_equal(*map(np.asarray, kernels))
+
+
 @pytest.mark.parametrize("kind", ["ensemble", "flip"])
 def test_networks_within_a_network_are_rounded_too(kind: str) -> None:
     combined = flipped(network()) if kind == "flip" else ensemble([network(), network(seed=1)])
