@@ -8,7 +8,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -34,6 +34,7 @@ class JobResult:
         depth: what trains, as it would be typed for `unfrozen`; "" where that is not known.
         idle: keys that the trial does not read.
         baseline: what always predicting the largest class scores, where `score` is not better; else None.
+        parts: of the time, s, by their names in MLflow; of a trial that was trained.
     """
 
     number: int
@@ -46,6 +47,7 @@ class JobResult:
     depth: str = ""
     idle: tuple[str, ...] = ()
     baseline: float | None = None
+    parts: dict[str, float] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder."""
@@ -95,7 +97,8 @@ def write_result(run: Callable[[], TrialResult], folder: Path, number: int, *, f
             raise
         status: Status = "reused" if result.reused else "finished"
         run_id, baseline = result.summary["run_id"], result.baseline
-        write(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle)
+        parts = {} if result.reused else result.parts
+        write(status, run_id, result.score, baseline=baseline, depth=result.depth, idle=result.idle, parts=parts)
     return result.score
 
 

@@ -98,6 +98,15 @@ def that_change_numbers(job: Iterable[str]) -> tuple[str, ...]:
     return tuple(line for line in job if changes_numbers(override_key(line)))
 
 
+def frozen_work(job: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a job's overrides without which no frozen work is shared.
+
+    >>> frozen_work(["backbone=resnet50", "unfrozen=2", "image_size=96"])
+    ('backbone=resnet50', 'image_size=96')
+    """
+    return tuple(line for line in job if section_of(override_key(line)) in _OUTERMOST_FIRST[0])
+
+
 def label(job: Sequence[str], varied: Sequence[str] | None = None) -> str:
     """Return a job's overrides as text: those of `varied` keys, or all that can change its numbers.
 

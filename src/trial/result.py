@@ -34,5 +34,10 @@ class TrialResult:
         return self.summary[self._judged.baseline] if self._judged.is_no_better(self.summary) else None
 
     @property
+    def parts(self) -> dict[str, float]:
+        """Return the parts of the time that training it took, s, by their names in MLflow."""
+        return {name: self.summary[name] for name in schema.parts_of_time(self.summary)}
+
+    @property
     def _judged(self) -> Metric:
         return METRICS[self.summary[schema.OBJECTIVE.name]]

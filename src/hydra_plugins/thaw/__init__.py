@@ -1,10 +1,13 @@
 """Thaw's plugins under the name where Hydra looks for them, `hydra_plugins.thaw`. Thin: every start imports them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -65,7 +68,21 @@ class BudgetSweeper(StudySweeper):
         sweep_budget(BudgetSettings.read(self.settings), self.params, *self.runs_with, arguments)
 
 
-PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper, BudgetSweeper)
+class AutoLauncher(Launcher):
+    """This process, and more where they pay for their start; see :mod:`src.search.processes`."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remember what jobs run with."""
+        from src.search.processes import Processes
+
+        self.processes = Processes(hydra_context, task_function, config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs."""
+        return self.processes.launch(job_overrides, initial_job_idx)
+
+
+PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper, BudgetSweeper, AutoLauncher)
 """Registered by hand: Hydra's scan does not see into packages that are installed as editable."""
 
 _SWEEPERS: dict[str, dict[str, Any]] = {
@@ -81,3 +98,6 @@ _SWEEPERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 for name, node in _SWEEPERS.items():
     ConfigStore.instance().store(group="hydra/sweeper", name=name, node=node, provider="thaw")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="auto", node={"_target_": f"{__name__}.AutoLauncher"}, provider="thaw"
+)
