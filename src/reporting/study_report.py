@@ -24,6 +24,7 @@ from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.budget_text import budget_lines
 from src.reporting.diagnosis_text import describe
 from src.reporting.gap_text import gap_text
+from src.reporting.kept_report import PAGE
 from src.reporting.page import spare_others, state_of, write_page
 from src.reporting.recommendation import Recommended, recommend, why_none
 from src.reporting.study_figures import NAMES, Gallery, draw_all
@@ -41,7 +42,6 @@ from src.verdict.importance import Importance, importance
 from src.verdict.trials import Stage, TrialRecord, judged_by, once, unmeasured
 from src.verdict.verdict import Verdict, judge
 
-PAGE = "report.html"
 _MOST_NAMED = 5
 
 Render = Callable[[str], object]
@@ -56,6 +56,7 @@ class Report:
     Attributes:
         promotion: the command that promotes the recommended trial; empty where no command names it.
         budget: how a time budget was spent, and what more would bring; empty in other studies.
+        is_whole: whether no figure is missing.
     """
 
     name: str
@@ -67,13 +68,18 @@ class Report:
     page: Path
     promotion: str = ""
     budget: tuple[str, ...] = ()
+    is_whole: bool = True
 
     def lines(self) -> list[str]:
         """Return the verdict for the terminal, and where its page is."""
+        return [*self.texts(), f"page: {self.page}"]
+
+    def texts(self) -> list[str]:
+        """Return the verdict for the terminal."""
         texts = [_prefixed(verdict.label, text) for verdict in self.verdicts for text in _texts(verdict)]
         states = [state_of(self.trials), *_lacking(self.trials)]
         advice = _advice(self.recommended, self.verdicts, self.promotion)
-        return [*states, *texts, *advice, *self.budget, f"page: {self.page}"]
+        return [*states, *texts, *advice, *self.budget]
 
 
 def report_to(
@@ -141,7 +147,7 @@ def make_joint_report(
     for study in studies.values() if len(studies) == 1 else ():
         with contextlib.suppress(MlflowException, OSError):  # of a store that may only be read
             study.answer("\n\n".join(_prefixed(verdict.label, note(verdict)) for verdict in verdicts))
-    return report
+    return replace(report, is_whole=not gallery.missing)
 
 
 def records(

@@ -25,7 +25,6 @@ from src.cli.job_results import JobResult
 from src.cli.overrides import frozen_work
 from src.common.clock import process_age
 from src.reporting.terminal import Notices
-from src.reporting.wording import duration
 from src.tracking import schema
 
 _PREPARATION = (schema.seconds("tensorflow"), schema.seconds("network"))
@@ -142,6 +141,8 @@ class Processes:
         most = most_processes(self._cores // (self._threads or 1))
         best = max(range(1, most + 1), key=lambda count: expected.saved(trials, count, self._cores))
         if best > 1 and not self._have_started:
+            from src.reporting.wording import duration  # and SciPy, which takes a second to import
+
             self._have_started = True
             left = f"{trials} trials of about {duration(expected.seconds)} are left"
             self._notices.note(

@@ -26,7 +26,7 @@ from src.common.metrics import METRICS, Metric
 from src.common.project import PROJECT
 from src.config import RuntimeConfig, TrackingConfig
 from src.features.cache_plan import SharedFeatures
-from src.reporting.study_report import make_report
+from src.reporting.kept_report import FOLDER, PAGE, keep_report, kept_report, report_key
 from src.search.display import SweepDisplay, SweepProgress
 from src.tracking.idle_keys import followed
 from src.tracking.locks import LockFolder
@@ -267,19 +267,33 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
 
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay) -> list[str]:
     """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
+    folder = settings.folder / FOLDER
+    key = report_key(study, settings.margin)
+    with path_in_errors(folder):
+        texts = kept_report(study, key, folder)
+        if texts is None:
+            texts = _new_report(client, study, settings, display, key)
+    return [*texts, f"page: {folder / PAGE}"]
+
+
+def _new_report(
+    client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay, key: str
+) -> list[str]:
+    from src.reporting.study_report import make_report  # SciPy and matplotlib take a second to import
+
+    folder, is_rendered = settings.folder / FOLDER, True
 
     def render(run_id: str) -> None:
-        artifacts = artifacts_of(settings.tracking, is_chosen=True)
+        nonlocal is_rendered
         try:
-            render_run(client, run_id, artifacts, progress=False)
+            render_run(client, run_id, artifacts_of(settings.tracking, is_chosen=True), progress=False)
         except (ThawError, MlflowException, OSError) as error:
+            is_rendered = False
             display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
 
-    folder = settings.folder / "report"
-    with path_in_errors(folder):
-        report = make_report(client, study, settings.name, folder, settings.margin, render)
-        study.keep(folder, "report")
-    return report.lines()
+    report = make_report(client, study, settings.name, folder, settings.margin, render)
+    keep_report(study, key if is_rendered and report.is_whole else "", folder, report.texts())
+    return report.texts()
 
 
 def _places(settings: _Settings, study: Study) -> dict[str, str]:

@@ -177,6 +177,7 @@ OBJECTIVE = Name("objective", TEXT, "metric that judges its trials, as its lates
 VARIES = Name("varies", TEXT, "what its latest sweep varied, over what; for people")
 BEST_RUN = Name("best_run_id", TEXT, "run of the trial with the best `best/val_…` of the objective")
 BUDGET = Name("budget", MAPPING, "of a time budget: the rounds of trials that it decided on, with scores and seconds")
+REPORT = Name("report", MAPPING, "of the kept report: the key of what it was made from, and what it says")
 UNPLANNED = Name("unplanned", TEXT, "marks a trial that failed before it had a run of its own")
 
 # Tags of a registered model's version, beside `study` and `data_fingerprint`.
@@ -194,7 +195,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
         NEAR_DUPLICATE_EXAMPLES, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
     ),
     "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
-    "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, BUDGET, UNPLANNED),
+    "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, BUDGET, REPORT, UNPLANNED),
     "Tags of a combination's run": (MEMBERS,),
     "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip

@@ -29,7 +29,7 @@ from src.features.cache_plan import SharedFeatures
 from src.tracking import schema
 from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import run_tags
-from src.tracking.schema import encodable
+from src.tracking.schema import Name, encodable
 from src.tracking.study_table import latest_runs, study_frame, to_csv
 from src.tracking.trial_runs import all_experiments, all_pages
 
@@ -137,9 +137,20 @@ class Study:
 
     def keep_budget(self, content: Mapping[str, Any]) -> None:
         """Keep what a time budget decided, whole or not at all."""
+        self._keep(schema.BUDGET, content)
+
+    def _keep(self, name: Name[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
         known = self.client.get_run(self.run_id).data.tags
-        longer = {name: " " for name in known if name.startswith(f"{schema.BUDGET}.")}  # JSON may end in blanks
-        self.client.log_batch(self.run_id, tags=run_tags(longer | schema.BUDGET.of(content)))
+        longer = {each: " " for each in known if each.startswith(f"{name}.")}  # JSON may end in blanks
+        self.client.log_batch(self.run_id, tags=run_tags(longer | name.of(content)))
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the key of what the kept report was made from, and its texts; empty before there is one."""
+        return schema.REPORT.read(self.client.get_run(self.run_id).data.tags) or {}
+
+    def keep_report(self, content: Mapping[str, Any]) -> None:
+        """Keep what :meth:`report` returns."""
+        self._keep(schema.REPORT, content)
 
     def answer(self, text: str) -> None:
         """Show `text`, Markdown, as the study's description, unless somebody wrote another."""
