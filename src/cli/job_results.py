@@ -18,7 +18,7 @@ from src.common.files import atomic_write
 from src.trial.result import TrialResult
 
 Status = Literal["finished", "reused", "failed", "killed", "skipped"]
-_STOP = "stop"
+_STOP, _RESULTS = "stop", "results"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ class JobResult:
             return cls(**json.loads(_file(folder, number).read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def numbers_with_result(folder: Path) -> set[int]:
+    """Return the numbers of the jobs that have left a result in `folder`, by one look: there may be a thousand jobs."""
+    with contextlib.suppress(OSError):
+        return {int(path.stem) for path in (folder / _RESULTS).glob("*.json") if path.stem.isdecimal()}
+    return set()
 
 
 class SkippedError(ThawError):
@@ -114,18 +121,18 @@ def is_under_way(folder: Path, number: int) -> bool:
 
 def prepare_folder(folder: Path) -> None:
     """Make `folder` ready for a sweep's jobs, without what an earlier sweep left there."""
-    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / _RESULTS).mkdir(parents=True, exist_ok=True)
     (folder / _STOP).unlink(missing_ok=True)
-    for path in (*folder.glob("results/*.json"), *folder.glob("results/*.under_way")):
+    for path in (*(folder / _RESULTS).glob("*.json"), *(folder / _RESULTS).glob("*.under_way")):
         path.unlink(missing_ok=True)
 
 
 def _file(folder: Path, number: int) -> Path:
-    return folder / "results" / f"{number}.json"
+    return folder / _RESULTS / f"{number}.json"
 
 
 def _mark(folder: Path, number: int) -> Path:
-    return folder / "results" / f"{number}.under_way"
+    return folder / _RESULTS / f"{number}.under_way"
 
 
 @contextlib.contextmanager

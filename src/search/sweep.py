@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from src.cli.error_messages import explain
-from src.cli.job_results import JobResult, is_under_way, prepare_folder, stop
+from src.cli.job_results import JobResult, is_under_way, numbers_with_result, prepare_folder, stop
 from src.cli.overrides import Axes, label, that_change_numbers
 from src.common.errors import Interrupted, ThawError, one_line
 from src.common.files import atomic_write, exclusive_lock, path_in_errors
@@ -309,7 +309,7 @@ class _Watcher:
 
     def __init__(self, folder: Path, numbers: Sequence[int], report: Callable[[JobResult], None]) -> None:
         self.folder, self.report = folder, report
-        self.waiting = list(numbers)
+        self.waiting = set(numbers)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -326,7 +326,7 @@ class _Watcher:
             self._look()
 
     def _look(self) -> None:
-        for number in list(self.waiting):
+        for number in sorted(self.waiting & numbers_with_result(self.folder)):
             result = JobResult.load(self.folder, number)
             if result:
                 self.waiting.remove(number)

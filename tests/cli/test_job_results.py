@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from src.cli.job_results import JobResult, SkippedError, is_under_way, prepare_folder, stop, write_result
+from src.cli.job_results import (
+    JobResult,
+    SkippedError,
+    is_under_way,
+    numbers_with_result,
+    prepare_folder,
+    stop,
+    write_result,
+)
 from src.common.errors import Interrupted, ThawError
 from src.common.project import PROJECT
 from src.trial.result import TrialResult
@@ -120,3 +128,12 @@ def test_a_killed_process_leaves_its_mark_alone(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     assert JobResult.load(tmp_path, 0) is None
     assert is_under_way(tmp_path, 0)
+
+
+def test_results_are_found_by_one_look(tmp_path: Path) -> None:
+    assert numbers_with_result(tmp_path / "none") == set()
+    prepare_folder(tmp_path)
+    for number in (0, 11):
+        JobResult(number, "finished", "r", 0.5, 1.0, "").save(tmp_path)
+    (tmp_path / "results" / "3.under_way").touch()
+    assert numbers_with_result(tmp_path) == {0, 11}
