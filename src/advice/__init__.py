@@ -1,1 +1,1 @@
-"""How a time budget is spent: decisions as functions of values. Knows nothing of trials' runs, launchers or words."""
+"""Decide how a time budget is spent, by functions of values that know nothing of trials' runs, launchers or words."""

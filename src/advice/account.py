@@ -1,4 +1,4 @@
-"""How a time budget was spent, by what it left in its study."""
+"""Account for a time budget, by what it left in its study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from src.advice.rounds import FRACTIONS, PlannedTrial
 
 @dataclass(frozen=True)
 class Spending:
-    """What a candidate was given.
+    """The trials and the time that a candidate was given.
 
     Attributes:
         name: the settings that are compared, as they would be typed.
@@ -30,7 +30,7 @@ class Spending:
 
 @dataclass(frozen=True)
 class Account:
-    """How a budget was spent.
+    """The use that was made of a time budget.
 
     Attributes:
         spent: seconds, the start and the report included.
@@ -65,9 +65,9 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     finalists = {int(values[0]) for entry in final[-1:] for values in entry["trials"]}
     rows, untried = [], []
     for number, name in enumerate(budget["facts"]["candidates"]):
-        own = [entry for entry in ended.values() if entry[0].candidate == number]
-        if own:
-            rows.append(_spending(name, own, budget["facts"]["rates"], number in finalists))
+        of_candidate = [entry for entry in ended.values() if entry[0].candidate == number]
+        if of_candidate:
+            rows.append(_spending(name, of_candidate, budget["facts"]["rates"], number in finalists))
         else:
             untried.append(name)
     return Account(
@@ -84,10 +84,12 @@ def _ended(sessions: Sequence[Mapping[str, Any]]) -> list[Ended]:
     ]  # fmt: skip
 
 
-def _spending(name: str, own: Sequence[Ended], rates: Sequence[str], is_compared: bool) -> Spending:
-    scored = [(score, trial) for trial, score, _ in own if score is not None and trial.seed == 0]
-    best, trial = max(scored, key=lambda item: (item[1].epochs, item[0]), default=(None, own[0][0]))
-    return Spending(name, len(own), sum(seconds for *_, seconds in own), best, rates[trial.rate], is_compared)
+def _spending(name: str, of_candidate: Sequence[Ended], rates: Sequence[str], is_compared: bool) -> Spending:
+    scored = [(score, trial) for trial, score, _ in of_candidate if score is not None and trial.seed == 0]
+    best, trial = max(scored, key=lambda item: (item[1].epochs, item[0]), default=(None, of_candidate[0][0]))
+    return Spending(
+        name, len(of_candidate), sum(seconds for *_, seconds in of_candidate), best, rates[trial.rate], is_compared
+    )
 
 
 def _fewer_images(ended: Sequence[Ended]) -> dict[float, float]:

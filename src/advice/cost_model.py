@@ -1,4 +1,4 @@
-"""What a trial will cost, by what earlier trials took."""
+"""Predict what a trial will cost, by what earlier trials took."""
 
 import statistics
 from collections.abc import Mapping, Sequence

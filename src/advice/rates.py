@@ -30,8 +30,8 @@ def _shrunk(scores: Floats, noise: float) -> Floats:
     """Return the expected effects of rates on candidates, [candidates, rates], from a score of each."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     common = centred.mean(axis=0)
-    own = centred - common
+    particular = centred - common
     freedom = (scores.shape[0] - 1) * (scores.shape[1] - 1)
-    variance = np.square(own).sum() / max(freedom, 1)
+    variance = np.square(particular).sum() / max(freedom, 1)
     share = max(1 - noise / variance, 0.0) if variance > 0 else 0.0
-    return np.asarray(common + share * own)
+    return np.asarray(common + share * particular)

@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Options:
-    """What a budget chooses from.
+    """The choices that a budget has.
 
     Attributes:
         groups: each candidate's, such as its backbone: costs rise with the number within a group.
@@ -143,11 +143,11 @@ class State:
     def _best_rates(self) -> list[int]:
         groups, rates = self.options.groups, range(self.options.rates)
         scores = np.array([[self.score(self.short(number, rate)) for rate in rates] for number in range(len(groups))])
-        found = np.zeros(len(groups), np.int64)
+        best = np.zeros(len(groups), np.int64)
         for group in set(groups):
             members = np.flatnonzero(np.array(groups) == group)
-            found[members] = best_rates(scores[members], self._noise(scores[members]))
-        return [int(rate) for rate in found]
+            best[members] = best_rates(scores[members], self._noise(scores[members]))
+        return [int(rate) for rate in best]
 
     def _noise(self, scores: Floats) -> float:
         """Return the variance by which scores of networks on the same images differ by chance."""
@@ -279,9 +279,9 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
 def _full(state: State, remaining: float) -> list[PlannedTrial]:
     """Return the full schedules of the best candidates, as many as fit; at least of one that the time is enough for."""
     promising = state.promising()
-    fitting = _most(state, promising, _SHARES["full"] * remaining, lambda best: [state.full(each) for each in best])
+    fitting = _most(state, promising, _SHARES["full"] * remaining, lambda best: [state.full(number) for number in best])
     if not fitting:
-        fitting = [each for each in promising if state.seconds([state.full(each)]) <= remaining][:1]
+        fitting = [number for number in promising if state.seconds([state.full(number)]) <= remaining][:1]
     return state.new(state.full(number) for number in fitting)
 
 
@@ -299,8 +299,8 @@ def _enough(state: State, remaining: float) -> list[int]:
     """Return the candidates to compare: as many as can have two seeds; one alone only where no other is left."""
     race = [number for number in state.in_race() if state.full(number) in state.known]
     seeds = range(1, _LEAST_SEEDS + 1)
-    found = _most(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
-    return sorted(found) if len(found) > 1 or len(state.promising()) == 1 else []
+    most = _most(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
+    return sorted(most) if len(most) > 1 or len(state.promising()) == 1 else []
 
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:

@@ -32,32 +32,32 @@ def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: 
         verdicts: on the study.
         store: the words that name the store to a command.
     """
-    found = account(budget)
-    if found is None or not verdicts:
+    spent = account(budget)
+    if spent is None or not verdicts:
         return []
-    texts = [say("budget.j2", name, verdicts[0].metric, found) for name in ("spent", "chosen", "images", "untried")]
-    texts += [_more(found, verdict) for verdict in verdicts]
-    return [*filter(None, texts), *_commands(found, store)]
+    texts = [say("budget.j2", name, verdicts[0].metric, spent) for name in ("spent", "chosen", "images", "untried")]
+    texts += [_more(spent, verdict) for verdict in verdicts]
+    return [*filter(None, texts), *_commands(spent, store)]
 
 
-def _more(found: Account, verdict: Verdict) -> str:
+def _more(spent: Account, verdict: Verdict) -> str:
     """Return what more minutes would show of a facet."""
     facet = verdict.facet
     rival = farthest_rival(facet) if facet else None
     if facet is None or rival is None or not facet.design.freedom:
-        return say("budget.j2", "more", verdict.metric, found, verdict, None, 0.0)
+        return say("budget.j2", "more", verdict.metric, spent, verdict, None, 0.0)
     best = facet.comparison.best
     needed = outlook(facet.comparison, best, rival)
-    seconds = ((needed.seeds or 0) - min(facet.design.counts)) * (found.seed_seconds or 0.0)
+    seconds = ((needed.seeds or 0) - min(facet.design.counts)) * (spent.seed_seconds or 0.0)
     pair = [facet.depths[best], facet.depths[rival]]
     difference = facet.mean(best) - facet.mean(rival)
-    return say("budget.j2", "more", verdict.metric, found, verdict, needed, seconds, pair, difference)
+    return say("budget.j2", "more", verdict.metric, spent, verdict, needed, seconds, pair, difference)
 
 
-def _commands(found: Account, store: Sequence[str]) -> list[str]:
-    if not found.model:
+def _commands(spent: Account, store: Sequence[str]) -> list[str]:
+    if not spent.model:
         return []
-    model = ("--model", f"runs:/{found.model}")
+    model = ("--model", f"runs:/{spent.model}")
     predict = shell_line(["python", "-m", "src.predict", *model, "photo.jpg", *store])
     export = shell_line(["python", "-m", "src.export", *model, "--format", "litert", *store])
     return [f"predict: {predict}", f"export: {export}"]

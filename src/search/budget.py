@@ -108,8 +108,8 @@ class Budget:
         self.options = Options(tuple(candidate.group for candidate in candidates), len(rates), self.epochs)
         self.known: dict[PlannedTrial, Outcome] = {}
         self.run_ids: dict[PlannedTrial, str] = {}
-        names = [" ".join(filter(None, (each.group, each.name))) for each in candidates]
-        depths = [each.depth for each in candidates]
+        names = [" ".join(filter(None, (candidate.group, candidate.name))) for candidate in candidates]
+        depths = [candidate.depth for candidate in candidates]
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
         self.log = BudgetLog(sweep.study, facts)
         self.session = self.log.open(minutes)
@@ -149,7 +149,7 @@ class Budget:
     def state(self) -> State:
         """Return all that the next decision follows from."""
         rounds = [(session is self.session, logged.decided()) for session, logged in self.log.rounds()]
-        mine, earlier = (tuple(item for own, item in rounds if own is which) for which in (True, False))
+        mine, earlier = (tuple(logged for is_this, logged in rounds if is_this is which) for which in (True, False))
         return State(self.options, self.known, mine, earlier)
 
     @contextlib.contextmanager
@@ -239,7 +239,7 @@ class Budget:
             self.log.more["model"] = result.run_id
 
     def _names(self) -> list[str]:
-        return [str(each) for each in self.log.facts["candidates"]]
+        return [str(name) for name in self.log.facts["candidates"]]
 
     def _too_small(self) -> str:
         minutes = self.session.minutes

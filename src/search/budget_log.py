@@ -1,4 +1,4 @@
-"""What a time budget decided and measured, kept in its study's run, so that the same command takes the same course."""
+"""Keep what a time budget decided and measured in its study's run, so that the same command takes the same course."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
@@ -50,7 +50,7 @@ class Session:
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
         """Return the session that JSON holds."""
-        return cls(**{**content, "rounds": [LoggedRound(**each) for each in content["rounds"]]})
+        return cls(**{**content, "rounds": [LoggedRound(**logged) for logged in content["rounds"]]})
 
 
 class BudgetLog:
@@ -65,7 +65,7 @@ class BudgetLog:
         self.study, self.facts = study, {"version": LAYOUT_VERSION, **facts}
         content = dict(study.budget())
         known = content if content.pop("facts", None) == self.facts else {}
-        self.sessions = [Session.of(each) for each in known.pop("sessions", [])]
+        self.sessions = [Session.of(session) for session in known.pop("sessions", [])]
         self.more: dict[str, Any] = known
 
     def open(self, minutes: float) -> Session:
@@ -91,8 +91,8 @@ class BudgetLog:
 
     def ended(self, session: Session, outcomes: Sequence[Outcome], spent: float) -> None:
         """Keep that the last round has ended, with its outcomes, after `spent` seconds of all sessions."""
-        scores = [None if each.score is None else round(each.score, 6) for each in outcomes]
-        seconds = [round(each.took.seconds, 2) for each in outcomes]
+        scores = [None if outcome.score is None else round(outcome.score, 6) for outcome in outcomes]
+        seconds = [round(outcome.took.seconds, 2) for outcome in outcomes]
         session.rounds[-1] = replace(session.rounds[-1], done=len(outcomes), scores=scores, seconds=seconds)
         session.spent = round(spent, 1)
         self.save()

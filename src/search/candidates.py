@@ -1,4 +1,4 @@
-"""What a time budget compares: the depths that a sweep's overrides name, for each backbone from the least on."""
+"""Find what a time budget compares: the depths that a sweep's overrides name, for each backbone from the least on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def read_candidates(
     beside = [override for override in overrides if plain_key(override) != RATE_KEY]
     varied = [plain_key(override) for override in beside if override.is_sweep_override()]
     jobs, refused = combinations(beside), []
-    found: dict[tuple[str, int], Candidate] = {}
+    by_depth: dict[tuple[str, int], Candidate] = {}
     for job in jobs:
         try:
             candidate = _candidate(loader, config, job, [key for key in varied if key != "unfrozen"])
@@ -63,10 +63,10 @@ def read_candidates(
             refused.append(error)
             warnings.append(f"{label(job, varied)}: left out: {one_line(error)}")
         else:
-            found.setdefault((candidate.group, candidate.depth), candidate)
-    if not found:
+            by_depth.setdefault((candidate.group, candidate.depth), candidate)
+    if not by_depth:
         raise refused[0]
-    return list(_rising(list(found.values())))
+    return list(_rising(list(by_depth.values())))
 
 
 def _rising(candidates: Sequence[Candidate]) -> Iterator[Candidate]:

@@ -55,7 +55,7 @@ class Took:
 
 
 @dataclass(frozen=True)
-class Pace:
+class ExpectedTime:
     """The time that further trials are expected to take.
 
     Attributes:
@@ -70,15 +70,15 @@ class Pace:
 
     @classmethod
     def read(cls, trained: Sequence[Took], imports: float) -> Self:
-        """Return the pace by the trials `trained` so far, one at least; `imports`: s that they took this process.
+        """Return the time by the trials `trained` so far, one at least; `imports`: s that they took this process.
 
         The first trial compiles: what it took more than the others is part of a process' start. Where it is the only
         one, its compiling is taken to last as long as its preparation.
         """
-        first, later = trained[0], [each.seconds for each in trained[1:]]
+        first, later = trained[0], [took.seconds for took in trained[1:]]
         compiling = max(first.seconds - fmean(later), 0.0) if later else min(first.preparation, first.seconds)
         seconds = fmean(later) if later else first.seconds - compiling
-        return cls(seconds, fmean(each.busy for each in trained), imports + first.preparation + compiling)
+        return cls(seconds, fmean(took.busy for took in trained), imports + first.preparation + compiling)
 
     def saved(self, trials: int, processes: int, cores: int) -> float:
         """Return the seconds that `processes` are expected to save on `trials`, each with its part of the `cores`."""
@@ -92,8 +92,8 @@ def most_processes(cores: int) -> int:
     """Return how many processes as large as this one the machine has room for; with GPUs, which one fills, 1."""
     if _GPUS.is_dir():
         return 1
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return max(min(cores, int(psutil.virtual_memory().available) // own), 1)
+    this_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return max(min(cores, int(psutil.virtual_memory().available) // this_process), 1)
 
 
 class Processes:
@@ -136,7 +136,7 @@ class Processes:
         """Return in how many processes `trials` are expected to end soonest."""
         if not self._trained:
             return 1
-        expected = Pace.read(self._trained, self._imports)
+        expected = ExpectedTime.read(self._trained, self._imports)
         expected = replace(expected, start=0.0) if self._have_started else expected
         most = most_processes(self._cores // (self._threads or 1))
         best = max(range(1, most + 1), key=lambda count: expected.saved(trials, count, self._cores))
@@ -167,7 +167,7 @@ class Processes:
 def _launcher(context: HydraContext, task: TaskFunction, config: DictConfig, name: str, **settings: Any) -> Launcher:
     """Return Hydra's launcher `name` with its default settings, and `settings`."""
     node = ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
-    own = config.copy()
-    with open_dict(own):
-        own.hydra.launcher = OmegaConf.merge(node, settings)
-    return Plugins.instance().instantiate_launcher(context, task, own)
+    adapted = config.copy()
+    with open_dict(adapted):
+        adapted.hydra.launcher = OmegaConf.merge(node, settings)
+    return Plugins.instance().instantiate_launcher(context, task, adapted)

@@ -70,25 +70,26 @@ def run_tags(tags: Mapping[str, str]) -> list[RunTag]:
 class Run:
     """An open run. Metrics and tags wait for each other: a call takes the store as long as a short epoch trains."""
 
-    def __init__(self, client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> None:
+    def __init__(
+        self, client: mlflow.MlflowClient, experiment_id: str, run_id: str, data: DatasetEntity | None = None,
+        model: LoggedModel | None = None,
+    ) -> None:  # fmt: skip
         self.client = client
         self.experiment_id = experiment_id
         self.run_id = run_id
         self._metrics: list[Metric] = []
         self._tags: list[RunTag] = []
         self._flushed = time.monotonic()
-        self._data: DatasetEntity | None = None
-        self._model: LoggedModel | None = None
+        self._data, self._model = data, model
         self._lacks_files = False
 
     @classmethod
     def finished(cls, client: mlflow.MlflowClient, ended: FoundRun) -> Self:
         """Return a run that has ended, to be given more files; `ended` is as `MlflowClient.get_run` returns it."""
-        run = cls(client, ended.info.experiment_id, ended.info.run_id)
-        run._data = next((used.dataset for used in ended.inputs.dataset_inputs), None) if ended.inputs else None
+        data = next((used.dataset for used in ended.inputs.dataset_inputs), None) if ended.inputs else None
         model_id = model_of(ended)
-        run._model = client.get_logged_model(model_id) if model_id else None
-        return run
+        model = client.get_logged_model(model_id) if model_id else None
+        return cls(client, ended.info.experiment_id, ended.info.run_id, data, model)
 
     def describe(self, facts: TrialFacts, dataset: Dataset, tags: Mapping[str, str]) -> None:
         """Log the trial's configuration, the data as the run's input, and `tags`."""

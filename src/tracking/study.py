@@ -141,7 +141,7 @@ class Study:
 
     def _keep(self, name: Name[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
         known = self.client.get_run(self.run_id).data.tags
-        longer = {each: " " for each in known if each.startswith(f"{name}.")}  # JSON may end in blanks
+        longer = {tag: " " for tag in known if tag.startswith(f"{name}.")}  # JSON may end in blanks
         self.client.log_batch(self.run_id, tags=run_tags(longer | name.of(content)))
 
     def report(self) -> Mapping[str, Any]:

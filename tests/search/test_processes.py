@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.cli.job_results import JobResult
-from src.search.processes import Pace, Took, most_processes
+from src.search.processes import ExpectedTime, Took, most_processes
 from src.tracking import schema
 from tests.conftest import Command
 
@@ -17,7 +17,7 @@ LONG = ("schedule=two_phase", "epochs=5", "fine_tune_epochs=150", "schedule.feat
         "schedule.fine_tuning.patience=null", "force=true")  # fmt: skip
 
 positive = st.floats(0.01, 1e4)
-paces = st.builds(Pace, positive, st.floats(0.2, 16), positive)
+times = st.builds(ExpectedTime, positive, st.floats(0.2, 16), positive)
 
 
 def test_a_trials_time_is_told_apart_from_what_a_process_does_once() -> None:
@@ -35,35 +35,39 @@ def test_a_trials_time_is_told_apart_from_what_a_process_does_once() -> None:
         ([Took(1.0, 4.0, 1.0), Took(3.0, 0.0, 2.0)], 3.0, 6.0),
     ],
 )
-def test_the_pace_follows_from_the_trials_so_far(trained: list[Took], seconds: float, start: float) -> None:
-    assert (Pace.read(trained, 2.0).seconds, Pace.read(trained, 2.0).start) == (seconds, start)
+def test_the_time_follows_from_the_trials_so_far(trained: list[Took], seconds: float, start: float) -> None:
+    assert (ExpectedTime.read(trained, 2.0).seconds, ExpectedTime.read(trained, 2.0).start) == (seconds, start)
 
 
-def test_the_pace_is_the_trials_mean() -> None:
-    assert Pace.read([Took(1.0, 1.0, 1.0), Took(1.0, 0.0, 2.0)], 0.0).busy == 1.5
+def test_as_many_cores_are_busy_as_were_in_the_mean() -> None:
+    assert ExpectedTime.read([Took(1.0, 1.0, 1.0), Took(1.0, 0.0, 2.0)], 0.0).busy == 1.5
 
 
 @pytest.mark.parametrize(
-    ("pace", "trials", "saved"),
+    ("expected", "trials", "saved"),
     [
-        (Pace(6.0, 1.0, 8.0), 10, 22.0),  # 60 s, or 8 s and five rounds of 6 s
-        (Pace(6.0, 1.6, 8.0), 10, 4.0),  # one process keeps 1.6 of the cores busy: trials side by side take 1.6 times
-        (Pace(6.0, 1.0, 8.0), 3, -2.0),
-        (Pace(0.3, 1.0, 8.0), 10, -6.5),
+        (ExpectedTime(6.0, 1.0, 8.0), 10, 22.0),  # 60 s, or 8 s and five rounds of 6 s
+        (
+            ExpectedTime(6.0, 1.6, 8.0),
+            10,
+            4.0,
+        ),  # one process keeps 1.6 of the cores busy: trials side by side take 1.6 times
+        (ExpectedTime(6.0, 1.0, 8.0), 3, -2.0),
+        (ExpectedTime(0.3, 1.0, 8.0), 10, -6.5),
     ],
 )
-def test_two_processes_pay_where_what_is_left_is_long(pace: Pace, trials: int, saved: float) -> None:
-    assert pace.saved(trials, 2, 2) == pytest.approx(saved)
+def test_two_processes_pay_where_what_is_left_is_long(expected: ExpectedTime, trials: int, saved: float) -> None:
+    assert expected.saved(trials, 2, 2) == pytest.approx(saved)
 
 
-@given(paces, st.integers(1, 64))
-def test_one_trial_never_pays_for_a_process(pace: Pace, cores: int) -> None:
-    assert all(pace.saved(1, processes, cores) <= 0 for processes in range(1, cores + 1))
+@given(times, st.integers(1, 64))
+def test_one_trial_never_pays_for_a_process(expected: ExpectedTime, cores: int) -> None:
+    assert all(expected.saved(1, processes, cores) <= 0 for processes in range(1, cores + 1))
 
 
-@given(paces, st.integers(1, 1000), st.integers(1, 16))
-def test_as_many_rounds_with_more_trials_save_no_less(pace: Pace, rounds: int, processes: int) -> None:
-    fewer, more = (pace.saved(trials, processes, 16) for trials in (rounds * processes, (rounds + 1) * processes))
+@given(times, st.integers(1, 1000), st.integers(1, 16))
+def test_as_many_rounds_with_more_trials_save_no_less(expected: ExpectedTime, rounds: int, processes: int) -> None:
+    fewer, more = (expected.saved(trials, processes, 16) for trials in (rounds * processes, (rounds + 1) * processes))
     assert more >= fewer - 1e-9 * abs(fewer)
 
 
