@@ -35,9 +35,10 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     key = schema.TRIAL_KEY.read(run.data.tags) or ""
     kept = TrialRuns(client).finished_with_model(key, lambda _: None)
     if kept is None:
+        words = _arguments(run)
         seconds = (run.info.end_time - run.info.start_time) / 1000
         emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
-        _train(client, run, emit)
+        _train(client, run, words, emit)
         kept = TrialRuns(client).finished_with_model(key, lambda _: None)
         for line in changed_metrics(run.data.metrics, kept.data.metrics) if kept else ():
             emit(Warned(f"trained again, the trial of the run {run_id} has other numbers: {line}"))
@@ -60,10 +61,21 @@ def changed_metrics(before: Mapping[str, float], after: Mapping[str, float]) -> 
     return [", ".join(named) + (f", and {len(changed) - _MOST_NAMED} more" if changed[_MOST_NAMED:] else "")]
 
 
-def _train(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> None:
-    words = schema.ARGUMENTS.read(run.data.tags)
+def _arguments(run: FoundRun) -> Sequence[str]:
+    """Return what follows `python -m src.train` in the command that trains a run's trial.
+
+    Raises:
+        ThawError: the run does not say it, as those of earlier versions.
+    """
+    words: Sequence[str] | None = schema.ARGUMENTS.read(run.data.tags)
     if words is None:
-        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; train it again")
+        command = schema.COMMAND.text(run.data.tags)
+        again = f"train it with its model: {command} tracking.save_model=true" if command else "train it again"
+        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; {again}")
+    return words
+
+
+def _train(client: mlflow.MlflowClient, run: FoundRun, words: Sequence[str], emit: EventHandler) -> None:
     experiment = client.get_experiment(run.info.experiment_id).name
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}

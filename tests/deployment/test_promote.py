@@ -199,7 +199,7 @@ def test_files_that_have_changed_are_not_compared(
     photo = next((tmp_path / "photos" / "test" / CLASSES[0]).iterdir())
     save_photo(photo, (9, 99, 199), seed=7)
     promoted = promote(client, rival, "changed", "leader", tags, force=False)
-    assert (promoted.has_alias, "holds other images now" in promoted.lines[0]) == (False, True)
+    assert (promoted.has_alias, "holds other images than" in promoted.lines[0]) == (False, True)
 
 
 def test_predictions_are_paired_by_image_whatever_their_order() -> None:
