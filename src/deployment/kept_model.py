@@ -13,8 +13,9 @@ from mlflow.entities import Run as FoundRun
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, Noted, Warned
 from src.common.project import PROJECT
-from src.common.shell import text_override
+from src.common.shell import setting, text_override
 from src.tracking import schema
+from src.tracking.mlflow_store import store_option
 from src.tracking.trial_runs import TrialRuns
 
 _REASON = "thaw: "
@@ -35,7 +36,7 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     key = schema.TRIAL_KEY.read(run.data.tags) or ""
     kept = TrialRuns(client).finished_with_model(key, lambda _: None)
     if kept is None:
-        words = _arguments(run)
+        words = _arguments(client, run)
         seconds = (run.info.end_time - run.info.start_time) / 1000
         emit(Warned(f"the run {run_id} keeps no model: training its trial again; it took {seconds:,.0f} s"))
         _train(client, run, words, emit)
@@ -61,7 +62,7 @@ def changed_metrics(before: Mapping[str, float], after: Mapping[str, float]) -> 
     return [", ".join(named) + (f", and {len(changed) - _MOST_NAMED} more" if changed[_MOST_NAMED:] else "")]
 
 
-def _arguments(run: FoundRun) -> Sequence[str]:
+def _arguments(client: mlflow.MlflowClient, run: FoundRun) -> Sequence[str]:
     """Return what follows `python -m src.train` in the command that trains a run's trial.
 
     Raises:
@@ -69,10 +70,18 @@ def _arguments(run: FoundRun) -> Sequence[str]:
     """
     words: Sequence[str] | None = schema.ARGUMENTS.read(run.data.tags)
     if words is None:
-        command = schema.COMMAND.text(run.data.tags)
-        again = f"train it with its model: {command} tracking.save_model=true" if command else "train it again"
-        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; {again}")
+        advice = how_to_keep_model(client, run)
+        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; {advice}")
     return words
+
+
+def how_to_keep_model(client: mlflow.MlflowClient, run: FoundRun) -> str:
+    """Return how to train a run's trial so that its model is kept, with the command if the run says it."""
+    command = schema.COMMAND.text(run.data.tags)
+    if not command:
+        return "train it again with tracking.save_model=true"
+    store = [setting("tracking.uri", uri) for uri in store_option(client, PROJECT)[1:]]
+    return " ".join(["train it again with its model:", command, "tracking.save_model=true", *store])
 
 
 def _train(client: mlflow.MlflowClient, run: FoundRun, words: Sequence[str], emit: EventHandler) -> None:

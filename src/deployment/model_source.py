@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from src.cli.command import MODEL_HELP
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.project import PROJECT
+from src.deployment.kept_model import how_to_keep_model
 from src.inference.classifier import Classifier
 from src.inference.facts import ModelFacts
 from src.tracking import schema
@@ -104,9 +105,8 @@ def model_uri(client: mlflow.MlflowClient, name: str) -> str:
 def _of_run(client: mlflow.MlflowClient, run_id: str) -> str:
     run = client.get_run(run_id)
     if schema.MODEL.read(run.data.tags) is None:
-        again = schema.COMMAND.text(run.data.tags)
-        advice = f"; train it again with its model: {again} tracking.save_model=true" if again else ""
-        raise ThawError(f"--model runs:/{run_id}: the run keeps no model (a sweep's trials do not){advice}")
+        advice = how_to_keep_model(client, run)
+        raise ThawError(f"--model runs:/{run_id}: the run keeps no model (a sweep's trials do not); {advice}")
     model_id = model_of(run)
     return str(client.get_logged_model(model_id).artifact_location) if model_id else f"{run.info.artifact_uri}/model"
 

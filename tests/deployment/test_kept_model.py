@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from src.common.errors import ThawError
 from src.common.events import Event, Noted, Warned, ignore
 from src.common.shell import text_override
 from src.deployment.kept_model import changed_metrics, run_showing, run_with_model
@@ -57,6 +58,19 @@ def test_the_training_is_shown_and_its_numbers_are_the_same(deployed: Deployed) 
     after = deployed.said.partition("training its trial again")[2]
     assert "\nphase " in after
     assert "has other numbers" not in deployed.said
+
+
+def test_a_run_of_an_earlier_version_says_how_to_train_it(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    run = client.create_run("0", tags={"trial_key": "k", "command": "python -m src.train unfrozen=2"})
+    client.set_terminated(run.info.run_id)
+    events: list[Event] = []
+    with pytest.raises(ThawError) as error:
+        run_with_model(client, run.info.run_id, events.append)
+    again = f"python -m src.train unfrozen=2 tracking.save_model=true tracking.uri={uri}"
+    assert str(error.value).endswith(f"it keeps no model; train it again with its model: {again}")
+    assert events == []
 
 
 @pytest.mark.slow

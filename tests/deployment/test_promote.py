@@ -10,6 +10,7 @@ import pytest
 from mlflow.entities import Metric, Run
 
 from src.common.predictions import ImagePredictions
+from src.common.shell import shell_word
 from src.deployment.paired import compare_predictions, paired_difference, paired_p
 from src.deployment.promotion import name_by_alias, promote, registered_name, version_tags
 from src.tracking import schema
@@ -28,6 +29,8 @@ def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: 
     assert json.loads(version.tags["calibration"])["temperature"] == run.data.metrics["calibration/temperature"]
     assert version.tags["study"] == "winner"
     assert "no model is champion yet" in deployed.said
+    use = f"use it: python -m src.predict --model {shell_word(f'models:/{deployed.name}@champion')} --tracking-uri "
+    assert use in deployed.said
     assert f"champion is {deployed.name} version 1 now" in deployed.said
 
 
