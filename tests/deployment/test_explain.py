@@ -108,7 +108,7 @@ def test_the_page_shows_the_predicted_and_the_true_class(thaw: Command, deployed
 def test_a_true_class_that_is_none_is_told(thaw: Command, deployed: Deployed) -> None:
     words = ["--model", "champion", "--tracking-uri", deployed.uri, "--true", "oak"]
     done = thaw("src.explain", *words, str(deployed.photos / "test"))
-    assert (done.returncode, done.stderr) == (1, "thaw: --true oak: no class of the model; did you mean 'ash'?\n")
+    assert (done.returncode, done.stderr) == (1, "thaw: --true oak: no class of the model; known: ash, birch, cedar\n")
 
 
 def test_without_an_image_that_can_be_read_there_is_no_page(thaw: Command, tmp_path: Path) -> None:
