@@ -54,7 +54,8 @@ def test_options_are_checked() -> None:
     assert (share("0.8"), port("0"), model_name("my photos"), not_empty("a")) == (0.8, 0, "my photos", "a")
     for read, text in (
         (positive, "0"), (positive, "x"), (alias, "latest"), (alias, "v3"), (alias, "a b"), (alias, ""), (share, "80%"),
-        (share, "nan"), (port, "65536"), (port, "-1"), (port, "x"), (model_name, "a/b"), (model_name, " "), (not_empty, ""),
+        (share, "nan"), (port, "65536"), (port, "-1"), (port, "x"), (model_name, "a/b"), (model_name, " "),
+        (not_empty, ""),
     ):  # fmt: skip
         with pytest.raises(argparse.ArgumentTypeError):
             read(text)

@@ -8,12 +8,10 @@ import re
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
 from PIL import Image
 
-from src.common.project import PROJECT
 from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import network, save, with_code
@@ -245,12 +243,11 @@ def test_an_empty_word_is_not_the_folder_where_it_is_typed(thaw: Command, words:
     assert done.stderr.endswith(": is empty; give a name\n")
 
 
-def test_a_model_whose_files_were_moved_says_where_they_were(thaw: Command, tmp_path: Path) -> None:
-    uri, place = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "moved"
-    client = mlflow.MlflowClient(uri)
-    client.create_registered_model("mine")
-    client.create_model_version("mine", place.as_uri())
-    done = thaw("src.predict", "--model", "models:/mine/1", "--tracking-uri", uri, ".", cwd=PROJECT / "docs")
+def test_a_model_whose_files_were_moved_says_where_they_were(thaw: Command, deployed: Deployed, tmp_path: Path) -> None:
+    place, photo = tmp_path / "moved", str(deployed.photos / "test" / CLASSES[0])
+    deployed.client.create_registered_model("mine")
+    deployed.client.create_model_version("mine", place.as_uri())
+    done = thaw("src.predict", "--model", "models:/mine/1", "--tracking-uri", deployed.uri, photo)
     assert (done.returncode, done.stdout) == (1, "")
     says = f"--model models:/mine/1: {place} is gone; put it back, or train the model again"
     assert done.stderr.splitlines()[-1] == f"thaw: {says}"

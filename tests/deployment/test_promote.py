@@ -229,16 +229,16 @@ def test_images_of_one_group_count_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "status", "says"),
     [
-        (("--study", "nothing"), "no such study"),
-        (("--study", "winner", "--name", "a/b"), "MLflow's registry"),
+        (("--study", "nothing"), 1, "no such study"),
+        (("--study", "winner", "--name", "a/b"), 2, "--name: 'a/b': give a name without / and :"),
     ],
 )
 def test_what_cannot_be_promoted_is_told_in_a_line(
-    thaw: Command, deployed: Deployed, arguments: tuple[str, ...], says: str
+    thaw: Command, deployed: Deployed, arguments: tuple[str, ...], status: int, says: str
 ) -> None:
     done = thaw("src.promote", *arguments, "--tracking-uri", deployed.uri)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
