@@ -6,8 +6,8 @@ from pathlib import Path
 from src.cli.signals import closed_pipe_ends_quietly
 
 ENTRIES = (
-    "train", "report", "audit", "render", "promote", "predict", "export", "explain", "demo", "ensemble", "gallery",
-    "pretrain", "probe",
+    "train", "advise", "report", "audit", "render", "promote", "predict", "export", "explain", "demo", "ensemble",
+    "gallery", "pretrain", "probe",
 )  # fmt: skip
 
 

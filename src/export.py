@@ -4,14 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from src.cli.command import MODEL_HELP, STORE_HELP, refuse, run_command, share
+from src.cli.command import MODEL_HELP, STORE_HELP, not_empty, refuse, run_command, share
 from src.common.errors import printable
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Export the model, run the export on test images and tell what it is worth; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m src.export", description=__doc__)
-    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument("--model", required=True, type=not_empty, help=MODEL_HELP)
     parser.add_argument("--format", required=True, choices=("litert", "onnx", "saved_model"))
     parser.add_argument("--precision", nargs="+", choices=("float32", "float16", "int8"), default=["float32"],
                         help="litert's; several are compared (default: float32)")  # fmt: skip

@@ -8,8 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.cli.command import MODEL_HELP, STORE_HELP, positive, refuse, run_command, share
-from src.common.errors import ThawError
+from src.cli.command import (
+    IMAGES_HELP,
+    MODEL_HELP,
+    STORE_HELP,
+    check_page,
+    not_empty,
+    positive,
+    refuse,
+    run_command,
+    share,
+)  # fmt: skip
+from src.common.errors import ThawError, printable
 
 if TYPE_CHECKING:
     from src.deployment.model_source import OpenedModel
@@ -20,8 +30,8 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Predict the images and print what they show; return the exit status: 1 if anything could not be read."""
     parser = argparse.ArgumentParser(prog="python -m src.predict", description=__doc__)
-    parser.add_argument("images", nargs="+", help="files, folders with all below them, globs")
-    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    parser.add_argument("images", nargs="+", type=not_empty, help=IMAGES_HELP)
+    parser.add_argument("--model", required=True, type=not_empty, help=MODEL_HELP)
     parser.add_argument("--top", type=positive, default=3, help="classes shown for an image (default: %(default)s)")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
@@ -41,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from src.deployment.image_files import image_files, print_missing, print_unreadable
 
+    if options.sheet is not None:
+        check_page("--sheet", options.sheet)
     files = image_files(options.images)
     print_missing(files)
     if not files.paths:
@@ -123,10 +135,11 @@ def _tell(
         print(line, file=sys.stderr if options.shape else sys.stdout)
     if score and not score.counted:
         refuse(f"--score: no image is in a folder that is called like a class of the model: {some_of(names)}")
-    if options.sheet:
+    if options.sheet is not None:
         from src.deployment.prediction_sheet import write_sheet
 
         write_sheet(options.sheet, results, names, model.name, notes, top=top, threshold=threshold)
+        print(f"page: {printable(str(options.sheet))}", file=sys.stderr if options.shape else sys.stdout)
     return score is None or score.counted > 0
 
 

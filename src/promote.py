@@ -2,16 +2,16 @@
 
 import argparse
 
-from src.cli.command import FORCE_HELP, NAME_HELP, STORE_HELP, alias, run_command
+from src.cli.command import FORCE_HELP, NAME_HELP, STORE_HELP, alias, model_name, not_empty, run_command
 from src.common.errors import one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Promote the study's recommended trial; return the exit status: 1 if the alias did not move."""
     parser = argparse.ArgumentParser(prog="python -m src.promote", description=__doc__)
-    parser.add_argument("--study", required=True, help="its name")
+    parser.add_argument("--study", required=True, type=not_empty, help="its name")
     parser.add_argument("--as", dest="alias", type=alias, default="champion", help="the alias (default: %(default)s)")
-    parser.add_argument("--name", help=NAME_HELP)
+    parser.add_argument("--name", type=model_name, help=NAME_HELP)
     parser.add_argument("--force", action="store_true", help=FORCE_HELP)
     parser.add_argument("--tracking-uri", help=STORE_HELP)
     return _promote(parser.parse_args(arguments))
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _promote(options: argparse.Namespace) -> int:
     from src.common.project import PROJECT
     from src.deployment.kept_model import run_with_model
-    from src.deployment.promotion import name_by_alias, promote, version_tags
+    from src.deployment.promotion import name_by_alias, promote, promotion_lines, version_tags
     from src.deployment.recommended_trial import recommended_trial
     from src.reporting.terminal import Notices
     from src.tracking import schema
@@ -33,7 +33,8 @@ def _promote(options: argparse.Namespace) -> int:
         tags = version_tags(client, run) | schema.VERDICT.of(trial.verdict) | schema.STUDY_NAME.of(options.study)
         name = options.name or name_by_alias(client, run, options.alias)
         done = promote(client, run, name, options.alias, tags, force=options.force, emit=notices)
-    for line in (f"{trial.verdict}", f"{name} version {done.version.version}: run {run.info.run_id}", *done.lines):
+    version = f"{name} version {done.version.version}: run {run.info.run_id}"
+    for line in (trial.verdict, version, *promotion_lines(client, done, options.alias)):
         print(one_line(line, 2000))
     return 0 if done.has_alias else 1
 

@@ -605,7 +605,7 @@ PREDICTIONS = [
     Odd("a version that is not there", "src.explain --model models:/photos/7 photos", STD, ("--model models:/photos/7: ",)),
     Odd("a class that a model does not have", "src.explain --model model.keras --true yew photos", both(KNOWN, STD),
         ("--true yew: no class of the model",)),
-    Odd("a place for a page that is a folder", P + " photos --sheet photos", both(KNOWN, STD), ("photos: Is a directory",), rest=True),
+    Odd("a place for a page that is a folder", P + " photos --sheet photos", both(KNOWN, STD), ("--sheet photos: is a folder; give a file, such as photos/page.html",)),
     Odd("a store that does not answer", "src.predict --model champion photos --tracking-uri http://127.0.0.1:9", STD,
         ("MLflow at http://127.0.0.1:9: it does not answer ([Errno 111] Connection refused); give --tracking-uri",)),
     Odd("a store that is not there", "src.predict --model champion photos --tracking-uri sqlite:///none.db", STD,

@@ -53,6 +53,7 @@ UNTYPED = {
     },
     "python -m src.pretrain --output src/models/formula/mobilenetv2_035_96.npz": "an hour, and it would replace the "
     "weights: tests/test_keras_setup.py types it with 64 images",
+    "python -m src.render runs:/ID": "tests/trial/test_rendering.py types it with a run's id",
     "python -m src.demo --model champion": "it serves until Ctrl-C: tests/deployment/test_demo_page.py opens the page",
     "mlflow models serve --model-uri models:/photos@champion --env-manager local --port 5001": "tests/deployment/"
     "test_serving.py asks it, on a free port",
@@ -65,6 +66,8 @@ SHORTER = [
     (r"weights=imagenet|=resnet50|=DenseNet121|=ConvNeXtTiny", "weights=random image_size=32", "a download"),
     (r"=InceptionResNetV2", "weights=random image_size=75", "a download"),
     (r"-cn ", "unfrozen=0,11 seed=0", "six depths and three seeds take nine times as long"),
+    (r"src\.advise", "weights=random image_size=32 epochs=1 fine_tune_epochs=1 minutes=1", "twenty minutes"),
+    (r"hydra\.sweeper\.minutes", "weights=random image_size=32 hydra.sweeper.minutes=1", "twenty minutes"),
     (r"keras_tuner", "hydra.sweeper.max_trials=2", "twenty trials"),
     (r"src\.train -m unfrozen", "dropout=0.2 seed=0", "eighteen trials"),
     (r"src\.export", "--force", "a few noisy images agree less"),
@@ -180,11 +183,12 @@ def test_a_study_of_the_documents_recommends_a_command_that_runs(
 
 PLACEHOLDERS = {
     "backbone=": "backbone=lenet5", "tracking.uri=": "tracking.uri=x", "unfrozen=N": "unfrozen=3",
-    "unfrozen=N blocks": "unfrozen='3 blocks'", "unfrozen=3 blocks": "unfrozen='3 blocks'",
+    "backbone=mobilenetv2,efficientnetb0": "backbone=efficientnetb0", "unfrozen=N blocks": "unfrozen='3 blocks'", "unfrozen=3 blocks": "unfrozen='3 blocks'",
 }  # fmt: skip
 NOT_OURS = {
     "include_top=False": "Keras' argument", "color=(128, 128, 128)": "Pillow's argument",
     'jit_compile="auto"': "Keras' argument", "jit_compile=True": "Keras' argument",
+    "minutes=20": "an option of src.advise; its command is typed",
     "THAW_BACKBONES_TABLE=FILE": "a variable of a test's",
 }  # fmt: skip
 BESIDE = {"weights=file": ["weights.path=w.h5"], "data=folder": ["data.root=x"], "data=csv": ["data.manifest=x"],

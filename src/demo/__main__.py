@@ -4,7 +4,7 @@ import argparse
 import signal
 import webbrowser
 
-from src.cli.command import MODEL_HELP, STORE_HELP, positive, run_command
+from src.cli.command import MODEL_HELP, STORE_HELP, not_empty, port, positive, run_command
 from src.cli.signals import received
 from src.common.errors import Interrupted
 
@@ -12,8 +12,8 @@ from src.common.errors import Interrupted
 def main(arguments: list[str] | None = None) -> int:
     """Serve the page until Ctrl-C; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m src.demo", description=__doc__)
-    parser.add_argument("--model", required=True, help=MODEL_HELP)
-    parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--model", required=True, type=not_empty, help=MODEL_HELP)
+    parser.add_argument("--port", type=port, default=7860, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--top", type=positive, default=5, help="classes that are shown (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
     parser.add_argument("--tracking-uri", help=STORE_HELP)

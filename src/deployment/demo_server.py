@@ -36,7 +36,7 @@ def demo_server(classifier: Classifier, port: int, top: int) -> ThreadingHTTPSer
         top: classes that are shown.
 
     Raises:
-        ThawError: the port is taken, or is none.
+        ThawError: the port is taken, or is not for everybody.
     """
     lock, explainer = threading.Lock(), _explainer(classifier)
 
@@ -47,8 +47,8 @@ def demo_server(classifier: Classifier, port: int, top: int) -> ThreadingHTTPSer
     handler = type("Handler", (_Handler,), {"answer": staticmethod(answer), "timeout": _SECONDS})
     try:
         return ThreadingHTTPServer((HOST, port), handler)
-    except (OSError, OverflowError) as error:
-        raise ThawError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise ThawError(f"--port {port}: {error.strerror or error}; give another one, or 0 for a free one") from error
 
 
 def _explainer(classifier: Classifier) -> Explainer | None:

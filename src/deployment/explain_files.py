@@ -45,7 +45,7 @@ def explain_files(
         model: of one network, not of an ensemble.
         paths: the images.
         true: the class of all of them; None: that of the nearest folder above an image that is called like a class.
-        out: the page.
+        out: the page; it is not written if no image can be read.
         threads: that decode.
 
     Raises:
@@ -63,8 +63,9 @@ def explain_files(
         read = [(file.path, file.image) for file in batch if file.image is not None]
         for (path, image), explanation in zip(read, explainer.explain([image for _, image in read]), strict=True):
             images.append(views(names, image, explanation, printable(str(path)), trues[path]))
-    template = environment(escapes=True, folder=Path(__file__).parent).get_template("explained.html.j2")
-    atomic_write(out, template.render(images=images, model=printable(model.name)))
+    if images:
+        template = environment(escapes=True, folder=Path(__file__).parent).get_template("explained.html.j2")
+        atomic_write(out, template.render(images=images, model=printable(model.name)))
     return ExplainedFiles(unreadable, warnings)
 
 

@@ -9,11 +9,13 @@ _OF_SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "var
 
 
 def check_place(path: Path, kind: Format) -> None:
-    """Check that nothing but an earlier export is at `path`.
+    """Check that nothing but an earlier export is at `path`, and that its folder is none or a folder.
 
     Raises:
         ThawError: something else is.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise ThawError(f"--out {path.parent}: is a file; give a folder")
     if not path.exists():
         return
     if path.is_dir() != (kind == "saved_model"):

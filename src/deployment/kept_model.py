@@ -12,8 +12,9 @@ from mlflow.entities import Run as FoundRun
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, Noted, Warned
 from src.common.project import PROJECT
-from src.common.shell import text_override
+from src.common.shell import setting, text_override
 from src.tracking import schema
+from src.tracking.mlflow_store import store_option
 from src.tracking.trial_runs import TrialRuns
 from src.trial.rendering import changed_metrics
 
@@ -34,9 +35,10 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     key = schema.TRIAL_KEY.read(run.data.tags) or ""
     kept = TrialRuns(client).finished_with_model(key, lambda _: None)
     if kept is None:
+        words = _arguments(client, run)
         seconds = (run.info.end_time - run.info.start_time) / 1000
         emit(Noted(f"the run {run_id} keeps no model: making it; where no checkpoints are left, in {seconds:,.0f} s"))
-        _train(client, run, emit)
+        _train(client, run, words, emit)
         kept = TrialRuns(client).finished_with_model(key, lambda _: None)
         changed = changed_metrics(run.data.metrics, kept.data.metrics) if kept else ""
         if changed:
@@ -46,10 +48,29 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     return client.get_run(kept.info.run_id)  # with its inputs and outputs
 
 
-def _train(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> None:
-    words = schema.ARGUMENTS.read(run.data.tags)
+def _arguments(client: mlflow.MlflowClient, run: FoundRun) -> Sequence[str]:
+    """Return what follows `python -m src.train` in the command that trains a run's trial.
+
+    Raises:
+        ThawError: the run does not say it, as those of earlier versions.
+    """
+    words: Sequence[str] | None = schema.ARGUMENTS.read(run.data.tags)
     if words is None:
-        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; train it again")
+        advice = how_to_keep_model(client, run)
+        raise ThawError(f"run {run.info.run_id}: an earlier version trained it and it keeps no model; {advice}")
+    return words
+
+
+def how_to_keep_model(client: mlflow.MlflowClient, run: FoundRun) -> str:
+    """Return how to train a run's trial so that its model is kept, with the command if the run says it."""
+    command = schema.COMMAND.text(run.data.tags)
+    if not command:
+        return "train it again with tracking.save_model=true"
+    store = [setting("tracking.uri", uri) for uri in store_option(client, PROJECT)[1:]]
+    return " ".join(["train it again with its model:", command, "tracking.save_model=true", *store])
+
+
+def _train(client: mlflow.MlflowClient, run: FoundRun, words: Sequence[str], emit: EventHandler) -> None:
     experiment = client.get_experiment(run.info.experiment_id).name
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "MLFLOW_TRACKING_URI": client.tracking_uri}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 import yaml
@@ -97,7 +98,8 @@ def model_uri(client: mlflow.MlflowClient, name: str) -> str:
         if not re.search(r"[/\\:]|\.keras$", name):
             return _of_alias(client, name)
     except MlflowException as error:
-        raise ThawError(f"--model {name}: {store_reason(error)}") from error
+        where = "mlflow ui shows what the store has, --tracking-uri names another one"
+        raise ThawError(f"--model {name}: {store_reason(error).rstrip('.')}; {where}") from error
     raise ThawError(f"--model {name}: no such file; give {MODEL_HELP}")
 
 
@@ -131,6 +133,9 @@ def _of_alias(client: mlflow.MlflowClient, alias: str) -> str:
 
 
 def _download(client: mlflow.MlflowClient, uri: str, folder: Path, name: str) -> Path:
+    place = urlsplit(uri)
+    if place.scheme in {"", "file"} and not os.path.exists(unquote(place.path)):  # noqa: PTH110 - as MLflow says it
+        raise ThawError(f"--model {name}: {unquote(place.path)} is gone; put it back, or train the model again")
     try:
         stores = {"tracking_uri": client.tracking_uri, "registry_uri": client.tracking_uri}
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **stores))

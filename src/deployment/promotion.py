@@ -12,13 +12,14 @@ from mlflow.exceptions import MlflowException
 from src.common.errors import ThawError, one_line
 from src.common.events import EventHandler, ignore
 from src.common.project import PROJECT
+from src.common.shell import shell_line
 from src.deployment.paired import compare_predictions, points
 from src.deployment.paired_by_file import by_file
 from src.statistics.intervals import Interval
 from src.tracking import schema
 from src.tracking.locks import made_lock_folder
 from src.tracking.mlflow_run import model_of
-from src.tracking.mlflow_store import as_default_store, store_reason
+from src.tracking.mlflow_store import as_default_store, store_option, store_reason
 from src.tracking.prediction_files import read_class_names, read_predictions
 from src.tracking.trial_runs import MODEL_FOLDER, all_pages
 
@@ -88,6 +89,14 @@ def _move(
             return Promotion(version, True, (line, f"{alias} is {name} version {version.version} now"))
         holder = latest  # of a promotion from elsewhere
     return Promotion(version, True, (f"{name} version {version.version} is {alias} already",))
+
+
+def promotion_lines(client: mlflow.MlflowClient, done: Promotion, alias: str) -> tuple[str, ...]:
+    """Return the lines of a promotion and, where it has the alias, the command that uses it."""
+    if not done.has_alias:
+        return done.lines
+    words = ["python", "-m", "src.predict", "--model", f"models:/{done.version.name}@{alias}"]
+    return (*done.lines, f"use it: {shell_line([*words, *store_option(client, PROJECT)])} IMAGES")
 
 
 def version_tags(client: mlflow.MlflowClient, run: FoundRun) -> dict[str, str]:

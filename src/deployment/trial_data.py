@@ -11,6 +11,8 @@ from src.tracking import schema
 from src.trial.logged_configuration import logged_configuration
 from src.trial.plan import pretrained_of
 
+_MEND = "if they are elsewhere, type this in the folder where it was trained, or put them back"
+
 
 def dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHandler) -> Dataset:
     """Return the images that a run's trial was trained and tested on.
@@ -29,8 +31,11 @@ def listed_dataset_of(client: mlflow.MlflowClient, run: FoundRun, emit: EventHan
     """
     trial = logged_configuration(client, run)
     _, _, image_size = pretrained_of(trial)
-    listing = list_samples(trial.data, image_size)
-    dataset = load_dataset(trial.data, listing, image_size, trial.runtime, emit)
+    try:
+        listing = list_samples(trial.data, image_size)
+        dataset = load_dataset(trial.data, listing, image_size, trial.runtime, emit)
+    except ThawError as error:
+        raise ThawError(f"run {run.info.run_id}: its images cannot be read: {error}; {_MEND}") from error
     if dataset.fingerprint != schema.DATA_FINGERPRINT.read(run.data.tags):
-        raise ThawError(f"run {run.info.run_id}: {dataset.source} holds other images now than when it was trained")
+        raise ThawError(f"run {run.info.run_id}: {dataset.source} holds other images than it was trained on; {_MEND}")
     return listing, dataset

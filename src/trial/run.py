@@ -110,8 +110,11 @@ def _finished(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler =
 
 
 def _lacking(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> Artifact:
-    """Return the artifacts that are asked for and that `run` lacks."""
-    return context.artifacts & ~trial_runs.artifacts(run) if context.artifacts else context.artifacts
+    """Return the artifacts that `run` is to be given: those that it lacks, unless nobody asked for figures alone."""
+    asked = context.artifacts
+    lacking = asked & ~trial_runs.artifacts(run) if asked else asked
+    is_asked_for = Artifact.MODEL in lacking or context.plan.trial.tracking.artifacts == "all"
+    return lacking if is_asked_for else Artifact(0)
 
 
 def _is_completed(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> bool:

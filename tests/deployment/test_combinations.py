@@ -162,7 +162,8 @@ def test_the_command_tests_every_combination_on_the_test_images(thaw: Command, d
     assert lines[0].startswith("single model: ")
     assert [line.split(":")[0].split(" of ")[0] for line in lines[1:3]] == ["flip", "ensemble"]
     assert all(" points" in line and "the cost" in line for line in lines[1:4])
-    assert "clearly better than the single model" in lines[-1]
+    assert lines[4] == "p is corrected for 3 comparisons; the intervals are not."
+    assert "clearly better than the single model" in lines[5]
 
 
 @pytest.mark.parametrize("option", [("--name", "mine"), ("--force",)])

@@ -25,7 +25,7 @@ from src.deployment.demo_server import demo_server
 from src.inference.classifier import Classifier
 from src.inference.facts import ModelFacts
 from tests.browser import open_browser
-from tests.conftest import CLASSES, save_photo
+from tests.conftest import CLASSES, Command, save_photo
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import network, save
 
@@ -110,6 +110,14 @@ def test_the_page_alone_may_ask_and_for_no_file_of_any_size(
     connection.request("POST", "/predict", b"" if status == 413 else photo.read_bytes(), sent)
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_a_port_that_is_taken_is_told(thaw: Command, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = thaw("src.demo", "--model", str(save(tmp_path)), "--no-browser", "--port", str(port))
+    says = f"thaw: --port {port}: Address already in use; give another one, or 0 for a free one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", says)
 
 
 def test_a_request_that_does_not_come_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from src.inference.explanation import Explainer
 from src.inference.facts import ModelFacts
 from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
-from tests.inference.test_classifier import SIDE, network
+from tests.inference.test_classifier import SIDE, network, save
 
 
 def classifier_of(own: keras.Model) -> Classifier:
@@ -108,4 +108,17 @@ def test_the_page_shows_the_predicted_and_the_true_class(thaw: Command, deployed
 def test_a_true_class_that_is_none_is_told(thaw: Command, deployed: Deployed) -> None:
     words = ["--model", "champion", "--tracking-uri", deployed.uri, "--true", "oak"]
     done = thaw("src.explain", *words, str(deployed.photos / "test"))
-    assert (done.returncode, done.stderr) == (1, "thaw: --true oak: no class of the model\n")
+    assert (done.returncode, done.stderr) == (1, "thaw: --true oak: no class of the model; known: ash, birch, cedar\n")
+
+
+def test_without_an_image_that_can_be_read_there_is_no_page(thaw: Command, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    done = thaw("src.explain", "--model", str(save(tmp_path)), "text.jpg", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("thaw: text.jpg: of no image format")
+    assert not (tmp_path / "explained.html").exists()
+
+
+def test_a_page_that_is_a_folder_is_refused_at_once(thaw: Command, tmp_path: Path) -> None:
+    done = thaw("src.explain", "--model", "nothing.keras", "photo.jpg", "--out", ".", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "thaw: --out .: is a folder; give a file, such as page.html\n")

@@ -42,3 +42,5 @@ def test_a_folder_is_no_place_for_a_file_nor_a_file_for_a_folder(tmp_path: Path)
     with pytest.raises(ThawError, match="saved_model: is a file"):
         check_place(tmp_path / "saved_model", "saved_model")
     check_place(tmp_path / "nothing", "onnx")
+    with pytest.raises(ThawError, match=r"^--out .*saved_model: is a file; give a folder"):
+        check_place(tmp_path / "saved_model" / "onnx.onnx", "onnx")

@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from src.common.errors import ThawError
 from src.common.events import Event, Noted, Warned, ignore
 from src.common.shell import text_override
 from src.deployment.kept_model import run_showing, run_with_model
@@ -48,6 +49,19 @@ def test_making_a_model_is_shown_and_its_trials_numbers_are_the_same(deployed: D
     after = deployed.said.partition("keeps no model: making it")[2]
     assert "\nphase " in after
     assert "has other numbers" not in deployed.said
+
+
+def test_a_run_of_an_earlier_version_says_how_to_train_it(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    run = client.create_run("0", tags={"trial_key": "k", "command": "python -m src.train unfrozen=2"})
+    client.set_terminated(run.info.run_id)
+    events: list[Event] = []
+    with pytest.raises(ThawError) as error:
+        run_with_model(client, run.info.run_id, events.append)
+    again = f"python -m src.train unfrozen=2 tracking.save_model=true tracking.uri={uri}"
+    assert str(error.value).endswith(f"it keeps no model; train it again with its model: {again}")
+    assert events == []
 
 
 @pytest.mark.slow

@@ -137,6 +137,7 @@ def test_a_contact_sheet_is_sorted_by_confidence_and_marks_what_is_not_sure(
     assert shown == sorted(shown)
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     assert [Image.open(io.BytesIO(base64.b64decode(each))).size for each in pictures] == [(160, 160)] * 12
+    assert done.stdout.endswith(f"\npage: {sheet}\n")
     assert page.count("not sure:") == sum(each < 90 for each in shown) == done.stdout.count("not sure: ")
     assert re.search(r"At confidence 90.0% or more it answers .* of 12 test images", page)
 
@@ -175,7 +176,7 @@ def test_a_model_without_a_run_says_that_coverage_is_not_known(
         ("runs:/0123456789abcdef0123456789abcdef", "Run with id=0123456789abcdef0123456789abcdef not found"),
         ("models:/nothing@champion", "Registered Model with name=nothing not found"),
         ("models:/{name}/99", "not found"),
-        ("models:/{name}@nobody", "alias nobody not found"),
+        ("models:/{name}@nobody", "alias nobody not found; mlflow ui shows what the store has, --tracking-uri names"),
         ("champoin", "did you mean 'champion'?"),
         ("no/such/file.keras", "no such file"),
     ],
@@ -233,3 +234,20 @@ def test_a_thousand_files_do_not_wait_for_each_other(deployed: Deployed) -> None
     assert often.paths == tuple(photos * 10)
     np.testing.assert_allclose(often.probabilities[:12], once.probabilities, atol=1e-6)
     np.testing.assert_allclose(often.probabilities[-12:], once.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", [("--model", "", "photos"), ("--model", "champion", "")])
+def test_an_empty_word_is_not_the_folder_where_it_is_typed(thaw: Command, words: tuple[str, ...]) -> None:
+    done = thaw("src.predict", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": is empty; give a name\n")
+
+
+def test_a_model_whose_files_were_moved_says_where_they_were(thaw: Command, deployed: Deployed, tmp_path: Path) -> None:
+    place, photo = tmp_path / "moved", str(deployed.photos / "test" / CLASSES[0])
+    deployed.client.create_registered_model("mine")
+    deployed.client.create_model_version("mine", place.as_uri())
+    done = thaw("src.predict", "--model", "models:/mine/1", "--tracking-uri", deployed.uri, photo)
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"--model models:/mine/1: {place} is gone; put it back, or train the model again"
+    assert done.stderr.splitlines()[-1] == f"thaw: {says}"

@@ -10,6 +10,7 @@ import pytest
 from mlflow.entities import Metric, Run
 
 from src.common.predictions import ImagePredictions
+from src.common.shell import shell_word
 from src.deployment.paired import compare_predictions, paired_difference, paired_p
 from src.deployment.promotion import name_by_alias, promote, registered_name, version_tags
 from src.tracking import schema
@@ -28,6 +29,8 @@ def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: 
     assert json.loads(version.tags["calibration"])["temperature"] == run.data.metrics["calibration/temperature"]
     assert version.tags["study"] == "winner"
     assert "no model is champion yet" in deployed.said
+    use = f"use it: python -m src.predict --model {shell_word(f'models:/{deployed.name}@champion')} --tracking-uri "
+    assert use in deployed.said
     assert f"champion is {deployed.name} version 1 now" in deployed.said
 
 
@@ -194,7 +197,7 @@ def test_files_that_have_changed_are_not_compared(
     photo = next((tmp_path / "photos" / "test" / CLASSES[0]).iterdir())
     save_photo(photo, (9, 99, 199), seed=7)
     promoted = promote(client, rival, "changed", "leader", tags, force=False)
-    assert (promoted.has_alias, "holds other images now" in promoted.lines[0]) == (False, True)
+    assert (promoted.has_alias, "holds other images than" in promoted.lines[0]) == (False, True)
 
 
 def test_predictions_are_paired_by_image_whatever_their_order() -> None:
@@ -221,16 +224,16 @@ def test_images_of_one_group_count_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "status", "says"),
     [
-        (("--study", "nothing"), "no such study"),
-        (("--study", "winner", "--name", "a/b"), "MLflow's registry"),
+        (("--study", "nothing"), 1, "no such study"),
+        (("--study", "winner", "--name", "a/b"), 2, "--name: 'a/b': give a name without / and :"),
     ],
 )
 def test_what_cannot_be_promoted_is_told_in_a_line(
-    thaw: Command, deployed: Deployed, arguments: tuple[str, ...], says: str
+    thaw: Command, deployed: Deployed, arguments: tuple[str, ...], status: int, says: str
 ) -> None:
     done = thaw("src.promote", *arguments, "--tracking-uri", deployed.uri)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
