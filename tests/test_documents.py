@@ -183,7 +183,8 @@ def test_a_study_of_the_documents_recommends_a_command_that_runs(
 
 PLACEHOLDERS = {
     "backbone=": "backbone=lenet5", "tracking.uri=": "tracking.uri=x", "unfrozen=N": "unfrozen=3",
-    "backbone=mobilenetv2,efficientnetb0": "backbone=efficientnetb0", "unfrozen=N blocks": "unfrozen='3 blocks'", "unfrozen=3 blocks": "unfrozen='3 blocks'",
+    "backbone=mobilenetv2,efficientnetb0": "backbone=efficientnetb0",
+    "unfrozen=N blocks": "unfrozen='3 blocks'", "unfrozen=3 blocks": "unfrozen='3 blocks'",
 }  # fmt: skip
 NOT_OURS = {
     "include_top=False": "Keras' argument", "color=(128, 128, 128)": "Pillow's argument",
@@ -201,7 +202,7 @@ def settings() -> list[str]:
         prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
         for code in re.findall(r"`([^`\n]+)`", prose):
             words = [] if code in NOT_OURS else shlex.split(code)
-            found += [word for word in words if re.match(r"[\w./]+=", word)]
+            found += [word for word in words if re.match(r"[\w./]+=", word) and word not in NOT_OURS]
     return sorted(set(found))
 
 
