@@ -74,7 +74,7 @@ def test_kills_at_any_moment_change_nothing(run_for: RunFor, tmp_path: Path) -> 
     moments = [(first_phase + 2 * a_phase) * (k + generator.random()) / KILLS for k in range(KILLS)]
     generator.shuffle(moments)
     survived = [run_for(moment, GRID, killed) for moment in moments]
-    assert survived.count(None) > KILLS // 2
+    assert survived.count(None) >= KILLS // 2
     assert run_for(None, GRID, killed) == 0
     found = runs(killed)
     expected = numbers(runs(unkilled))
