@@ -87,6 +87,8 @@ def to_square(image: PillowImage.Image, size: int, resize: Resize) -> Image:
 
 
 def _why(error: Exception, source: Path | bytes) -> str:
+    if isinstance(error, PillowImage.DecompressionBombError):
+        return f"{str(error).partition(',')[0]}; make it smaller"  # Pillow goes on about attacks
     if not isinstance(error, UnidentifiedImageError):
         return str(error) or type(error).__name__
     size = source.stat().st_size if isinstance(source, Path) else len(source)

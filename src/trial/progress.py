@@ -26,7 +26,7 @@ class ProgressLogger:
             case events.EpochsReused(records):
                 for record in records:
                     self.log(record.metrics, record.epoch)
-                self.terminal.note(f"{self.phase.name}: {len(records)} epochs are known from an earlier trial")
+                self.terminal.note(f"{self.phase.name}: epochs known from an earlier trial: {len(records)}")
                 self._at(records[-1].epoch + 1)
             case events.Advanced() if event.activity == events.TRAINING:
                 self.terminal.count(event.done, event.total)
