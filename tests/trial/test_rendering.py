@@ -99,7 +99,7 @@ def test_what_is_made_on_demand_equals_what_the_trial_would_have_written(
         (tmp_path / "none").mkdir()
     capsys.readouterr()
     assert main([f"runs:/{run_id}", "--tracking-uri", store_uri]) == 0
-    assert ("are known from an earlier trial" in capsys.readouterr().err) == has_checkpoints
+    assert ("known from an earlier trial" in capsys.readouterr().err) == has_checkpoints
     after = files_of(store_uri, run_id, tmp_path / "after")
     expected = files_of(store_uri, at_once, tmp_path / "expected")
     assert named(after) == named(expected) == FILES
