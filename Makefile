@@ -49,7 +49,7 @@ gallery: setup ## draw docs/trees.jpg, a contact sheet of the generated trees
 	$(BIN)/python -m src.gallery --out docs/trees.jpg
 
 .PHONY: bench
-bench: setup ## time the reference sweep beside Keras and KerasTuner (half an hour)
+bench: setup ## time the reference sweep beside Keras and KerasTuner (half an hour; ARGS=--quick: some minutes)
 	$(BIN)/python -m benchmarks.reference $(ARGS)
 
 .PHONY: ui

@@ -1,8 +1,8 @@
 """What the arithmetic alone takes: one pass over the frozen layers, and the tails' bare training steps.
 
-Run as ``python -m benchmarks.floor PHOTOS WEIGHTS``; prints seconds as JSON. Rows and labels lie ready in memory, a
-step is one compiled function, and nothing is validated, measured, drawn, kept or logged. A part of each depth's steps
-is run and scaled: 4 of its epochs.
+Run as ``python -m benchmarks.floor PHOTOS WEIGHTS [THREADS]``; prints seconds as JSON. Rows and labels lie ready in
+memory, a step is one compiled function, and nothing is validated, measured, drawn, kept or logged. A part of each
+depth's steps is run and scaled: 4 of its epochs.
 """
 
 import json
@@ -87,4 +87,7 @@ def run(photos: Path, weights: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    for threads in sys.argv[3:]:
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+        tf.config.threading.set_inter_op_parallelism_threads(int(threads))
     print(json.dumps(run(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,8 +1,9 @@
 """Time the reference sweep by Thaw, by the loop a Keras user writes, and by KerasTuner, in one run: ``make bench``.
 
-Each is a process of its own, one after the other in turn. Thaw runs all 32 trials, from an empty store; the peers run a
-trial of each depth, and what 32 would take follows by depth. The floor is what the arithmetic alone takes. Writes
-benchmarks/results.json, and prints its table.
+Each is a command of its own, one after the other in turn. Thaw runs all trials, from an empty store; the peers run a
+trial of each depth, and what all would take follows by depth. The floor is what the arithmetic alone takes. Adds to
+benchmarks/results.json, and prints a table. ``--quick`` takes the shallow half and one peer's trial, writes nothing,
+and fails where a ratio has fallen by a fifth. ``THAW_BENCH_SIDE=224`` is the sweep at 224 px.
 """
 
 import argparse
@@ -15,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from benchmarks.sweep import (
@@ -29,7 +31,6 @@ from benchmarks.sweep import (
     FINE_TUNE_EPOCHS,
     FINE_TUNE_RATES,
     RATE,
-    SAMPLE,
     SEEDS,
     SIDE,
     TRIALS,
@@ -38,23 +39,34 @@ from benchmarks.sweep import (
 from src.config import TrackingConfig
 from src.tracking.mlflow_store import open_store
 
+RESULTS = Path(__file__).with_name("results.json")
 _OF_EACH_DEPTH = len(TRIALS) // len(DEPTHS)
 SHALLOW = DEPTHS[:2]
-IN_TURN = (
-    "thaw", "floor", "keras_xla_off", "thaw_two_processes", "thaw_depths_0_and_2", "keras_tuner", "floor", "thaw",
-    "keras_as_it_comes", "thaw_depths_0_and_2", "thaw_two_processes", "floor", "keras_xla_on", "thaw_uncached",
-)  # fmt: skip
-"""Who runs after whom: what else the machine does meets all alike."""
+IN_TURN = {
+    96: (
+        "thaw", "floor", "keras_xla_off", "thaw_one_process", "shallow", "keras_tuner", "floor_two_processes", "thaw",
+        "keras_as_it_comes", "shallow", "thaw_one_process", "floor", "keras_xla_on", "thaw_uncached",
+    ),
+    224: (
+        "thaw", "floor", "keras_xla_off", "thaw_one_process", "keras_tuner", "floor_two_processes", "thaw", "floor",
+        "thaw_uncached",
+    ),
+}  # fmt: skip
+"""Who runs after whom, by the images' side: what else the machine does meets all alike."""
+QUICK = ("shallow", "keras_shallow", "floor", "shallow")
+_LARGEST_FALL = 0.2
 
 _ONE_OF_EACH = (f"dropout={DROPOUTS[0]}", f"fine_tune_learning_rate={FINE_TUNE_RATES[0]}", f"seed={SEEDS[0]}")
+_ONE_PROCESS = "hydra/launcher=basic"
 _THAW: dict[str, tuple[Sequence[int], Sequence[str]]] = {
     "thaw": (DEPTHS, ()),
-    "thaw_two_processes": (DEPTHS, ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "runtime.threads=1")),
-    "thaw_depths_0_and_2": (SHALLOW, ()),
-    "thaw_uncached": (DEPTHS, (*_ONE_OF_EACH, "features.store=false")),
+    "thaw_one_process": (DEPTHS, (_ONE_PROCESS,)),
+    "shallow": (SHALLOW, (_ONE_PROCESS,)),
+    "thaw_uncached": (DEPTHS, (_ONE_PROCESS, *_ONE_OF_EACH, "features.store=false")),
 }
 _OTHERS = {
     "keras_xla_off": ("plain_keras", "off"),
+    "keras_shallow": ("plain_keras", "off", str(DEPTHS[0])),
     "keras_xla_on": ("plain_keras", "on", str(DEPTHS[0])),
     "keras_as_it_comes": ("plain_keras", "auto"),
     "keras_tuner": ("keras_tuner_grid",),
@@ -63,6 +75,7 @@ _OTHERS = {
 
 
 _KERAS = ("keras_xla_off", "keras_xla_on", "keras_as_it_comes")
+_FLOORS = ("floor", "floor_two_processes")
 
 
 @dataclass(frozen=True)
@@ -107,8 +120,18 @@ class Bench:
         """Let one of :data:`IN_TURN` do its part."""
         if who in _THAW:
             return self._thaw(f"{who}-{turn}", *_THAW[who])
+        if who == "floor_two_processes":
+            return self._floor_of_two()
         script, *more = _OTHERS[who]
         return timed(self._module(script, str(self.photos), str(self.weights), *more))
+
+    def _floor_of_two(self) -> Timed:
+        """Two processes of a thread each, at once: each part takes half of what it takes one of them."""
+        command = self._module("floor", str(self.photos), str(self.weights), "1")
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(timed, [command, command]))
+        halves = {name: fmean(parts(run)[name] for run in both) / 2 for name in parts(both[0])}
+        return Timed(max(run.seconds for run in both), max(run.peak_gb for run in both), json.dumps(halves))
 
     def trials(self, name: str) -> list[dict[str, float]]:
         """The rows of a sweep of Thaw's, numbers only."""
@@ -166,28 +189,51 @@ def reckoned(run: Timed, depths: Sequence[int] = DEPTHS) -> float:
 
 
 def all_seconds(runs: Mapping[str, Sequence[Timed]]) -> dict[str, float]:
-    """What everyone takes for the whole sweep, and two of them for its shallow half."""
-    tuner = runs["keras_tuner"][0]
-    searched = parts(tuner)["search"]
-    own = ("thaw", "thaw_two_processes", "thaw_depths_0_and_2")
-    return {
-        **{who: median(run.seconds for run in runs[who]) for who in own},
-        **{who: reckoned(runs[who][0]) for who in _KERAS},
-        "keras_tuner": tuner.seconds + (_OF_EACH_DEPTH - 1) * searched,
-        "keras_xla_off_depths_0_and_2": reckoned(runs["keras_xla_off"][0], SHALLOW),
-        "floor": median(sum(parts(run).values()) for run in runs["floor"]),
-    }
+    """What everyone who ran takes for the whole sweep; `shallow` and `keras_shallow`: for depths 0 and 2 alone."""
+    seconds = {who: median(run.seconds for run in runs[who]) for who in _THAW if who in runs}
+    seconds |= {who: reckoned(runs[who][0]) for who in _KERAS if who in runs}
+    seconds |= {who: median(sum(parts(run).values()) for run in runs[who]) for who in _FLOORS if who in runs}
+    if "keras_tuner" in runs:
+        tuner = runs["keras_tuner"][0]
+        seconds["keras_tuner"] = tuner.seconds + (_OF_EACH_DEPTH - 1) * parts(tuner)["search"]
+    shallow = runs.get("keras_shallow") or runs.get("keras_xla_off")
+    if shallow:
+        seconds["keras_shallow"] = reckoned(shallow[0], SHALLOW)
+    floors = [parts(run) for run in runs.get("floor", ())]
+    if floors:
+        of_shallow = ("pass", *(f"depth {depth}" for depth in SHALLOW))
+        seconds["floor_shallow"] = median(sum(floor[name] for name in of_shallow) for floor in floors)
+    return seconds
+
+
+_COMPARED = {
+    "keras_to_thaw": ("keras_xla_off", "thaw"),
+    "keras_tuner_to_thaw": ("keras_tuner", "thaw"),
+    "keras_to_one_process": ("keras_xla_off", "thaw_one_process"),
+    "keras_to_thaw_shallow": ("keras_shallow", "shallow"),
+    "floor_to_thaw": ("floor", "thaw"),
+    "floor_two_processes_to_thaw": ("floor_two_processes", "thaw"),
+    "floor_to_one_process": ("floor", "thaw_one_process"),
+    "floor_to_thaw_shallow": ("floor_shallow", "shallow"),
+    "one_process_to_thaw": ("thaw_one_process", "thaw"),
+}
+"""Ratios by name: the first one's seconds to the second's. More is better for Thaw, in each of them."""
 
 
 def all_ratios(seconds: Mapping[str, float]) -> dict[str, float]:
-    """How many times as long as Thaw's, in one process, everyone's sweep takes; and Thaw's as the floor's."""
+    """Return the ratios of those who ran."""
     return {
-        **{who: seconds[who] / seconds["thaw"] for who in (*_KERAS, "keras_tuner")},
-        "keras_xla_off_depths_0_and_2": seconds["keras_xla_off_depths_0_and_2"] / seconds["thaw_depths_0_and_2"],
-        "thaw_to_floor": seconds["thaw"] / seconds["floor"],
-        "thaw_two_processes_to_floor": seconds["thaw_two_processes"] / seconds["floor"],
-        "one_process_to_two": seconds["thaw"] / seconds["thaw_two_processes"],
-    }
+        name: seconds[one] / seconds[other]
+        for name, (one, other) in _COMPARED.items() if one in seconds and other in seconds
+    }  # fmt: skip
+
+
+def fallen(ratios: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
+    """Return a line for each ratio that has fallen by more than a fifth."""
+    return [
+        f"{name}: {ratio:.2f}, was {before[name]:.2f}"
+        for name, ratio in ratios.items() if ratio < (1 - _LARGEST_FALL) * before.get(name, 0.0)
+    ]  # fmt: skip
 
 
 def marginal(trials: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -218,26 +264,37 @@ def machine() -> dict[str, str | int | None]:
     return {"processor": models[0] if models else platform.machine(), "cores": os.cpu_count(), **packages}
 
 
-def measure(bench: Bench) -> dict[str, Any]:
-    """Run everyone in turn, and put together what is found."""
+def commit() -> str:
+    """The commit that is measured, with a + where files have changed since; empty where none is known."""
+    command = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def run_all(bench: Bench, turns: Sequence[str]) -> dict[str, list[Timed]]:
+    """Run everyone in turn."""
     runs: dict[str, list[Timed]] = {}
-    for who in IN_TURN:
+    for who in turns:
         print(who, file=sys.stderr, flush=True)
         runs.setdefault(who, []).append(bench.run(who, len(runs.get(who, ())) + 1))
-    seconds, kept = all_seconds(runs), bench.trials("thaw-1")
+    return runs
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Run everyone in turn, and put together what is found."""
+    runs = run_all(bench, IN_TURN[SIDE])
+    seconds, kept = all_seconds(runs), bench.trials("thaw_one_process-1")
     return {
+        "commit": commit(),
+        "side": SIDE,
+        "trials": len(TRIALS),
         "seconds": seconds,
         "ratios": all_ratios(seconds),
         "marginal_trial_seconds": marginal(kept),
         "largest_difference_to_uncached": largest_difference(kept, bench.trials("thaw_uncached-1")),
-        "sampled": {
-            "of": len(TRIALS),
-            "trials": {who: 1 if who == "keras_xla_on" else len(SAMPLE) for who in (*_KERAS, "keras_tuner")},
-        },
+        "largest_difference_to_one_process": largest_difference(kept, bench.trials("thaw-1")),
         "peak_gb": {who: max(run.peak_gb for run in found) for who, found in runs.items()},
         "runs": {who: [run.seconds for run in found] for who, found in runs.items()},
-        "parts": {who: [parts(run) for run in found] for who, found in runs.items() if not who.startswith("thaw")},
-        "keras_as_it_comes_is": runs["keras_as_it_comes"][0].output.splitlines()[0],
+        "parts": {who: [parts(run) for run in found] for who, found in runs.items() if who not in _THAW},
         "machine": machine(),
     }
 
@@ -245,26 +302,36 @@ def measure(bench: Bench) -> dict[str, Any]:
 def table(results: Mapping[str, Any]) -> str:
     """The seconds and what they are to Thaw's, in Markdown."""
     names = {
-        "thaw": "Thaw, one process", "thaw_two_processes": "Thaw, two processes of a thread each",
-        "keras_xla_off": "Keras, XLA off", "keras_xla_on": "Keras, XLA on",
-        "keras_as_it_comes": f"Keras as it comes: {results['keras_as_it_comes_is']}",
-        "keras_tuner": "KerasTuner, XLA off", "floor": "the floor",
+        "thaw": "Thaw", "thaw_one_process": "Thaw, one process", "keras_xla_off": "Keras, XLA off",
+        "keras_xla_on": "Keras, XLA on", "keras_as_it_comes": "Keras as it comes", "keras_tuner": "KerasTuner, XLA off",
+        "floor": "the floor", "floor_two_processes": "the floor, two processes of a thread each",
     }  # fmt: skip
-    seconds = results["seconds"]
-    rows = [f"| {name} | {seconds[who]:.0f} | {seconds[who] / seconds['thaw']:.2f} |" for who, name in names.items()]
-    return "\n".join(["| who | seconds | to Thaw's in one process |", "|---|---|---|", *rows])
+    seconds = {who: value for who, value in results["seconds"].items() if who in names}
+    rows = [f"| {names[who]} | {seconds[who]:.0f} | {seconds[who] / seconds['thaw']:.2f} |" for who in seconds]
+    return "\n".join([f"| who, {results['side']} px | seconds | to Thaw's |", "|---|---|---|", *rows])
 
 
-def main() -> None:
-    """Measure, write and print."""
+def main() -> int:
+    """Measure, write and print; 1 where a ratio has fallen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where to work; must not exist (default: a temporary folder)")
+    parser.add_argument("--quick", action="store_true", help="some minutes: compare with the last results")
     given = parser.parse_args()
+    history: list[dict[str, Any]] = json.loads(RESULTS.read_text("utf-8"))
+    before = next((results["ratios"] for results in reversed(history) if results["side"] == SIDE), {})
     with tempfile.TemporaryDirectory() as temporary:
-        results = measure(Bench(given.folder or Path(temporary) / "bench"))
-    Path(__file__).with_name("results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        bench = Bench(given.folder or Path(temporary) / "bench")
+        if given.quick:
+            ratios = all_ratios(all_seconds(run_all(bench, QUICK)))
+            print("\n".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()))
+            lines = fallen(ratios, before)
+            print("\n".join(f"fallen by more than a fifth: {line}" for line in lines), end="\n" * bool(lines))
+            return 1 if lines else 0
+        results = measure(bench)
+    RESULTS.write_text(json.dumps([*history, results], indent=1) + "\n", "utf-8")
     print(table(results))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

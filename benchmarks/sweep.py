@@ -1,5 +1,6 @@
 """The reference sweep: what is trained, on what, by everyone who is timed. Nothing here needs TensorFlow."""
 
+import os
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -9,16 +10,18 @@ from PIL import Image
 from src.demo.trees.species import SPECIES
 from src.demo.trees.tree import draw_tree
 
-DEPTHS, DROPOUTS, FINE_TUNE_RATES, SEEDS = (0, 2, 11, 20), (0.2, 0.5), (1e-4, 1e-5), (0, 1)
+SIDE = int(os.environ.get("THAW_BENCH_SIDE", "96"))
+"""Of the images, px: 96, or 224 with half of the trials. A variable, since every command of a run has the same."""
+DEPTHS, DROPOUTS, FINE_TUNE_RATES, SEEDS = (0, 2, 11, 20), (0.2, 0.5), (1e-4, 1e-5), (0, 1) if SIDE == 96 else (0,)
 EPOCHS = FINE_TUNE_EPOCHS = 5
-RATE, BATCH, SIDE = 1e-3, 32, 96
+RATE, BATCH = 1e-3, 32
 CLASSES, TRAIN_PHOTOS, VAL_PHOTOS = 20, 60, 20
-PHOTO_SIDE = 160
+PHOTO_SIDE = 160 if SIDE == 96 else 256
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One of the 32."""
+    """One of the trials, 32 at 96 px."""
 
     depth: int
     dropout: float
