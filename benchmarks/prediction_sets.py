@@ -25,7 +25,7 @@ from src.tracking.study import Study
 
 DEPTHS = (0, 2, 11, 20, 29, 56)
 _REAL = {"THAW_TEST_PHOTOS", "THAW_TEST_WEIGHTS"}
-_SCHEDULE = ("epochs=10", "fine_tune_epochs=8", "tracking.save_model=false", "runtime.progress=false")
+SCHEDULE = ("epochs=10", "fine_tune_epochs=8", "tracking.save_model=false", "runtime.progress=false")
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,19 @@ def run_task(name: str, task: Task, folder: Path) -> None:
     """
     work = folder / "work" / name
     work.mkdir(parents=True, exist_ok=True)
-    data = () if task.groceries is None else ("data=csv", f"data.manifest={_write_manifest(task, work)}")
     command = [
         sys.executable, "-m", "src.train", "-m", f"unfrozen={','.join(map(str, task.depths))}",
         f"seed=range(0,{task.seeds})", f"study={name}", f"tracking.uri=sqlite:///{work}/mlflow.db",
-        f"hydra.sweep.dir={work}/sweep", f"runtime.work_dir={work}/work", *_SCHEDULE, *data, *task.overrides,
+        f"hydra.sweep.dir={work}/sweep", f"runtime.work_dir={work}/work", *SCHEDULE, *data_of(task, work),
     ]  # fmt: skip
     subprocess.run(command, check=True)
     _collect(name, work, folder / f"{name}.npz")
+
+
+def data_of(task: Task, work: Path) -> tuple[str, ...]:
+    """Return the overrides beside depths and seeds; a manifest that they name is written to `work`."""
+    data = () if task.groceries is None else ("data=csv", f"data.manifest={_write_manifest(task, work)}")
+    return (*data, *task.overrides)
 
 
 def _write_manifest(task: Task, work: Path) -> Path:

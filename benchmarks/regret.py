@@ -1,0 +1,169 @@
+"""How good the depth and rate are that a time budget recommends: beside other searches with the same time.
+
+`python -m benchmarks.regret FOLDER [TASK …] --minutes 2 5` takes tasks of `benchmarks.prediction_sets`. The truth of a
+task is an exhaustive sweep of six depths, three rates and three seeds: mean accuracy on test images, which nothing
+chose by. A contender's regret is the best mean less the mean of what it recommends. KerasTuner's searches run through
+Thaw's sweeper over the same depths and rates, are interrupted when the time is up, and recommend their trial with the
+best validation accuracy. Writes FOLDER/TASK.json, which a further run goes on from, and prints a table of all.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import mlflow
+
+from benchmarks.prediction_sets import DEPTHS, SCHEDULE, TASKS, data_of
+from src.tracking import schema
+from src.tracking.study import find_study
+
+RATES = ("1e-4", "3e-4", "1e-3")
+RECIPE = (29, 1e-4)
+"""What is often advised: unfreeze 29 layers, at a low rate."""
+_CHOICES = (f"unfrozen={','.join(map(str, DEPTHS))}", f"fine_tune_learning_rate={','.join(RATES)}")
+_ORACLES = ("random", "bayesian", "hyperband")
+
+Place = tuple[int, float]
+"""A depth and a fine-tuning rate."""
+
+
+def command(home: Path, data: Sequence[str], name: str, *words: str) -> list[str]:
+    """The command of a study that shares nothing with another but the photos."""
+    places = (
+        f"study={name}", f"tracking.uri=sqlite:///{home}/mlflow.db", f"hydra.sweep.dir={home}/sweep",
+        f"runtime.work_dir={home}/work", f"runtime.cache_dir={home}/cache",
+    )  # fmt: skip
+    return [sys.executable, "-m", *words, *_CHOICES, *SCHEDULE, *places, *data]
+
+
+def trials(home: Path, name: str) -> list[tuple[Place, float, float]]:
+    """Depth and rate, validation and test accuracy of a study's finished trials."""
+    runs = find_study(mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db"), name).trials()
+    return [
+        (_place(run), run.data.metrics["best/val_accuracy"], run.data.metrics["test/accuracy"])
+        for run in runs if run.info.status == "FINISHED"
+    ]  # fmt: skip
+
+
+def _place(run: Any) -> Place:
+    return int(schema.DEPTH.read(run.data.tags) or 0), float(run.data.params["fine_tune_learning_rate"])
+
+
+def exhaustive(home: Path, data: Sequence[str]) -> dict[str, Any]:
+    """Sweep every depth, rate and seed; the mean test accuracy of each depth and rate, and the seconds it took."""
+    began = time.perf_counter()
+    words = command(home, data, "exhaustive", "src.train", "-m", "seed=range(0,3)")
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    seconds, scores = time.perf_counter() - began, defaultdict(list)
+    for place, _, test in trials(home, "exhaustive"):
+        scores[place].append(test)
+    means = [[depth, rate, fmean(values)] for (depth, rate), values in sorted(scores.items())]
+    return {"seconds": seconds, "means": means}
+
+
+def advised(home: Path, data: Sequence[str], minutes: float) -> Place:
+    """What a time budget recommends."""
+    words = command(home, data, "advised", "src.advise", f"minutes={minutes}")
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    verdict = json.loads((home / "sweep" / "report" / "verdict.json").read_text("utf-8"))
+    client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+    return _place(client.get_run(verdict["recommended"]["run_id"]))
+
+
+def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> Place:
+    """What a search of KerasTuner's has found when the time is up."""
+    sweeper = ("hydra/sweeper=keras_tuner", f"hydra.sweeper.oracle={oracle}", "hydra.sweeper.max_trials=500")
+    words = command(home, data, oracle, "src.train", "-m", *sweeper)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    try:
+        process.wait(60 * minutes)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    return max(trials(home, oracle), key=lambda trial: trial[1])[0]
+
+
+CONTENDERS: Mapping[str, Callable[[Path, Sequence[str], float], Place]] = {
+    "thaw": advised,
+    **{oracle: lambda home, data, minutes, oracle=oracle: searched(home, data, minutes, oracle) for oracle in _ORACLES},
+    "recipe": lambda *_: RECIPE,
+}
+
+
+def regret(means: Iterable[Sequence[float]], place: Sequence[float]) -> float:
+    """How far the mean of a depth and rate is below the best one's, 0–1.
+
+    >>> regret([[0, 1e-4, 0.5], [2, 1e-4, 0.75]], [0, 1e-4])
+    0.25
+    """
+    by_place = {(depth, rate): mean for depth, rate, mean in means}
+    return max(by_place.values()) - by_place[place[0], place[1]]
+
+
+def run_task(name: str, folder: Path, budgets: Sequence[float]) -> None:
+    """Measure what is not measured yet of a task."""
+    path, work = folder / f"{name}.json", folder / "work" / name
+    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": []}
+    work.mkdir(parents=True, exist_ok=True)
+    data = data_of(TASKS[name], work)
+    if "truth" not in known:
+        known["truth"] = exhaustive(work / "exhaustive", data)
+        path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    done = {(run["who"], run["minutes"]) for run in known["runs"]}
+    for minutes in budgets:
+        for who, recommend in CONTENDERS.items():
+            if (who, minutes) not in done:
+                home = work / f"{who}_{minutes:g}"
+                shutil.rmtree(home, ignore_errors=True)
+                home.mkdir()
+                began, place = time.perf_counter(), recommend(home, data, minutes)
+                run = {"who": who, "minutes": minutes, "place": place, "seconds": time.perf_counter() - began}
+                known["runs"].append(run)
+                path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+                print(
+                    f"{name}, {minutes:g} minutes, {who}: {100 * regret(known['truth']['means'], place):.2f}",
+                    flush=True,
+                )
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and greatest regret over tasks, in points, and the mean share of the exhaustive sweep's time, in Markdown."""
+    cells = defaultdict(list)
+    for result in results:
+        for run in result["runs"]:
+            share = run["seconds"] / result["truth"]["seconds"]
+            cells[run["minutes"], run["who"]].append((100 * regret(result["truth"]["means"], run["place"]), share))
+    rows = [
+        f"| {minutes:g} | {who} | {len(values)} | {fmean(loss for loss, _ in values):.2f} | "
+        f"{max(loss for loss, _ in values):.2f} | {fmean(share for _, share in values):.2f} |"
+        for (minutes, who), values in sorted(cells.items())
+    ]
+    return "\n".join(
+        ["| minutes | who | tasks | mean regret | greatest | share of time |", "|---|---|---|---|---|---|", *rows]
+    )
+
+
+def main() -> None:
+    """Run the tasks named on the command line, and print the table of all that FOLDER has."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("tasks", nargs="*")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[2.0, 5.0])
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    for name in given.tasks:
+        run_task(name, folder, given.minutes)
+    print(table([json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]))
+
+
+if __name__ == "__main__":
+    main()
