@@ -16,6 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -94,7 +95,7 @@ def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> Pl
 
 CONTENDERS: Mapping[str, Callable[[Path, Sequence[str], float], Place]] = {
     "thaw": advised,
-    **{oracle: lambda home, data, minutes, oracle=oracle: searched(home, data, minutes, oracle) for oracle in _ORACLES},
+    **{oracle: partial(searched, oracle=oracle) for oracle in _ORACLES},
     "recipe": lambda *_: RECIPE,
 }
 
@@ -147,9 +148,8 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
         f"{max(loss for loss, _ in values):.2f} | {fmean(share for _, share in values):.2f} |"
         for (minutes, who), values in sorted(cells.items())
     ]
-    return "\n".join(
-        ["| minutes | who | tasks | mean regret | greatest | share of time |", "|---|---|---|---|---|---|", *rows]
-    )
+    head = "| minutes | who | tasks | mean regret | greatest | share of time |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 
 def main() -> None:
