@@ -137,7 +137,7 @@ def run_task(name: str, folder: Path, budgets: Sequence[float]) -> None:
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and greatest regret over tasks, in points, and the mean share of the exhaustive sweep's time, in Markdown."""
+    """Regret over tasks, in points, and the mean share of the exhaustive sweep's time, in Markdown."""
     cells = defaultdict(list)
     for result in results:
         for run in result["runs"]:
