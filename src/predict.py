@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ def _predict(options: argparse.Namespace) -> int:
             threads, has_sheet = os.cpu_count() or 2, options.sheet is not None
             results = predict_files(model.classifier, files.paths, terminal, threads=threads, thumbnails=has_sheet)
         print_unreadable(results.unreadable, results.warnings)
-        is_scored = _tell(model, results, threshold, lines, options)
+        is_scored = _tell(model, replace(results, missing=files.missing), threshold, lines, options)
     return 1 if files.missing or results.unreadable or not is_scored else 0
 
 

@@ -55,6 +55,7 @@ class FilePredictions:
         unreadable: why, for the others.
         warnings: what the decoder says of files that were read.
         thumbnails: of the files that were read, as addresses that hold a JPEG; empty where none are asked for.
+        missing: why words of the command name no image.
     """
 
     paths: tuple[Path, ...]
@@ -62,6 +63,7 @@ class FilePredictions:
     unreadable: Mapping[Path, str]
     warnings: Mapping[Path, str] = field(default_factory=dict)
     thumbnails: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def order(self) -> NDArray[np.int64]:
         """Return the classes of each file from most to least probable, int64 [paths, classes]."""

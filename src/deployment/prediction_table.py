@@ -41,7 +41,7 @@ def as_csv(results: FilePredictions, class_names: Sequence[str], top: int, thres
 
 
 def as_json(results: FilePredictions, class_names: Sequence[str], top: int, threshold: float) -> str:
-    """Return the same as JSON, with the files that cannot be read."""
+    """Return the same as JSON, with the files that cannot be read and the words that name none."""
     predictions = [
         {
             "file": str(path),
@@ -51,7 +51,8 @@ def as_json(results: FilePredictions, class_names: Sequence[str], top: int, thre
         for path, classes in zip(results.paths, ranked(results, class_names, top), strict=True)
     ]
     unreadable = {str(path): reason for path, reason in results.unreadable.items()}
-    return json.dumps({"predictions": predictions, "unreadable": unreadable}, indent=1, ensure_ascii=True)
+    content = {"predictions": predictions, "unreadable": unreadable, "missing": dict(results.missing)}
+    return json.dumps(content, indent=1, ensure_ascii=True)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,15 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_predicted(
     assert "Traceback" not in done.stderr
 
 
+def test_json_holds_what_could_not_be_predicted(thaw: Command, deployed: Deployed, mixed: Path) -> None:
+    words = (str(mixed / "good.png"), str(mixed / "text.jpg"), "nowhere.jpg")
+    done = thaw("src.predict", "--model", "champion", "--tracking-uri", deployed.uri, *words, "--json")
+    content = json.loads(done.stdout)
+    assert [Path(each["file"]).name for each in content["predictions"]] == ["good.png"]
+    assert content["unreadable"] == {str(mixed / "text.jpg"): "of no image format that is read here"}
+    assert content["missing"] == {"nowhere.jpg": "no such file"}
+
+
 def test_what_decoders_warn_of_and_what_is_skipped_is_printed(thaw: Command, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
