@@ -21,12 +21,13 @@ from src.tracking.study import find_study
 _FEW = 50
 _TINY = (
     "hydra/launcher=basic", "backbone=lenet5", "weights=random", "image_size=32", "data.classes=3",
-    "data.train_images=8", "data.val_images=4", "schedule=two_phase", "epochs=1", "fine_tune_epochs=1", "unfrozen=all", "study=many",
+    "data.train_images=8", "data.val_images=4", "schedule=two_phase", "epochs=1", "fine_tune_epochs=1",
+    "unfrozen=all", "study=many",
 )  # fmt: skip
 
 
 def sweep(folder: Path, trials: int, more: list[str]) -> tuple[float, float]:
-    """Run the sweep; the time at which it ended, s, and the greatest memory of its process, GB."""
+    """Run the sweep; return when it ended, s, and the greatest memory of its process, GB."""
     places = (
         f"tracking.uri=sqlite:///{folder}/mlflow.db", f"hydra.sweep.dir={folder}/sweep",
         f"runtime.work_dir={folder}/work", f"runtime.cache_dir={folder}/cache",
