@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
+from PIL import Image
 
 from src.search.budget_log import BudgetLog, Session
 from src.tracking.study import Study, find_study
@@ -116,3 +118,38 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
     assert again.status == 0, again.said
     assert len(sessions_of(tmp_path)) == 1
     assert "reused" in again.out
+
+
+@pytest.fixture(scope="module")
+def odd_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 classes of two images and one of 40, without splits."""
+    folder, generator = tmp_path_factory.mktemp("odd") / "photos", np.random.default_rng(0)
+    for number in range(61):
+        (folder / f"class {number}").mkdir(parents=True)
+        for index in range(40 if number == 60 else 2):
+            image = generator.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(image).save(folder / f"class {number}" / f"{index}.png")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_many_classes_of_two_images_beside_a_dominating_one_are_compared_too(
+    thaw: Command, odd_photos: Path, tmp_path: Path
+) -> None:
+    done = thaw(*TRIAL, *places(odd_photos, tmp_path), "minutes=0.6", "tracking.save_model=false", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verdict_of(done.stdout), done.stdout
+    assert "always predicting the largest class" in done.stdout.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_backbone_that_is_too_slow_for_the_time_is_named_with_what_would_do(
+    thaw: Command, photos: Path, tmp_path: Path
+) -> None:
+    slow = ("backbone=DenseNet201", "weights=random", "image_size=224", "epochs=200")
+    done = thaw(*TRIAL, *places(photos, tmp_path), *slow, "minutes=0.5", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "time was up before the first trial had ended" in done.stderr
+    assert "Give minutes=2 or more" in done.stderr
