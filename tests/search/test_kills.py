@@ -68,13 +68,13 @@ def test_kills_at_any_moment_change_nothing(run_for: RunFor, tmp_path: Path) -> 
         folder.mkdir()
     began = time.time()
     assert run_for(None, GRID, unkilled) == 0
-    first_phase = min(path.stat().st_mtime for path in (unkilled / "work" / "phases").glob("*.npz")) - began
-    a_phase = (time.time() - began - first_phase) / 7  # of 8: two heads, and six depths upon them
+    ends = sorted(path.stat().st_mtime for path in (unkilled / "work" / "phases").glob("*.npz"))
+    first_phase, a_phase = ends[0] - began, (ends[-1] - ends[0]) / (len(ends) - 1)
     generator = random.Random(0)
     moments = [(first_phase + 2 * a_phase) * (k + generator.random()) / KILLS for k in range(KILLS)]
     generator.shuffle(moments)
     survived = [run_for(moment, GRID, killed) for moment in moments]
-    assert survived.count(None) >= KILLS // 2
+    assert survived.count(None) > KILLS // 2
     assert run_for(None, GRID, killed) == 0
     found = runs(killed)
     expected = numbers(runs(unkilled))
