@@ -1,13 +1,12 @@
-"""The launcher that a sweep has where none is named: this process alone, and several where they pay for their start."""
+"""The launcher of a sweep that names none: one process, and several where that is expected to end sooner."""
 
+import contextlib
 import functools
 import itertools
 import math
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
@@ -27,20 +26,24 @@ from src.common.clock import process_age
 from src.reporting.terminal import Notices
 from src.tracking import schema
 
+Job = Sequence[str]
+Shared = tuple[str, ...]
+
 _PREPARATION = (schema.seconds("tensorflow"), schema.seconds("network"))
-_KEPT = (schema.seconds("data"), schema.seconds("features"))
-"""Parts of a trial's time: what each process does once, and what one process does for all."""
-_GPUS = Path("/proc/driver/nvidia/gpus")
+"""Parts of a trial's time that each process spends once."""
+_OF_THE_DATA = (schema.seconds("data"), schema.seconds("features"))
+"""Parts that one process spends for all."""
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class Took:
+class TrialTime:
     """The time that a trained trial took in this process.
 
     Attributes:
-        seconds: without `preparation`.
-        preparation: s that a further trial in this process does not need: to start TensorFlow, to build the network.
-        busy: processor cores that it kept busy in the mean.
+        seconds: without the preparation and the data's part.
+        preparation: seconds to start TensorFlow and to build the network.
+        busy: number of processor cores that it kept busy, in the mean.
     """
 
     seconds: float
@@ -50,8 +53,10 @@ class Took:
     @classmethod
     def read(cls, result: JobResult, busy: float) -> Self:
         """Return what the result of a job says of its time."""
-        preparation, kept = (sum(result.parts.get(name, 0.0) for name in names) for names in (_PREPARATION, _KEPT))
-        return cls(max(result.seconds - preparation - kept, 0.0), preparation, busy)
+        preparation, data = (
+            sum(result.parts.get(name, 0.0) for name in names) for names in (_PREPARATION, _OF_THE_DATA)
+        )
+        return cls(max(result.seconds - preparation - data, 0.0), preparation, busy)
 
 
 @dataclass(frozen=True)
@@ -60,40 +65,49 @@ class ExpectedTime:
 
     Attributes:
         seconds: of a trial, in a process that has trained one.
-        busy: processor cores that one process keeps busy.
-        start: s until another process has come as far.
+        busy: number of processor cores that one process keeps busy.
+        preparation: seconds that a process needs before its first trial trains, without its imports.
     """
 
     seconds: float
     busy: float
-    start: float
+    preparation: float
 
     @classmethod
-    def read(cls, trained: Sequence[Took], imports: float) -> Self:
-        """Return the time by the trials `trained` so far, one at least; `imports`: s that they took this process.
+    def read(cls, trained: Sequence[TrialTime]) -> Self:
+        """Return the time by the trials `trained` so far, one at least.
 
-        The first trial compiles: what it took more than the others is part of a process' start. Where it is the only
-        one, its compiling is taken to last as long as its preparation.
+        The first trial compiles: what it took more than the others is preparation. Where it is the only one, its
+        compiling is taken to last as long as what else it prepared.
         """
-        first, later = trained[0], [took.seconds for took in trained[1:]]
+        first, later = trained[0], [trial.seconds for trial in trained[1:]]
         compiling = max(first.seconds - fmean(later), 0.0) if later else min(first.preparation, first.seconds)
         seconds = fmean(later) if later else first.seconds - compiling
-        return cls(seconds, fmean(took.busy for took in trained), imports + first.preparation + compiling)
+        return cls(seconds, fmean(trial.busy for trial in trained), first.preparation + compiling)
 
-    def saved(self, trials: int, processes: int, cores: int) -> float:
-        """Return the seconds that `processes` are expected to save on `trials`, each with its part of the `cores`."""
-        if processes == 1:
-            return 0.0
+    def saved(self, trials: float, processes: int, cores: int) -> float:
+        """Return the seconds that `processes` save on `trials`, each with its part of the `cores`."""
         slower = max(self.busy * processes / cores, 1.0)
-        return self.seconds * (trials - math.ceil(trials / processes) * slower) - self.start
+        return self.seconds * (trials - math.ceil(trials / processes) * slower)
 
 
 def most_processes(cores: int) -> int:
-    """Return how many processes as large as this one the machine has room for; with GPUs, which one fills, 1."""
-    if _GPUS.is_dir():
-        return 1
-    this_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return max(min(cores, int(psutil.virtual_memory().available) // this_process), 1)
+    """Return how many further processes as large as this one the machine has room for; 1 where one fills a GPU."""
+    from src.models.runtime import GPUS  # a trial has started TensorFlow
+
+    return 1 if GPUS else max(min(cores, _free_bytes() // psutil.Process().memory_info().rss), 1)
+
+
+def _free_bytes() -> int:
+    """Return the memory that is free, in the machine and in every control group of this process (cgroups(7))."""
+    free = [int(psutil.virtual_memory().available)]
+    with contextlib.suppress(OSError, IndexError):
+        group = _CGROUPS / Path("/proc/self/cgroup").read_text("utf-8").rpartition("::")[2].strip().lstrip("/")
+        for folder in (group, *group.parents[: len(group.relative_to(_CGROUPS).parts)]):
+            with contextlib.suppress(OSError, ValueError):  # "max": no bound
+                bound, used = (int((folder / f"memory.{name}").read_text("utf-8")) for name in ("max", "current"))
+                free.append(bound - used)
+    return max(min(free), 0)
 
 
 class Processes:
@@ -101,16 +115,19 @@ class Processes:
 
     def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
         self._launcher = functools.partial(_launcher, context, task, config)
-        self._alone = self._launcher("basic")
+        self._in_process = self._launcher("basic")
         self._folder = Path(str(config.hydra.sweep.dir)).absolute()
         self._threads = config.runtime.threads
         self._cores = int(joblib.cpu_count())
         self._notices = Notices(bool(config.runtime.progress))
-        self._imports, self._have_started = process_age(), False
-        self._trained: list[Took] = []
-        self._seen: set[tuple[str, ...]] = set()
+        self._imports = process_age()
+        self._trained: list[TrialTime] = []
+        self._ended = 0
+        self._computed: set[Shared] = set()
+        self._prepared: set[Shared] = set()
+        self._started = 1
 
-    def launch(self, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+    def launch(self, jobs: Sequence[Job], first: int) -> list[JobReturn]:
         """Run `jobs`, numbered from `first`; return how they ended."""
         returns: list[JobReturn] = []
         for part, processes in self._parts(jobs):
@@ -118,50 +135,59 @@ class Processes:
             returns += self._one(part[0], number) if processes == 1 else self._side_by_side(part, number, processes)
         return returns
 
-    def _parts(self, jobs: Sequence[Sequence[str]]) -> Iterator[tuple[list[Sequence[str]], int]]:
+    def _parts(self, jobs: Sequence[Job]) -> Iterator[tuple[list[Job], int]]:
         """Yield jobs and in how many processes they run, decided when it is their turn.
 
-        The first of those that share frozen work runs alone: with all cores it computes the features of all.
+        Of those that share frozen work, one runs alone first: with all cores it computes the features of all.
         """
-        for shared, sharing in itertools.groupby(jobs, frozen_work):
-            left = list(sharing)
-            while left:
-                processes = self._processes(len(left)) if shared in self._seen else 1
-                part = left if processes > 1 else left[:1]
+        for _, sharing in itertools.groupby(jobs, lambda job: self._computed >= {frozen_work(job)} or frozen_work(job)):
+            remaining = list(sharing)
+            while remaining:
+                processes = self._processes(remaining) if frozen_work(remaining[0]) in self._computed else 1
+                part = remaining if processes > 1 else remaining[:1]
                 yield part, processes
-                self._seen.add(shared)
-                left = left[len(part) :]
+                remaining = remaining[len(part) :]
 
-    def _processes(self, trials: int) -> int:
-        """Return in how many processes `trials` are expected to end soonest."""
-        if not self._trained:
-            return 1
-        expected = ExpectedTime.read(self._trained, self._imports)
-        expected = replace(expected, start=0.0) if self._have_started else expected
+    def _processes(self, jobs: Sequence[Job]) -> int:
+        """Return in how many processes `jobs` are expected to end soonest; once several have started, it is these."""
+        expected, trials = ExpectedTime.read(self._trained), self._to_train(jobs)
+        start = 0.0 if self._prepared >= set(map(frozen_work, jobs)) else expected.preparation
+        if self._started > 1:
+            return self._started if expected.saved(trials, self._started, self._cores) > start else 1
         most = most_processes(self._cores // (self._threads or 1))
         best = max(range(1, most + 1), key=lambda count: expected.saved(trials, count, self._cores))
-        if best > 1 and not self._have_started:
-            from src.reporting.wording import duration  # and SciPy, which takes a second to import
+        return best if expected.saved(trials, best, self._cores) > start + self._imports else 1
 
-            self._have_started = True
-            left = f"{trials} trials of about {duration(expected.seconds)} are left"
-            self._notices.note(
-                f"{best} processes from here on: {left}, and processes start in {duration(expected.start)}"
-            )
-        return best
+    def _to_train(self, jobs: Sequence[Job]) -> float:
+        """Return how many of `jobs` are expected to train: as large a part as of those before, the rest is reused."""
+        return len(jobs) * len(self._trained) / self._ended
 
-    def _one(self, job: Sequence[str], number: int) -> Sequence[JobReturn]:
+    def _one(self, job: Job, number: int) -> Sequence[JobReturn]:
         wall, cpu = time.perf_counter(), time.process_time()
-        returns = self._alone.launch([job], number)
+        returns = self._in_process.launch([job], number)
         busy = (time.process_time() - cpu) / (time.perf_counter() - wall)
         result = JobResult.load(self._folder, number)
+        self._ended += 1
         if result and result.status == "finished":
-            self._trained.append(Took.read(result, busy))
+            self._trained.append(TrialTime.read(result, busy))
+            self._computed.add(frozen_work(job))
         return returns
 
-    def _side_by_side(self, jobs: Sequence[Sequence[str]], number: int, processes: int) -> Sequence[JobReturn]:
+    def _side_by_side(self, jobs: Sequence[Job], number: int, processes: int) -> Sequence[JobReturn]:
+        if self._started == 1:
+            self._notices.note(self._reason(jobs, processes))
+        self._started = processes
+        self._prepared |= set(map(frozen_work, jobs))
         threads = f"runtime.threads={self._threads or max(self._cores // processes, 1)}"
         return self._launcher("joblib", n_jobs=processes).launch([[*job, threads] for job in jobs], number)
+
+    def _reason(self, jobs: Sequence[Job], processes: int) -> str:
+        from src.reporting.wording import duration  # and SciPy, which takes a second to import
+
+        expected = ExpectedTime.read(self._trained)
+        trials = f"about {self._to_train(jobs):.0f} trials of {duration(expected.seconds)} remain"
+        start = duration(self._imports + expected.preparation)
+        return f"{processes} processes from here on: {trials}, and a process starts in {start}"
 
 
 def _launcher(context: HydraContext, task: TaskFunction, config: DictConfig, name: str, **settings: Any) -> Launcher:
