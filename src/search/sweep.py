@@ -268,7 +268,7 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
 def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay) -> list[str]:
     """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
     folder = settings.folder / FOLDER
-    key = report_key(study, settings.margin)
+    key = report_key(study, settings.margin, artifacts_of(settings.tracking, is_chosen=True))
     with path_in_errors(folder):
         texts = kept_report(study, key, folder)
         if texts is None:
@@ -282,17 +282,19 @@ def _new_report(
     from src.reporting.study_report import make_report  # SciPy and matplotlib take a second to import
 
     folder, is_rendered = settings.folder / FOLDER, True
+    artifacts = artifacts_of(settings.tracking, is_chosen=True)
 
     def render(run_id: str) -> None:
         nonlocal is_rendered
         try:
-            render_run(client, run_id, artifacts_of(settings.tracking, is_chosen=True), progress=False)
+            render_run(client, run_id, artifacts, progress=False)
         except (ThawError, MlflowException, OSError) as error:
             is_rendered = False
             display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
 
     report = make_report(client, study, settings.name, folder, settings.margin, render)
-    keep_report(study, key if is_rendered and report.is_whole else "", folder, report.texts())
+    is_whole = is_rendered and (report.is_whole or not artifacts)
+    keep_report(study, key if is_whole else "", folder, report.texts())
     return report.texts()
 
 

@@ -12,7 +12,7 @@ from src.tracking.artifacts import fetch
 
 
 def logged_configuration(client: mlflow.MlflowClient, run: FoundRun) -> TrialConfig:
-    """Return the configuration of a run's trial.
+    """Return the configuration of a run's trial, without its store and its threads, which are of another process.
 
     Raises:
         ThawError: its file is gone, or is of an earlier version.
@@ -22,4 +22,5 @@ def logged_configuration(client: mlflow.MlflowClient, run: FoundRun) -> TrialCon
     if not isinstance(plain, Mapping):
         raise ThawError(f"run {run.info.run_id}: its config.yaml cannot be had; its images are not known")
     tracking = {**plain.get("tracking", {}), "uri": None}
-    return parse({**plain, "tracking": tracking})
+    runtime = {**plain.get("runtime", {}), "threads": None}
+    return parse({**plain, "tracking": tracking, "runtime": runtime})

@@ -28,6 +28,8 @@ from src.trial.run_description import run_name
 
 _JUDGED = ("best/", "test/")
 _MOST_NAMED = 3
+_LARGEST = 1e308
+"""Databases keep an infinite metric as the largest number that they have."""
 
 
 def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *, progress: bool = True) -> None:
@@ -47,8 +49,8 @@ def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *,
 
 
 def _on_this_machine(trial: TrialConfig) -> TrialConfig:
-    """Return `trial` from its checkpoints, with default folders where its own are gone and the process' threads."""
-    runtime = trial.runtime.model_copy(update={"threads": None})
+    """Return `trial` from its checkpoints, with default folders where its own are gone."""
+    runtime = trial.runtime
     if not runtime.work_dir.is_dir():
         cache_dir = Path(os.environ.get("THAW_CACHE_DIR") or PROJECT / ".thaw" / "cache").expanduser()
         runtime = runtime.model_copy(update={"work_dir": default_work_dir(PROJECT), "cache_dir": cache_dir})
@@ -73,7 +75,9 @@ def _context(
 def _render(context: TrialContext, run: FoundRun, artifacts: Artifact) -> None:
     waiting = f"{run_name(context.plan)}: another process trains this trial; waiting"
     with context.lock_folder.lock(context.key, context.terminal, waiting):
-        changed = add_artifacts(context, run, artifacts)
+        now = context.client.get_run(run.info.run_id)
+        lacking = artifacts & ~TrialRuns(context.client).artifacts(now)  # another process may have made them
+        changed = add_artifacts(context, now, lacking) if lacking else ""
     if changed:
         again = schema.COMMAND.text(run.data.tags) or "python -m src.train …"
         raise ThawError(
@@ -118,7 +122,12 @@ def changed_metrics(before: Mapping[str, float], after: Mapping[str, float]) -> 
     Times differ each time and do not count, and neither does what one of the two did not measure.
     """
     shared = (before.keys() & after.keys()) - set(schema.parts_of_time(before))
-    changed = [name for name in shared if not math.isclose(before[name], after[name], rel_tol=1e-6, abs_tol=1e-9)]
+    changed = [name for name in shared if not _is_same(before[name], after[name])]
     changed.sort(key=lambda name: (not name.startswith(_JUDGED), name))
     named = [f"{name} {before[name]:.4g}, now {after[name]:.4g}" for name in changed[:_MOST_NAMED]]
     return ", ".join(named) + (f", and {len(changed) - _MOST_NAMED} more" if changed[_MOST_NAMED:] else "")
+
+
+def _is_same(before: float, after: float) -> bool:
+    have_diverged = not abs(before) < _LARGEST and not abs(after) < _LARGEST  # NaN is not less, either
+    return have_diverged or math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9)

@@ -19,13 +19,14 @@ from src.common.files import atomic_write
 from src.common.json_text import summary_text
 from src.common.metrics import METRICS
 from src.common.project import PROJECT
+from src.common.shell import RENDER, shell_line
 from src.config import TrialConfig
 from src.reporting.terminal import Terminal
 from src.tracking import schema
 from src.tracking.data_tags import baselines
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import started_run
-from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, tracking_uri
+from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_option, tracking_uri
 from src.tracking.study import StudyContext
 from src.tracking.trial_runs import Artifact, TrialRuns
 from src.trial.baseline_warning import baseline_warning
@@ -110,11 +111,14 @@ def _finished(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler =
 
 
 def _lacking(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> Artifact:
-    """Return the artifacts that `run` is to be given: those that it lacks, unless nobody asked for figures alone."""
+    """Return the artifacts that `run` is to be given; for figures alone nothing trains, unless all are asked for."""
     asked = context.artifacts
     lacking = asked & ~trial_runs.artifacts(run) if asked else asked
-    is_asked_for = Artifact.MODEL in lacking or context.plan.trial.tracking.artifacts == "all"
-    return lacking if is_asked_for else Artifact(0)
+    if lacking == Artifact.FIGURES and context.plan.trial.tracking.artifacts != "all":
+        command = shell_line([*RENDER, f"runs:/{run.info.run_id}", *store_option(context.client, PROJECT)])
+        context.terminal.note(f"its run has no figures; to draw them: {command}")
+        return Artifact(0)
+    return lacking
 
 
 def _is_completed(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> bool:

@@ -1,5 +1,6 @@
 """Figures and models on demand: equal to what the trial would have written, and refused where numbers differ."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,17 @@ def test_numbers_that_have_changed_are_named_the_judged_ones_first() -> None:
     assert changed_metrics(before, after) == (
         "best/val_accuracy 0.9, now 0.85, test/accuracy 0.8, now 0.75, fit/loss 0.5, now 0.6, and 1 more"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (math.nan, math.nan, True), (math.inf, math.nan, True), (math.inf, 1.7976931348623157e308, True),
+        (math.nan, 0.5, False), (0.5, math.inf, False), (0.5, 0.5 + 1e-8, True), (0.5, 0.5001, False),
+    ],
+)  # fmt: skip
+def test_losses_that_are_no_numbers_are_the_same(before: float, after: float, is_same: bool) -> None:
+    assert (changed_metrics({"fit/loss": before}, {"fit/loss": after}) == "") == is_same
 
 
 @pytest.mark.parametrize(
