@@ -48,8 +48,8 @@ IN_TURN = {
         "keras_as_it_comes", "shallow", "thaw_one_process", "floor", "keras_xla_on", "thaw_uncached",
     ),
     224: (
-        "thaw", "floor", "keras_xla_off", "thaw_one_process", "keras_tuner", "floor_two_processes", "thaw", "floor",
-        "thaw_uncached",
+        "thaw", "floor", "keras_xla_off", "thaw_one_process", "shallow", "keras_tuner", "floor_two_processes", "thaw",
+        "shallow", "floor", "thaw_uncached",
     ),
 }  # fmt: skip
 """Who runs after whom, by the images' side: what else the machine does meets all alike."""

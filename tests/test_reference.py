@@ -41,8 +41,9 @@ def test_a_quick_run_compares_what_a_whole_one_recorded() -> None:
     history = json.loads(RESULTS.read_text("utf-8"))
     quick = all_ratios(dict.fromkeys({*QUICK, "floor_shallow"}, 1.0))
     assert set(quick) == {"keras_to_thaw_shallow", "floor_to_thaw_shallow"}
-    assert set(quick) <= set(history[-1]["ratios"])
+    assert all(set(quick) <= set(run["ratios"]) for run in history)
     assert all(run["commit"] and run["side"] in IN_TURN for run in history)
+    assert all({"shallow", "floor", "keras_xla_off"} <= set(turn) for turn in IN_TURN.values())
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,12 @@ def study(folder: Path, name: str) -> tuple[Any, list[dict[str, str]]]:
     return found, list(csv.DictReader(io.StringIO(text)))
 
 
-def wait_for(happened: Callable[[], bool]) -> None:
-    for _ in range(600):
+def wait_for(happened: Callable[[], bool], seconds: int = 120) -> None:
+    for _ in range(5 * seconds):
         if happened():
             return
         time.sleep(0.2)
-    pytest.fail("it did not happen in two minutes")
+    pytest.fail(f"it did not happen in {seconds} seconds")
 
 
 def counts(parent: Any) -> dict[str, int]:
@@ -117,6 +117,20 @@ def test_a_search_waits_for_the_scores_of_killed_trials(start: Start, tmp_path: 
     status, out, errors = finished(start(*overrides))
     assert (status, "4 of 4 trials done" in out) == (0, True), errors
     assert [row["status"] for row in study(tmp_path, "searching")[1]] == ["FINISHED"] * 4
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_sweep_that_is_killed_and_the_next_one_finds_their_trials_free(
+    start: Start, tmp_path: Path
+) -> None:
+    overrides = (*TWO_WORKERS, "epochs=3000", "schedule.feature_extraction.patience=null", "seed=1,2", "study=orphans")
+    process = start(*overrides)
+    wait_for(lambda: len(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")) == 2)
+    both = workers(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    wait_for(lambda: not any("popen_loky" in text(pid, "cmdline") for pid in both), 15)
+    assert finished(start("seed=1,2", "study=others"))[0] == 0
+    assert not runs(tmp_path, "attributes.status = 'RUNNING'")
 
 
 def workers(parent: int) -> list[int]:
