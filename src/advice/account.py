@@ -13,10 +13,10 @@ class Spending:
 
     Attributes:
         name: the settings that are compared, as they would be typed.
-        trials: that were trained.
-        seconds: they took.
+        trials: number of trained trials.
+        seconds: that they took.
         best: its best score by the seed that chose, 0–1; None where every trial failed.
-        rate: of that trial.
+        rate: the fine-tuning rate of its best trial.
         is_compared: whether fresh seeds compare it.
     """
 
@@ -35,7 +35,7 @@ class Account:
     Attributes:
         spent: seconds, the start and the report included.
         rows: the candidates that were tried, in order.
-        untried: the names of those that were not, since they were too slow for the time.
+        untried: the names of those that were not, since the time did not suffice.
         stage: `final` where fresh seeds compare, else `search`.
         seed_seconds: what one more seed of each compared candidate takes; None before one was trained.
         fewer_images: mean scores with all training images and with fewer of them, by their fraction; may be empty.
@@ -61,7 +61,9 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     ended = {trial: (trial, score, seconds) for trial, score, seconds in _ended(sessions)}
     if not ended:
         return None
-    final = [entry for entry in sessions[-1]["rounds"] if entry["stage"] in ("final", "seeds") and entry["scores"]]
+    rounds = [entry for session in sessions for entry in session["rounds"]]
+    final = [entry for entry in rounds if entry["stage"] in ("final", "seeds") and entry["scores"]]
+    whole = [entry for entry in final if len(entry["scores"]) == len(entry["trials"])]
     finalists = {int(values[0]) for entry in final[-1:] for values in entry["trials"]}
     rows, untried = [], []
     for number, name in enumerate(budget["facts"]["candidates"]):
@@ -72,7 +74,7 @@ def account(budget: Mapping[str, Any]) -> Account | None:
             untried.append(name)
     return Account(
         sessions[-1]["minutes"], sessions[-1]["spent"], tuple(rows), tuple(untried), budget.get("stage", "search"),
-        sum(final[-1]["seconds"]) if final else None, _fewer_images([*ended.values()]), budget.get("model", ""),
+        sum(whole[-1]["seconds"]) if whole else None, _fewer_images([*ended.values()]), budget.get("model", ""),
     )  # fmt: skip
 
 

@@ -204,7 +204,12 @@ class State:
     @cached_property
     def images(self) -> int:
         """Return how many images validate; 1 before that is known."""
-        return max((outcome.images for outcome in self.known.values()), default=1)
+        return max((outcome.images for outcome in self.known.values()), default=0) or 1
+
+    @property
+    def has_scores(self) -> bool:
+        """Return whether a trial has a score: where none has, all have failed, and further ones would."""
+        return any(outcome.score is not None for outcome in self.known.values())
 
 
 def next_round(state: State, remaining: float) -> Round | None:

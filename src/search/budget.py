@@ -37,14 +37,16 @@ from src.search.oracles import EPOCHS_KEY
 from src.search.settings import BudgetSettings
 from src.search.sweep import Sweep, open_sweep
 from src.tracking import schema
+from src.tracking.trial_runs import Artifact
+from src.trial.context import artifacts_of
 from src.verdict.verdict import judge
 
 _REPORT_SECONDS = 9.0
 """What the report takes at a sweep's end, on two cores."""
 _MODEL_SECONDS = 6.0
-"""What it takes to keep the recommended trial's model, beside a trial's own time."""
+"""What the recommended trial's figures and model take."""
 _LEAST_SECONDS = 25.0
-"""Less does not do for the start, one trial and the report."""
+"""What start, one trial and report take at the least."""
 _REPLAY_SECONDS = 600.0
 """What an answer that is known may take at most."""
 _FRACTION_KEY = "data.fraction"
@@ -78,6 +80,7 @@ def sweep_budget(
         try:
             budget.spend()
         except Interrupted as stop:
+            budget.keep_time()
             if not budget.known:
                 raise
             sweep.interrupted = stop  # what is known is reported
@@ -104,7 +107,8 @@ class Budget:
     ) -> None:  # fmt: skip
         self.sweep, self.candidates, self.rates, self.began = sweep, candidates, rates, began
         self.epochs, self.seed = int(config.fine_tune_epochs), int(config.seed)
-        self.keeps_model = config.tracking.save_model is not False
+        self.fraction = float(config.data.get("fraction", None) or 1.0)
+        self.artifacts = artifacts_of(sweep.tracking, is_chosen=True)
         self.options = Options(tuple(candidate.group for candidate in candidates), len(rates), self.epochs)
         self.known: dict[PlannedTrial, Outcome] = {}
         self.run_ids: dict[PlannedTrial, str] = {}
@@ -118,17 +122,24 @@ class Budget:
     def spend(self) -> None:
         """Train what was decided on, then what is decided now, until the time is up; then keep the model."""
         ended = self.session.ended
-        with self._limit(self.remaining if not ended else _REPLAY_SECONDS):
+        with self._limit(_REPLAY_SECONDS):
             self._replay()
-            if not ended:
+        if not ended:
+            with self._limit(self.remaining):
+                self._finish_round()
                 self._go_on()
-                self.session.ended = not self.sweep.stopped
-        if not self.known:
+                self.session.ended = self.state().has_scores and not self.sweep.stopped
             self.log.save()
+        if not self.known:
             raise ThawError(self._too_small())
         with self._limit(self.seconds_left - _REPORT_SECONDS if not ended else _REPLAY_SECONDS):
             self._keep_model()
         self.session.spent = self.session.spent if ended else round(self.spent + _REPORT_SECONDS, 1)
+        self.log.save()
+
+    def keep_time(self) -> None:
+        """Keep the time that was spent so far."""
+        self.session.spent = round(self.spent, 1)
         self.log.save()
 
     @property
@@ -144,7 +155,7 @@ class Budget:
     @property
     def remaining(self) -> float:
         """Return the seconds left for trials."""
-        return self.seconds_left - _REPORT_SECONDS - _MODEL_SECONDS * self.keeps_model
+        return self.seconds_left - _REPORT_SECONDS - _MODEL_SECONDS * bool(self.artifacts)
 
     def state(self) -> State:
         """Return all that the next decision follows from."""
@@ -173,12 +184,19 @@ class Budget:
             self._ended(self.session, [self.known[trial] for trial in trained])
 
     def _replay(self) -> None:
-        """Launch what earlier commands decided on: it is reused, but for a round that was cut off."""
+        """Launch what earlier commands have trained: it is reused, and what failed then is not tried again."""
+        logged_rounds = [logged for _, logged in self.log.rounds() if logged.done is not None]
+        if any(score is not None for logged in logged_rounds for score in logged.scores):
+            failed = {trial: seconds for logged in logged_rounds for trial, seconds in logged.failed().items()}
+            self.known |= {trial: Outcome(None, 0, Took(seconds, 0.0, 0)) for trial, seconds in failed.items()}
+        for logged in logged_rounds:
+            self._train([trial for trial in logged.launched() if trial not in self.known], one_by_one=False)
+
+    def _finish_round(self) -> None:
+        """Train what is left of a round that was cut off."""
         for session, logged in list(self.log.rounds()):
-            is_under_way = logged.done is None
-            outcomes = self._train(logged.launched(), one_by_one=is_under_way)
-            if is_under_way:
-                self._ended(session, outcomes)
+            if logged.done is None:
+                self._ended(session, self._train(logged.launched(), one_by_one=True))
 
     def _go_on(self) -> None:
         shown = ""
@@ -187,8 +205,10 @@ class Budget:
             if line != shown:
                 self.sweep.display.note(line)
             shown = line
-            self.log.began(self.session, decided)
+            self.log.began(self.session, decided, self.spent)
             self._ended(self.session, self._train(decided.trials, one_by_one=True))
+            if not self.state().has_scores:
+                break
 
     def _ended(self, session: Session, outcomes: Sequence[Outcome]) -> None:
         trials, is_fresh = compared(self.state())
@@ -202,8 +222,8 @@ class Budget:
         for part in [[trial] for trial in trials] if one_by_one else [list(trials)]:
             if one_by_one and outcomes and self.state().seconds(part) > self.remaining:
                 break
-            results = self.sweep.launch([self.job(trial) for trial in part])
-            if {"killed", "skipped"} & {result.status for result in results}:
+            results = self.sweep.launch([self.job(trial) for trial in part]) if part else []
+            if "skipped" in {result.status for result in results}:
                 break
             for trial, result in zip(part, results, strict=True):
                 self.known[trial] = self._outcome(result)
@@ -217,7 +237,10 @@ class Budget:
         kept = [line for line in self.candidates[trial.candidate].overrides if override_key(line) not in replaced]
         job = [*kept, f"{RATE_KEY}={self.rates[trial.rate]}", f"seed={self.seed + trial.seed}"]
         job += [f"{EPOCHS_KEY}={trial.epochs}"] if trial.epochs != self.epochs else []
-        return [*job, f"{_FRACTION_KEY}={trial.fraction:g}"] if trial.fraction != 1 else job
+        if trial.fraction == 1:
+            return job
+        others = [line for line in job if override_key(line) != _FRACTION_KEY]
+        return [*others, f"{_FRACTION_KEY}={trial.fraction * self.fraction:g}"]
 
     def _outcome(self, result: JobResult) -> Outcome:
         """Return what came of a trial, by its run: a reused one took what it took when it was trained."""
@@ -228,15 +251,11 @@ class Budget:
         return Outcome(result.score, int(images or 0), _took(self.sweep.study.client, run))
 
     def _keep_model(self) -> None:
-        """Train the recommended trial once more for its model: from the epochs that are kept."""
+        """Make figures and model of the recommended trial, from the epochs that are kept."""
         study = self.sweep.study
         recommended = recommend(judge(records(study.client, {self.sweep.display.name: study})))
-        trials = [trial for trial, run_id in self.run_ids.items() if recommended and run_id == recommended.run_id]
-        if not self.keeps_model or not trials:
-            return
-        (result,) = self.sweep.launch([[*self.job(trials[0]), "tracking.save_model=true"]])
-        if result.score is not None:
-            self.log.more["model"] = result.run_id
+        if recommended and self.artifacts and self.sweep.render(recommended.run_id):
+            self.log.more |= {"model": recommended.run_id} if Artifact.MODEL in self.artifacts else {}
 
     def _names(self) -> list[str]:
         return [str(name) for name in self.log.facts["candidates"]]

@@ -33,6 +33,11 @@ class LoggedRound:
         """Return the round as it was decided."""
         return Round(self.stage, tuple(_planned(values) for values in self.trials), self.remaining)
 
+    def failed(self) -> dict[PlannedTrial, float]:
+        """Return the trials that ended without a score, and their seconds."""
+        ended = zip(self.launched(), self.scores, self.seconds, strict=False)
+        return {trial: seconds for trial, score, seconds in ended if score is None}
+
     def launched(self) -> list[PlannedTrial]:
         """Return the trials to launch: all of a round under way, and else those that had ended."""
         return list(self.decided().trials[: self.done])
@@ -69,12 +74,12 @@ class BudgetLog:
         self.more: dict[str, Any] = known
 
     def open(self, minutes: float) -> Session:
-        """Return the session to go on with: the last one if it asked for as many minutes or more, else a new one."""
+        """Return the session to go on with: the last one if it was cut off or had as many minutes, else a new one."""
         last = self.sessions[-1] if self.sessions else None
         if last is None or (last.ended and last.minutes < minutes):
             self.sessions.append(Session(minutes, last.spent if last else 0.0))
         elif not last.ended:
-            last.minutes = max(last.minutes, minutes)
+            last.minutes = minutes
         return self.sessions[-1]
 
     def rounds(self) -> Iterator[tuple[Session, LoggedRound]]:
@@ -83,10 +88,11 @@ class BudgetLog:
             for logged in session.rounds:
                 yield session, logged
 
-    def began(self, session: Session, decided: Round) -> None:
-        """Keep that a round has begun."""
+    def began(self, session: Session, decided: Round, spent: float) -> None:
+        """Keep that a round has begun, after `spent` seconds of all sessions."""
         trials = [list(astuple(trial)) for trial in decided.trials]
         session.rounds.append(LoggedRound(decided.stage, trials, round(decided.remaining, 2)))
+        session.spent = round(spent, 1)
         self.save()
 
     def ended(self, session: Session, outcomes: Sequence[Outcome], spent: float) -> None:

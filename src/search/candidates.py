@@ -36,10 +36,17 @@ class Candidate:
 
 
 def read_rates(overrides: Sequence[Override], default: float) -> list[str]:
-    """Return the rates in the order in which they are tried: the middle one, then higher ones, then lower ones."""
+    """Return the rates in the order in which they are tried: the middle one, then higher ones, then lower ones.
+
+    Raises:
+        ThawError: one is no number.
+    """
     given = [override for override in overrides if plain_key(override) == RATE_KEY]
     values = [value.partition("=")[2] for override in given for value in choices(override)] or [f"{default:g}"]
-    rising = sorted(dict.fromkeys(values), key=float)
+    try:
+        rising = sorted(dict.fromkeys(values), key=float)
+    except ValueError as error:
+        raise ThawError(f"{RATE_KEY}={','.join(values)}: a rate is a number, such as 1e-4") from error
     middle = len(rising) // 2
     return [*rising[middle:], *reversed(rising[:middle])]
 

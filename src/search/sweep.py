@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import mlflow
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from mlflow.exceptions import MlflowException
@@ -36,6 +35,9 @@ from src.tracking.study import Study, study_key
 from src.tracking.trial_runs import TrialRuns
 from src.trial.context import artifacts_of
 from src.trial.rendering import render_run
+
+if TYPE_CHECKING:
+    from src.reporting.study_report import Report
 
 _POLL_SECONDS = 0.2
 _DEAD = "its process ended without an error message; run the same command again to go on"
@@ -81,11 +83,21 @@ class Sweep:
     ) -> None:
         self.launcher, self.study, self.shown, self.display = launcher, study, shown, display
         self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
+        self.tracking = settings.tracking
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
         self.jobs: dict[int, Sequence[str]] = {}
         self.pruned = 0
         self.time_is_up = False
         self.interrupted: Interrupted | None = None
+
+    def render(self, run_id: str) -> bool:
+        """Make figures and model of the recommended trial, as is asked for; warn and return False where that fails."""
+        try:
+            render_run(self.study.client, run_id, artifacts_of(self.tracking, is_chosen=True), progress=False)
+        except (ThawError, MlflowException, OSError) as error:
+            self.display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
+            return False
+        return True
 
     @property
     def stopped(self) -> bool:
@@ -209,7 +221,7 @@ def open_sweep(
                 _close(study, sweep, lambda: trial_runs.close_dead(lock_folder), error)
             finally:
                 display.table()
-        display.result(_report(client, study, settings, display), _places(settings, study))
+        display.result(_report(sweep, settings), _places(settings, study))
     if sweep.interrupted:
         raise sweep.interrupted
     if sweep.failures:
@@ -267,37 +279,33 @@ def _close(study: Study, sweep: Sweep, close_dead: Callable[[], int], error: Bas
         sweep.display.warn(f"the study is left as it stands: {store_reason(refusal)}")
 
 
-def _report(client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay) -> list[str]:
+def _report(sweep: Sweep, settings: _Settings) -> list[str]:
     """Write the study's report beside the trials and to the parent run; return its lines for the terminal."""
-    folder = settings.folder / FOLDER
-    key = report_key(study, settings.margin, artifacts_of(settings.tracking, is_chosen=True))
+    folder, study = settings.folder / FOLDER, sweep.study
+    artifacts = artifacts_of(settings.tracking, is_chosen=True)
+    key = report_key(study, settings.margin, artifacts)
     with path_in_errors(folder):
         texts = kept_report(study, key, folder)
         if texts is None:
-            texts = _new_report(client, study, settings, display, key)
+            report, is_rendered = _new_report(sweep, settings)
+            is_whole = is_rendered and (report.is_whole or not artifacts)
+            texts = report.texts()
+            keep_report(study, key if is_whole else "", folder, texts)
     return [*texts, f"page: {folder / PAGE}"]
 
 
-def _new_report(
-    client: mlflow.MlflowClient, study: Study, settings: _Settings, display: SweepDisplay, key: str
-) -> list[str]:
+def _new_report(sweep: Sweep, settings: _Settings) -> "tuple[Report, bool]":
+    """Make the report; return it, and whether the recommended trial has what is asked for, which takes time."""
     from src.reporting.study_report import make_report  # SciPy and matplotlib take a second to import
 
-    folder, is_rendered = settings.folder / FOLDER, True
-    artifacts = artifacts_of(settings.tracking, is_chosen=True)
+    is_rendered = True
 
     def render(run_id: str) -> None:
         nonlocal is_rendered
-        try:
-            render_run(client, run_id, artifacts, progress=False)
-        except (ThawError, MlflowException, OSError) as error:
-            is_rendered = False
-            display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
+        is_rendered = not (sweep.time_is_up or sweep.interrupted) and sweep.render(run_id)
 
-    report = make_report(client, study, settings.name, folder, settings.margin, render)
-    is_whole = is_rendered and (report.is_whole or not artifacts)
-    keep_report(study, key if is_whole else "", folder, report.texts())
-    return report.texts()
+    folder = settings.folder / FOLDER
+    return make_report(sweep.study.client, sweep.study, settings.name, folder, settings.margin, render), is_rendered
 
 
 def _places(settings: _Settings, study: Study) -> dict[str, str]:

@@ -108,3 +108,16 @@ def test_noise_does_not_part_rates_and_a_clear_difference_does() -> None:
     own = np.array([[0.9, 0.5], [0.5, 0.9], [0.9, 0.5], [0.5, 0.9]])
     assert best_rates(own, 0.02**2).tolist() == [0, 1, 0, 1]
     assert best_rates(np.array([[-np.inf, 0.1], [0.3, -np.inf]]), 0.01).tolist() == [1, 0]
+
+
+def failed(*candidates: int) -> State:
+    options = Options(("",) * 3, 2, 9)
+    known = {PlannedTrial(number, 0, 0, options.short): Outcome(None, 0, Took(1.0, 0.0, 0)) for number in candidates}
+    return State(options, known, (Round("measure", tuple(known), 100.0),))
+
+
+def test_a_first_trial_that_fails_is_no_end_of_the_arithmetic() -> None:
+    state = failed(0)
+    assert not state.has_scores
+    assert (state.images, compared(state)) == (1, ([], False))
+    assert next_round(failed(0, 1, 2), 100.0) is None

@@ -88,6 +88,8 @@ def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, pho
         ("seed=0,1", "seed=0,1: the budget decides on it; give one value"),
         ("schedule=scratch", "a budget rations fine_tune_epochs, which this schedule does not use"),
         ("unfrozen=900", "900"),
+        ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=1e-3,fast: a rate is a number, such as 1e-4"),
+        ("data.root=nowhere", "nowhere: no such folder"),
     ],
 )
 def test_what_no_budget_can_do_is_said_at_once(
@@ -96,6 +98,7 @@ def test_what_no_budget_can_do_is_said_at_once(
     refused = thaw(*TRIAL, *places(photos, tmp_path), override, cwd=tmp_path)
     assert refused.returncode == 1
     assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.slow
