@@ -59,7 +59,7 @@ _LARGEST_FALL = 0.2
 _ONE_OF_EACH = (f"dropout={DROPOUTS[0]}", f"fine_tune_learning_rate={FINE_TUNE_RATES[0]}", f"seed={SEEDS[0]}")
 _ONE_PROCESS = "hydra/launcher=basic"
 _THAW: dict[str, tuple[Sequence[int], Sequence[str]]] = {
-    "thaw": (DEPTHS, ()),
+    "thaw": (DEPTHS, ("hydra/launcher=auto",)),
     "thaw_one_process": (DEPTHS, (_ONE_PROCESS,)),
     "shallow": (SHALLOW, (_ONE_PROCESS,)),
     "thaw_uncached": (DEPTHS, (_ONE_PROCESS, *_ONE_OF_EACH, "features.store=false")),
@@ -302,7 +302,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 def table(results: Mapping[str, Any]) -> str:
     """The seconds and what they are to Thaw's, in Markdown."""
     names = {
-        "thaw": "Thaw", "thaw_one_process": "Thaw, one process", "keras_xla_off": "Keras, XLA off",
+        "thaw": "Thaw, hydra/launcher=auto", "thaw_one_process": "Thaw, one process", "keras_xla_off": "Keras, XLA off",
         "keras_xla_on": "Keras, XLA on", "keras_as_it_comes": "Keras as it comes", "keras_tuner": "KerasTuner, XLA off",
         "floor": "the floor", "floor_two_processes": "the floor, two processes of a thread each",
     }  # fmt: skip

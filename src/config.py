@@ -274,7 +274,7 @@ class ReportConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """The use of the machine. Cannot change a metric's meaning, and on one machine not a number either."""
+    """The use of the machine. Cannot change a metric's meaning, nor more of a number than its last digits."""
 
     cache_dir: UserPath = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: UserPath = Field(
@@ -286,7 +286,9 @@ class RuntimeConfig(Section):
     phases_max_gb: float | None = Field(
         ge=0, description="what phases kept there may hold, least recently used go first; null: 0.25, or eight phases"
     )
-    threads: Count | None = Field(le=1024, description="TensorFlow's and the decoder's threads; null: all cores")
+    threads: Count | None = Field(
+        le=1024, description="TensorFlow's and the decoder's threads; another number rounds otherwise; null: all cores"
+    )
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
 
     @property

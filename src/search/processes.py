@@ -1,4 +1,7 @@
-"""The launcher of a sweep that names none: one process, and several where that is expected to end sooner."""
+"""`hydra/launcher=auto`: trials of one thread each, in one process or in several where that is expected to end sooner.
+
+All have as many threads, since TensorFlow splits sums by threads and so rounds them otherwise.
+"""
 
 import contextlib
 import functools
@@ -111,14 +114,18 @@ def _free_bytes() -> int:
 
 
 class Processes:
-    """Launches the jobs of a sweep: in this process, and side by side where that is expected to end sooner."""
+    """Launches the jobs of a sweep: in this process, and side by side where that is expected to end sooner.
+
+    What it calls cores are as many processor cores as a trial has threads.
+    """
 
     def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
         self._launcher = functools.partial(_launcher, context, task, config)
         self._in_process = self._launcher("basic")
         self._folder = Path(str(config.hydra.sweep.dir)).absolute()
-        self._threads = config.runtime.threads
-        self._cores = int(joblib.cpu_count())
+        threads = int(config.runtime.threads or 1)
+        self._override = f"runtime.threads={threads}"
+        self._cores = max(int(joblib.cpu_count()) // threads, 1)
         self._notices = Notices(bool(config.runtime.progress))
         self._imports = process_age()
         self._trained: list[TrialTime] = []
@@ -130,7 +137,7 @@ class Processes:
     def launch(self, jobs: Sequence[Job], first: int) -> list[JobReturn]:
         """Run `jobs`, numbered from `first`; return how they ended."""
         returns: list[JobReturn] = []
-        for part, processes in self._parts(jobs):
+        for part, processes in self._parts([[*job, self._override] for job in jobs]):
             number = first + len(returns)
             returns += self._one(part[0], number) if processes == 1 else self._side_by_side(part, number, processes)
         return returns
@@ -138,7 +145,7 @@ class Processes:
     def _parts(self, jobs: Sequence[Job]) -> Iterator[tuple[list[Job], int]]:
         """Yield jobs and in how many processes they run, decided when it is their turn.
 
-        Of those that share frozen work, one runs alone first: with all cores it computes the features of all.
+        Of those that share frozen work, one runs alone first, since the others would wait for the features.
         """
         for _, sharing in itertools.groupby(jobs, lambda job: self._computed >= {frozen_work(job)} or frozen_work(job)):
             remaining = list(sharing)
@@ -154,8 +161,9 @@ class Processes:
         start = 0.0 if self._prepared >= set(map(frozen_work, jobs)) else expected.preparation
         if self._started > 1:
             return self._started if expected.saved(trials, self._started, self._cores) > start else 1
-        most = most_processes(self._cores // (self._threads or 1))
-        best = max(range(1, most + 1), key=lambda count: expected.saved(trials, count, self._cores))
+        best = max(
+            range(1, most_processes(self._cores) + 1), key=lambda count: expected.saved(trials, count, self._cores)
+        )
         return best if expected.saved(trials, best, self._cores) > start + self._imports else 1
 
     def _to_train(self, jobs: Sequence[Job]) -> float:
@@ -178,8 +186,7 @@ class Processes:
             self._notices.note(self._reason(jobs, processes))
         self._started = processes
         self._prepared |= set(map(frozen_work, jobs))
-        threads = f"runtime.threads={self._threads or max(self._cores // processes, 1)}"
-        return self._launcher("joblib", n_jobs=processes).launch([[*job, threads] for job in jobs], number)
+        return self._launcher("joblib", n_jobs=processes).launch(jobs, number)
 
     def _reason(self, jobs: Sequence[Job], processes: int) -> str:
         from src.reporting.wording import duration  # and SciPy, which takes a second to import

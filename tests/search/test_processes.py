@@ -18,6 +18,7 @@ from src.search.processes import ExpectedTime, Processes, TrialTime, most_proces
 from src.tracking import schema
 from tests.conftest import Command
 
+AUTO = "hydra/launcher=auto"
 LONG = ("schedule=two_phase", "epochs=5", "fine_tune_epochs=150", "schedule.feature_extraction.patience=null",
         "schedule.fine_tuning.patience=null", "force=true")  # fmt: skip
 
@@ -127,14 +128,14 @@ def seeds(count: int, *more: str) -> list[list[str]]:
     return [[*more, f"seed={seed}"] for seed in range(count)]
 
 
-def test_one_trial_runs_alone_and_the_others_side_by_side_with_their_part_of_the_cores(recorded: Recorded) -> None:
+def test_one_trial_runs_alone_and_the_others_side_by_side_with_a_thread_each(recorded: Recorded) -> None:
     assert launch(recorded, seeds(9)) == [("basic", 1), ("joblib4", 8)]
-    assert {job[-1] for job in recorded.launched[1][1]} == {"runtime.threads=1"}
+    assert {job[-1] for _, jobs in recorded.launched for job in jobs} == {"runtime.threads=1"}
 
 
 def test_threads_that_were_asked_for_stay_and_bound_the_processes(recorded: Recorded) -> None:
     assert launch(recorded, seeds(9), threads=2) == [("basic", 1), ("joblib2", 8)]
-    assert {job[-1] for job in recorded.launched[1][1]} == {"runtime.threads=2"}
+    assert {job[-1] for _, jobs in recorded.launched for job in jobs} == {"runtime.threads=2"}
 
 
 def test_of_each_backbone_one_trial_runs_alone(recorded: Recorded) -> None:
@@ -184,18 +185,18 @@ def test_a_long_sweep_takes_processes_and_comes_to_the_numbers_of_one(
     thaw: Command, tiny: tuple[str, ...], place: Path
 ) -> None:
     long = (*tiny, *LONG, "unfrozen=all", f"tracking.uri=sqlite:///{place / 'mlflow.db'}")
-    done = thaw("src.train", "-m", *long, "seed=range(0,6)", f"hydra.sweep.dir={place / 's'}")
+    done = thaw("src.train", "-m", AUTO, *long, "seed=range(0,6)", f"hydra.sweep.dir={place / 's'}")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 trials done" in done.stdout
     assert (" processes from here on: " in done.stderr) == (joblib.cpu_count() > 1)
     (with_others,) = losses(place, seed="5")
-    assert thaw("src.train", *long, "seed=5").returncode == 0
+    assert thaw("src.train", *long, "seed=5", "runtime.threads=1").returncode == 0
     assert losses(place, seed="5") == [with_others, with_others]
 
 
 @pytest.mark.slow
 def test_a_short_sweep_stays_in_one_process(thaw: Command, tiny: tuple[str, ...], place: Path) -> None:
-    done = thaw("src.train", "-m", *tiny, "unfrozen=0,all", f"tracking.uri=sqlite:///{place / 'm.db'}",
+    done = thaw("src.train", "-m", AUTO, *tiny, "unfrozen=0,all", f"tracking.uri=sqlite:///{place / 'm.db'}",
                 f"hydra.sweep.dir={place / 'short'}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert " processes from here on: " not in done.stderr
