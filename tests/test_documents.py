@@ -191,6 +191,7 @@ NOT_OURS = {
     'jit_compile="auto"': "Keras' argument", "jit_compile=True": "Keras' argument",
     "minutes=20": "an option of src.advise; its command is typed",
     "THAW_BACKBONES_TABLE=FILE": "a variable of a test's",
+    "THAW_BENCH_SIDE=224": "a variable of the benchmark's",
 }  # fmt: skip
 BESIDE = {"weights=file": ["weights.path=w.h5"], "data=folder": ["data.root=x"], "data=csv": ["data.manifest=x"],
           "augment.views": ["augment=light"], "data.root": ["data=folder"], "data.manifest": ["data=csv"]}  # fmt: skip
