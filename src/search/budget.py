@@ -191,6 +191,8 @@ class Budget:
         if any(score is not None for logged in logged_rounds for score in logged.scores):
             failed = {trial: seconds for logged in logged_rounds for trial, seconds in logged.failed().items()}
             self.known |= {trial: Outcome(None, 0, Took(seconds, 0.0, 0)) for trial, seconds in failed.items()}
+            if failed:
+                self.sweep.display.warn(f"failed before, not tried again: {len(failed)} trials; study=NAME tries them")
         for logged in logged_rounds:
             self._train([trial for trial in logged.launched() if trial not in self.known], one_by_one=False)
 

@@ -88,7 +88,7 @@ def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, pho
         ("seed=0,1", "seed=0,1: the budget decides on it; give one value"),
         ("schedule=scratch", "a budget rations fine_tune_epochs, which this schedule does not use"),
         ("unfrozen=900", "900"),
-        ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=1e-3,fast: a rate is a number, such as 1e-4"),
+        ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=0.001,fast: a rate is a number, such as 1e-4"),
         ("data.root=nowhere", "nowhere: no such folder"),
     ],
 )
@@ -140,7 +140,15 @@ def odd_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_many_classes_of_two_images_beside_a_dominating_one_are_compared_too(
     thaw: Command, odd_photos: Path, tmp_path: Path
 ) -> None:
-    done = thaw(*TRIAL, *places(odd_photos, tmp_path), "minutes=0.6", "tracking.save_model=false", cwd=tmp_path)
+    words = (
+        *TRIAL,
+        *places(odd_photos, tmp_path),
+        "data.test=0",
+        "data.validation=0.5",
+        "minutes=0.6",
+        "tracking.save_model=false",
+    )
+    done = thaw(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert verdict_of(done.stdout), done.stdout
     assert "always predicting the largest class" in done.stdout.lower()
