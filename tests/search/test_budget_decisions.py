@@ -39,8 +39,9 @@ class ScriptedSweep:
     def __init__(self, study: MemoryStudy, endings: Mapping[int, str] | None = None) -> None:
         self.study, self.endings, self.jobs = study, endings or {}, list[Sequence[str]]()
         self.stopped = self.time_is_up = False
+        self.warnings: list[str] = []
         self.tracking = SimpleNamespace(artifacts="none", save_model=None)
-        self.display = SimpleNamespace(name="study", note=lambda _: None)
+        self.display = SimpleNamespace(name="study", note=lambda _: None, warn=self.warnings.append)
 
     def launch(self, jobs: Sequence[Sequence[str]]) -> list[JobResult]:
         return [self._end(job) for job in jobs]
@@ -95,6 +96,7 @@ def test_failed_and_killed_trials_are_tried_once(ending: str) -> None:
     budget.spend()
     budget.keep_time()
     assert budget.session.spent == spent, "an answer that is known takes none of the budget's time"
+    assert [("not tried again" in text) for text in again.warnings] == [True]
     assert first.jobs[1] not in again.jobs
     assert len(again.jobs) == len({tuple(job) for job in first.jobs}) - 1
 
