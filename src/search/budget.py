@@ -108,6 +108,7 @@ class Budget:
         self.sweep, self.candidates, self.rates, self.began = sweep, candidates, rates, began
         self.epochs, self.seed = int(config.fine_tune_epochs), int(config.seed)
         self.fraction = float(config.data.get("fraction", None) or 1.0)
+        self.margin = float(config.report.margin or 0) / 100
         self.artifacts = artifacts_of(sweep.tracking, is_chosen=True)
         self.options = Options(tuple(candidate.group for candidate in candidates), len(rates), self.epochs)
         self.known: dict[PlannedTrial, Outcome] = {}
@@ -117,7 +118,7 @@ class Budget:
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
         self.log = BudgetLog(sweep.study, facts)
         self.session = self.log.open(minutes)
-        self.spent_before = self.session.spent
+        self.spent_before, self.had_ended = self.session.spent, self.session.ended
 
     def spend(self) -> None:
         """Train what was decided on, then what is decided now, until the time is up; then keep the model."""
@@ -138,9 +139,10 @@ class Budget:
         self.log.save()
 
     def keep_time(self) -> None:
-        """Keep the time that was spent so far."""
-        self.session.spent = round(self.spent, 1)
-        self.log.save()
+        """Keep the time that was spent so far, unless the budget had ended before."""
+        if not self.had_ended:
+            self.session.spent = round(self.spent, 1)
+            self.log.save()
 
     @property
     def spent(self) -> float:
@@ -200,19 +202,25 @@ class Budget:
             if logged.done is None:
                 self._ended(session, self._train(logged.launched(), one_by_one=True))
 
+    @property
+    def _may_go_on(self) -> bool:
+        """Return whether further trials are worth a try: not after a stop, nor where the first one failed."""
+        return not self.sweep.stopped and (self.state().has_scores or not self.known)
+
     def _go_on(self) -> None:
         shown = ""
-        while not self.sweep.stopped and (decided := next_round(self.state(), self.remaining)):
+        while self._may_go_on and (decided := next_round(self.state(), self.remaining)):
             line = plan_line(self.state(), decided, self._names())
             if line != shown:
                 self.sweep.display.note(line)
             shown = line
             self.log.began(self.session, decided, self.spent)
             self._ended(self.session, self._train(decided.trials, one_by_one=True))
-            if not self.state().has_scores:
-                break
 
     def _ended(self, session: Session, outcomes: Sequence[Outcome]) -> None:
+        """Keep the end of a round; a stop or a first trial that failed leaves it under way, to be tried again."""
+        if not self._may_go_on:
+            return
         trials, is_fresh = compared(self.state())
         jobs = [list(that_change_numbers(self.job(trial))) for trial in trials]
         self.log.more |= {"compared": jobs, "stage": "final" if is_fresh else "search"}
@@ -255,7 +263,9 @@ class Budget:
     def _keep_model(self) -> None:
         """Make figures and model of the recommended trial, from the epochs that are kept."""
         study = self.sweep.study
-        recommended = recommend(judge(records(study.client, {self.sweep.display.name: study})))
+        self.log.more.pop("model", None)  # of what was recommended before
+        trials = records(study.client, {self.sweep.display.name: study})
+        recommended = recommend(judge(trials, margin=self.margin))
         if recommended and self.artifacts and self.sweep.render(recommended.run_id):
             self.log.more |= {"model": recommended.run_id} if Artifact.MODEL in self.artifacts else {}
 

@@ -11,6 +11,7 @@ from src.cli.composition import trial_config
 from src.cli.overrides import label, plain_key
 from src.common.errors import ThawError, one_line
 from src.common.override import override_key
+from src.config import LearningRate, Section, check
 from src.models.layer_table import layer_table
 from src.search.grid import choices, combinations
 from src.trial.plan import plan_depths, pretrained_of
@@ -35,18 +36,19 @@ class Candidate:
     name: str
 
 
+class _Rate(Section):
+    fine_tune_learning_rate: LearningRate
+
+
 def read_rates(overrides: Sequence[Override], default: float) -> list[str]:
     """Return the rates in the order in which they are tried: the middle one, then higher ones, then lower ones.
 
     Raises:
-        ThawError: one is no number.
+        ThawError: one is no rate.
     """
     given = [override for override in overrides if plain_key(override) == RATE_KEY]
     values = [value.partition("=")[2] for override in given for value in choices(override)] or [f"{default:g}"]
-    try:
-        rising = sorted(dict.fromkeys(values), key=float)
-    except ValueError as error:
-        raise ThawError(f"{RATE_KEY}={','.join(values)}: a rate is a number, such as 1e-4") from error
+    rising = sorted(dict.fromkeys(values), key=lambda value: check(_Rate, {RATE_KEY: value}).fine_tune_learning_rate)
     middle = len(rising) // 2
     return [*rising[middle:], *reversed(rising[:middle])]
 

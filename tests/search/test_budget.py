@@ -88,7 +88,7 @@ def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, pho
         ("seed=0,1", "seed=0,1: the budget decides on it; give one value"),
         ("schedule=scratch", "a budget rations fine_tune_epochs, which this schedule does not use"),
         ("unfrozen=900", "900"),
-        ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=0.001,fast: a rate is a number, such as 1e-4"),
+        ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=fast: input should be a valid number"),
         ("data.root=nowhere", "nowhere: no such folder"),
     ],
 )

@@ -1,0 +1,130 @@
+"""A budget's bookkeeping, with a study in memory and trials that end as they are told to."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from src.advice.rounds import PlannedTrial
+from src.cli.job_results import JobResult
+from src.common.errors import Interrupted, ThawError
+from src.search.budget import Budget
+from src.search.candidates import Candidate, read_rates
+from src.search.sweep import Sweep
+
+
+class MemoryStudy:
+    """What a budget keeps in its study's run, and runs that took a second each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+        data = SimpleNamespace(tags={}, metrics={"time/total": 1.0})
+        run = SimpleNamespace(info=SimpleNamespace(run_id="r"), data=data)
+        self.client = SimpleNamespace(get_run=lambda _: run, get_metric_history=lambda *_: [])
+
+    def budget(self) -> Mapping[str, Any]:
+        return dict(self.kept)
+
+    def keep_budget(self, content: Mapping[str, Any]) -> None:
+        self.kept = dict(content)
+
+
+class ScriptedSweep:
+    """Ends each job as `endings` say by its number, and else with a score."""
+
+    def __init__(self, study: MemoryStudy, endings: Mapping[int, str] | None = None) -> None:
+        self.study, self.endings, self.jobs = study, endings or {}, list[Sequence[str]]()
+        self.stopped = self.time_is_up = False
+        self.warnings: list[str] = []
+        self.tracking = SimpleNamespace(artifacts="none", save_model=None)
+        self.display = SimpleNamespace(name="study", note=lambda _: None, warn=self.warnings.append)
+
+    def launch(self, jobs: Sequence[Sequence[str]]) -> list[JobResult]:
+        return [self._end(job) for job in jobs]
+
+    def _end(self, job: Sequence[str]) -> JobResult:
+        number = len(self.jobs)
+        self.jobs.append(job)
+        status = self.endings.get(number, "finished")
+        if status == "interrupted":
+            raise Interrupted(2)
+        is_finished = status == "finished"
+        return JobResult(number, cast("Any", status), "r" if is_finished else "", 0.5 if is_finished else None, 1.0, "")
+
+
+@pytest.fixture(autouse=True)
+def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Budget, "_keep_model", lambda _: None)
+
+
+def budget_of(sweep: ScriptedSweep, minutes: float = 5.0, fraction: float = 1.0, spent: float = 0.0) -> Budget:
+    config = OmegaConf.create(
+        {"fine_tune_epochs": 6, "seed": 0, "data": {"fraction": fraction}, "report": {"margin": None}}
+    )
+    given = (f"data.fraction={fraction:g}",) if fraction != 1 else ()
+    candidates = [Candidate((f"unfrozen={depth}", *given), "", depth, f"unfrozen={depth}") for depth in (0, 1)]
+    began = time.monotonic() - spent
+    return Budget(cast("Sweep", sweep), config, candidates, ["1e-3", "1e-4"], minutes, began)
+
+
+def test_a_first_trial_that_fails_ends_the_budget_and_is_tried_again() -> None:
+    study = MemoryStudy()
+    for ending in ("failed", "killed"):
+        sweep = ScriptedSweep(study, {0: ending})
+        budget_of(sweep).spend()
+        assert len(sweep.jobs) == 1
+    mended, again = ScriptedSweep(study), ScriptedSweep(study)
+    for sweep in (mended, again):
+        budget_of(sweep).spend()
+    assert len(mended.jobs) > 1
+    assert {*map(tuple, again.jobs)} == {*map(tuple, mended.jobs)}, "what failed first is known now"
+
+
+@pytest.mark.parametrize("ending", ["failed", "killed"])
+def test_failed_and_killed_trials_are_tried_once(ending: str) -> None:
+    study = MemoryStudy()
+    first = ScriptedSweep(study, {1: ending})
+    budget_of(first).spend()
+    assert sum(job == first.jobs[1] for job in first.jobs) == 1
+    again = ScriptedSweep(study)
+    budget = budget_of(again)
+    spent = budget.session.spent
+    budget.spend()
+    budget.keep_time()
+    assert budget.session.spent == spent, "an answer that is known takes none of the budget's time"
+    assert [("not tried again" in text) for text in again.warnings] == [True]
+    assert first.jobs[1] not in again.jobs
+    assert len(again.jobs) == len({tuple(job) for job in first.jobs}) - 1
+
+
+def test_an_interrupted_budget_near_its_end_answers_with_what_is_known() -> None:
+    study = MemoryStudy()
+    budget = budget_of(ScriptedSweep(study, {2: "interrupted"}), spent=20)
+    with pytest.raises(Interrupted):
+        budget.spend()
+    budget.keep_time()
+    assert budget.session.spent >= 20
+    again = ScriptedSweep(study)
+    late = budget_of(again, minutes=0.4)
+    late.spend()
+    assert late.session.minutes == 0.4, "the minutes given now"
+    assert late.state().has_scores
+    assert late.session.ended
+
+
+def test_a_fixed_fraction_is_multiplied() -> None:
+    budget = budget_of(ScriptedSweep(MemoryStudy()), fraction=0.2)
+    job = budget.job(PlannedTrial(1, 0, 1, 6, 0.5))
+    assert [line for line in job if line.startswith("data.fraction")] == ["data.fraction=0.1"]
+    assert "data.fraction=0.2" in budget.job(PlannedTrial(1, 0, 1, 6))
+
+
+@pytest.mark.parametrize("values", ["1e-3,fast", "null", "1e-3,99", "0"])
+def test_what_is_no_rate_is_refused(values: str) -> None:
+    overrides = OverridesParser.create().parse_overrides([f"fine_tune_learning_rate={values}"])
+    with pytest.raises(ThawError, match="fine_tune_learning_rate="):
+        read_rates(overrides, 1e-3)
