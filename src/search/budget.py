@@ -112,7 +112,6 @@ class Budget:
         self.artifacts = artifacts_of(sweep.tracking, is_chosen=True)
         self.options = Options(tuple(candidate.group for candidate in candidates), len(rates), self.epochs)
         self.known: dict[PlannedTrial, Outcome] = {}
-        self.run_ids: dict[PlannedTrial, str] = {}
         names = [" ".join(filter(None, (candidate.group, candidate.name))) for candidate in candidates]
         depths = [candidate.depth for candidate in candidates]
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
@@ -122,10 +121,9 @@ class Budget:
 
     def spend(self) -> None:
         """Train what was decided on, then what is decided now, until the time is up; then keep the model."""
-        ended = self.session.ended
         with self._limit(_REPLAY_SECONDS):
             self._replay()
-        if not ended:
+        if not self.had_ended:
             with self._limit(self.remaining):
                 self._finish_round()
                 self._go_on()
@@ -133,9 +131,9 @@ class Budget:
             self.log.save()
         if not self.known:
             raise ThawError(self._too_small())
-        with self._limit(self.seconds_left - _REPORT_SECONDS if not ended else _REPLAY_SECONDS):
+        with self._limit(_REPLAY_SECONDS if self.had_ended else self.seconds_left - _REPORT_SECONDS):
             self._keep_model()
-        self.session.spent = self.session.spent if ended else round(self.spent + _REPORT_SECONDS, 1)
+        self.session.spent = self.session.spent if self.had_ended else round(self.spent + _REPORT_SECONDS, 1)
         self.log.save()
 
     def keep_time(self) -> None:
@@ -237,7 +235,6 @@ class Budget:
                 break
             for trial, result in zip(part, results, strict=True):
                 self.known[trial] = self._outcome(result)
-                self.run_ids[trial] = result.run_id
                 outcomes.append(self.known[trial])
         return outcomes
 
