@@ -67,10 +67,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The figures of a report, and those that are missing, a sentence each."""
+    """The figures of a report, and of each that is missing a sentence and the command that makes it."""
 
     pictures: tuple[Picture, ...]
-    missing: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
 
 
 def draw_all(
@@ -97,7 +97,7 @@ def draw_all(
         if _put(client, run_id, name, out):
             pictures.append(picture)
         else:
-            missing.append(f"{picture.title}: {_artifact(name)} of run {run_id} is not in the store. Make it: {render}")
+            missing.append((f"{picture.title}: {_artifact(name)} of run {run_id} is not in the store.", render))
     pictures += _calibration(client, recommended.run_id, out) if recommended else []
     return Gallery(tuple(pictures), tuple(missing))
 

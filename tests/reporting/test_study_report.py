@@ -436,4 +436,4 @@ def test_artifacts_that_are_gone_are_named_by_the_report(
     assert "train it:" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert "figures/confusion.png of run" in page
-    assert "is not in the store. Make it: python -m src.render runs:/" in page
+    assert "<pre>python -m src.render runs:/" in page

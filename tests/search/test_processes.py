@@ -108,6 +108,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     monkeypatch.setattr(processes_module, "_launcher", launchers.made)
     monkeypatch.setattr(processes_module.joblib, "cpu_count", lambda: 4)
     monkeypatch.setattr(processes_module, "most_processes", lambda cores: cores)
+    monkeypatch.setattr(processes_module, "process_age", lambda: 3.0)
     return launchers
 
 
