@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from src.cli.command_line import as_hydra_reads
 from src.cli.error_messages import explain, is_mendable
-from src.cli.signals import closed_pipe_interrupts, end_of, end_with_parent, hidden_interrupts_show, raise_interrupted
+from src.cli.signals import closed_pipe_interrupts, end_of, hidden_interrupts_show, raise_interrupted
 from src.cli.streams import discard, escape_unencodable
 from src.common.errors import Interrupted
 from src.trial.origin import Origin
@@ -74,11 +74,11 @@ def job(task: Callable[[DictConfig], "TrialResult"]) -> Callable[[DictConfig], f
     @functools.wraps(task)
     def run(composed: DictConfig) -> float:
         hydra = HydraConfig.get()
-        os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
+        with contextlib.suppress(FileNotFoundError):  # another host may not have it
+            os.chdir(hydra.runtime.cwd)  # hydra.job.chdir leaves it; relative paths start where the command was typed
         if hydra.mode == RunMode.RUN:
             with errors_as_messages():
                 return task(composed).score
-        end_with_parent()
         from src.cli.job_results import write_result
 
         return write_result(

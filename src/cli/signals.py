@@ -3,12 +3,10 @@
 A closed pipe is such a signal too, SIGPIPE, and ends a command silently.
 """
 
-import functools
 import os
 import signal
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +17,6 @@ from src.cli.streams import discard
 from src.common.errors import Interrupted
 
 _SOON = 0.01
-_PARENT = "THAW_PARENT_PROCESS"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -98,30 +95,6 @@ def end_of(stop: Interrupted) -> int:
     else:
         _print_signal(stop.signal_number)
     return 128 + stop.signal_number
-
-
-def workers_end_with_this_process() -> None:
-    """Let processes that this one starts, and that call :func:`end_with_parent`, end with it."""
-    os.environ[_PARENT] = str(os.getpid())
-
-
-def end_with_parent() -> None:
-    """End this process within a second after the one that started it, if that asked for it; else do nothing.
-
-    It ends as by a kill: nobody waits for what it does any more, and the next one must find its locks free.
-    """
-    if os.environ.get(_PARENT) == str(os.getppid()):
-        _watch(os.getppid())
-
-
-@functools.cache
-def _watch(parent: int) -> None:
-    def end() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
 
 
 class _Sender:

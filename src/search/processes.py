@@ -17,7 +17,6 @@ from typing import Any, Self
 import joblib
 import psutil
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -27,6 +26,7 @@ from src.cli.job_results import JobResult
 from src.cli.overrides import frozen_work
 from src.common.clock import process_age
 from src.reporting.terminal import Notices
+from src.search.workers import instantiate_launcher
 from src.tracking import schema
 
 Job = Sequence[str]
@@ -203,4 +203,4 @@ def _launcher(context: HydraContext, task: TaskFunction, config: DictConfig, nam
     adapted = config.copy()
     with open_dict(adapted):
         adapted.hydra.launcher = OmegaConf.merge(node, settings)
-    return Plugins.instance().instantiate_launcher(context, task, adapted)
+    return instantiate_launcher(context, task, adapted)

@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.error_messages import explain
 from src.cli.job_results import JobResult, is_under_way, numbers_with_result, prepare_folder, stop
 from src.cli.overrides import Axes, label, that_change_numbers
-from src.cli.signals import workers_end_with_this_process
 from src.common.errors import Interrupted, ThawError, one_line
 from src.common.files import atomic_write, exclusive_lock, path_in_errors
 from src.common.metrics import METRICS, Metric
@@ -198,7 +197,6 @@ def open_sweep(
         TrialsFailedError: on leaving, where trials failed or were killed; the others are done and kept.
         ThawError: the store cannot be had, or the sweep's folder not be written.
     """
-    workers_end_with_this_process()
     settings = _Settings.read(config, name)
     display = SweepDisplay(SweepProgress(total), settings.name, settings.runtime.progress, settings.judged)
     client, experiment = open_store(settings.tracking, PROJECT)

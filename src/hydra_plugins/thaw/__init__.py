@@ -5,7 +5,6 @@ from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -32,7 +31,9 @@ class StudySweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Remember what the study runs with."""
-        launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+        from src.search.workers import instantiate_launcher
+
+        launcher = instantiate_launcher(hydra_context, task_function, config)
         self.runs_with = (config, hydra_context, launcher)
 
 

@@ -1,0 +1,198 @@
+"""Hydra's launchers that run jobs in processes of their own (joblib, Ray, submitit), with what trials need of them.
+
+Trials have one thread each unless `runtime.threads` says otherwise: processes do not compete for cores, and the numbers
+are those of every launcher with as many threads. They have a GPU each where there are several, know their study and
+MLflow's environment wherever they run, and end with the sweep's process.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import joblib
+import psutil
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.cli.signals import ENDING
+from src.cli.worker import WorkerTask, handed_on, visible_gpus
+from src.common.errors import ThawError, one_line
+
+_EXTRAS = {"hydra_ray_launcher": "ray", "hydra_submitit_launcher": "submitit"}
+_CONTROLLER = "submitit.local._local"
+_SOON = 5.0
+
+
+def instantiate_launcher(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
+    """Return the launcher that `config` names; one that starts processes is adapted to trials.
+
+    Raises:
+        ThawError: it is not installed.
+    """
+    target = str(config.hydra.launcher["_target_"])
+    package, name = target.split(".")[1], target.rpartition(".")[2]
+    extra = _EXTRAS.get(package)
+    if extra and not (find_spec(f"hydra_plugins.{package}") and find_spec(extra)):
+        choice = config.hydra.runtime.choices["hydra/launcher"]
+        raise ThawError(f"hydra/launcher={choice}: {extra} is not installed; pip install -e '.[{extra}]'")
+    adapter = _ADAPTERS.get(name)
+    return adapter(context, task, config) if adapter else Plugins.instance().instantiate_launcher(context, task, config)
+
+
+class Workers(Launcher):
+    """A launcher that starts processes, as a sweep uses it."""
+
+    environment: Mapping[str, str] = {}
+    """Variables that the launcher does not hand on."""
+
+    def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
+        self.threads = int(config.runtime.threads or 1)
+        self.task = WorkerTask(task, self.environment)
+        self.folder = Path(str(config.hydra.sweep.dir)).absolute()
+        adapted = config.copy()
+        with open_dict(adapted):
+            self.adapt(adapted.hydra.launcher)
+        self.launcher: Any = Plugins.instance().instantiate_launcher(context, self.task, adapted)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Do nothing: the launcher within is set up when this is made."""
+
+    def adapt(self, settings: DictConfig) -> None:
+        """Complete the launcher's `settings`."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs."""
+        self.task.begin(self.folder)
+        return self.run([[f"runtime.threads={self.threads}", *job] for job in job_overrides], initial_job_idx)
+
+    def run(self, jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run `jobs`, numbered from `first`."""
+        returns: Sequence[JobReturn] = self.launcher.launch(jobs, first)
+        return returns
+
+    def processes(self) -> int:
+        """Return how many trials run at a time on this host: one a GPU, or as many as there are cores for."""
+        return len(visible_gpus()) or max(int(joblib.cpu_count()) // self.threads, 1)
+
+
+class JoblibWorkers(Workers):
+    """Processes of this host, which stay from trial to trial."""
+
+    def adapt(self, settings: DictConfig) -> None:
+        """Bound their number."""
+        settings.n_jobs = settings.n_jobs or self.processes()
+
+
+class RayWorkers(Workers):
+    """Tasks of Ray, on this host or on a cluster."""
+
+    def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
+        self.environment = handed_on()  # Ray's processes have that of `ray start`
+        super().__init__(context, task, config)
+
+    def adapt(self, settings: DictConfig) -> None:
+        """Give a trial as many cores as threads."""
+        settings.ray.remote.num_cpus = settings.ray.remote.num_cpus or self.threads
+
+    def run(self, jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run `jobs` in Ray, which is started or joined the first time."""
+        remote, init = self.launcher.ray_cfg.remote, self.launcher.ray_cfg.init
+        gpus = start_ray({str(name): value for name, value in OmegaConf.to_container(init, resolve=True).items()})
+        remote.num_gpus = int(gpus > 0) if remote.num_gpus is None else remote.num_gpus
+        return super().run(jobs, first)
+
+
+class LocalWorkers(Workers):
+    """Processes of this host by submitit, one for each trial."""
+
+    def adapt(self, settings: DictConfig) -> None:
+        """Bound their number, which submitit does not, and let it hide no GPU."""
+        self.n_jobs = int(settings.pop("n_jobs") or self.processes())
+        settings.gpus_per_node = len(visible_gpus()) if settings.gpus_per_node is None else settings.gpus_per_node
+
+    def run(self, jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run `jobs` one by one in as many threads as there may be processes."""
+        pool = ThreadPoolExecutor(self.n_jobs)
+        try:
+            launched = [pool.submit(self.launcher.launch, [job], first + index) for index, job in enumerate(jobs)]
+            wait(launched)
+            return [done.result()[0] for done in launched]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _interrupt_controllers()
+
+
+class SlurmWorkers(Workers):
+    """Jobs of Slurm by submitit."""
+
+    def adapt(self, settings: DictConfig) -> None:
+        """Ask for as many cores as threads, and for a GPU where the partition has some."""
+        settings.cpus_per_task = settings.cpus_per_task or self.threads
+        if settings.gpus_per_node is None and settings.gres is None and settings.gpus_per_task is None:
+            settings.gpus_per_node = _has_gpus(settings.partition) or None
+
+
+_ADAPTERS: Mapping[str, type[Workers]] = {
+    "JoblibLauncher": JoblibWorkers, "RayLauncher": RayWorkers, "LocalLauncher": LocalWorkers,
+    "SlurmLauncher": SlurmWorkers,
+}  # fmt: skip
+
+
+def start_ray(settings: dict[str, Any]) -> float:
+    """Start Ray on this host alone, or join the cluster that `settings` name; return its number of GPUs.
+
+    Raises:
+        ThawError: it does not start, or the cluster does not answer.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if not ray.is_initialized():
+        address = settings.pop("address", None) or os.environ.get("RAY_ADDRESS") or "local"
+        alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
+        handlers = {number: signal.getsignal(number) for number in ENDING}
+        try:
+            ray.init(address, **{"logging_level": "error", **alone, **settings})
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise ThawError(f"hydra/launcher=ray: {one_line(error, 300)}; see hydra.launcher.ray.init") from error
+        finally:
+            for number, handler in handlers.items():  # Ray's own would hide how the command ended
+                signal.signal(number, handler)
+    return float(ray.cluster_resources().get("GPU", 0))
+
+
+def _has_gpus(partition: str | None) -> bool:
+    """Return whether Slurm lists GPUs in a partition, the default ones if None."""
+    chosen = ["--partition", partition] if partition else []
+    try:
+        listed = subprocess.run(
+            [shutil.which("sinfo") or "sinfo", "--noheader", "--format=%G", *chosen], capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):  # submitit says what is missing
+        return False
+    return "gpu" in listed.stdout
+
+
+def _interrupt_controllers() -> None:
+    """End what is left of submitit's processes below this one, as Ctrl-C does."""
+    left = [child for child in psutil.Process().children() if _is_controller(child)]
+    for child in left:
+        child.send_signal(signal.SIGINT)
+    psutil.wait_procs(left, _SOON)
+
+
+def _is_controller(process: psutil.Process) -> bool:
+    try:
+        return _CONTROLLER in process.cmdline()
+    except psutil.Error:
+        return False
