@@ -23,7 +23,6 @@ _POLL_SECONDS = 1.0
 _GPUS = "CUDA_VISIBLE_DEVICES"
 _RUN_ID = "MLFLOW_RUN_ID"
 _HANDED_ON = ("MLFLOW_", "THAW_", "AWS_")
-_STUDY_FILE = "study.json"
 
 _held: list[IO[bytes]] = []
 """Locks of this process, held until it ends."""
@@ -46,7 +45,7 @@ class WorkerTask:
         """Let the jobs of the sweep in `folder`, whose process is this one, end with it and know their study."""
         self._alive = lock_until_end(folder)
         with contextlib.suppress(FileNotFoundError):
-            self._study = (folder / _STUDY_FILE).read_text("utf-8")
+            self._study = _study_file(folder).read_text("utf-8")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Let Hydra resolve a configuration where the task arrives: launchers do so before they call it."""
@@ -58,13 +57,19 @@ class WorkerTask:
         os.environ.update(self._environment)
         os.environ.pop(_RUN_ID, None)
         hydra = HydraConfig.get()
-        study = Path(hydra.runtime.cwd, hydra.sweep.dir, _STUDY_FILE)
+        study = _study_file(Path(hydra.runtime.cwd, hydra.sweep.dir))
         if not study.exists() and self._study:  # a host that does not share the sweep's folder
             atomic_write(study, self._study)
         if self._alive:
             end_with(self._alive)
         take_gpu()
         return self._task(composed)
+
+
+def _study_file(folder: Path) -> Path:
+    from src.tracking.study import CONTEXT_FILE  # and MLflow, once the environment is set
+
+    return folder / CONTEXT_FILE
 
 
 _prepare_once: Callable[[], None] = functools.cache(prepare)

@@ -13,6 +13,7 @@ from src.common.errors import ThawError, one_line
 from src.common.override import override_key
 from src.config import LearningRate, Section, check
 from src.models.layer_table import layer_table
+from src.search.checks import check_controllers
 from src.search.grid import choices, combinations
 from src.trial.plan import plan_depths, pretrained_of
 
@@ -86,6 +87,7 @@ def _rising(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
 
 def _candidate(loader: ConfigLoader, config: DictConfig, job: Sequence[str], beside: Sequence[str]) -> Candidate:
     composed = loader.load_sweep_config(config, list(job))
+    check_controllers(config, composed, job)
     with open_dict(composed):
         del composed["hydra"]
     trial = trial_config(composed)

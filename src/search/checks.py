@@ -1,5 +1,6 @@
 """Check a sweep's jobs before any of them runs."""
 
+import shlex
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -8,7 +9,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.composition import trial_config
-from src.common.errors import ThawError
+from src.common.errors import ThawError, one_line
 
 
 def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequence[str]]) -> dict[int, Exception]:
@@ -17,7 +18,7 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
     A job is taken to be in order where each of its overrides was so in an earlier one: composing takes 0.1 s.
 
     Raises:
-        ThawError: the first job's, if none can be composed: then nothing begins.
+        ThawError: the first job's, if none can be composed, or a job names another launcher or sweeper; nothing begins.
     """
     broken: dict[int, Exception] = {}
     refused: list[Exception] = []
@@ -31,6 +32,7 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
             broken[number] = error
             refused.append(error)
             continue
+        check_controllers(config, composed, job)
         wrong = _refused(composed) if proven is None else []
         refused += wrong
         if not wrong:
@@ -38,6 +40,15 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
     if len(refused) == len(jobs):
         raise refused[0]
     return broken
+
+
+def check_controllers(config: DictConfig, composed: DictConfig, job: Sequence[str]) -> None:
+    """Raise ThawError if a file that the `job` chooses names the sweep's launcher or sweeper, which it cannot change."""
+    for group in ("hydra/launcher", "hydra/sweeper"):
+        used, named = (choice.hydra.runtime.choices[group] for choice in (config, composed))
+        if used != named:
+            chosen = one_line(shlex.join(job), 200)
+            raise ThawError(f"{chosen}: a file of it names {group}={named}, but a sweep has one; type {group}={named}")
 
 
 def _refused(composed: DictConfig) -> list[Exception]:

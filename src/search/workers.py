@@ -21,7 +21,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from src.cli.signals import ENDING
 from src.cli.worker import WorkerTask, handed_on, visible_gpus
@@ -106,7 +106,7 @@ class RayWorkers(Workers):
     def run(self, jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run `jobs` in Ray, which is started or joined the first time."""
         remote, init = self.launcher.ray_cfg.remote, self.launcher.ray_cfg.init
-        gpus = start_ray({str(name): value for name, value in OmegaConf.to_container(init, resolve=True).items()})
+        gpus = start_ray({str(name): value for name, value in init.items()})
         remote.num_gpus = int(gpus > 0) if remote.num_gpus is None else remote.num_gpus
         return super().run(jobs, first)
 

@@ -33,7 +33,7 @@ from src.tracking.schema import Name, encodable
 from src.tracking.study_table import latest_runs, study_frame, to_csv
 from src.tracking.trial_runs import all_experiments, all_pages
 
-_CONTEXT_FILE = "study.json"
+CONTEXT_FILE = "study.json"
 _ANSWER_MARK = "*Written by Thaw.*"
 
 
@@ -61,13 +61,13 @@ class StudyContext:
 
     def save(self, folder: Path) -> None:
         """Leave it in a sweep's folder for the sweep's jobs, whichever process they run in."""
-        atomic_write(folder / _CONTEXT_FILE, json.dumps(asdict(self)))
+        atomic_write(folder / CONTEXT_FILE, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, folder: Path, overrides: Sequence[str]) -> Self | None:
         """Return the study context of the job with `overrides`; None where the sweep left none."""
         try:
-            content = json.loads((folder / _CONTEXT_FILE).read_text("utf-8"))
+            content = json.loads((folder / CONTEXT_FILE).read_text("utf-8"))
             depths = (DepthChoice(**depth) for depth in content["shared_features"]["depths"])
             shared = SharedFeatures(tuple(depths), content["shared_features"]["trials"])
             return cls(**content | {"overrides": tuple(overrides), "shared_features": shared})
