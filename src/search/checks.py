@@ -43,12 +43,12 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
 
 
 def check_controllers(config: DictConfig, composed: DictConfig, job: Sequence[str]) -> None:
-    """Raise ThawError if a file that the `job` chooses names the sweep's launcher or sweeper, which it cannot change."""
+    """Raise ThawError if the files that a job chooses name a launcher or sweeper other than the sweep's."""
     for group in ("hydra/launcher", "hydra/sweeper"):
         used, named = (choice.hydra.runtime.choices[group] for choice in (config, composed))
         if used != named:
             chosen = one_line(shlex.join(job), 200)
-            raise ThawError(f"{chosen}: a file of it names {group}={named}, but a sweep has one; type {group}={named}")
+            raise ThawError(f"{chosen}: its files name {group}={named}, but a sweep has one; type {group}={named}")
 
 
 def _refused(composed: DictConfig) -> list[Exception]:

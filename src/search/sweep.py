@@ -28,6 +28,7 @@ from src.features.cache_plan import SharedFeatures
 from src.reporting.kept_report import FOLDER, PAGE, keep_report, kept_report, report_key
 from src.search.display import SweepDisplay, SweepProgress
 from src.tracking.idle_keys import followed
+from src.tracking.leases import what_locks
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_reason, tracking_uri
 from src.tracking.study import Study, study_key
@@ -310,6 +311,7 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
     return {
         "study": f"{one_line(settings.name)}, run {study.run_id} in experiment {settings.tracking.experiment}",
         "files": str(settings.folder),
+        "locks": what_locks(study.client, LockFolder(settings.runtime.work_dir)),
         "compare": how_to_compare(tracking_uri(settings.tracking, PROJECT), PROJECT),
     }
 

@@ -167,6 +167,7 @@ NOTE = Name("mlflow.note.content", TEXT, "a study's answer in Markdown, which ML
 PARENT = Name("mlflow.parentRunId", TEXT, "run of the study that trained it")
 LOCK_FOLDER_ID = Name("workplace", TEXT, "id of the lock folder that its process works in")
 LOCK_FOLDER_PATH = Name("workplace.locks", TEXT, "path of that folder")
+LEASE = Name("lease", INTEGER, "counter that a process raises while it trains, in a store that several hosts may use")
 ERROR = Name("error", TEXT, "why it did not finish")
 
 # Tags of a study's run.
@@ -194,7 +195,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
         DEPTH, DEPTH_TEXT, BLOCK, WHOLE, IMAGES, CLASSES, NEAR_DUPLICATES, NEAR_DUPLICATE_IMAGES,
         NEAR_DUPLICATE_EXAMPLES, RESUMED_EPOCHS, MODEL, COMMIT, GIT_STATE, DEVICE, HOST, PYTHON,
     ),
-    "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, ERROR),
+    "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, LEASE, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, BUDGET, REPORT, UNPLANNED),
     "Tags of a combination's run": (MEMBERS,),
     "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),

@@ -9,6 +9,7 @@ from src.common.clock import Clock
 from src.config import TrackingConfig
 from src.features.cache_plan import SharedFeatures
 from src.reporting.terminal import Terminal
+from src.tracking.leases import Leases
 from src.tracking.locks import LockFolder
 from src.tracking.study import StudyContext
 from src.tracking.trial_runs import Artifact
@@ -31,6 +32,7 @@ class TrialContext:
     client: mlflow.MlflowClient
     experiment: str
     lock_folder: LockFolder
+    leases: Leases
     study: StudyContext | None
     origin: Origin
     output: Path

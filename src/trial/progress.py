@@ -35,6 +35,7 @@ class ProgressLogger:
                 if event.done == event.total:
                     self._at(self.next_epoch)
             case events.EpochRecord():
+                self.context.leases.check()
                 self.log(event.metrics, event.epoch)
                 line = _epoch_line(event, METRICS[self.context.plan.trial.objective])
                 self.terminal.note(f"{self._place(event.epoch)}   {line}")

@@ -4,6 +4,7 @@ Everything that does not need TensorFlow comes first: a bad name, a missing fold
 reported within a second, and a reused trial is returned as fast.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from src.config import TrialConfig
 from src.reporting.terminal import Terminal
 from src.tracking import schema
 from src.tracking.data_tags import baselines
+from src.tracking.leases import Leases, LeaseTakenError
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_option, tracking_uri
@@ -72,8 +74,8 @@ def run_trial(
             client, experiment = open_store(trial.tracking, PROJECT)
             lock_folder = LockFolder(trial.runtime.work_dir)
         context = TrialContext(
-            plan, trial_key(plan), client, experiment, lock_folder, study, origin or Origin(), output, terminal, clock,
-            began_ms,
+            plan, trial_key(plan), client, experiment, lock_folder, Leases(client, lock_folder), study,
+            origin or Origin(), output, terminal, clock, began_ms,
         )  # fmt: skip
         for line in warnings:
             terminal.warn(line)
@@ -92,13 +94,16 @@ def _reused_or_trained(context: TrialContext) -> TrialResult:
     run = _finished(context, trial_runs)
     if run and not _lacking(context, trial_runs, run):
         return _reused(context, trial_runs, run)
-    waiting = f"{run_name(context.plan)}: another process trains this trial; waiting"
-    with context.lock_folder.lock(key, context.terminal, waiting):
+    name = run_name(context.plan)
+    with context.lock_folder.lock(key, context.terminal, f"{name}: another process trains this trial; waiting"):
         trial_runs.close_dead(context.lock_folder, mine=key)
-        run = _finished(context, trial_runs, context.terminal)
-        if run and _is_completed(context, trial_runs, run):
-            return _reused(context, trial_runs, run)
-        return TrialResult(_train(context), reused=False)
+        while True:
+            context.leases.wait(key, context.terminal, f"{name}: another host trains this trial; waiting")
+            run = _finished(context, trial_runs, context.terminal)
+            if run and _is_completed(context, trial_runs, run):
+                return _reused(context, trial_runs, run)
+            with contextlib.suppress(LeaseTakenError):
+                return TrialResult(_train(context), reused=False)
 
 
 def _finished(context: TrialContext, trial_runs: TrialRuns, emit: EventHandler = ignore) -> FoundRun | None:
@@ -147,14 +152,17 @@ def _reused(context: TrialContext, trial_runs: TrialRuns, run: FoundRun) -> Tria
 def _train(context: TrialContext) -> dict[str, Any]:
     plan, clock, study = context.plan, context.clock, context.study
     tags = schema.TRIAL_KEY.of(context.key) | context.lock_folder.tags | context.origin.tags()
-    tags |= study.tags() if study else {}
+    tags |= (study.tags() if study else {}) | context.leases.tags()
     with clock.part("tensorflow"):  # before the run begins: where Keras does not start, there is none to fail
         from src.models import runtime  # first: it starts TensorFlow quietly and deterministically
 
         runtime.set_threads(plan.trial.runtime)
         from src.trial.train_and_evaluate import train_and_evaluate
     clear_output(context.output)
-    with started_run(context.client, context.experiment, run_name(plan), context.began_ms, tags) as run:
+    with (
+        started_run(context.client, context.experiment, run_name(plan), context.began_ms, tags) as run,
+        context.leases.held(context.key, run.run_id),
+    ):
         with clock.part("tracking"):
             describe_run(plan, context.origin, run)
         trained = train_and_evaluate(context, run)
