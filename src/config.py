@@ -263,6 +263,10 @@ class TrackingConfig(Section):
         description="trials that get figures and a model: all; best: single trials, and of a sweep the recommended one",
     )
     save_model: bool | None = Field(description="log the kept weights as a Keras model; null: where figures are drawn")
+    lease_seconds: Count = Field(
+        default=60,
+        description="on a server, a trial whose process is silent for so long may be trained by another host",
+    )
 
 
 class ReportConfig(Section):

@@ -311,7 +311,7 @@ def _places(settings: _Settings, study: Study) -> dict[str, str]:
     return {
         "study": f"{one_line(settings.name)}, run {study.run_id} in experiment {settings.tracking.experiment}",
         "files": str(settings.folder),
-        "locks": what_locks(study.client, LockFolder(settings.runtime.work_dir)),
+        "locks": what_locks(study.client, LockFolder(settings.runtime.work_dir), settings.tracking.lease_seconds),
         "compare": how_to_compare(tracking_uri(settings.tracking, PROJECT), PROJECT),
     }
 

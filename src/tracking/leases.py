@@ -1,9 +1,9 @@
 """Leases in the tracking store: hosts that share no lock folder do not train one trial at the same time.
 
-A run holds its trial's lease while it reads RUNNING and its process raises a counter in its tag. Others that find the run
-watch the counter: where it stands still for the lease's time by the watcher's own monotonic clock, the process is dead or
-cut off, and its run is closed. No two clocks are compared, so a host's time may be wrong; and no lease expires while the
-store does not answer.
+A run holds its trial's lease while it reads RUNNING and its process raises a counter in its tag. Others that find the
+run watch the counter: where it stands still for the lease's time by the watcher's own monotonic clock, the process is
+dead or cut off, and its run is closed. No two clocks are compared, so a host's time may be wrong; and no lease expires
+while the store does not answer.
 
 A run is also the claim, made before its process looks for others (as in L. Lamport's bakery algorithm, 1974): of two
 that begin at once, at least one sees the other. The claim with the least id stays; the others are withdrawn.
@@ -26,7 +26,6 @@ from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import run_tags
 from src.tracking.trial_runs import all_experiments
 
-LEASE_SECONDS = 60.0
 _RENEWALS, _LOOKS, _CLAIMS = 4, 12, 120
 """In a lease's time: how often it is renewed, watched, and looked at while several claim it."""
 _ON_THIS_HOST = {"", "file", "sqlite"}
@@ -42,11 +41,9 @@ def need_leases(client: mlflow.MlflowClient) -> bool:
     return urlsplit(client.tracking_uri).scheme not in _ON_THIS_HOST
 
 
-def what_locks(client: mlflow.MlflowClient, lock_folder: LockFolder) -> str:
-    """Return in a line what keeps two processes from training the same trial."""
-    others = (
-        f"; for hosts without that folder, leases in the store ({LEASE_SECONDS:.0f} s)" if need_leases(client) else ""
-    )
+def what_locks(client: mlflow.MlflowClient, lock_folder: LockFolder, seconds: int) -> str:
+    """Return in a line what keeps two processes from training the same trial; `seconds`: of a lease."""
+    others = f"; for hosts without that folder, leases in the store ({seconds} s)" if need_leases(client) else ""
     return f"files in {lock_folder.folder}{others}"
 
 
@@ -56,19 +53,19 @@ class Leases:
     A lease that is not renewed for `seconds` expires.
     """
 
-    def __init__(self, client: mlflow.MlflowClient, lock_folder: LockFolder, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, client: mlflow.MlflowClient, lock_folder: LockFolder, seconds: int) -> None:
         self.client, self.lock_folder, self.seconds = client, lock_folder, seconds
-        self._counter, self._is_lost = 0, False
+        self._renewals, self._is_lost = 0, False
         self._are_needed = need_leases(client)
 
     def tags(self) -> dict[str, str]:
         """Return the tag by which a new run claims its trial; none where the store needs no leases."""
-        self._counter = 0
-        return schema.LEASE.of(self._counter) if self._are_needed else {}
+        self._renewals = 0
+        return self._tag() if self._are_needed else {}
 
     def wait(self, key: str, emit: EventHandler, waiting: str) -> None:
         """Return once no other host trains the trial `key`; emit `waiting` where one does, and close what expired."""
-        watch, is_told = _Watch(self.seconds), False
+        watch, is_told = _Watch(), False
         while others := self._others(key):
             if not is_told:
                 emit(Waiting(waiting))
@@ -103,9 +100,9 @@ class Leases:
 
     def _claim(self, key: str, run_id: str) -> None:
         """Return when no other run claims the trial; withdraw `run_id` where another one comes first."""
-        watch = _Watch(self.seconds)
+        watch = _Watch()
         while others := self._others(key, but=run_id):
-            if any(_has_begun(run) or run.info.run_id < run_id for run in others):
+            if any(_lease(run)[0] or run.info.run_id < run_id for run in others):
                 self.client.delete_run(run_id)
                 raise LeaseTakenError("another host has just begun the trial")
             self._close_expired(others, watch)
@@ -119,11 +116,14 @@ class Leases:
 
     def _renew(self, run_id: str) -> None:
         """Raise the run's counter, unless it was closed; a store that does not answer is asked the next time."""
-        self._counter += 1
+        self._renewals += 1
         with contextlib.suppress(MlflowException, OSError):
             self._is_lost = self.client.get_run(run_id).info.status != "RUNNING"
             if not self._is_lost:
-                self.client.log_batch(run_id, tags=run_tags(schema.LEASE.of(self._counter)))
+                self.client.log_batch(run_id, tags=run_tags(self._tag()))
+
+    def _tag(self) -> dict[str, str]:
+        return schema.LEASE.of({"renewals": self._renewals, "seconds": self.seconds})
 
     def _others(self, key: str, but: str = "") -> list[FoundRun]:
         """Return the runs of other lock folders that claim or hold the trial; locks tell of those of this folder."""
@@ -145,21 +145,23 @@ class Leases:
 
 
 class _Watch:
-    """Sees which leases stand still for `seconds`, by looks of which none came late, as after an outage."""
+    """Sees which leases stand still for their time, by looks of which none came late, as after an outage."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._seen: dict[str, tuple[int | None, float, float]] = {}
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float, float]] = {}
 
     def has_expired(self, run: FoundRun) -> bool:
         """Return whether the lease of `run`, as it is seen now, stood still for so long."""
-        lease, now = schema.LEASE.read(run.data.tags), time.monotonic()
-        known, since, last = self._seen.get(run.info.run_id, (lease, now, now))
-        if lease != known or now - last > self.seconds / 2:
+        renewals, seconds = _lease(run)
+        now = time.monotonic()
+        known, since, last = self._seen.get(run.info.run_id, (renewals, now, now))
+        if renewals != known or now - last > seconds / 2:
             since = now
-        self._seen[run.info.run_id] = (lease, since, now)
-        return now - since > self.seconds
+        self._seen[run.info.run_id] = (renewals, since, now)
+        return now - since > seconds
 
 
-def _has_begun(run: FoundRun) -> bool:
-    return bool(schema.LEASE.read(run.data.tags))
+def _lease(run: FoundRun) -> tuple[int, int]:
+    """Return how often the lease of `run` was renewed, and after how many seconds it expires."""
+    lease = schema.LEASE.read(run.data.tags) or {}
+    return lease.get("renewals", 0), lease.get("seconds", 0)

@@ -167,7 +167,8 @@ NOTE = Name("mlflow.note.content", TEXT, "a study's answer in Markdown, which ML
 PARENT = Name("mlflow.parentRunId", TEXT, "run of the study that trained it")
 LOCK_FOLDER_ID = Name("workplace", TEXT, "id of the lock folder that its process works in")
 LOCK_FOLDER_PATH = Name("workplace.locks", TEXT, "path of that folder")
-LEASE = Name("lease", INTEGER, "counter that a process raises while it trains, in a store that several hosts may use")
+LEASE = Name("lease", COUNTS, "in a store that several hosts may use, the `renewals` that its process counts while it "
+             "trains, and after how many `seconds` without one the run's process is taken to be dead")  # fmt: skip
 ERROR = Name("error", TEXT, "why it did not finish")
 
 # Tags of a study's run.

@@ -1,6 +1,7 @@
 """The context that every step of a trial uses."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import mlflow
@@ -32,13 +33,17 @@ class TrialContext:
     client: mlflow.MlflowClient
     experiment: str
     lock_folder: LockFolder
-    leases: Leases
     study: StudyContext | None
     origin: Origin
     output: Path
     terminal: Terminal
     clock: Clock
     began_ms: int
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Return what keeps other hosts from training it at the same time."""
+        return Leases(self.client, self.lock_folder, self.plan.trial.tracking.lease_seconds)
 
     @property
     def shared_features(self) -> SharedFeatures:

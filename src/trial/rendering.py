@@ -15,7 +15,6 @@ from src.common.project import PROJECT
 from src.config import TrialConfig
 from src.reporting.terminal import Terminal
 from src.tracking import schema
-from src.tracking.leases import Leases
 from src.tracking.locks import LockFolder, default_work_dir
 from src.tracking.mlflow_run import Run
 from src.tracking.trial_runs import Artifact, TrialRuns
@@ -69,9 +68,8 @@ def _context(
         )
     locks = LockFolder(trial.runtime.work_dir)
     return TrialContext(
-        plan, key, client, run.info.experiment_id, locks, Leases(client, locks), None, Origin(), folder, terminal, clock,
-        run.info.start_time,
-    )  # fmt: skip
+        plan, key, client, run.info.experiment_id, locks, None, Origin(), folder, terminal, clock, run.info.start_time
+    )
 
 
 def _render(context: TrialContext, run: FoundRun, artifacts: Artifact) -> None:

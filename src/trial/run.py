@@ -25,7 +25,7 @@ from src.config import TrialConfig
 from src.reporting.terminal import Terminal
 from src.tracking import schema
 from src.tracking.data_tags import baselines
-from src.tracking.leases import Leases, LeaseTakenError
+from src.tracking.leases import LeaseTakenError
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import started_run
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_option, tracking_uri
@@ -74,8 +74,8 @@ def run_trial(
             client, experiment = open_store(trial.tracking, PROJECT)
             lock_folder = LockFolder(trial.runtime.work_dir)
         context = TrialContext(
-            plan, trial_key(plan), client, experiment, lock_folder, Leases(client, lock_folder), study,
-            origin or Origin(), output, terminal, clock, began_ms,
+            plan, trial_key(plan), client, experiment, lock_folder, study, origin or Origin(), output, terminal, clock,
+            began_ms,
         )  # fmt: skip
         for line in warnings:
             terminal.warn(line)
