@@ -1,0 +1,27 @@
+"""A network of its own, which has the loopback interface and nothing else: for what listens on every address."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def loopback_network() -> Iterator[tuple[str, ...]]:
+    """Yield the words before a command by which it runs in such a network; skip the test where there can be none."""
+    if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
+        pytest.skip("unshare, nsenter and ip make networks: NOT TESTED WITHOUT THEM")
+    script = "ip link set lo up && echo ready && exec cat"
+    with subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        try:
+            if holder.stdout.readline() != "ready\n":
+                pytest.skip("no right to make a network: NOT TESTED WITHOUT IT")
+            yield ("nsenter", f"--net=/proc/{holder.pid}/ns/net")
+        finally:
+            holder.stdin.close()

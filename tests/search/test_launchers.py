@@ -1,0 +1,316 @@
+"""Launchers that run a sweep's trials in processes: equal numbers, no orphans, and what they need is there."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import setup_globals
+from hydra.types import HydraContext
+
+import src.search.workers as workers_module
+from src.common.errors import ThawError
+from src.common.project import PROJECT
+from src.search.workers import Workers, instantiate_launcher
+from tests.conftest import Command
+from tests.loopback import loopback_network
+
+TRIALS = (
+    "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
+    "augment=light", "epochs=3", "fine_tune_epochs=20", "schedule.fine_tuning.patience=null",
+    "tracking.save_model=false", "tracking.artifacts=none", "runtime.threads=1", "unfrozen=0,all", "seed=0,1",
+    "study=launched",
+)  # fmt: skip
+EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
+
+
+def is_installed(launcher: str) -> bool:
+    extra = EXTRAS.get(launcher)
+    return not extra or bool(find_spec(extra) and find_spec(f"hydra_plugins.hydra_{extra}_launcher"))
+
+
+def installed(*launchers: str) -> list[Any]:
+    """The launchers as parameters; those of an extra that is not installed are skipped."""
+    return [
+        pytest.param(launcher, marks=pytest.mark.skipif(
+            not is_installed(launcher), reason=f"{launcher} is not installed: NOT TESTED"
+        ))
+        for launcher in launchers
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def ray_cluster() -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Return a function that starts a cluster of two nodes, and returns the words before a command beside it."""
+    with ExitStack() as held:
+
+        def start() -> tuple[str, ...]:
+            inside = held.enter_context(loopback_network())
+            folder = held.enter_context(tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True))
+            head = ("--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={folder}")
+            for node in (head, ("--address=127.0.0.1:6379",)):
+                held.enter_context(ray_node(inside, *node))
+            return inside
+
+        yield start
+
+
+@contextmanager
+def ray_node(inside: tuple[str, ...], *options: str) -> Iterator[None]:
+    """Run a node of Ray with one core."""
+    command = (
+        *inside, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
+        "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory=80000000", *options,
+    )  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = iter(process.stdout)
+            if not any("--block" in line for line in said):
+                pytest.fail("no node of Ray")
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def start(photos: Path, tmp_path: Path, ray_cluster: Callable[[], tuple[str, ...]]) -> Iterator[Callable[..., Any]]:
+    """Return a function that starts a sweep by a launcher, with everything that it keeps below the test's folder."""
+    started = list[subprocess.Popen[str]]()
+    inside: dict[str, tuple[str, ...]] = {}
+
+    def run(launcher: str, *overrides: str) -> subprocess.Popen[str]:
+        if launcher == "ray" and not inside:
+            inside["ray"] = ray_cluster()
+        places = (
+            f"data.root={photos}", f"runtime.work_dir={tmp_path}/work", f"runtime.cache_dir={tmp_path}/cache",
+            f"hydra.sweep.dir={tmp_path}/sweep", f"hydra/launcher={launcher}",
+        )  # fmt: skip
+        environment = {
+            "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            "MLFLOW_RUN_ID": "stray",
+        }  # fmt: skip
+        address = {"RAY_ADDRESS": "127.0.0.1:6379"} if launcher == "ray" else {}
+        words = (*inside.get(launcher, ()), sys.executable, "-m", "src.train", *TRIALS, *places, *overrides)
+        process = subprocess.Popen(
+            words, cwd=tmp_path, env=os.environ | environment | address, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+
+
+def runs(folder: Path, query: str = "") -> list[Any]:
+    if not (folder / "mlflow.db").exists():
+        return []
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+
+
+def numbers(folder: Path) -> dict[str, dict[str, float]]:
+    """What was measured, by trial key; a trial that finished twice fails here."""
+    finished = runs(folder, "attributes.status = 'FINISHED' and tags.trial_key != ''")
+    assert max(Counter(run.data.tags["trial_key"] for run in finished).values()) == 1
+    return {
+        run.data.tags["trial_key"]: {k: v for k, v in run.data.metrics.items() if not k.startswith("time/")}
+        for run in finished
+    }
+
+
+@pytest.fixture(scope="module")
+def by_basic(photos: Path, thaw: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+    """What the study measures in one process."""
+    folder = tmp_path_factory.mktemp("basic")
+    done = thaw(
+        "src.train", *TRIALS, f"data.root={photos}", f"runtime.work_dir={folder}/work", f"hydra.sweep.dir={folder}/s",
+        f"runtime.cache_dir={folder}/cache", f"tracking.uri=sqlite:///{folder}/mlflow.db",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return numbers(folder)
+
+
+def users_of(folder: Path) -> set[int]:
+    """The processes that have a file below `folder` open."""
+    found = set()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if opened.readlink().is_relative_to(folder) and opened.parts[2] != str(os.getpid()):
+                found.add(int(opened.parts[2]))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(happened: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"it did not happen in {seconds} seconds"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs proc(5) to find the workers")
+@pytest.mark.parametrize("launcher", installed("joblib", "submitit_local", "ray"))
+def test_a_killed_sweep_leaves_no_worker_and_its_rerun_comes_to_the_numbers_of_one_process(
+    start: Callable[..., subprocess.Popen[str]], by_basic: Any, tmp_path: Path, launcher: str
+) -> None:
+    killed = start(launcher)
+    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 90)
+    assert users_of(tmp_path / "work") - {killed.pid}
+    killed.kill()
+    wait_for(lambda: not users_of(tmp_path / "work"), 5)
+    out, errors = start(launcher).communicate(timeout=200)
+    assert "4 of 4 trials done" in out, errors
+    assert "waiting" not in errors
+    assert "Traceback" not in errors
+    assert numbers(tmp_path) == by_basic
+    assert len(by_basic) == 4
+    assert not runs(tmp_path, "attributes.status = 'RUNNING'")
+    (parent,) = runs(tmp_path, "tags.study = 'launched'")
+    children = runs(tmp_path, f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.status = 'FINISHED'")
+    assert {run.data.tags["trial_key"] for run in children} == set(by_basic)
+    wait_for(lambda: not users_of(tmp_path), 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", installed("submitit_local"))
+def test_a_signal_ends_trials_of_submitit_and_leaves_no_run_running(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, launcher: str
+) -> None:
+    process = start(launcher, "epochs=3000", "schedule.feature_extraction.patience=null")
+    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 90)
+    process.terminate()
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "Traceback" not in errors
+    assert not runs(tmp_path, "attributes.status = 'RUNNING'")
+    assert not users_of(tmp_path)
+
+
+@pytest.fixture
+def adapted(composed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that makes a launcher by the project's files, on a machine of eight cores without GPUs."""
+    monkeypatch.setattr(workers_module.joblib, "cpu_count", lambda: 8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+    def make(launcher: str, *overrides: str) -> Any:
+        words = [f"hydra/launcher={launcher}", f"hydra.sweep.dir={tmp_path}", "hydra.job.name=train", *overrides]
+        config = compose("config", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        setup_globals()
+        context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=None)
+        return instantiate_launcher(context, str, config)
+
+    return make
+
+
+def test_processes_are_as_many_as_there_are_cores_for_their_threads_or_gpus(
+    adapted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert adapted("joblib").launcher.joblib["n_jobs"] == 8
+    assert adapted("joblib", "runtime.threads=3").launcher.joblib["n_jobs"] == 2
+    assert adapted("joblib", "hydra.launcher.n_jobs=5").launcher.joblib["n_jobs"] == 5
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert adapted("joblib").launcher.joblib["n_jobs"] == 3
+
+
+def test_trials_have_a_thread_unless_they_name_another_number(adapted: Callable[..., Any]) -> None:
+    launched = list[Any]()
+    for overrides in ((), ("runtime.threads=2",)):
+        workers = adapted("joblib", *overrides)
+        workers.launcher.launch = lambda jobs, first: launched.append((jobs, first))
+        workers.launch([["seed=1"], ["seed=2", "runtime.threads=4"]], 7)
+    assert launched == [
+        ([["runtime.threads=1", "seed=1"], ["runtime.threads=1", "seed=2", "runtime.threads=4"]], 7),
+        ([["runtime.threads=2", "seed=1"], ["runtime.threads=2", "seed=2", "runtime.threads=4"]], 7),
+    ]
+
+
+def test_launchers_in_this_process_are_hydras_own(adapted: Callable[..., Any]) -> None:
+    assert not isinstance(adapted("basic"), Workers)
+    assert not isinstance(adapted("auto"), Workers)
+
+
+@pytest.mark.parametrize("launcher", EXTRAS)
+def test_what_is_not_installed_is_named(
+    adapted: Callable[..., Any], launcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "find_spec", lambda _: None)
+    with pytest.raises(ThawError, match=rf"^hydra/launcher={launcher}: .* pip install -e '.\[{EXTRAS[launcher]}\]'$"):
+        adapted(launcher)
+
+
+SBATCH = """#!/bin/sh
+cp "$1" "$SAVED"
+exit 1
+"""
+
+
+@pytest.mark.parametrize("launcher", installed("submitit_slurm"))
+@pytest.mark.parametrize(
+    ("resources", "overrides", "options"),
+    [
+        ("(null)", (), {"cpus-per-task=1", "array=0-1%256", "time=240", "nodes=1", "ntasks-per-node=1"}),
+        ("gpu:a100:4", ("runtime.threads=3",), {"cpus-per-task=3", "gpus-per-node=1"}),
+        ("gpu:a100:4", ("hydra.launcher.gres=gpu:2", "hydra.launcher.partition=big"), {"gres=gpu:2", "partition=big"}),
+    ],
+)
+def test_the_script_for_slurm_asks_for_what_a_trial_needs(
+    adapted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str, resources: str,
+    overrides: tuple[str, ...], options: set[str],
+) -> None:  # fmt: skip
+    programs = {"sbatch": SBATCH, "srun": "", "sinfo": f"#!/bin/sh\necho '{resources}'\n"}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SAVED", str(tmp_path / "saved.sh"))
+    with pytest.raises(Exception, match="sbatch"):
+        adapted(launcher, *overrides).launch([["seed=1"], ["seed=2"]], 0)
+    script = (tmp_path / "saved.sh").read_text()
+    asked = set(re.findall(r"^#SBATCH --(\S+)$", script, re.MULTILINE))
+    assert options <= asked
+    assert ("gpus-per-node=1" in asked) == (resources != "(null)" and not any("gres" in each for each in overrides))
+    assert "job-name=train" in asked
+    assert f"{sys.executable} -u -m submitit.core._submit {tmp_path}/.submitit/%j" in script
+
+
+NAMED = """# @package _global_
+defaults:
+  - override /hydra/launcher: joblib
+"""
+
+
+def test_a_launcher_in_an_experiments_file_is_used_or_refused(
+    thaw: Command, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    for name in ("workers", "others"):
+        (tmp_path / "experiment" / f"{name}.yaml").write_text(NAMED)
+    found = (f"hydra.searchpath=[file://{tmp_path}]", f"hydra.sweep.dir={tmp_path}/sweep", "hydra.launcher.n_jobs=1")
+    done = thaw("src.train", "-m", *tiny, *found, "experiment=workers", "seed=0,1", "study=used")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "sweep").glob("*.alive"))
+    done = thaw("src.train", "-m", *tiny, *found[:2], "experiment=workers,others", "study=refused")
+    assert done.returncode == 1
+    assert "experiment=workers" in done.stderr
+    assert "type hydra/launcher=joblib" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
