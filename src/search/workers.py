@@ -5,7 +5,6 @@ are those of every launcher with as many threads. They have a GPU each where the
 MLflow's environment wherever they run, and end with the sweep's process.
 """
 
-import os
 import shutil
 import signal
 import subprocess
@@ -23,11 +22,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from src.cli.signals import ENDING
 from src.cli.worker import WorkerTask, handed_on, visible_gpus
-from src.common.errors import ThawError, one_line
+from src.common.errors import ThawError
+from src.search.ray_tasks import start_ray
 
-_EXTRAS = {"hydra_ray_launcher": "ray", "hydra_submitit_launcher": "submitit"}
+_SUBMITIT = ("submitit", "hydra_plugins.hydra_submitit_launcher")
+_EXTRAS = {"RayLauncher": ("ray",), "LocalLauncher": _SUBMITIT, "SlurmLauncher": _SUBMITIT}
 _CONTROLLER = "submitit.local._local"
 _SOON = 5.0
 
@@ -38,12 +38,11 @@ def instantiate_launcher(context: HydraContext, task: TaskFunction, config: Dict
     Raises:
         ThawError: it is not installed.
     """
-    target = str(config.hydra.launcher["_target_"])
-    package, name = target.split(".")[1], target.rpartition(".")[2]
-    extra = _EXTRAS.get(package)
-    if extra and not (find_spec(f"hydra_plugins.{package}") and find_spec(extra)):
+    name = str(config.hydra.launcher["_target_"]).rpartition(".")[2]
+    packages = _EXTRAS.get(name, ())
+    if not all(map(find_spec, packages)):
         choice = config.hydra.runtime.choices["hydra/launcher"]
-        raise ThawError(f"hydra/launcher={choice}: {extra} is not installed; pip install -e '.[{extra}]'")
+        raise ThawError(f"hydra/launcher={choice} is not installed: pip install -e '.[{packages[0]}]'")
     adapter = _ADAPTERS.get(name)
     return adapter(context, task, config) if adapter else Plugins.instance().instantiate_launcher(context, task, config)
 
@@ -105,9 +104,9 @@ class RayWorkers(Workers):
 
     def run(self, jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run `jobs` in Ray, which is started or joined the first time."""
-        remote, init = self.launcher.ray_cfg.remote, self.launcher.ray_cfg.init
-        gpus = start_ray({str(name): value for name, value in init.items()})
-        remote.num_gpus = int(gpus > 0) if remote.num_gpus is None else remote.num_gpus
+        gpus = start_ray(self.launcher.init)
+        if self.launcher.remote["num_gpus"] is None:
+            self.launcher.remote["num_gpus"] = int(gpus > 0)
         return super().run(jobs, first)
 
 
@@ -145,29 +144,6 @@ _ADAPTERS: Mapping[str, type[Workers]] = {
     "JoblibLauncher": JoblibWorkers, "RayLauncher": RayWorkers, "LocalLauncher": LocalWorkers,
     "SlurmLauncher": SlurmWorkers,
 }  # fmt: skip
-
-
-def start_ray(settings: dict[str, Any]) -> float:
-    """Start Ray on this host alone, or join the cluster that `settings` name; return its number of GPUs.
-
-    Raises:
-        ThawError: it does not start, or the cluster does not answer.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    if not ray.is_initialized():
-        address = settings.pop("address", None) or os.environ.get("RAY_ADDRESS") or "local"
-        alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
-        handlers = {number: signal.getsignal(number) for number in ENDING}
-        try:
-            ray.init(address, **{"logging_level": "error", **alone, **settings})
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise ThawError(f"hydra/launcher=ray: {one_line(error, 300)}; see hydra.launcher.ray.init") from error
-        finally:
-            for number, handler in handlers.items():  # Ray's own would hide how the command ended
-                signal.signal(number, handler)
-    return float(ray.cluster_resources().get("GPU", 0))
 
 
 def _has_gpus(partition: str | None) -> bool:

@@ -1,6 +1,6 @@
 """Thaw's plugins under the name where Hydra looks for them, `hydra_plugins.thaw`. Thin: every start imports them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -83,7 +83,29 @@ class AutoLauncher(Launcher):
         return self.processes.launch(job_overrides, initial_job_idx)
 
 
-PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper, BudgetSweeper, AutoLauncher)
+class RayLauncher(Launcher):
+    """Tasks of Ray; see :mod:`src.search.ray_tasks`."""
+
+    def __init__(self, ray: Mapping[str, Mapping[str, Any]]) -> None:
+        self.init, self.remote = dict(ray["init"]), dict(ray["remote"])
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remember what jobs run with."""
+        self.runs_with = (hydra_context, task_function, config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs in Ray, which is started or joined the first time."""
+        from src.search.ray_tasks import job_config, run_in_ray, start_ray
+
+        start_ray(self.init)
+        context, task, config = self.runs_with
+        configs = [
+            job_config(context, config, job, number) for number, job in enumerate(job_overrides, initial_job_idx)
+        ]
+        return run_in_ray(self.remote, context, task, configs)
+
+
+PLUGINS = (StudiesSearchPath, GridSweeper, KerasTunerSweeper, BudgetSweeper, AutoLauncher, RayLauncher)
 """Registered by hand: Hydra's scan does not see into packages that are installed as editable."""
 
 _SWEEPERS: dict[str, dict[str, Any]] = {
