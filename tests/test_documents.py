@@ -57,6 +57,10 @@ UNTYPED = {
     "python -m src.demo --model champion": "it serves until Ctrl-C: tests/deployment/test_demo_page.py opens the page",
     "mlflow models serve --model-uri models:/photos@champion --env-manager local --port 5001": "tests/deployment/"
     "test_serving.py asks it, on a free port",
+    "python -m src.train -m hydra/launcher=ray unfrozen=0,2 seed=0,1": "Ray listens on all addresses: "
+    "tests/search/test_launchers.py types it in a network of its own",
+    "python -m src.train -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu unfrozen=0,2 seed=0,1": "a cluster: "
+    "tests/search/test_slurm.py types it where Slurm is installed",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"
     "test_linear_probe.py holds its numbers; the weights are a download",
 }
@@ -70,6 +74,7 @@ SHORTER = [
     (r"hydra\.sweeper\.minutes", "weights=random image_size=32 hydra.sweeper.minutes=1", "twenty minutes"),
     (r"keras_tuner", "hydra.sweeper.max_trials=2", "twenty trials"),
     (r"src\.train -m unfrozen", "dropout=0.2 seed=0", "eighteen trials"),
+    (r"hydra/launcher=(joblib|submitit_local)", "seed=0 backbone=lenet5", "each process starts TensorFlow"),
     (r"src\.export", "--force", "a few noisy images agree less"),
     (r"--target-accuracy", "--target-accuracy 0", "a few validation images show little"),
 ]  # fmt: skip
@@ -197,6 +202,13 @@ BESIDE = {"weights=file": ["weights.path=w.h5"], "data=folder": ["data.root=x"],
           "augment.views": ["augment=light"], "data.root": ["data=folder"], "data.manifest": ["data=csv"]}  # fmt: skip
 
 
+PLUGINS = {
+    "launcher.ray.": "hydra/launcher=ray", "launcher.n_jobs": "hydra/launcher=joblib",
+    "launcher": "hydra/launcher=submitit_slurm",
+}  # fmt: skip
+"""The plugin whose setting it is, by a part of the key."""
+
+
 def settings() -> list[str]:
     found: list[str] = []
     for text in WRITTEN.values():
@@ -228,7 +240,8 @@ def test_a_setting_that_the_documents_name_composes(
     composed: Compose, heavy_typist: Typist, word: str, tmp_path: Path
 ) -> None:
     if word.startswith("hydra"):
-        group = ["hydra/launcher=joblib"] if "launcher" in word else ["hydra/sweeper=keras_tuner"]
+        plugin = next((plugin for part, plugin in PLUGINS.items() if part in word), "hydra/sweeper=keras_tuner")
+        group = [] if word.startswith("hydra/launcher=") else [plugin]
         done = heavy_typist("src.train", *group, word, "--cfg", "hydra", cwd=tmp_path)
         assert done.status == 0, done.said
         return

@@ -1,6 +1,7 @@
 """What Thaw uses of other libraries: declared, bounded, and their private parts in one file for each of them."""
 
 import ast
+import itertools
 import re
 import sys
 import tomllib
@@ -29,7 +30,8 @@ OF_PYTHON = {"_exit", "_replace"}
 def requirements() -> dict[str, str]:
     """Return what pyproject.toml says of each dependency, by name."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["export"]]
+    extras = (lines for extra, lines in project["optional-dependencies"].items() if extra != "dev")
+    lines = [*project["dependencies"], *itertools.chain.from_iterable(extras)]
     return {re.split(r"[<>=!~]", line)[0]: line for line in lines}
 
 
