@@ -59,8 +59,8 @@ UNTYPED = {
     "test_serving.py asks it, on a free port",
     "python -m src.train -m hydra/launcher=ray unfrozen=0,2 seed=0,1": "Ray listens on all addresses: "
     "tests/search/test_launchers.py types it in a network of its own",
-    "python -m src.train -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu unfrozen=0,2 seed=0,1": "a cluster: "
-    "tests/search/test_slurm.py types it where Slurm is installed",
+    "python -m src.train -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu unfrozen=0,2 seed=0,1": "a "
+    "cluster: tests/search/test_slurm.py types it where Slurm is installed",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"
     "test_linear_probe.py holds its numbers; the weights are a download",
 }

@@ -7,14 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -28,13 +26,8 @@ from src.common.project import PROJECT
 from src.search.workers import Workers, instantiate_launcher
 from tests.conftest import Command
 from tests.loopback import loopback_network
+from tests.search.launched import TRIALS, numbers, runs
 
-TRIALS = (
-    "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
-    "augment=light", "epochs=3", "fine_tune_epochs=20", "schedule.fine_tuning.patience=null",
-    "tracking.save_model=false", "tracking.artifacts=none", "runtime.threads=1", "unfrozen=0,all", "seed=0,1",
-    "study=launched",
-)  # fmt: skip
 EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
 
 
@@ -116,35 +109,6 @@ def start(photos: Path, tmp_path: Path, ray_cluster: Callable[[], tuple[str, ...
     yield run
     for process in started:
         process.kill()
-
-
-def runs(folder: Path, query: str = "") -> list[Any]:
-    if not (folder / "mlflow.db").exists():
-        return []
-    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
-
-
-def numbers(folder: Path) -> dict[str, dict[str, float]]:
-    """What was measured, by trial key; a trial that finished twice fails here."""
-    finished = runs(folder, "attributes.status = 'FINISHED' and tags.trial_key != ''")
-    assert max(Counter(run.data.tags["trial_key"] for run in finished).values()) == 1
-    return {
-        run.data.tags["trial_key"]: {k: v for k, v in run.data.metrics.items() if not k.startswith("time/")}
-        for run in finished
-    }
-
-
-@pytest.fixture(scope="module")
-def by_basic(photos: Path, thaw: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    """What the study measures in one process."""
-    folder = tmp_path_factory.mktemp("basic")
-    done = thaw(
-        "src.train", *TRIALS, f"data.root={photos}", f"runtime.work_dir={folder}/work", f"hydra.sweep.dir={folder}/s",
-        f"runtime.cache_dir={folder}/cache", f"tracking.uri=sqlite:///{folder}/mlflow.db",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return numbers(folder)
 
 
 def users_of(folder: Path) -> set[int]:

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from src.common.project import PROJECT
-from tests.conftest import Command
 from tests.loopback import loopback_network
-from tests.search.test_launchers import TRIALS, numbers
+from tests.search.launched import TRIALS, numbers
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 CONFIGURATION = """
@@ -84,8 +82,9 @@ def slurm() -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
             held.enter_context(daemon((*inside, *words), environment))
         for _ in range(60):
             listed = subprocess.run(
-                [*inside, "sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True
-            )
+                [*inside, "sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True,
+                check=False,
+            )  # fmt: skip
             if listed.stdout.strip() == "idle":
                 break
             time.sleep(0.5)
@@ -101,3 +100,23 @@ def _wait_for(path: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"no {path}")
+
+
+@pytest.mark.slow
+def test_the_study_comes_to_the_numbers_of_one_process(
+    slurm: tuple[tuple[str, ...], dict[str, str]], by_basic: dict[str, dict[str, float]], photos: Path, tmp_path: Path
+) -> None:
+    inside, environment = slurm
+    places = (
+        f"data.root={photos}", f"runtime.work_dir={tmp_path}/work", f"runtime.cache_dir={tmp_path}/cache",
+        f"hydra.sweep.dir={tmp_path}/sweep", "hydra/launcher=submitit_slurm", "hydra.launcher.partition=main",
+    )  # fmt: skip
+    more = {"PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    done = subprocess.run(
+        [*inside, sys.executable, "-m", "src.train", *TRIALS, *places], cwd=tmp_path, env=environment | more,
+        capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+    logs = "".join(path.read_text() for path in (tmp_path / "sweep/.submitit").rglob("*.err"))
+    assert done.returncode == 0, done.stderr + logs
+    assert "4 of 4 trials done" in done.stdout
+    assert numbers(tmp_path) == by_basic
