@@ -22,6 +22,9 @@ def prepare() -> None:
 
     for plugin in PLUGINS:
         known.register(plugin)
+    registered = ConfigStore.instance().repo["hydra"]["launcher"]
+    for path in (CONF / "hydra" / "launcher").glob("*.yaml"):
+        registered.pop(path.name, None)  # the plugin's own: Hydra takes it for the schema of a file with the same name
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT / path), replace=True)
     in_conf = {path.stem for path in (CONF / "backbone").glob("*.yaml")}
     for spec in CATALOG.values():

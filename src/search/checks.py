@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.composition import trial_config
 from src.common.errors import ThawError, one_line
+from src.common.override import override_key
 
 
 def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequence[str]]) -> dict[int, Exception]:
@@ -47,7 +48,8 @@ def check_controllers(config: DictConfig, composed: DictConfig, job: Sequence[st
     for group in ("hydra/launcher", "hydra/sweeper"):
         used, named = (choice.hydra.runtime.choices[group] for choice in (config, composed))
         if used != named:
-            chosen = one_line(shlex.join(job), 200)
+            files = [line for line in job if override_key(line) in composed.hydra.runtime.choices]
+            chosen = one_line(shlex.join(files), 200)
             raise ThawError(f"{chosen}: its files name {group}={named}, but a sweep has one; type {group}={named}")
 
 

@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from src.cli.job_results import JobResult
 from src.cli.overrides import frozen_work
 from src.common.clock import process_age
+from src.common.project import CONF
 from src.reporting.terminal import Notices
 from src.search.workers import instantiate_launcher
 from src.tracking import schema
@@ -198,8 +199,9 @@ class Processes:
 
 
 def _launcher(context: HydraContext, task: TaskFunction, config: DictConfig, name: str, **settings: Any) -> Launcher:
-    """Return Hydra's launcher `name` with its default settings, and `settings`."""
-    node = ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
+    """Return the launcher `name` with its default settings, and `settings`."""
+    path = CONF / "hydra" / "launcher" / f"{name}.yaml"
+    node = OmegaConf.load(path) if path.exists() else ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
     adapted = config.copy()
     with open_dict(adapted):
         adapted.hydra.launcher = OmegaConf.merge(node, settings)

@@ -8,7 +8,7 @@ MLflow's environment wherever they run, and end with the sweep's process.
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +24,7 @@ from omegaconf import DictConfig, open_dict
 
 from src.cli.worker import WorkerTask, handed_on, visible_gpus
 from src.common.errors import ThawError
+from src.common.override import override_key
 from src.search.ray_tasks import start_ray
 
 _SUBMITIT = ("submitit", "hydra_plugins.hydra_submitit_launcher")
@@ -60,6 +61,7 @@ class Workers(Launcher):
         adapted = config.copy()
         with open_dict(adapted):
             self.adapt(adapted.hydra.launcher)
+            adapted.hydra.overrides.hydra = _without_launcher(adapted.hydra.overrides.hydra)
         self.launcher: Any = Plugins.instance().instantiate_launcher(context, self.task, adapted)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -144,6 +146,16 @@ _ADAPTERS: Mapping[str, type[Workers]] = {
     "JoblibLauncher": JoblibWorkers, "RayLauncher": RayWorkers, "LocalLauncher": LocalWorkers,
     "SlurmLauncher": SlurmWorkers,
 }  # fmt: skip
+
+
+def _without_launcher(overrides: Iterable[str]) -> list[str]:
+    """Return Hydra's `overrides` as a job composes them: it has no launcher, and its host may lack the plugin.
+
+    >>> _without_launcher(["hydra/launcher=ray", "hydra.launcher.ray.init.address=auto", "hydra.job.chdir=true"])
+    ['hydra.job.chdir=true', 'hydra/launcher=basic']
+    """
+    kept = (line for line in overrides if not override_key(line).startswith(("hydra/launcher", "hydra.launcher")))
+    return [*kept, "hydra/launcher=basic"]
 
 
 def _has_gpus(partition: str | None) -> bool:

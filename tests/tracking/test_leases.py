@@ -82,7 +82,7 @@ def test_others_wait_while_a_lease_is_renewed_and_come_next(host: NewHost, monke
     lease = schema.LEASE.read(here.client.get_run(run_id).data.tags)
     assert lease is not None
     assert lease["seconds"] == SECONDS
-    assert lease["renewals"] >= 3 * leases_module._RENEWALS
+    assert lease["renewals"] > 2 * leases_module._RENEWALS
 
 
 def test_a_dead_hosts_lease_expires_and_its_run_is_closed(host: NewHost) -> None:
