@@ -234,7 +234,7 @@ exit 1
 @pytest.mark.parametrize(
     ("resources", "overrides", "options"),
     [
-        ("(null)", (), {"cpus-per-task=1", "array=0-1%256", "time=240", "nodes=1", "ntasks-per-node=1"}),
+        ("(null)", (), {"cpus-per-task=1", "array=0-1%2", "time=240", "nodes=1", "ntasks-per-node=1"}),
         ("gpu:a100:4", ("runtime.threads=3",), {"cpus-per-task=3", "gpus-per-node=1"}),
         ("gpu:a100:4", ("hydra.launcher.gres=gpu:2", "hydra.launcher.partition=big"), {"gres=gpu:2", "partition=big"}),
     ],
