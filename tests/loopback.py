@@ -10,10 +10,13 @@ import pytest
 
 @contextmanager
 def loopback_network() -> Iterator[tuple[str, ...]]:
-    """Yield the words before a command by which it runs in such a network; skip the test where there can be none."""
+    """Yield the words before a command by which it runs in such a network; skip the test where there can be none.
+
+    It has 127.0.0.2, too: getaddrinfo(3) finds no address to listen on where 127.0.0.1 is the only one.
+    """
     if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
         pytest.skip("unshare, nsenter and ip make networks: NOT TESTED WITHOUT THEM")
-    script = "ip link set lo up && echo ready && exec cat"
+    script = "ip link set lo up && ip addr add 127.0.0.2/8 dev lo && echo ready && exec cat"
     with subprocess.Popen(
         ["unshare", "--net", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from tests.conftest import Command
 from tests.loopback import loopback_network
 from tests.search.launched import TRIALS, numbers, runs
 
+RAY_PASSWORD = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
 
 
@@ -70,12 +72,18 @@ def ray_node(inside: tuple[str, ...], *options: str) -> Iterator[None]:
         *inside, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
         "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory=80000000", *options,
     )  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, env=os.environ | RAY_PASSWORD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             assert process.stdout is not None
-            said = iter(process.stdout)
-            if not any("--block" in line for line in said):
-                pytest.fail("no node of Ray")
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "--block" in line:
+                    break
+            else:
+                pytest.fail("".join(said))
             yield
         finally:
             process.terminate()
@@ -98,7 +106,7 @@ def start(photos: Path, tmp_path: Path, ray_cluster: Callable[[], tuple[str, ...
             "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
             "MLFLOW_RUN_ID": "stray",
         }  # fmt: skip
-        address = {"RAY_ADDRESS": "127.0.0.1:6379"} if launcher == "ray" else {}
+        address = {"RAY_ADDRESS": "127.0.0.1:6379", **RAY_PASSWORD} if launcher == "ray" else {}
         words = (*inside.get(launcher, ()), sys.executable, "-m", "src.train", *TRIALS, *places, *overrides)
         process = subprocess.Popen(
             words, cwd=tmp_path, env=os.environ | environment | address, stdout=subprocess.PIPE,
@@ -138,11 +146,11 @@ def test_a_killed_sweep_leaves_no_worker_and_its_rerun_comes_to_the_numbers_of_o
     start: Callable[..., subprocess.Popen[str]], by_basic: Any, tmp_path: Path, launcher: str
 ) -> None:
     killed = start(launcher)
-    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 90)
+    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 200)
     assert users_of(tmp_path / "work") - {killed.pid}
     killed.kill()
     wait_for(lambda: not users_of(tmp_path / "work"), 5)
-    out, errors = start(launcher).communicate(timeout=200)
+    out, errors = start(launcher).communicate(timeout=280)
     assert "4 of 4 trials done" in out, errors
     assert "waiting" not in errors
     assert "Traceback" not in errors
@@ -161,7 +169,7 @@ def test_a_signal_ends_trials_of_submitit_and_leaves_no_run_running(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, launcher: str
 ) -> None:
     process = start(launcher, "epochs=3000", "schedule.feature_extraction.patience=null")
-    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 90)
+    wait_for(lambda: bool(runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''")), 200)
     process.terminate()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, errors
