@@ -67,7 +67,7 @@ class ReadKeys:
     def of(cls, run: FoundRun) -> Self:
         """Return what the trial of `run` reads."""
         configuration = schema.CONFIGURATION.read(run.data.tags)
-        return cls(_OF_EARLIER | configuration) if configuration is not None else cls._of_parameters(run)
+        return cls({**_OF_EARLIER, **configuration}) if configuration is not None else cls._of_parameters(run)
 
     @classmethod
     def _of_parameters(cls, run: FoundRun) -> Self:
