@@ -76,7 +76,8 @@ class ReadKeys:
         idle = idle_keys(logged, backbone_trains=_backbone_trains(run))
         if logged.get("unfrozen") == schema.DEPTH.read(run.data.tags):  # as it trains, not as it was typed
             idle.discard("unfrozen")
-        return cls(_OF_EARLIER | {name: value for name, value in logged.items() if name not in idle}, frozenset(idle))
+        read = {name: value for name, value in logged.items() if name not in idle}
+        return cls(_OF_EARLIER | read if read else read, frozenset(idle))
 
     @property
     def is_known(self) -> bool:
