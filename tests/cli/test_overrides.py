@@ -53,7 +53,8 @@ def test_long_names_stay_apart() -> None:
     [
         ("unfrozen", True), ("data.root", True), ("+experiment", True), ("tracking.uri", False), ("tracking", False),
         ("runtime.threads", False),
-        ("runtime.precision", True), ("++runtime.precision=float16", True), ("study", False), ("++force", False), ("hydra/launcher", False),
+        ("runtime.precision", True), ("++runtime.precision=float16", True), ("study", False), ("++force", False),
+        ("hydra/launcher", False),
         ("hydra.job", False), ("seed=3", True), ("study=x.y/z", False),
     ],
 )  # fmt: skip
