@@ -187,6 +187,7 @@ def test_a_study_of_the_documents_recommends_a_command_that_runs(
 # settings, as `key=value` within a sentence
 
 PLACEHOLDERS = {
+    "experiment=": "experiment=quick",
     "backbone=": "backbone=lenet5", "tracking.uri=": "tracking.uri=x", "unfrozen=N": "unfrozen=3",
     "backbone=mobilenetv2,efficientnetb0": "backbone=efficientnetb0",
     "runtime.precision=float32,bfloat16": "runtime.precision=bfloat16",

@@ -121,9 +121,9 @@ def _is_held(lock: Path) -> bool:
 
 def visible_gpus() -> list[str]:
     """Return this host's GPUs that the process may use, as CUDA_VISIBLE_DEVICES names them; without TensorFlow."""
-    named = os.environ.get(_GPUS)
-    if named is not None:
-        return [gpu for gpu in (part.strip() for part in named.split(",")) if gpu not in {"", "-1"}]
+    visible = os.environ.get(_GPUS)
+    if visible is not None:
+        return [gpu for gpu in (part.strip() for part in visible.split(",")) if gpu not in {"", "-1"}]
     return [str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 

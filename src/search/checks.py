@@ -46,11 +46,11 @@ def uncomposable(loader: ConfigLoader, config: DictConfig, jobs: Sequence[Sequen
 def check_controllers(config: DictConfig, composed: DictConfig, job: Sequence[str]) -> None:
     """Raise ThawError if the files that a job chooses name a launcher or sweeper other than the sweep's."""
     for group in ("hydra/launcher", "hydra/sweeper"):
-        used, named = (choice.hydra.runtime.choices[group] for choice in (config, composed))
-        if used != named:
+        used, wanted = (choice.hydra.runtime.choices[group] for choice in (config, composed))
+        if used != wanted:
             files = [line for line in job if override_key(line) in composed.hydra.runtime.choices]
             chosen = one_line(shlex.join(files), 200)
-            raise ThawError(f"{chosen}: its files name {group}={named}, but a sweep has one; type {group}={named}")
+            raise ThawError(f"{chosen}: its files name {group}={wanted}, but a sweep has one; type {group}={wanted}")
 
 
 def _refused(composed: DictConfig) -> list[Exception]:

@@ -58,11 +58,11 @@ def run_in_ray(
     try:
         ray.wait(tasks, num_returns=len(tasks))
     except BaseException:
-        for each in tasks:
-            ray.cancel(each)  # as by Ctrl-C
+        for reference in tasks:
+            ray.cancel(reference)  # as by Ctrl-C
         ray.wait(tasks, num_returns=len(tasks), timeout=_SOON)
         raise
-    return [ray.get(each) for each in tasks]
+    return [ray.get(reference) for reference in tasks]
 
 
 def job_config(context: HydraContext, config: DictConfig, job: Sequence[str], number: int) -> DictConfig:

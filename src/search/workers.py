@@ -139,7 +139,7 @@ class SlurmWorkers(Workers):
         """Ask for as many cores as threads, and for a GPU where the partition has some."""
         settings.cpus_per_task = settings.cpus_per_task or self.threads
         if settings.gpus_per_node is None and settings.gres is None and settings.gpus_per_task is None:
-            settings.gpus_per_node = _has_gpus(settings.partition) or None
+            settings.gpus_per_node = 1 if _has_gpus(settings.partition) else None
 
 
 _ADAPTERS: Mapping[str, type[Workers]] = {
@@ -173,10 +173,10 @@ def _has_gpus(partition: str | None) -> bool:
 
 def _interrupt_controllers() -> None:
     """End what is left of submitit's processes below this one, as Ctrl-C does."""
-    left = [child for child in psutil.Process().children() if _is_controller(child)]
-    for child in left:
+    controllers = [child for child in psutil.Process().children() if _is_controller(child)]
+    for child in controllers:
         child.send_signal(signal.SIGINT)
-    psutil.wait_procs(left, _SOON)
+    psutil.wait_procs(controllers, _SOON)
 
 
 def _is_controller(process: psutil.Process) -> bool:

@@ -65,11 +65,11 @@ class Leases:
 
     def wait(self, key: str, emit: EventHandler, waiting: str) -> None:
         """Return once no other host trains the trial `key`; emit `waiting` where one does, and close what expired."""
-        watch, is_told = _Watch(), False
+        watch, has_emitted = _Watch(), False
         while others := self._others(key):
-            if not is_told:
+            if not has_emitted:
                 emit(Waiting(waiting))
-            is_told = True
+            has_emitted = True
             self._close_expired(others, watch)
             time.sleep(self.seconds / _LOOKS)
 
