@@ -83,7 +83,7 @@ class Leases:
         if not self._are_needed:
             yield
             return
-        self._claim(key, run_id)
+        self._acquire(key, run_id)
         over = threading.Event()
         threading.Thread(target=self._keep, args=(run_id, over), daemon=True).start()
         try:
@@ -98,7 +98,7 @@ class Leases:
         if self._is_lost:
             raise LeaseTakenError("another host has taken the trial over, as this one was cut off from the store")
 
-    def _claim(self, key: str, run_id: str) -> None:
+    def _acquire(self, key: str, run_id: str) -> None:
         """Return when no other run claims the trial; withdraw `run_id` where another one comes first."""
         watch = _Watch()
         while others := self._others(key, but=run_id):
