@@ -1,12 +1,11 @@
 """A facet of a study: its trials reduced to depth and seed, and its depths compared."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src.statistics.best import BestComparison, compare_with_best, mean_interval
 from src.statistics.design import Design, Floats
@@ -23,18 +22,14 @@ class Facet:
     """The comparison of a verdict; a *place* is a depth's position among the depths, rising.
 
     Attributes:
-        label: the hyperparameters that define it, as they would be typed; empty where there is one facet.
-        study: the study's name; empty where there is none, or more than one.
-        withheld: the pairs of depths whose difference is not claimed, [depths, depths]: it is confounded with settings,
-            or these trials chose the settings.
+        withheld: the places of depths whose difference to the best is not claimed: it is confounded with settings, or
+            these trials chose the settings.
     """
 
-    label: str
     reduction: Reduction
     scores: Scores
     comparison: BestComparison
-    withheld: NDArray[np.bool_]
-    study: str = ""
+    withheld: Set[int]
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -61,8 +56,8 @@ class Facet:
         """Return the places of depths that are clearly worse than the best."""
         if not self.is_testable:
             return ()
-        best, is_worse = self.comparison.best, self.comparison.is_worse
-        return tuple(place for place in range(len(self.depths)) if is_worse(place) and not self.withheld[place, best])
+        places = filter(self.comparison.is_worse, range(len(self.depths)))
+        return tuple(place for place in places if place not in self.withheld)
 
     @property
     def standard_error(self) -> float:
@@ -89,8 +84,8 @@ class Facet:
 
     def to_best(self, place: int) -> Interval:
         """Return a depth's mean minus the best one's; without an interval where nothing can be tested, or claimed."""
-        difference, best = self.comparison.difference(place), self.comparison.best
-        if not self.is_testable or self.withheld[place, best]:
+        difference = self.comparison.difference(place)
+        if not self.is_testable or place in self.withheld:
             return Interval(difference.estimate, None, None, difference.count)
         return difference
 
@@ -107,7 +102,7 @@ class Facet:
         return [trial for trial in self.reduction.trials if trial.depth == self.depths[place]]
 
 
-def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Facet:
+def make_facet(trials: Sequence[TrialRecord]) -> Facet:
     """Return the facet of measured `trials`, reduced to depth and seed, with their depths compared.
 
     Raises:
@@ -116,12 +111,10 @@ def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Fa
     reduction = reduce_to_depth(trials)
     scores = _scores(reduction, image_step(trials))
     comparison = compare_with_best(estimate(scores))
-    size = len(comparison.estimate.means)
-    has_chosen = any(trial.stage == "search" for trial in trials)  # what chose the settings claims nothing of them
-    withheld = np.full((size, size), has_chosen)
-    if reduction.pooled:
-        withheld |= confounded(comparison, reduction.trials)
-    return Facet(label, reduction, scores, comparison, withheld, study)
+    withheld = confounded(comparison, reduction.trials) if reduction.pooled else set[int]()
+    if any(trial.stage == "search" for trial in trials):  # what chose the settings claims nothing of them
+        withheld = set(range(len(comparison.estimate.means)))
+    return Facet(reduction, scores, comparison, withheld)
 
 
 def image_step(trials: Sequence[TrialRecord]) -> float:

@@ -65,6 +65,7 @@ class Verdict:
         left_out: trials that have no part in it, by reason.
         alike: the number of facets that are tested, each by itself.
         facet: the comparison; None where nothing was measured.
+        study: the study's name; empty where there are several.
     """
 
     label: str
@@ -78,6 +79,7 @@ class Verdict:
     left_out: Mapping[str, int] | None = None
     alike: int = 1
     facet: Facet | None = None
+    study: str = ""
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -129,7 +131,7 @@ def judge(records: Sequence[TrialRecord], study: str = "", margin: float = 0.0) 
 
     Args:
         records: the study's trials.
-        study: its name, for the commands of what to train next; empty where there are several.
+        study: its name; empty where there are several.
         margin: the loss at which a lesser depth is still recommended, 0–1.
     """
     by_facet = facets(records) or {"": []}
@@ -142,7 +144,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
     trials, left_out = measured(records), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", left_out=left_out)
-    facet = make_facet(label, trials, study)
+    facet = make_facet(trials)
     chosen = choose(facet.comparison, margin)
     return Verdict(
         label=label,
@@ -155,6 +157,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
         next_steps=next_steps(facet, chosen),
         left_out=left_out,
         facet=facet,
+        study=study,
     )
 
 
@@ -165,7 +168,7 @@ def _kind(facet: Facet) -> Kind:
         return "shown"
     if not facet.design.freedom:
         return "one seed"
-    return "confounded" if facet.withheld.any() else "tie"
+    return "confounded" if facet.withheld else "tie"
 
 
 def _lesser(facet: Facet, chosen: int) -> int | None:
