@@ -17,7 +17,7 @@ from src.inference.calibration import threshold_to_report
 from src.reporting.calibration_figure import calibration_sentences, draw_calibration
 from src.reporting.class_table import TABLE, read_classes
 from src.reporting.classes import draw_classes
-from src.reporting.diagnosis_text import heading
+from src.reporting.diagnosis_text import figure, heading
 from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
 from src.reporting.pareto_figure import draw_pareto_front
@@ -87,8 +87,8 @@ def draw_all(
     pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(findings, out)], []
     by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id) for name in _OF_RECOMMENDED if recommended]
-    shown = [finding for finding in findings if finding.rule.figure in _OF_FINDINGS]
-    wanted += [(finding.rule.figure, finding.worst.run_id) for finding in shown]
+    shown = [finding for finding in findings if figure(finding.rule) in _OF_FINDINGS]
+    wanted += [(figure(finding.rule), finding.worst.run_id) for finding in shown]
     for name, run_id in wanted:
         trial, is_recommended = by_id[run_id], name in _OF_RECOMMENDED
         place: Place = "recommended" if is_recommended else "diagnosis"
@@ -164,7 +164,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
 
 
 def _of_diagnosis(findings: Sequence[Finding], out: Path) -> Iterator[Picture]:
-    shown = [finding for finding in findings if finding.rule.figure == "symptoms"]
+    shown = [finding for finding in findings if figure(finding.rule) == "symptoms"]
     if shown:
         draw_symptoms(shown, out / "symptoms.png")
         headings = [heading(finding.rule) for finding in shown]

@@ -55,7 +55,7 @@ class BestComparison:
         return Interval(gap, low, high, min(self.estimate.design.counts))
 
 
-def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0) -> BestComparison:
+def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS) -> BestComparison:
     """Compare each depth with the best mean (Hsu 1984), by simulation.
 
     The bound is the 95% quantile of how far the farthest of depths that are all equal lies below the one that looks
@@ -66,9 +66,8 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
     Args:
         estimate: the depths' means and their uncertainty.
         draws: how many studies of equal depths are simulated.
-        seed: of the draws.
     """
-    drawn = estimate.draw(draws, np.random.default_rng(seed))
+    drawn = estimate.draw(draws, np.random.default_rng(0))
     gaps = np.abs(drawn[:, :, None] - drawn[:, None, :])
     errors = np.maximum(np.quantile(gaps, _ONE_ERROR, axis=0), max(estimate.step, np.finfo(float).eps))
     ratios = gaps / errors
@@ -94,15 +93,15 @@ def _unpooled_half_widths(estimate: Estimate) -> Floats:
     return np.asarray(np.sqrt(of_seeds + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * estimate.persistent))
 
 
-def mean_interval(scores: Scores, depth: int, *, draws: int = _DRAWS, seed: int = 0) -> Interval:
+def mean_interval(scores: Scores, depth: int) -> Interval:
     """Return the mean of one depth's trials and its interval for new seeds, and for new images where they are known.
 
-    One trial has no interval where its images are not known. `draws` and `seed`: as in :func:`compare_with_best`.
+    One trial has no interval where its images are not known.
     """
     at_depth = scores.of_depth(depth)
     mean, count = float(at_depth.values.mean()), at_depth.values.size
     if count == 1 and not at_depth.cases:
         return Interval(mean, None, None, 1)
-    drawn = estimate(at_depth).draw(draws, np.random.default_rng(seed))
+    drawn = estimate(at_depth).draw(_DRAWS, np.random.default_rng(0))
     half = max(float(np.quantile(np.abs(drawn), LEVEL)), at_depth.step)
     return Interval(mean, mean - half, mean + half, count)
