@@ -34,21 +34,16 @@ class Rule:
     remedy: Remedy
 
 
-_INFERENCE = remedies.always({"batchnorm": "inference"})
-_BALANCE = remedies.always({"class_weights": "balanced"})
-_DROP = remedies.always({"data.near_duplicates": "drop"})
-_THIRD, _TRIPLE, _TENTH = (remedies.scale_learning_rate(factor) for factor in (1 / 3, 3, 1 / 10))
-
 RULES = (
     Rule("overfitting", symptoms.overfitting, 0.15, remedies.regularize),
     Rule("underfitting", symptoms.underfitting, 0.2, remedies.increase_capacity),
     Rule("diverging_curves", symptoms.diverging_curves, 0.3, remedies.match_modes),
-    Rule("batchnorm_mismatch", symptoms.batchnorm_mismatch, 0.05, _INFERENCE),
-    Rule("diverging_loss", symptoms.diverging_loss, 1.5, _THIRD),
-    Rule("oscillating_loss", symptoms.oscillating_loss, 0.4, _THIRD),
-    Rule("slow_training", symptoms.slow_training, 0.7, _TRIPLE),
-    Rule("fine_tuning_hurts", symptoms.fine_tuning_hurts, 0.02, _TENTH),
+    Rule("batchnorm_mismatch", symptoms.batchnorm_mismatch, 0.05, remedies.always({"batchnorm": "inference"})),
+    Rule("diverging_loss", symptoms.diverging_loss, 1.5, remedies.scale_learning_rate(1 / 3)),
+    Rule("oscillating_loss", symptoms.oscillating_loss, 0.4, remedies.scale_learning_rate(1 / 3)),
+    Rule("slow_training", symptoms.slow_training, 0.7, remedies.scale_learning_rate(3)),
+    Rule("fine_tuning_hurts", symptoms.fine_tuning_hurts, 0.02, remedies.scale_learning_rate(1 / 10)),
     Rule("ended_too_soon", symptoms.ended_too_soon, 0.01, remedies.train_longer),
-    Rule("class_imbalance", symptoms.class_imbalance, 3.0, _BALANCE),
-    Rule("leakage", symptoms.leakage, 1.0, _DROP),
+    Rule("class_imbalance", symptoms.class_imbalance, 3.0, remedies.always({"class_weights": "balanced"})),
+    Rule("leakage", symptoms.leakage, 1.0, remedies.always({"data.near_duplicates": "drop"})),
 )

@@ -20,19 +20,19 @@ from src.reporting.classes import draw_classes
 from src.reporting.diagnosis_text import figure, heading
 from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
+from src.reporting.interaction import interactions
 from src.reporting.pareto_figure import draw_pareto_front
 from src.reporting.recommendation import Recommended
 from src.reporting.study_curves import draw_study_curves
 from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.templates import say
 from src.reporting.tradeoff import draw_tradeoff
-from src.reporting.variance_shares import draw_variance_shares
+from src.reporting.variance_shares import LEAST_SHOWN, draw_variance_shares
 from src.tracking.artifacts import fetch
 from src.tracking.known_confidence import confidence_of
 from src.tracking.mlflow_store import store_option
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
-from src.verdict.interaction import interactions
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
 
@@ -150,7 +150,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
     yield _picture("tradeoff", tradeoff, "answer", metric, shown, gap_text)
     if shares:
         draw_variance_shares(shares, metric.words, out / "shares.png")
-        yield _picture("shares", out / "shares.png", "more", metric, shares)
+        yield _picture("shares", out / "shares.png", "more", metric, shares, LEAST_SHOWN)
     if maps:
         draw_heatmap(maps, metric, out / "heat.png")
         yield _picture("heat", out / "heat.png", "more", metric, maps, MOST_MAPS)

@@ -15,9 +15,10 @@ from src.reporting import style
 from src.reporting.style import FIT, GENERALIZATION, INK, MODE, QUIET, TRAIN, VAL
 from src.statistics.intervals import Interval, t_interval
 from src.tracking import schema
+from src.verdict.facet import DepthRow
 from src.verdict.gaps import GapRow
 from src.verdict.trials import TrialRecord
-from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.verdict import Verdict
 
 _FIT = (schema.best(schema.FIT), "fit: training photos, training mode", FIT, "s")
 """Shown with accuracy alone: while training, no other metric is measured."""

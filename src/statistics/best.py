@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from src.statistics.design import Floats
@@ -78,19 +79,27 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS) -> BestCompari
         errors=errors,
         critical=float(np.quantile(from_best.max(axis=(1, 2)), LEVEL)),
         critical_of_pairs=float(np.quantile(ratios.max(axis=(1, 2)), LEVEL)),
-        unpooled=_unpooled_half_widths(estimate),
+        unpooled=unpooled_half_widths(
+            estimate.unpooled, estimate.unpooled_freedoms, estimate.persistent, len(estimate.means)
+        ),
     )
 
 
-def _unpooled_half_widths(estimate: Estimate) -> Floats:
-    """Return half-widths of the differences' intervals without a prior, [depths, depths].
+def unpooled_half_widths(of_seeds: ArrayLike, freedoms: ArrayLike, of_images: ArrayLike, depths: int) -> Floats:
+    """Return half-widths of differences' intervals without a prior.
 
     The images' part and the seeds' part, each times its own bound, add up as squares (Zou and Donner 2008, Stat. Med.
     27:1693). The seeds' bound is Student's, for all differences to the best at once (Šidák 1967).
+
+    Args:
+        of_seeds: variances of differences by the two depths' own seeds, of any shape.
+        freedoms: the degrees of freedom that they rest on, of the same shape.
+        of_images: variances that more seeds would leave, of the same shape.
+        depths: how many are compared.
     """
-    level = LEVEL ** (1 / max(len(estimate.means) - 1, 1))
-    of_seeds = stats.t.ppf((1 + level) / 2, estimate.unpooled_freedoms) ** 2 * estimate.unpooled
-    return np.asarray(np.sqrt(of_seeds + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * estimate.persistent))
+    level = LEVEL ** (1 / max(depths - 1, 1))
+    squares = stats.t.ppf((1 + level) / 2, freedoms) ** 2 * of_seeds
+    return np.asarray(np.sqrt(squares + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * np.asarray(of_images)))
 
 
 def mean_interval(scores: Scores, depth: int) -> Interval:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from src.statistics.design import Floats
+
 LEVEL = 0.95
 
 
@@ -67,21 +69,8 @@ def wilson_interval(share: float, count: int, effect: float = 1.0) -> Interval:
         raise ValueError(f"a share lies in 0–1, not {share}")
     if count < 1:
         return Interval(share, None, None, 0)
-    low, high = _wilson(np.array(share), np.array(count / effect))
+    low, high = wilson_ends(np.array(share), np.array(count / effect))
     return Interval(share, float(low), float(high), count)
-
-
-def wilson_lower(shares: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lower ends of the intervals of :func:`wilson_interval`, 0–1; counts may be fractions.
-
-    >>> wilson_lower(np.array([1.0, 0.5]), np.array([10.0, 10.0])).round(4).tolist()
-    [0.7225, 0.2366]
-
-    Args:
-        shares: 0–1, of any shape.
-        counts: above 0, of the same shape.
-    """
-    return _wilson(shares, counts)[0]
 
 
 def grouped_interval(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -> Interval:
@@ -120,9 +109,16 @@ def design_effect(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -
     return max(1.0, between / (right.size * share * (1 - share)))
 
 
-def _wilson(
-    shares: NDArray[np.float64], counts: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson_ends(shares: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Return the lower and the upper ends of the intervals of :func:`wilson_interval`, 0–1; counts may be fractions.
+
+    >>> wilson_ends(np.array([1.0, 0.5]), np.array([10.0, 10.0]))[0].round(4).tolist()
+    [0.7225, 0.2366]
+
+    Args:
+        shares: 0–1, of any shape.
+        counts: above 0, of the same shape.
+    """
     quantile = float(stats.norm.ppf((1 + LEVEL) / 2))
     per_count = quantile**2 / counts
     middle = (shares + per_count / 2) / (1 + per_count)

@@ -80,11 +80,12 @@ def next_steps(facet: Facet, chosen: int) -> tuple[NextStep, ...]:
 
 def rivalry(facet: Facet) -> Rivalry | None:
     """Return the best depth and the worst one that may be as good; None where there is none."""
-    best, rival = facet.comparison.best, min(_rivals(facet), key=facet.mean, default=None)
+    best, means = facet.comparison.best, facet.comparison.estimate.means.tolist()
+    rival = min(_rivals(facet), key=means.__getitem__, default=None)
     if rival is None:
         return None
-    depths, difference = (facet.depths[best], facet.depths[rival]), facet.mean(best) - facet.mean(rival)
-    return Rivalry(depths, difference, outlook(facet.comparison, best, rival))
+    needed = outlook(facet.comparison, best, rival)
+    return Rivalry((facet.depths[best], facet.depths[rival]), means[best] - means[rival], needed)
 
 
 def _rivals(facet: Facet) -> list[int]:

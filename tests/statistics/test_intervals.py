@@ -12,8 +12,8 @@ from src.statistics.intervals import (
     design_effect,
     grouped_interval,
     t_interval,
+    wilson_ends,
     wilson_interval,
-    wilson_lower,
 )
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
@@ -70,7 +70,7 @@ def test_wilson_covers_the_truth(count: int, share: float) -> None:
 @given(st.integers(1, 2000), st.data())
 def test_the_lower_ends_are_those_of_the_intervals(count: int, data: st.DataObject) -> None:
     right = data.draw(st.integers(0, count))
-    (found,) = wilson_lower(np.array([right / count]), np.array([float(count)]))
+    ((found,), _) = wilson_ends(np.array([right / count]), np.array([float(count)]))
     assert found == pytest.approx(wilson_interval(right / count, count).low, abs=1e-9)
 
 
