@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from src.diagnosis import remedies, symptoms
-from src.diagnosis.remedies import Remedy
-from src.diagnosis.symptoms import Symptom
 from src.verdict.trials import TrialRecord
 
 
@@ -29,9 +27,9 @@ class Rule:
     """
 
     name: str
-    measure: Callable[[TrialRecord], Symptom | None]
+    measure: Callable[[TrialRecord], symptoms.Symptom | None]
     limit: float
-    remedy: Remedy
+    remedy: remedies.Remedy
 
 
 RULES = (

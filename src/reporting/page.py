@@ -15,6 +15,7 @@ from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
 from src.reporting.templates import environment
+from src.reporting.terms import TERMS
 from src.reporting.verdict_text import answer, headline, limits, next_steps
 from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING
@@ -22,7 +23,6 @@ from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
 
 _MARK = b'<meta name="generator" content="Thaw">'
-_MOST_OPEN = 40
 _COPY = (
     "const box = this.previousElementSibling; getSelection().selectAllChildren(box); "
     "this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected'"
@@ -72,7 +72,6 @@ def write_page(
             state=state_of(trials),
             trials=list(zip(rows, different, strict=True)),
             alike=alike,
-            folded=len(rows) > _MOST_OPEN,
             verdicts=sorted(verdicts, key=lambda verdict: not recommended or verdict.label != recommended.facet),
             headline=headline,
             answer=answer,
@@ -91,6 +90,7 @@ def write_page(
             judged=judged,
             columns=_columns(trials),
             copy=_COPY,
+            terms=TERMS,
         )
     )
     atomic_write(path, page)

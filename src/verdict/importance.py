@@ -25,7 +25,6 @@ from src.verdict.encoding import encode, is_scattered, part
 from src.verdict.reduction import last_of_rungs
 from src.verdict.trials import Factor, TrialRecord, configuration, measured, once, varying
 
-_SEED = "seed"
 _ALL_ORDERS = 6
 _DRAWN_ORDERS = 100
 _RANK_TOLERANCE = 1e-10
@@ -198,11 +197,11 @@ def _noncentrality(ratio: float, freedom: int, free: int) -> tuple[float, float]
 def _factors(trials: Sequence[TrialRecord]) -> _Factors:
     """Return all that varies, as columns of the model; hyperparameters with the same columns are one factor."""
     values: dict[str, list[Factor]] = {name: [trial.factor(name) for trial in trials] for name in varying(trials)}
-    values |= {"depth": [trial.depth for trial in trials], _SEED: [trial.seed for trial in trials]}
+    values |= {"depth": [trial.depth for trial in trials], "seed": [trial.seed for trial in trials]}
     alike: dict[bytes, tuple[tuple[str, ...], Floats]] = {}
     for name, column in values.items():
         levels = max(part(column)) + 1
-        if levels > 1 and not (name == _SEED and is_scattered(levels, len(trials))):
+        if levels > 1 and not (name == "seed" and is_scattered(levels, len(trials))):
             encoded = encode(column)
             names, _ = alike.get(encoded.tobytes(), ((), encoded))
             alike[encoded.tobytes()] = (*names, name), encoded
