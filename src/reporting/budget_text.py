@@ -42,10 +42,10 @@ def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: 
 def _more(spent: Account, verdict: Verdict) -> str:
     """Return what more minutes would show of a facet."""
     facet = verdict.facet
-    found = rivalry(facet) if facet and facet.design.freedom else None
-    seeds = found.outlook.seeds if found else None
+    rivals = rivalry(facet) if facet and facet.design.freedom else None
+    seeds = rivals.outlook.seeds if rivals else None
     seconds = (seeds - min(facet.design.counts)) * (spent.seed_seconds or 0.0) if facet and seeds else 0.0
-    return say("budget.j2", "more", verdict.metric, spent, verdict, found, seconds)
+    return say("budget.j2", "more", verdict.metric, spent, verdict, rivals, seconds)
 
 
 def _commands(spent: Account, store: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What to train next, as it is typed in a shell."""
+"""The commands that train what comes next, as they are typed in a shell."""
 
 from collections.abc import Sequence
 

@@ -70,7 +70,9 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
     for name, _, colour, marker in _lines(verdict.metric):
         is_judged = name == verdict.metric.best
-        intervals = [row.score for row in verdict.rows] if is_judged else [_interval(each, name) for each in by_depth]
+        intervals = (
+            [row.score for row in verdict.rows] if is_judged else [_interval(trials, name) for trials in by_depth]
+        )
         _line(lines, intervals, colour, marker)
     if verdict.baseline is not None:
         lines.axhline(verdict.baseline, color=QUIET, ls=":", lw=1.2)

@@ -45,7 +45,7 @@ def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
     by_image = float(of_trials @ estimate.explained @ of_trials) if estimate.cases else 0.0
     persistent = float(estimate.persistent[one, other])
     beyond = max(float(comparison.errors[one, other]) ** 2 - persistent - by_image, 0.0)
-    own_beyond = max(float(estimate.unpooled[one, other]) - by_image, 0.0)
+    unpooled_beyond = max(float(estimate.unpooled[one, other]) - by_image, 0.0)
     freedom = float(estimate.unpooled_freedoms[one, other])
     gap = abs(float(estimate.means[one] - estimate.means[other]))
     settled = min(comparison.critical, float(stats.studentized_range.ppf(LEVEL, depths, np.inf)) / math.sqrt(2))
@@ -54,9 +54,9 @@ def outlook(comparison: BestComparison, one: int, other: int) -> Outlook:
         """Return whether so many times the seeds and images would do, once the model knows its variances."""
         of_images, shared = persistent / images, by_image / images / seeds
         error = math.sqrt(of_images + shared + beyond / seeds)
-        of_seeds = shared + own_beyond / seeds
-        own = float(unpooled_half_widths(of_seeds, (freedom + 1) * seeds - 1, of_images, depths))
-        return gap >= max(settled * error, own) + float(stats.norm.ppf(POWER)) * error
+        of_seeds = shared + unpooled_beyond / seeds
+        unpooled = float(unpooled_half_widths(of_seeds, (freedom + 1) * seeds - 1, of_images, depths))
+        return gap >= max(settled * error, unpooled) + float(stats.norm.ppf(POWER)) * error
 
     return Outlook(
         _least(min(estimate.design.counts), MOST_SEEDS, lambda factor: shows(factor, 1)),

@@ -1,4 +1,4 @@
-"""What to train next, as values: other depths, more seeds, a grid.
+"""The next trials to train, as values: other depths, more seeds, a grid.
 
 Seeds are those from the first on: known trials are reused, and depths that lack some catch up.
 """
@@ -94,16 +94,16 @@ def _rivals(facet: Facet) -> list[int]:
 
 def _for_rivals(facet: Facet) -> Iterator[NextStep]:
     """Yield seeds for the depths that may be as good as the best."""
-    found = rivalry(facet)
-    if found is None:
+    rivals = rivalry(facet)
+    if rivals is None:
         return
     places, counts = sorted((facet.comparison.best, *_rivals(facet))), facet.design.counts
-    goal = found.outlook.seeds or min(counts[place] for place in places) + 1
+    goal = rivals.outlook.seeds or min(counts[place] for place in places) + 1
     missing = sum(max(0, goal - counts[place]) for place in places)
     seconds = median_seconds([trial for place in places for trial in facet.trials(place)])
     depths = tuple(facet.depths[place] for place in places)
     duration = missing * seconds if seconds else None
-    yield NextStep("rivals", depths, _seeds(facet, places, goal), rivalry=found, seconds=duration)
+    yield NextStep("rivals", depths, _seeds(facet, places, goal), rivalry=rivals, seconds=duration)
 
 
 def _grid(facet: Facet) -> NextStep:

@@ -31,8 +31,8 @@ def test_so_many_seeds_show_a_difference_by_the_depths_own_seeds_too() -> None:
 
 
 def test_images_limit_where_seeds_agree() -> None:
-    rng = np.random.default_rng(1)
-    values = simulate(rng, 5, 60, (0.001, 0.001)) - np.array([0, 0.03])[:, None, None]
+    rng = np.random.default_rng(2)
+    values = simulate(rng, 5, 60, (0.001, 0.001)) - np.array([0, 0.05])[:, None, None]
     comparison = compare_with_best(estimate(scores_of(values)))
     needed = outlook(comparison, 0, 1)
     assert needed.seeds is None
