@@ -345,15 +345,15 @@ is allowed for.
 
 | asked for | measured |
 |---|---|
-| all intervals hold in 93 to 98% of studies, in every cell | in 27 of the 36 cells below; in the other 9 they hold in more |
-| at most 5% claims where depths are equal | at most 3.7% in the cells below; up to 6.7% at 8 seeds where simulated seeds scatter very unequally |
-| a depth that is 4 points worse is shown in 80% of studies: ten depths, 272 images, 8 seeds | in 50 to 68%; with four depths in 81 to 86% |
-| the default rule loses 0.3 points on average at 3 seeds, and at most 1.0 in nine of ten studies | 0.36, and 1.11 |
+| all intervals hold in 93 to 98% of studies, in every cell | in 27 of 36 cells below; in 9 they hold in more |
+| at most 5% claims where depths are equal | at most 3.7% below; up to 6.7% where seeds scatter unequally (8 seeds) |
+| one of ten depths is shown to be 4 points worse in 80% (272 images, 8 seeds) | in 50 to 68%; of four, 81 to 86% |
+| the default rule loses 0.3 points at 3 seeds, and at most 1.0 in nine of ten studies | 0.36, and 1.11 |
 
 Intervals that hold too often are those of 2 and 3 seeds, where the seeds of two depths alone must show a difference as
-well: they are wider than need be. Ten depths are compared by a bound that holds for all ten at once, so 4 points take more
-images than 272. As for the regret, a rule that knew the 24 tasks' true curves, and had to tell by 226 images and 3 seeds
-which of them it has before it, would lose 0.25 points on average: see "What the rules lose".
+well: they are wider than need be. Ten depths are compared by a bound that holds for all ten at once, so 4 points take
+more images than 272. As for the regret, a rule that knew the 24 tasks' true curves, and had to tell by 226 images and
+3 seeds which of them it has before it, would lose 0.25 points on average: see "What the rules lose".
 """
 _OF_SCATTER = """\
 ## Seeds that scatter unequally
@@ -391,11 +391,11 @@ How much less could a rule lose? Tried beside the default on the same draws, eac
 | smoothness over 2.5 neighbours | 0.41, 1.13 | 0.42, 1.31 | 0.41, 1.33 |
 | differences of 1 point from the line, in place of 2 | 0.41, 1.12 | 0.41, 1.15 | 0.39, 1.26 |
 | mean and covariance of the other tasks' curves, in place of a line | 0.39, 1.10 | 0.38, 1.09 | 0.37, 1.18 |
-| the other tasks' curves themselves, weighted by how likely they make the scores | 0.41, 1.10 | 0.34, 1.01 | 0.41, 1.22 |
-| *the same, the task's own true curve among them* | 0.28, 0.76 | 0.25, 0.76 | 0.29, 0.89 |
+| the other tasks' curves, weighted by how likely they make the scores | 0.41, 1.10 | 0.34, 1.01 | 0.41, 1.22 |
+| *the same with the task's own true curve* | 0.28, 0.76 | 0.25, 0.76 | 0.29, 0.89 |
 | *the best depth by all images and seeds* | 0.04, 0.15 | 0.07, 0.24 | 0.14, 0.51 |
 
-The last two know what no rule can know, and bound what one could reach. The last row is not 0, for the truth has an error
+The last two know what no rule can know, and bound what one could reach. The last row is not 0: the truth has an error
 of its own: it is of the images and seeds that were not drawn, and its best depth is best by luck in part. None of the
 others loses clearly less at 2, 3 and 5 seeds alike, so the default stays.
 """
