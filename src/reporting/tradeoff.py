@@ -80,7 +80,7 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
-    style.title(lines, verdict.label or "All trials", 52)
+    style.title(lines, verdict.label, 52)
     lines.set(ylabel=verdict.metric.words)
     style.score_axis(lines.yaxis, verdict.metric)
     of_accuracy = "" if verdict.metric.objective == "accuracy" else " in accuracy"
@@ -96,8 +96,8 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
 
 def _line(axes: Axes, intervals: Sequence[Interval], colour: str, marker: str) -> None:
     means, places = [row.estimate for row in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
-    below = [0.0 if row.low is None else row.estimate - row.low for row in intervals]
-    above = [0.0 if row.high is None else row.high - row.estimate for row in intervals]
+    below = [0.0 if row.low is None else row.estimate - max(row.low, 0.0) for row in intervals]
+    above = [0.0 if row.high is None else min(row.high, 1.0) - row.estimate for row in intervals]
     dashes = "--" if colour == FIT else "-"
     axes.errorbar(
         places, means, yerr=(below, above), color=colour, marker=marker, ls=dashes, capsize=3, ms=5,
