@@ -17,6 +17,7 @@ from src.cli.overrides import that_change_numbers
 from src.common.shell import setting
 from src.features.cache_plan import SharedFeatures
 from src.reporting.recommendation import recommend
+from src.reporting.verdict_text import next_steps
 from src.tracking import schema
 from src.tracking.study import Study, StudyContext
 from src.tracking.study_trials import read_records
@@ -77,7 +78,7 @@ def test_a_folders_name_arrives_in_the_command_that_a_verdict_asks_for(store_uri
     (verdict,) = judge(records, study_name)
     recommended = recommend([verdict])
     assert recommended is not None
-    assert roots(verdict.next_steps[0].command) == roots(recommended.command) == {root}
+    assert roots(next_steps(verdict)[0][1]) == roots(recommended.command) == {root}
 
 
 @settings(max_examples=15)

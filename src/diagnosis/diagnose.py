@@ -42,9 +42,9 @@ class Finding:
         return tuple(trial.run_id for trial in self.trials)
 
 
-def diagnose(records: Sequence[TrialRecord], rules: Sequence[Rule] = RULES) -> list[Finding]:
+def diagnose(records: Sequence[TrialRecord]) -> list[Finding]:
     """Return the findings on `records`, in the rules' order; a trial that lacks numbers is no finding."""
-    findings = [finding for rule in rules if (finding := _apply(rule, records)) is not None]
+    findings = [finding for rule in RULES if (finding := _apply(rule, records)) is not None]
     return [replace(finding, opposed=_opposed(finding, findings)) for finding in findings]
 
 

@@ -83,7 +83,7 @@ def oscillating_loss(trial: TrialRecord) -> Symptom | None:
 
 def slow_training(trial: TrialRecord) -> Symptom | None:
     """Return the last phase's last fit/loss over its first, where it fell at every epoch and fits too few images."""
-    train, last = _metric(trial, _BEST_TRAIN), last_phase(trial)
+    train, last = _at(trial.metrics, _BEST_TRAIN), last_phase(trial)
     losses = _series(last, _FIT_LOSS)
     if not train < _HIGH_TRAIN or len(losses) < _LEAST_EPOCHS or losses[0] <= 0:
         return None
@@ -136,8 +136,8 @@ def leakage(trial: TrialRecord) -> Symptom:
 
 def _gap(trial: TrialRecord, gap: str, **accuracies: str) -> Symptom | None:
     """Return the symptom of a gap and its two accuracies, by their metrics' names."""
-    values = {name: _metric(trial, metric) for name, metric in accuracies.items()}
-    return None if any(map(math.isnan, values.values())) else Symptom(_metric(trial, gap), values)
+    values = {name: _at(trial.metrics, metric) for name, metric in accuracies.items()}
+    return None if any(map(math.isnan, values.values())) else Symptom(_at(trial.metrics, gap), values)
 
 
 def _divergence(phase: Phase) -> Symptom | None:
@@ -170,17 +170,12 @@ def _learning_rate(phase: Phase) -> dict[str, float]:
     return {"phase": phase_number(phase[0]) + 1, "learning_rate": first}
 
 
-def _metric(trial: TrialRecord, name: str) -> float:
-    value = trial.metric(name)
-    return math.nan if value is None else value
-
-
 def _series(phase: Phase, name: str) -> list[float]:
     """Return a metric's finite values, in the epochs' order."""
     return [value for epoch in phase if not math.isnan(value := _at(epoch, name))]
 
 
-def _at(epoch: Mapping[str, float], name: str) -> float:
-    """Return an epoch's value of a metric; NaN where it is missing or not finite."""
-    value = epoch.get(name, math.nan)
+def _at(metrics: Mapping[str, float], name: str) -> float:
+    """Return a trial's or an epoch's value of a metric; NaN where it is missing or not finite."""
+    value = metrics.get(name, math.nan)
     return value if math.isfinite(value) else math.nan

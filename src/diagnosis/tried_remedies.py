@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.common.depth_choice import DepthChoice
 from src.diagnosis.remedies import Settings
 from src.verdict.trials import Factor, TrialRecord, measured
 
@@ -38,7 +37,7 @@ def find_tried(trial: TrialRecord, remedy: Settings, records: Iterable[TrialReco
     tried = [record for record in finished if _has_tried(record, trial, remedy)]
     if not remedy or not tried:
         return None
-    nearest = _settings(min(tried, key=lambda record: _distances(record, remedy)), remedy)
+    nearest = _settings(min(tried, key=lambda record: _beyond(record, trial, remedy)), remedy)
     scores = (record.score for record in tried if _settings(record, remedy) == nearest)
     without = (record.score for record in finished if _is_alike(record, trial, {}))
     return TriedRemedy(nearest, tuple(scores), tuple(without))
@@ -54,7 +53,7 @@ def are_opposed(one: TrialRecord, remedy: Settings, other: TrialRecord, other_re
 
 
 def _has_tried(record: TrialRecord, trial: TrialRecord, remedy: Settings) -> bool:
-    return _is_alike(record, trial, remedy) and all(_reaches(record, trial, *item) for item in remedy.items())
+    return _is_alike(record, trial, remedy) and all(far >= 0 for far in _beyond(record, trial, remedy))
 
 
 def _is_alike(record: TrialRecord, trial: TrialRecord, except_for: Settings) -> bool:
@@ -64,23 +63,22 @@ def _is_alike(record: TrialRecord, trial: TrialRecord, except_for: Settings) -> 
     return is_at_depth and all(record.factor(name) == trial.factor(name) for name in names)
 
 
-def _reaches(record: TrialRecord, trial: TrialRecord, name: str, value: Factor) -> bool:
-    """Return whether a record's setting is `value`, or lies beyond it as seen from the trial's."""
-    direction = _direction(trial, name, value)
-    if not direction:
-        return _setting(record, name) == value
-    return direction * (_position(name, _setting(record, name)) - _position(name, value)) >= 0
+def _beyond(record: TrialRecord, trial: TrialRecord, remedy: Settings) -> list[float]:
+    """Return how far a record's settings lie beyond the remedy's, as seen from the trial's; below 0: not so far.
 
-
-def _distances(record: TrialRecord, remedy: Settings) -> list[float]:
-    """Return the distance of a record from each of the remedy's settings; 0 where they have no order."""
-    distances = (abs(_position(name, _setting(record, name)) - _position(name, remedy[name])) for name in remedy)
-    return [0.0 if math.isnan(distance) else distance for distance in distances]
+    Where values have no order, an equal one is 0, and another −1.
+    """
+    return [
+        direction * (_position(_setting(record, name)) - _position(value))
+        if (direction := _direction(trial, name, value))
+        else float(_setting(record, name) == value) - 1
+        for name, value in remedy.items()
+    ]
 
 
 def _direction(trial: TrialRecord, name: str, value: Factor) -> int:
     """Return 1 if `value` is above the trial's setting, −1 if below; 0 if equal, or where they have no order."""
-    difference = _position(name, value) - _position(name, _setting(trial, name))
+    difference = _position(value) - _position(_setting(trial, name))
     return 0 if math.isnan(difference) else int(np.sign(difference))
 
 
@@ -95,12 +93,9 @@ def _setting(record: TrialRecord, name: str) -> Factor:
     return record.factors.get(name, "null")
 
 
-def _position(name: str, value: Factor) -> float:
+def _position(value: Factor) -> float:
     """Return a setting as a number; NaN where it is none."""
-    if name == "unfrozen":
-        choice = DepthChoice.read(value)
-        return _ALL if choice.is_all else float(choice.layers or 0)
     try:
-        return float(value)
+        return _ALL if value == "all" else float(value)
     except ValueError:
         return math.nan

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from src.inference.temperature import Probabilities, scaled_logarithms
-from src.statistics.intervals import Interval, design_effect, grouped_interval, wilson_interval, wilson_lower
+from src.statistics.intervals import Interval, design_effect, grouped_interval, wilson_ends, wilson_interval
 
 _LEAST, _MOST = 1 / 20, 20.0
 BINS = 15
@@ -139,6 +139,6 @@ def _accuracies_shown(confidence: Confidence) -> tuple[NDArray[np.float64], NDAr
     values, right = confidence.values[order], confidence.right[order]
     counts = np.arange(1, right.size + 1, dtype=np.float64)
     effect = design_effect(confidence.right, confidence.groups)
-    lowest = wilson_lower(np.cumsum(right) / counts, counts / effect)
+    lowest, _ = wilson_ends(np.cumsum(right) / counts, counts / effect)
     is_last_of_equals = np.append(values[1:] != values[:-1], True)[: values.size]
     return values[is_last_of_equals], lowest[is_last_of_equals]

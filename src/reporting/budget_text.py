@@ -8,8 +8,7 @@ from src.advice.rounds import Round, State
 from src.common.metrics import METRICS
 from src.common.shell import shell_line
 from src.reporting.templates import say
-from src.statistics.planning import outlook
-from src.verdict.next_steps import farthest_rival
+from src.verdict.next_steps import rivalry
 from src.verdict.verdict import Verdict
 
 
@@ -43,15 +42,10 @@ def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: 
 def _more(spent: Account, verdict: Verdict) -> str:
     """Return what more minutes would show of a facet."""
     facet = verdict.facet
-    rival = farthest_rival(facet) if facet else None
-    if facet is None or rival is None or not facet.design.freedom:
-        return say("budget.j2", "more", verdict.metric, spent, verdict, None, 0.0)
-    best = facet.comparison.best
-    needed = outlook(facet.comparison, best, rival)
-    seconds = ((needed.seeds or 0) - min(facet.design.counts)) * (spent.seed_seconds or 0.0)
-    pair = [facet.depths[best], facet.depths[rival]]
-    difference = facet.mean(best) - facet.mean(rival)
-    return say("budget.j2", "more", verdict.metric, spent, verdict, needed, seconds, pair, difference)
+    rivals = rivalry(facet) if facet and facet.design.freedom else None
+    seeds = rivals.outlook.seeds if rivals else None
+    seconds = (seeds - min(facet.design.counts)) * (spent.seed_seconds or 0.0) if facet and seeds else 0.0
+    return say("budget.j2", "more", verdict.metric, spent, verdict, rivals, seconds)
 
 
 def _commands(spent: Account, store: Sequence[str]) -> list[str]:

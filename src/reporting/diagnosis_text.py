@@ -11,6 +11,9 @@ from src.diagnosis.symptoms import Value
 from src.reporting.templates import environment, render
 from src.reporting.wording import as_typed
 
+_FIGURES = {"class_imbalance": "classes", "leakage": "near_duplicates"}
+"""The figures of rules that have one of their own."""
+
 
 @dataclass(frozen=True)
 class FindingText:
@@ -59,8 +62,8 @@ def describe(findings: Sequence[Finding], recommended: str | None = None) -> lis
 
 def describe_rule(rule: Rule) -> RuleText:
     """Return `rule` in words."""
-    _, meaning, unit = _rules()[rule.name]
-    return RuleText(heading(rule), meaning, _words("limit", rule.limit, unit), rule.source)
+    _, meaning, unit, source = _rules()[rule.name]
+    return RuleText(heading(rule), meaning, _words("limit", rule.limit, unit), source)
 
 
 def heading(rule: Rule) -> str:
@@ -73,6 +76,11 @@ def heading(rule: Rule) -> str:
     return str(_rules()[rule.name][0])
 
 
+def figure(rule: Rule) -> str:
+    """Return the name of the report's figure that shows a rule's findings."""
+    return _FIGURES.get(rule.name, "symptoms")
+
+
 def _describe(finding: Finding, recommended: str | None) -> FindingText:
     rule, symptom = finding.rule, finding.symptom
     return FindingText(
@@ -81,8 +89,8 @@ def _describe(finding: Finding, recommended: str | None) -> FindingText:
         text=f"{_words(rule.name, finding, symptom.values)} {_words('extent', finding, recommended)}".strip(),
         note=_words("note", finding),
         override=as_typed(finding.remedy),
-        figure=rule.figure,
-        source=rule.source,
+        figure=figure(rule),
+        source=_rules()[rule.name][3],
         size=symptom.size,
         numbers=symptom.values,
         remedy=finding.remedy,
@@ -95,7 +103,7 @@ def _words(macro: str, *values: object) -> str:
     return " ".join(render("diagnosis.j2", macro, METRICS["accuracy"], *values).split())
 
 
-def _rules() -> Mapping[str, tuple[str, str, str]]:
-    """Return heading, meaning and unit of the limit of each rule."""
-    rules: Mapping[str, tuple[str, str, str]] = vars(environment().get_template("diagnosis.j2").module)["RULES"]
+def _rules() -> Mapping[str, tuple[str, str, str, str]]:
+    """Return heading, meaning, unit of the limit and source of each rule."""
+    rules: Mapping[str, tuple[str, str, str, str]] = vars(environment().get_template("diagnosis.j2").module)["RULES"]
     return rules

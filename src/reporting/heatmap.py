@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 
 from src.common.errors import one_line
 from src.common.metrics import Metric
+from src.reporting.interaction import Interaction
 from src.reporting.style import QUIET, canvas, save_figure, title
 from src.reporting.wording import plain
-from src.verdict.interaction import Interaction
 
 MOST_MAPS = 6
 _MAP = "YlGn"

@@ -1,7 +1,7 @@
 """A study on one page that opens from disk, with its figures inside and everything that a stranger named as text."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from src.common.errors import ThawError, printable
@@ -15,6 +15,7 @@ from src.reporting.gap_text import gap_text
 from src.reporting.recommendation import Recommended, why_none
 from src.reporting.study_figures import Gallery
 from src.reporting.templates import environment
+from src.reporting.terms import TERMS
 from src.reporting.verdict_text import answer, headline, limits, next_steps
 from src.tracking import schema
 from src.verdict.gaps import WORTH_NAMING
@@ -22,12 +23,18 @@ from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
 
 _MARK = b'<meta name="generator" content="Thaw">'
-_MOST_OPEN = 40
 _COPY = (
     "const box = this.previousElementSibling; getSelection().selectAllChildren(box); "
     "this.textContent = document.execCommand('copy') ? 'Copied' : 'Selected'"
 )
 """What a copy button does. It selects as well, and needs no permission, so that it works on a page opened from disk."""
+
+
+_SAME_FOR_ALL: Mapping[str, object] = {
+    "headline": headline, "answer": answer, "next_steps": next_steps, "limits": limits, "gap_text": gap_text,
+    "worth": WORTH_NAMING, "copy": _COPY, "terms": TERMS,
+}  # fmt: skip
+"""What every page is written with."""
 
 
 def spare_others(where: str, folder: Path, page: str, beside: Sequence[str]) -> None:
@@ -72,16 +79,9 @@ def write_page(
             state=state_of(trials),
             trials=list(zip(rows, different, strict=True)),
             alike=alike,
-            folded=len(rows) > _MOST_OPEN,
             verdicts=sorted(verdicts, key=lambda verdict: not recommended or verdict.label != recommended.facet),
-            headline=headline,
-            answer=answer,
-            next_steps=next_steps,
-            limits=limits,
-            gap_text=gap_text,
             findings=describe(findings, recommended.run_id if recommended else None),
             rules=[describe_rule(rule) for rule in RULES],
-            worth=WORTH_NAMING,
             pictures=gallery.pictures,
             anchors={picture.name for picture in gallery.pictures},
             missing=gallery.missing,
@@ -90,7 +90,7 @@ def write_page(
             budget=budget,
             judged=judged,
             columns=_columns(trials),
-            copy=_COPY,
+            **_SAME_FOR_ALL,
         )
     )
     atomic_write(path, page)

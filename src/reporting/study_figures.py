@@ -17,22 +17,22 @@ from src.inference.calibration import threshold_to_report
 from src.reporting.calibration_figure import calibration_sentences, draw_calibration
 from src.reporting.class_table import TABLE, read_classes
 from src.reporting.classes import draw_classes
-from src.reporting.diagnosis_text import heading
+from src.reporting.diagnosis_text import figure, heading
 from src.reporting.gap_text import gap_text
 from src.reporting.heatmap import MOST_MAPS, draw_heatmap
+from src.reporting.interaction import interactions
 from src.reporting.pareto_figure import draw_pareto_front
 from src.reporting.recommendation import Recommended
 from src.reporting.study_curves import draw_study_curves
 from src.reporting.symptom_figures import draw_symptoms
 from src.reporting.templates import say
 from src.reporting.tradeoff import draw_tradeoff
-from src.reporting.variance_shares import draw_variance_shares
+from src.reporting.variance_shares import LEAST_SHOWN, draw_variance_shares
 from src.tracking.artifacts import fetch
 from src.tracking.known_confidence import confidence_of
 from src.tracking.mlflow_store import store_option
 from src.verdict.cost import cost_points, fronts
 from src.verdict.importance import importance
-from src.verdict.interaction import interactions
 from src.verdict.trials import TrialRecord, judged_by, once
 from src.verdict.verdict import Verdict
 
@@ -87,8 +87,8 @@ def draw_all(
     pictures, missing = [*_of_study(trials, verdicts, out), *_of_diagnosis(findings, out)], []
     by_id = {trial.run_id: trial for trial in trials}
     wanted = [(name, recommended.run_id) for name in _OF_RECOMMENDED if recommended]
-    shown = [finding for finding in findings if finding.rule.figure in _OF_FINDINGS]
-    wanted += [(finding.rule.figure, finding.worst.run_id) for finding in shown]
+    shown = [finding for finding in findings if figure(finding.rule) in _OF_FINDINGS]
+    wanted += [(figure(finding.rule), finding.worst.run_id) for finding in shown]
     for name, run_id in wanted:
         trial, is_recommended = by_id[run_id], name in _OF_RECOMMENDED
         place: Place = "recommended" if is_recommended else "diagnosis"
@@ -150,7 +150,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
     yield _picture("tradeoff", tradeoff, "answer", metric, shown, gap_text)
     if shares:
         draw_variance_shares(shares, metric.words, out / "shares.png")
-        yield _picture("shares", out / "shares.png", "more", metric, shares)
+        yield _picture("shares", out / "shares.png", "more", metric, shares, LEAST_SHOWN)
     if maps:
         draw_heatmap(maps, metric, out / "heat.png")
         yield _picture("heat", out / "heat.png", "more", metric, maps, MOST_MAPS)
@@ -164,7 +164,7 @@ def _of_study(trials: Sequence[TrialRecord], verdicts: Sequence[Verdict], out: P
 
 
 def _of_diagnosis(findings: Sequence[Finding], out: Path) -> Iterator[Picture]:
-    shown = [finding for finding in findings if finding.rule.figure == "symptoms"]
+    shown = [finding for finding in findings if figure(finding.rule) == "symptoms"]
     if shown:
         draw_symptoms(shown, out / "symptoms.png")
         headings = [heading(finding.rule) for finding in shown]

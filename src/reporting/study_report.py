@@ -278,8 +278,8 @@ def _verdict_data(verdict: Verdict) -> dict[str, Any]:
         "headline": headline(verdict),
         "answer": answer(verdict),
         "next_steps": [
-            asdict(step) | {"text": text}
-            for step, (text, _) in zip(verdict.next_steps, next_steps(verdict), strict=True)
+            asdict(step) | {"text": text, "command": command}
+            for step, (text, command) in zip(verdict.next_steps, next_steps(verdict), strict=True)
         ],
         "limits": limits(verdict),
         "depths": [asdict(row) for row in verdict.rows],

@@ -15,6 +15,8 @@ from src.tracking import schema
 from src.verdict.trials import TrialRecord
 
 _COLUMNS = 3
+_OF_LOSS = ("diverging_loss", "oscillating_loss", "slow_training")
+"""Rules that the loss shows, not accuracy."""
 
 
 def draw_symptoms(findings: Sequence[Finding], path: Path) -> None:
@@ -25,7 +27,7 @@ def draw_symptoms(findings: Sequence[Finding], path: Path) -> None:
     for axes in grid[len(findings) :]:
         axes.set_axis_off()
     for axes, finding in zip(grid, findings, strict=False):
-        _panel(axes, finding.worst, finding.rule.curves)
+        _panel(axes, finding.worst, "loss" if finding.rule.name in _OF_LOSS else "accuracy")
         title(axes, heading(finding.rule), 34)
     handles = [
         Line2D([], [], color=FIT, ls="--", label="fit"), Line2D([], [], color=VAL, label="val"),

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.common.metrics import METRICS, Metric
 from src.reporting import wording
+from src.reporting.terms import explained
 
 _FOLDER = Path(__file__).parent
 
@@ -29,7 +30,7 @@ def environment(metric: Metric = METRICS["accuracy"], *, escapes: bool = False, 
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     templates.tests["finite"] = math.isfinite
-    templates.filters |= {name: getattr(wording, name) for name in wording.FILTERS}
+    templates.filters |= {"explained": explained} | {name: getattr(wording, name) for name in wording.FILTERS}
     templates.filters |= {name: partial(getattr(wording, name), metric=metric) for name in wording.METRIC_FILTERS}
     return templates
 

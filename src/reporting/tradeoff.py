@@ -13,12 +13,12 @@ from src.common.errors import one_line
 from src.common.metrics import Metric
 from src.reporting import style
 from src.reporting.style import FIT, GENERALIZATION, INK, MODE, QUIET, TRAIN, VAL
-from src.statistics.intervals import Interval, accuracy_interval
+from src.statistics.intervals import Interval, t_interval
 from src.tracking import schema
-from src.verdict.facet import image_step
+from src.verdict.facet import DepthRow
 from src.verdict.gaps import GapRow
 from src.verdict.trials import TrialRecord
-from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.verdict import Verdict
 
 _FIT = (schema.best(schema.FIT), "fit: training photos, training mode", FIT, "s")
 """Shown with accuracy alone: while training, no other metric is measured."""
@@ -68,15 +68,19 @@ def _handles(metric: Metric, *, with_baseline: bool) -> list[Artist]:
 def _panel(panel: SubFigure, verdict: Verdict) -> None:
     lines, bars = panel.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
     by_depth = [[trial for trial in verdict.trials if trial.depth == row.depth] for row in verdict.rows]
-    for line in _lines(verdict.metric):
-        _line(lines, by_depth, *line)
+    for name, _, colour, marker in _lines(verdict.metric):
+        is_judged = name == verdict.metric.best
+        intervals = (
+            [row.score for row in verdict.rows] if is_judged else [_interval(trials, name) for trials in by_depth]
+        )
+        _line(lines, intervals, colour, marker)
     if verdict.baseline is not None:
         lines.axhline(verdict.baseline, color=QUIET, ls=":", lw=1.2)
     gaps = {row.depth: row for row in verdict.gaps}
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
             _bar(bars, place, gaps[row.depth])
-    style.title(lines, verdict.label or "All trials", 52)
+    style.title(lines, verdict.label, 52)
     lines.set(ylabel=verdict.metric.words)
     style.score_axis(lines.yaxis, verdict.metric)
     of_accuracy = "" if verdict.metric.objective == "accuracy" else " in accuracy"
@@ -90,11 +94,10 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
     lines.axvspan(recommended - 0.32, recommended + 0.32, color=VAL, alpha=0.08, lw=0)
 
 
-def _line(axes: Axes, by_depth: Sequence[Sequence[TrialRecord]], metric: str, _: str, colour: str, marker: str) -> None:
-    intervals = [_interval(trials, metric) for trials in by_depth]
+def _line(axes: Axes, intervals: Sequence[Interval], colour: str, marker: str) -> None:
     means, places = [row.estimate for row in intervals], [place + _ASIDE[marker] for place in range(len(intervals))]
-    below = [0.0 if row.low is None else row.estimate - row.low for row in intervals]
-    above = [0.0 if row.high is None else row.high - row.estimate for row in intervals]
+    below = [0.0 if row.low is None else row.estimate - max(row.low, 0.0) for row in intervals]
+    above = [0.0 if row.high is None else min(row.high, 1.0) - row.estimate for row in intervals]
     dashes = "--" if colour == FIT else "-"
     axes.errorbar(
         places, means, yerr=(below, above), color=colour, marker=marker, ls=dashes, capsize=3, ms=5,
@@ -127,7 +130,6 @@ def _block(row: DepthRow) -> str:
 
 
 def _interval(trials: Sequence[TrialRecord], metric: str) -> Interval:
-    """Return a metric's mean and interval; of equal scores only on validation, whose images are counted."""
+    """Return a metric's mean over seeds and its interval."""
     values = [value for trial in trials if (value := trial.metric(metric)) is not None]
-    resolution = image_step(trials) if trials and metric == trials[0].judged.best else 0.0
-    return accuracy_interval(values, resolution) if values else Interval(float("nan"), None, None, 0)
+    return t_interval(values) if values else Interval(float("nan"), None, None, 0)

@@ -9,12 +9,14 @@ from src.reporting.style import FIT, INK, LINE, QUIET, VAL, canvas, save_figure,
 from src.verdict.importance import Importance
 
 _MOST = 15
+LEAST_SHOWN = 0.005
+"""Of the variance: less is rounded to 0%."""
 
 
 def draw_variance_shares(importance: Importance, words: str, path: Path) -> None:
     """Draw a bar for each hyperparameter, with its 95% interval, and for what none alone explains of `words`."""
     shown = importance.shares[:_MOST]
-    together = [("together, not told apart", importance.together)] if importance.is_joint else []
+    together = [("together, not told apart", importance.together)] if importance.together >= LEAST_SHOWN else []
     rest = [*together, ("rest: noise, interactions", importance.rest)]
     names = [one_line(" = ".join(share.factors), 34) for share in shown] + [name for name, _ in rest]
     sizes = [share.share for share in shown] + [size for _, size in rest]

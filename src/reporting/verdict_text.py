@@ -1,5 +1,6 @@
 """The texts of verdict.j2, rendered with the numbers of a verdict."""
 
+from src.reporting.next_commands import command, overrides
 from src.reporting.templates import render, say
 from src.verdict.next_steps import NextStep
 from src.verdict.verdict import Verdict
@@ -19,7 +20,7 @@ def answer(verdict: Verdict) -> str:
 
 def next_steps(verdict: Verdict) -> list[tuple[str, str]]:
     """Return what to train next: a sentence, and the command or the overrides."""
-    return [(_step_text(verdict, step), step.command) for step in verdict.next_steps]
+    return [_next_step(verdict, step) for step in verdict.next_steps]
 
 
 def limits(verdict: Verdict) -> list[str]:
@@ -33,9 +34,11 @@ def note(verdict: Verdict) -> str:
     return render("verdict.j2", "note", verdict.metric, verdict).strip()
 
 
-def _step_text(verdict: Verdict, step: NextStep) -> str:
-    text = _text("next_step", verdict, step)
-    return text if step.is_command else f"{text.rstrip(':')}, with the study's name and other settings:"
+def _next_step(verdict: Verdict, step: NextStep) -> tuple[str, str]:
+    text, typed = _text("next_step", verdict, step), command(verdict, step)
+    if typed:
+        return text, typed
+    return f"{text.rstrip(':')}, with the study's name and other settings:", overrides(verdict, step)
 
 
 def _text(macro: str, verdict: Verdict, *arguments: NextStep) -> str:

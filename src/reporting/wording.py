@@ -6,8 +6,9 @@ from src.common.metrics import Metric
 from src.common.shell import setting
 from src.diagnosis.remedies import Settings
 from src.statistics.intervals import LEVEL, Interval
+from src.verdict.facet import DepthRow
 from src.verdict.trials import typed_value
-from src.verdict.verdict import DepthRow, Verdict
+from src.verdict.verdict import Verdict
 
 FILTERS = (
     "as_typed", "counted", "duration", "layers", "listed", "number", "percent", "points", "seconds", "seeds", "short",

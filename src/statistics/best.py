@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from src.statistics.design import Floats
@@ -55,7 +56,7 @@ class BestComparison:
         return Interval(gap, low, high, min(self.estimate.design.counts))
 
 
-def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0) -> BestComparison:
+def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS) -> BestComparison:
     """Compare each depth with the best mean (Hsu 1984), by simulation.
 
     The bound is the 95% quantile of how far the farthest of depths that are all equal lies below the one that looks
@@ -66,9 +67,8 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
     Args:
         estimate: the depths' means and their uncertainty.
         draws: how many studies of equal depths are simulated.
-        seed: of the draws.
     """
-    drawn = estimate.draw(draws, np.random.default_rng(seed))
+    drawn = estimate.draw(draws, np.random.default_rng(0))
     gaps = np.abs(drawn[:, :, None] - drawn[:, None, :])
     errors = np.maximum(np.quantile(gaps, _ONE_ERROR, axis=0), max(estimate.step, np.finfo(float).eps))
     ratios = gaps / errors
@@ -79,30 +79,38 @@ def compare_with_best(estimate: Estimate, *, draws: int = _DRAWS, seed: int = 0)
         errors=errors,
         critical=float(np.quantile(from_best.max(axis=(1, 2)), LEVEL)),
         critical_of_pairs=float(np.quantile(ratios.max(axis=(1, 2)), LEVEL)),
-        unpooled=_unpooled_half_widths(estimate),
+        unpooled=unpooled_half_widths(
+            estimate.unpooled, estimate.unpooled_freedoms, estimate.persistent, len(estimate.means)
+        ),
     )
 
 
-def _unpooled_half_widths(estimate: Estimate) -> Floats:
-    """Return half-widths of the differences' intervals without a prior, [depths, depths].
+def unpooled_half_widths(of_seeds: ArrayLike, freedoms: ArrayLike, of_images: ArrayLike, depths: int) -> Floats:
+    """Return half-widths of differences' intervals without a prior.
 
     The images' part and the seeds' part, each times its own bound, add up as squares (Zou and Donner 2008, Stat. Med.
     27:1693). The seeds' bound is Student's, for all differences to the best at once (Šidák 1967).
+
+    Args:
+        of_seeds: variances of differences by the two depths' own seeds, of any shape.
+        freedoms: the degrees of freedom that they rest on, of the same shape.
+        of_images: variances that more seeds would leave, of the same shape.
+        depths: how many are compared.
     """
-    level = LEVEL ** (1 / max(len(estimate.means) - 1, 1))
-    of_seeds = stats.t.ppf((1 + level) / 2, estimate.unpooled_freedoms) ** 2 * estimate.unpooled
-    return np.asarray(np.sqrt(of_seeds + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * estimate.persistent))
+    level = LEVEL ** (1 / max(depths - 1, 1))
+    squares = stats.t.ppf((1 + level) / 2, freedoms) ** 2 * of_seeds
+    return np.asarray(np.sqrt(squares + stats.norm.ppf((1 + LEVEL) / 2) ** 2 * np.asarray(of_images)))
 
 
-def mean_interval(scores: Scores, depth: int, *, draws: int = _DRAWS, seed: int = 0) -> Interval:
+def mean_interval(scores: Scores, depth: int) -> Interval:
     """Return the mean of one depth's trials and its interval for new seeds, and for new images where they are known.
 
-    One trial has no interval where its images are not known. `draws` and `seed`: as in :func:`compare_with_best`.
+    One trial has no interval where its images are not known.
     """
     at_depth = scores.of_depth(depth)
     mean, count = float(at_depth.values.mean()), at_depth.values.size
     if count == 1 and not at_depth.cases:
         return Interval(mean, None, None, 1)
-    drawn = estimate(at_depth).draw(draws, np.random.default_rng(seed))
+    drawn = estimate(at_depth).draw(_DRAWS, np.random.default_rng(0))
     half = max(float(np.quantile(np.abs(drawn), LEVEL)), at_depth.step)
     return Interval(mean, mean - half, mean + half, count)

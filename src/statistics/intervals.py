@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from src.statistics.design import Floats
+
 LEVEL = 0.95
 
 
@@ -27,17 +29,13 @@ class Interval:
     count: int
 
 
-def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
+def t_interval(values: Sequence[float]) -> Interval:
     """Return the mean of `values` and its interval by Student's t (Student 1908, Biometrika 6:1); one value has none.
 
     >>> t_interval([0.5, 0.6])
     Interval(estimate=0.55, low=-0.08531023..., high=1.18531023..., count=2)
     >>> t_interval([0.5])
     Interval(estimate=0.5, low=None, high=None, count=1)
-
-    Args:
-        values: numbers of one unit.
-        least: the least standard deviation to assume, in their unit.
 
     Raises:
         ValueError: `values` is empty.
@@ -47,36 +45,22 @@ def t_interval(values: Sequence[float], least: float = 0.0) -> Interval:
     mean, count = float(np.mean(values)), len(values)
     if count == 1:
         return Interval(mean, None, None, 1)
-    error = max(float(np.std(values, ddof=1)), least) / math.sqrt(count)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * error
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return Interval(mean, mean - half, mean + half, count)
 
 
-def accuracy_interval(values: Sequence[float], resolution: float) -> Interval:
-    """Return the mean of accuracies and its interval by Student's t, with the variance of rounding as the least one.
-
-    Accuracies come in steps of `resolution` (one photo), and equal ones can hide a scatter below a step, of
-    resolution² / 12 (Sheppard 1898). Where the step is not known (0), equal ones have no interval.
-
-    >>> accuracy_interval([0.62, 0.62], 0.02)
-    Interval(estimate=0.62, low=0.56812713..., high=0.67187286..., count=2)
-    >>> accuracy_interval([0.62, 0.62], 0.0)
-    Interval(estimate=0.62, low=None, high=None, count=2)
-
-    Raises:
-        ValueError: `values` is empty.
-    """
-    interval = t_interval(values, resolution / math.sqrt(12))
-    return interval if resolution or np.ptp(values) > 0 else Interval(interval.estimate, None, None, interval.count)
-
-
-def wilson_interval(share: float, count: int) -> Interval:
+def wilson_interval(share: float, count: int, effect: float = 1.0) -> Interval:
     """Return the interval of a `share` of `count` photos by Wilson's score (1927, JASA 22:209).
 
     It is for another draw of as many photos (Brown, Cai and DasGupta 2001, Stat. Sci. 16:101). 0 photos have none.
 
     >>> wilson_interval(0.0, 10)
     Interval(estimate=0.0, low=0.0, high=0.27753279..., count=10)
+
+    Args:
+        share: 0–1.
+        count: of photos.
+        effect: by how much the variance is larger than that of independent photos.
 
     Raises:
         ValueError: `share` outside 0–1.
@@ -85,21 +69,8 @@ def wilson_interval(share: float, count: int) -> Interval:
         raise ValueError(f"a share lies in 0–1, not {share}")
     if count < 1:
         return Interval(share, None, None, 0)
-    low, high = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, "wilson")
+    low, high = wilson_ends(np.array(share), np.array(count / effect))
     return Interval(share, float(low), float(high), count)
-
-
-def wilson_lower(shares: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lower ends of the intervals of :func:`wilson_interval`, 0–1; counts may be fractions.
-
-    >>> wilson_lower(np.array([1.0, 0.5]), np.array([10.0, 10.0])).round(4).tolist()
-    [0.7225, 0.2366]
-
-    Args:
-        shares: 0–1, of any shape.
-        counts: above 0, of the same shape.
-    """
-    return _wilson(shares, counts)[0]
 
 
 def grouped_interval(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -> Interval:
@@ -113,11 +84,7 @@ def grouped_interval(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None
         groups: of the photos, [photos]; None: each photo is a group of its own.
     """
     share = float(right.mean()) if right.size else 0.0
-    effect = design_effect(right, groups)
-    if not right.size or effect == 1:
-        return wilson_interval(share, right.size)
-    low, high = _wilson(np.array(share), np.array(right.size / effect))
-    return Interval(share, float(low), float(high), right.size)
+    return wilson_interval(share, right.size, design_effect(right, groups))
 
 
 def design_effect(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -> float:
@@ -142,9 +109,16 @@ def design_effect(right: NDArray[np.bool_], groups: NDArray[np.uint64] | None) -
     return max(1.0, between / (right.size * share * (1 - share)))
 
 
-def _wilson(
-    shares: NDArray[np.float64], counts: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson_ends(shares: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Return the lower and the upper ends of the intervals of :func:`wilson_interval`, 0–1; counts may be fractions.
+
+    >>> wilson_ends(np.array([1.0, 0.5]), np.array([10.0, 10.0]))[0].round(4).tolist()
+    [0.7225, 0.2366]
+
+    Args:
+        shares: 0–1, of any shape.
+        counts: above 0, of the same shape.
+    """
     quantile = float(stats.norm.ppf((1 + LEVEL) / 2))
     per_count = quantile**2 / counts
     middle = (shares + per_count / 2) / (1 + per_count)

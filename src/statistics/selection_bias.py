@@ -36,7 +36,7 @@ def expected_maximum(count: int) -> float:
     return float(stats.norm.expect(lambda x: x * count * stats.norm.cdf(x) ** (count - 1), lb=-9, ub=9))
 
 
-def selection_bias(means: Sequence[float], standard_error: float, *, seed: int = 0) -> SelectionBias | None:
+def selection_bias(means: Sequence[float], standard_error: float) -> SelectionBias | None:
     """Return the selection bias of the largest of `means`, each with `standard_error`, by parametric bootstrap.
 
     The true means are taken to be the observed ones, shrunk by as much as their scatter is noise (Efron and Morris
@@ -46,7 +46,6 @@ def selection_bias(means: Sequence[float], standard_error: float, *, seed: int =
     Args:
         means: what the winner was picked from, 0–1.
         standard_error: of one mean, without the seeds' common effect, 0–1.
-        seed: of the draws.
 
     Returns:
         None where the standard error is unknown or there is no mean.
@@ -57,7 +56,7 @@ def selection_bias(means: Sequence[float], standard_error: float, *, seed: int =
     variance = observed.var(ddof=1) if observed.size > 1 else 0.0
     real = math.sqrt(max(0.0, 1 - standard_error**2 / float(variance))) if variance > 0 else 0.0
     true = observed.mean() + real * (observed - observed.mean())
-    drawn = true + standard_error * np.random.default_rng(seed).standard_normal((_DRAWS, true.size))
+    drawn = true + standard_error * np.random.default_rng(0).standard_normal((_DRAWS, true.size))
     excess = drawn.max(axis=1) - true[drawn.argmax(axis=1)]
     at_most = standard_error * expected_maximum(true.size)
     return SelectionBias(float(np.clip(excess.mean(), 0, at_most)), at_most)

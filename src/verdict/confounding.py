@@ -32,8 +32,8 @@ _MOSTLY = 0.5
 _TOLERANCE = 1e-8
 
 
-def confounded(comparison: BestComparison, trials: Sequence[TrialRecord]) -> NDArray[np.bool_]:
-    """Return which differences that `comparison` shows may be the settings', [depths, depths].
+def confounded(comparison: BestComparison, trials: Sequence[TrialRecord]) -> set[int]:
+    """Return the places of depths that `comparison` shows to be worse where settings may be why.
 
     Args:
         comparison: of the pooled `trials`.
@@ -42,15 +42,14 @@ def confounded(comparison: BestComparison, trials: Sequence[TrialRecord]) -> NDA
     depths = np.asarray([trial.depth for trial in trials])
     values = np.asarray([trial.score for trial in trials], np.float64)
     settings = [[trial.factor(name) for trial in trials] for name in tuned(trials)]
-    levels = comparison.estimate.design.levels
-    ratios, free = _adjusted(depths, values, [encode(setting) for setting in settings])
-    withheld = np.zeros((len(levels), len(levels)), np.bool_)
-    for worse in filter(comparison.is_worse, range(len(levels))):
-        best = comparison.best
-        overlaps = (_overlap(setting, depths == levels[best], depths == levels[worse]) for setting in settings)
-        holds = all(overlaps) and _p(ratios[best, worse], len(levels), free) < 1 - LEVEL
-        withheld[[best, worse], [worse, best]] = not holds
-    return withheld
+    of_depth, best = [depths == level for level in np.unique(depths)], comparison.best
+    p_values = _adjusted(values, of_depth, best, [encode(setting) for setting in settings])
+    return {
+        worse
+        for worse in filter(comparison.is_worse, range(len(of_depth)))
+        if p_values[worse] >= 1 - LEVEL
+        or not all(_overlap(setting, of_depth[best], of_depth[worse]) for setting in settings)
+    }
 
 
 def going_with_depth(trials: Sequence[TrialRecord]) -> list[str]:
@@ -62,28 +61,23 @@ def going_with_depth(trials: Sequence[TrialRecord]) -> list[str]:
     return [name for name in names if between[name] >= min(_MOSTLY, most)]
 
 
-def _adjusted(depths: NDArray[np.int64], values: Floats, settings: Sequence[Floats]) -> tuple[Floats, int]:
-    """Return the t-values of the depths' differences beside the settings, [depths, depths], and degrees of freedom.
+def _adjusted(values: Floats, of_depth: Sequence[NDArray[np.bool_]], best: int, settings: Sequence[Floats]) -> Floats:
+    """Return the p-values of the best depth's differences beside the settings, by Tukey's range test, [depths].
 
-    A t-value is 0 where the settings leave the difference unknown.
+    A p-value is 1 where the settings leave the difference unknown.
     """
-    levels = np.unique(depths)
-    model = np.hstack([np.asarray(depths[:, None] == levels, np.float64), *settings])
+    model, size = np.hstack([np.stack(of_depth, axis=1).astype(np.float64), *settings]), len(of_depth)
     inverse = np.linalg.pinv(model, rcond=_TOLERANCE)
-    free, size = len(values) - int(np.linalg.matrix_rank(model, tol=_TOLERANCE)), levels.size
+    free = len(values) - int(np.linalg.matrix_rank(model, tol=_TOLERANCE))
     if free < 1:
-        return np.zeros((size, size)), free
+        return np.ones(size)
     solution = inverse @ values
     deviation = float(np.sqrt(np.square(values - model @ solution).sum() / free))
-    differences = np.eye(model.shape[1])[:size, None] - np.eye(model.shape[1])[None, :size]
-    known = np.isclose(differences @ (inverse @ model), differences, atol=1e-6).all(axis=2)
-    errors = deviation * np.linalg.norm(differences @ inverse, axis=2)
-    return np.where(known, differences @ solution / np.maximum(errors, np.finfo(np.float64).tiny), 0.0), free
-
-
-def _p(ratio: float, depths: int, free: int) -> float:
-    """Return the p-value of a t-value by Tukey's range test over all pairs; 1 where it is not positive."""
-    return float(stats.studentized_range.sf(ratio * math.sqrt(2), depths, free)) if ratio > 0 else 1.0
+    differences = np.eye(model.shape[1])[best] - np.eye(model.shape[1])[:size]
+    known = np.isclose(differences @ (inverse @ model), differences, atol=1e-6).all(axis=1)
+    errors = np.maximum(deviation * np.linalg.norm(differences @ inverse, axis=1), np.finfo(np.float64).tiny)
+    ratios = np.where(known, np.maximum(differences @ solution / errors, 0), 0)
+    return np.asarray(stats.studentized_range.sf(ratios * math.sqrt(2), size, free))
 
 
 def _overlap(values: Sequence[Factor], one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:

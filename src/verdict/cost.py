@@ -47,29 +47,18 @@ def cost_points(records: Sequence[TrialRecord]) -> list[CostPoint]:
     return points
 
 
-def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
-    """Return the indices of the Pareto front by rising cost: no other point scores as much at no more cost.
-
-    >>> pareto_front([3, 1, 2, 4], [0.7, 0.5, 0.5, 0.7])
-    [1, 0]
-    """
-    front: list[int] = []
-    for place in sorted(range(len(costs)), key=lambda k: (costs[k], -scores[k])):
-        if not front or scores[place] > scores[front[-1]]:
-            front.append(place)
-    return front
-
-
 def fronts(points: Sequence[tuple[float | None, CostPoint]]) -> list[list[tuple[float, CostPoint]]]:
-    """Return each data set's Pareto front by rising cost, of (cost, point) where the cost is known and above 0."""
-    sets: dict[str, list[tuple[float, CostPoint]]] = {}
-    for cost, point in points:
-        if cost is not None and cost > 0:
-            sets.setdefault(point.data, []).append((cost, point))
-    return [
-        [known[k] for k in pareto_front([cost for cost, _ in known], [point.score for _, point in known])]
-        for known in sets.values()
-    ]
+    """Return each data set's Pareto front by rising cost, of (cost, point) where the cost is known and above 0.
+
+    No other point of the data set scores as much at no more cost.
+    """
+    known = [(cost, point) for cost, point in points if cost is not None and cost > 0]
+    sets: dict[str, list[tuple[float, CostPoint]]] = {point.data: [] for _, point in known}
+    for cost, point in sorted(known, key=lambda pair: (pair[0], -pair[1].score)):
+        front = sets[point.data]
+        if not front or point.score > front[-1][1].score:
+            front.append((cost, point))
+    return list(sets.values())
 
 
 def _point(facet: str, depth: int, settings: str, trials: Sequence[TrialRecord]) -> CostPoint:
@@ -87,6 +76,5 @@ def median_seconds(trials: Sequence[TrialRecord]) -> float | None:
 
 def _seconds(trial: TrialRecord) -> float | None:
     """Return the duration of all phases together, seconds; None where one is unknown."""
-    parts = [trial.metric(name) for name in trial.metrics if name.startswith(PHASE_TIME_PREFIX)]
-    known = [part for part in parts if part is not None]
-    return sum(known) if parts and len(known) == len(parts) else None
+    parts = [value for name, value in trial.metrics.items() if name.startswith(PHASE_TIME_PREFIX)]
+    return float(sum(parts)) if parts and np.isfinite(parts).all() else None

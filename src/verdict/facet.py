@@ -1,12 +1,11 @@
 """A facet of a study: its trials reduced to depth and seed, and its depths compared."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src.statistics.best import BestComparison, compare_with_best, mean_interval
 from src.statistics.design import Design, Floats
@@ -14,8 +13,33 @@ from src.statistics.influence import influences
 from src.statistics.intervals import Interval
 from src.statistics.mrmc import Scores, estimate
 from src.verdict.confounding import confounded, going_with_depth
+from src.verdict.cost import median_seconds
 from src.verdict.reduction import Reduction, reduce_to_depth
 from src.verdict.trials import TrialRecord, judged_by
+
+
+@dataclass(frozen=True)
+class DepthRow:
+    """One depth of a study.
+
+    Attributes:
+        depth: canonical, layers from the end.
+        block: the first block that trains; empty where none does.
+        parameters: how many of the backbone's train.
+        seconds: the median duration of a trial's phases; None where unknown.
+        score: validation mean and its interval for new images and seeds, 0–1.
+        to_best: this depth's mean minus the best one's; its interval holds for all depths at once. No interval where
+            nothing can be tested, or claimed.
+        is_worse: whether that interval lies below 0.
+    """
+
+    depth: int
+    block: str
+    parameters: int
+    seconds: float | None
+    score: Interval
+    to_best: Interval
+    is_worse: bool
 
 
 @dataclass(frozen=True)
@@ -23,18 +47,14 @@ class Facet:
     """The comparison of a verdict; a *place* is a depth's position among the depths, rising.
 
     Attributes:
-        label: the hyperparameters that define it, as they would be typed; empty where there is one facet.
-        study: the study's name; empty where there is none, or more than one.
-        withheld: the pairs of depths whose difference is not claimed, [depths, depths]: it is confounded with settings,
-            or these trials chose the settings.
+        withheld: the places of depths whose difference to the best is not claimed: it is confounded with settings, or
+            these trials chose the settings.
     """
 
-    label: str
     reduction: Reduction
     scores: Scores
     comparison: BestComparison
-    withheld: NDArray[np.bool_]
-    study: str = ""
+    withheld: Set[int]
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -61,8 +81,8 @@ class Facet:
         """Return the places of depths that are clearly worse than the best."""
         if not self.is_testable:
             return ()
-        best, is_worse = self.comparison.best, self.comparison.is_worse
-        return tuple(place for place in range(len(self.depths)) if is_worse(place) and not self.withheld[place, best])
+        places = filter(self.comparison.is_worse, range(len(self.depths)))
+        return tuple(place for place in places if place not in self.withheld)
 
     @property
     def standard_error(self) -> float:
@@ -79,20 +99,20 @@ class Facet:
         squares, freedom = np.square(self.design.project @ self.scores.values).sum(), self.design.freedom
         return math.sqrt(squares / freedom) if freedom else math.nan
 
-    def mean(self, place: int) -> float:
-        """Return a depth's validation mean at an average seed, 0–1."""
-        return float(self.comparison.estimate.means[place])
-
-    def interval(self, place: int) -> Interval:
-        """Return the mean of a depth's trials, with its interval for new images and seeds."""
-        return mean_interval(self.scores, self.depths[place])
-
-    def to_best(self, place: int) -> Interval:
-        """Return a depth's mean minus the best one's; without an interval where nothing can be tested, or claimed."""
-        difference, best = self.comparison.difference(place), self.comparison.best
-        if not self.is_testable or self.withheld[place, best]:
-            return Interval(difference.estimate, None, None, difference.count)
-        return difference
+    def row(self, place: int) -> DepthRow:
+        """Return what is known of the depth at a place."""
+        trials, to_best = self.trials(place), self.comparison.difference(place)
+        if not self.is_testable or place in self.withheld:
+            to_best = replace(to_best, low=None, high=None)
+        return DepthRow(
+            depth=self.depths[place],
+            block=trials[0].block,
+            parameters=trials[0].parameters,
+            seconds=median_seconds(trials),
+            score=mean_interval(self.scores, self.depths[place]),
+            to_best=to_best,
+            is_worse=place in self.worse,
+        )
 
     def pair(self, one: int, other: int) -> Interval:
         """Return the mean of the depth `one` minus that of `other`; its interval holds for all pairs at once."""
@@ -107,41 +127,28 @@ class Facet:
         return [trial for trial in self.reduction.trials if trial.depth == self.depths[place]]
 
 
-def make_facet(label: str, trials: Sequence[TrialRecord], study: str = "") -> Facet:
+def make_facet(trials: Sequence[TrialRecord]) -> Facet:
     """Return the facet of measured `trials`, reduced to depth and seed, with their depths compared.
+
+    The step of scores is an image's share of accuracy. An image moves balanced accuracy by as much, on average over the
+    images, and macro F1 by about as much.
 
     Raises:
         ValueError: no trial.
     """
     reduction = reduce_to_depth(trials)
-    scores = _scores(reduction, image_step(trials))
-    comparison = compare_with_best(estimate(scores))
-    size = len(comparison.estimate.means)
-    has_chosen = any(trial.stage == "search" for trial in trials)  # what chose the settings claims nothing of them
-    withheld = np.full((size, size), has_chosen)
-    if reduction.pooled:
-        withheld |= confounded(comparison, reduction.trials)
-    return Facet(label, reduction, scores, comparison, withheld, study)
-
-
-def image_step(trials: Sequence[TrialRecord]) -> float:
-    """Return the step of validation accuracies, the largest 1 / images of `trials`; 0 where unknown.
-
-    An image moves balanced accuracy by as much, on average over the images, and macro F1 by about as much.
-    """
-    return max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0)
-
-
-def _scores(reduction: Reduction, step: float) -> Scores:
-    """Return the scores of a facet's trials, with the influences of the images that they share."""
-    trials = reduction.trials
-    return Scores(
-        depths=np.array([trial.depth for trial in trials], np.int64),
+    scores = Scores(
+        depths=np.array([trial.depth for trial in reduction.trials], np.int64),
         seeds=np.array(reduction.seeds, np.int64),
-        values=np.array([trial.score for trial in trials], np.float64),
-        influences=_influences(trials),
-        step=step,
+        values=np.array([trial.score for trial in reduction.trials], np.float64),
+        influences=_influences(reduction.trials),
+        step=max((1 / trial.val_images for trial in trials if trial.val_images), default=0.0),
     )
+    comparison = compare_with_best(estimate(scores))
+    withheld = confounded(comparison, reduction.trials) if reduction.pooled else set[int]()
+    if any(trial.stage == "search" for trial in trials):  # what chose the settings claims nothing of them
+        withheld = set(range(len(comparison.estimate.means)))
+    return Facet(reduction, scores, comparison, withheld)
 
 
 def _influences(trials: Sequence[TrialRecord]) -> Floats | None:

@@ -11,10 +11,10 @@ the model explains. Intervals invert the noncentral F distribution (Steiger 2004
 resampling a grid's trials would unbalance the grid, and make noise look like effects.
 """
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
@@ -25,8 +25,6 @@ from src.verdict.encoding import encode, is_scattered, part
 from src.verdict.reduction import last_of_rungs
 from src.verdict.trials import Factor, TrialRecord, configuration, measured, once, varying
 
-_SEED = "seed"
-_LEAST_SHOWN = 0.005
 _ALL_ORDERS = 6
 _DRAWN_ORDERS = 100
 _RANK_TOLERANCE = 1e-10
@@ -41,14 +39,12 @@ class VarianceShare:
         share: of the metric's variance, 0–1, corrected for chance.
         low: lower end of the share's interval; None where there is no noise, or the factor follows from others.
         high: upper end, likewise.
-        levels: how many values it takes.
     """
 
     factors: tuple[str, ...]
     share: float
     low: float | None
     high: float | None
-    levels: int
 
 
 @dataclass(frozen=True)
@@ -67,18 +63,11 @@ class Importance:
     rest: float
     trials: int
 
-    @property
-    def is_joint(self) -> bool:
-        """Return whether several factors together explain a share that is not rounded to 0%."""
-        return self.together >= _LEAST_SHOWN
 
-
-class _Factor(NamedTuple):
-    """Hyperparameters that vary as one, with their columns of the model, [trials, columns], and number of values."""
-
-    names: tuple[str, ...]
-    columns: Floats
-    levels: int
+_Factors = Sequence[tuple[tuple[str, ...], Floats]]
+"""Hyperparameters that vary as one, by name, with their columns of the model, [trials, columns]."""
+_Fit = Callable[[frozenset[int]], tuple[float, int]]
+"""Factors, by their positions, to the residual's sum of squares and the model's rank, with the intercept."""
 
 
 def importance(records: Sequence[TrialRecord]) -> Importance | None:
@@ -112,59 +101,47 @@ def _without_continued(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return list(trials) if is_grid else last_of_rungs(trials)
 
 
-def _analyse(factors: Sequence[_Factor], values: Floats) -> Importance | None:
-    fit = _Fit([factor.columns for factor in factors], values)
-    free = values.size - fit.rank(fit.whole)
+def _analyse(factors: _Factors, values: Floats) -> Importance | None:
+    fit, whole = _least_squares([columns for _, columns in factors], values), frozenset(range(len(factors)))
+    (total, _), (left, rank) = fit(frozenset()), fit(whole)
+    free = values.size - rank
     if not free:
         return None
-    total, noise = fit.error(frozenset()), fit.error(fit.whole) / free
     shares, alone = [], 0.0
-    for place, (factor, added) in enumerate(zip(factors, _mean_over_orders(fit).tolist(), strict=True)):
-        rest = fit.whole - {place}
-        lost, freedom = fit.error(rest) - fit.error(fit.whole), fit.rank(fit.whole) - fit.rank(rest)
-        unique = max(0.0, min(lost, added))
+    for place, ((names, _), added) in enumerate(zip(factors, _mean_over_orders(fit, len(factors)), strict=True)):
+        left_without, rank_without = fit(whole - {place})
+        lost, freedom = left_without - left, rank - rank_without
+        unique = max(0.0, min(lost, float(added)))
         alone += unique
-        shares.append(VarianceShare(factor.names, *_share(unique, lost, freedom, noise, free, total), factor.levels))
-    together = max(0.0, 1 - fit.error(fit.whole) / total - alone / total)
+        shares.append(VarianceShare(names, *_share(unique, lost, freedom, left / free, free, total)))
+    together = max(0.0, 1 - left / total - alone / total)
     remaining = max(0.0, 1 - together - sum(share.share for share in shares))
     return Importance(tuple(sorted(shares, key=lambda share: -share.share)), together, remaining, values.size)
 
 
-class _Fit:
-    """Least squares on an intercept and any of the factors, by their positions."""
+def _least_squares(columns: Sequence[Floats], values: Floats) -> _Fit:
+    """Return the fit of an intercept and any of the factors, by their positions."""
+    basis, triangle = np.linalg.qr(np.hstack([np.ones((values.size, 1)), *columns]))
+    ends = np.cumsum([1, *(block.shape[1] for block in columns)])
+    reduced = basis.T @ values
+    least = float(np.square(values - basis @ reduced).sum())
 
-    def __init__(self, columns: Sequence[Floats], values: Floats) -> None:
-        basis, triangle = np.linalg.qr(np.hstack([np.ones((values.size, 1)), *columns]))
-        self.whole = frozenset(range(len(columns)))
-        self._ends = np.cumsum([1, *(block.shape[1] for block in columns)])
-        self._triangle, self._values = triangle, basis.T @ values
-        self._least = float(np.square(values - basis @ self._values).sum())
-        self._known: dict[frozenset[int], tuple[float, int]] = {}
+    @functools.cache
+    def fit(factors: frozenset[int]) -> tuple[float, int]:
+        model = triangle[:, [0, *(k for place in sorted(factors) for k in range(ends[place], ends[place + 1]))]]
+        solution, _, rank, _ = np.linalg.lstsq(model, reduced, rcond=_RANK_TOLERANCE)
+        return least + float(np.square(reduced - model @ solution).sum()), int(rank)
 
-    def error(self, factors: frozenset[int]) -> float:
-        """Return the residual's sum of squares."""
-        return self._solved(factors)[0]
-
-    def rank(self, factors: frozenset[int]) -> int:
-        """Return the model's rank, with the intercept."""
-        return self._solved(factors)[1]
-
-    def _solved(self, factors: frozenset[int]) -> tuple[float, int]:
-        if factors not in self._known:
-            places = [0, *(k for place in sorted(factors) for k in range(self._ends[place], self._ends[place + 1]))]
-            model = self._triangle[:, places]
-            solution, _, rank, _ = np.linalg.lstsq(model, self._values, rcond=_RANK_TOLERANCE)
-            self._known[factors] = self._least + float(np.square(self._values - model @ solution).sum()), int(rank)
-        return self._known[factors]
+    return fit
 
 
-def _mean_over_orders(fit: _Fit) -> Floats:
+def _mean_over_orders(fit: _Fit, factors: int) -> Floats:
     """Return the mean sum of squares that each factor adds to those before it, over all orders, or many drawn."""
-    orders, added = _orders(len(fit.whole)), np.zeros(len(fit.whole))
+    orders, added = _orders(factors), np.zeros(factors)
     for order in orders:
         for place, factor in enumerate(order):
             before = frozenset(order[:place])
-            added[factor] += fit.error(before) - fit.error(before | {factor})
+            added[factor] += fit(before)[0] - fit(before | {factor})[0]
     return added / len(orders)
 
 
@@ -217,15 +194,15 @@ def _noncentrality(ratio: float, freedom: int, free: int) -> tuple[float, float]
     return end((1 + LEVEL) / 2), end((1 - LEVEL) / 2)
 
 
-def _factors(trials: Sequence[TrialRecord]) -> list[_Factor]:
+def _factors(trials: Sequence[TrialRecord]) -> _Factors:
     """Return all that varies, as columns of the model; hyperparameters with the same columns are one factor."""
     values: dict[str, list[Factor]] = {name: [trial.factor(name) for trial in trials] for name in varying(trials)}
-    values |= {"depth": [trial.depth for trial in trials], _SEED: [trial.seed for trial in trials]}
-    alike: dict[bytes, _Factor] = {}
+    values |= {"depth": [trial.depth for trial in trials], "seed": [trial.seed for trial in trials]}
+    alike: dict[bytes, tuple[tuple[str, ...], Floats]] = {}
     for name, column in values.items():
         levels = max(part(column)) + 1
-        if levels > 1 and not (name == _SEED and is_scattered(levels, len(trials))):
+        if levels > 1 and not (name == "seed" and is_scattered(levels, len(trials))):
             encoded = encode(column)
-            same = alike.get(encoded.tobytes(), _Factor((), encoded, levels))
-            alike[encoded.tobytes()] = same._replace(names=(*same.names, name))
+            names, _ = alike.get(encoded.tobytes(), ((), encoded))
+            alike[encoded.tobytes()] = (*names, name), encoded
     return list(alike.values())

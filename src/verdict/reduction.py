@@ -26,8 +26,6 @@ class Reduction:
 
     Attributes:
         trials: those that the comparison rests on.
-        seeds: the repetition that each is of, [trials]: its seed; where the other hyperparameters count as noise, its
-            number.
         varied: the hyperparameters that were reduced, by name.
         picked: the winning configuration of each depth; empty where nothing was picked.
         candidates: every mean that a winner was picked from, of all depths, 0–1, by its run ids.
@@ -38,7 +36,6 @@ class Reduction:
     """
 
     trials: tuple[TrialRecord, ...]
-    seeds: tuple[int, ...]
     varied: tuple[str, ...]
     picked: Mapping[int, str]
     candidates: Mapping[frozenset[str], float]
@@ -47,19 +44,24 @@ class Reduction:
     continued: int = 0
     pooled: bool = False
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the repetition that each trial is of: its seed, or its number where they are pooled."""
+        return tuple(range(len(self.trials))) if self.pooled else tuple(trial.seed for trial in self.trials)
+
 
 def reduce_to_depth(trials: Sequence[TrialRecord]) -> Reduction:
     """Return one facet's measured `trials` by depth and seed; pooled where no configuration has all depths."""
     names = tuned(trials)
     if all(trial.stage for trial in trials):
-        return _chosen(trials, names)
+        return _all(trials, names, pooled=False)
     groups = _group(trials, names)
     fair = _fair(groups, {trial.depth for trial in trials})
     if fair:
         return replace(_pick(fair, names), left_out=len(groups) - len(fair))
     ended = last_of_rungs(trials)
     if len(ended) == len(trials):
-        return _pool(trials, names)
+        return _all(trials, names, pooled=True)
     return replace(reduce_to_depth(ended), continued=len(trials) - len(ended))
 
 
@@ -77,25 +79,19 @@ def _continues(longer: TrialRecord, shorter: TrialRecord) -> bool:
     return same and bool(shorter.history) and longer.history[: len(shorter.history)] == shorter.history
 
 
-def _chosen(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
-    """Return the trials of a time budget, which has chosen each depth's configuration by other trials."""
+def _all(trials: Sequence[TrialRecord], names: Sequence[str], *, pooled: bool) -> Reduction:
+    """Return all trials: pooled, or with the configurations that a time budget has chosen by other trials."""
     ordered = tuple(sorted(trials, key=lambda trial: (trial.depth, trial.seed)))
-    picked = {trial.depth: configuration(trial, names) for trial in ordered} if names else {}
-    seeds, count = tuple(trial.seed for trial in ordered), max(len(set(picked.values())), 1)
-    return Reduction(ordered, seeds, tuple(names), picked, _means(_group(ordered, [])), count)
+    picked = {trial.depth: configuration(trial, names) for trial in ordered} if names and not pooled else {}
+    count = max(len(set(picked.values())), 1)
+    return Reduction(ordered, tuple(names), picked, _means(_group(ordered, [])), count, pooled=pooled)
 
 
 def _pick(fair: Groups, names: Sequence[str]) -> Reduction:
     depths = sorted(next(iter(fair.values())))
     picked = {depth: max(fair, key=lambda name: _mean(fair[name][depth])) for depth in depths}
     trials = tuple(trial for depth in depths for trial in fair[picked[depth]][depth])
-    seeds = tuple(trial.seed for trial in trials)
-    return Reduction(trials, seeds, tuple(names), picked if names else {}, _means(fair), len(fair))
-
-
-def _pool(trials: Sequence[TrialRecord], names: Sequence[str]) -> Reduction:
-    ordered = tuple(sorted(trials, key=lambda trial: (trial.depth, trial.seed)))
-    return Reduction(ordered, tuple(range(len(ordered))), tuple(names), {}, _means(_group(ordered, [])), pooled=True)
+    return Reduction(trials, tuple(names), picked if names else {}, _means(fair), len(fair))
 
 
 def _fair(groups: Groups, depths: set[int]) -> Groups:

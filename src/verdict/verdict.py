@@ -12,40 +12,14 @@ from typing import Literal
 
 from src.common.metrics import Metric
 from src.statistics.decision import choose
-from src.statistics.intervals import Interval
 from src.tracking.schema import CHANCE
-from src.verdict.cost import median_seconds
-from src.verdict.facet import Facet, make_facet
+from src.verdict.facet import DepthRow, Facet, make_facet
 from src.verdict.gaps import GapRow, gap_rows
 from src.verdict.next_steps import NextStep, next_steps
 from src.verdict.trials import TrialRecord, baseline, facets, judged_by, measured, unmeasured
 
 Kind = Literal["nothing", "one depth", "one seed", "confounded", "tie", "shown"]
 _RATE = "fine_tune_learning_rate"
-
-
-@dataclass(frozen=True)
-class DepthRow:
-    """One depth of a study.
-
-    Attributes:
-        depth: canonical, layers from the end.
-        block: the first block that trains; empty where none does.
-        parameters: how many of the backbone's train.
-        seconds: the median duration of a trial's phases; None where unknown.
-        score: validation mean and its interval for new images and seeds, 0–1.
-        to_best: this depth's mean minus the best one's; its interval holds for all depths at once. No interval where
-            nothing can be tested, or claimed.
-        is_worse: whether that interval lies below 0.
-    """
-
-    depth: int
-    block: str
-    parameters: int
-    seconds: float | None
-    score: Interval
-    to_best: Interval
-    is_worse: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +39,7 @@ class Verdict:
         left_out: trials that have no part in it, by reason.
         alike: the number of facets that are tested, each by itself.
         facet: the comparison; None where nothing was measured.
+        study: the study's name; empty where there are several.
     """
 
     label: str
@@ -78,6 +53,7 @@ class Verdict:
     left_out: Mapping[str, int] | None = None
     alike: int = 1
     facet: Facet | None = None
+    study: str = ""
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -129,7 +105,7 @@ def judge(records: Sequence[TrialRecord], study: str = "", margin: float = 0.0) 
 
     Args:
         records: the study's trials.
-        study: its name, for the commands of what to train next; empty where there are several.
+        study: its name; empty where there are several.
         margin: the loss at which a lesser depth is still recommended, 0–1.
     """
     by_facet = facets(records) or {"": []}
@@ -142,7 +118,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
     trials, left_out = measured(records), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", left_out=left_out)
-    facet = make_facet(label, trials, study)
+    facet = make_facet(trials)
     chosen = choose(facet.comparison, margin)
     return Verdict(
         label=label,
@@ -150,11 +126,12 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
         depth=facet.depths[chosen],
         best=facet.depths[facet.comparison.best],
         margin=margin,
-        rows=tuple(_row(facet, place) for place in range(len(facet.depths))),
+        rows=tuple(facet.row(place) for place in range(len(facet.depths))),
         lesser=_lesser(facet, chosen),
         next_steps=next_steps(facet, chosen),
         left_out=left_out,
         facet=facet,
+        study=study,
     )
 
 
@@ -165,7 +142,7 @@ def _kind(facet: Facet) -> Kind:
         return "shown"
     if not facet.design.freedom:
         return "one seed"
-    return "confounded" if facet.withheld.any() else "tie"
+    return "confounded" if facet.withheld else "tie"
 
 
 def _lesser(facet: Facet, chosen: int) -> int | None:
@@ -175,23 +152,7 @@ def _lesser(facet: Facet, chosen: int) -> int | None:
     return next((facet.depths[place] for place in range(chosen) if place not in facet.worse), None)
 
 
-def _row(facet: Facet, place: int) -> DepthRow:
-    trials = facet.trials(place)
-    return DepthRow(
-        depth=facet.depths[place],
-        block=trials[0].block,
-        parameters=trials[0].parameters,
-        seconds=median_seconds(trials),
-        score=facet.interval(place),
-        to_best=facet.to_best(place),
-        is_worse=place in facet.worse,
-    )
-
-
 def _left_out(records: Sequence[TrialRecord]) -> dict[str, int]:
-    """Return how many trials have no part in the verdict, by reason."""
+    """Return how many trials have no part in the verdict, by their status, or finished without a score."""
     reasons = Counter(record.status for record in records if record.status != "FINISHED")
-    lacking = len(unmeasured(records))
-    if lacking:
-        reasons[f"without {judged_by(records).best}"] = lacking
-    return dict(sorted(reasons.items()))
+    return reasons | Counter(f"without {record.judged.best}" for record in unmeasured(records))

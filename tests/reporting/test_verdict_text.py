@@ -71,7 +71,7 @@ def test_guessing_is_named() -> None:
         (grid(WINNER, val_images=480), "Intervals are for new seeds on the same 480 validation images:"),
         (predicted({0: 0.5, 11: 0.8}), "Intervals are for new images of the same kind and new seeds;"),
         (predicted({0: 0.5, 11: 0.8}, seeds=1), "one seed says nothing of other seeds."),
-        (grid(WINNER), "One fine-tuning rate served all depths"),
+        (grid(WINNER), "One learning rate of fine-tuning served all depths"),
     ],
 )  # fmt: skip
 def test_limits(records: list[TrialRecord], limit: str) -> None:

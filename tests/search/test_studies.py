@@ -1,6 +1,7 @@
 """Every study in sweeps/: composed, its header true to its name, its trials in order."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,22 @@ def test_a_study_runs_from_its_name_alone(thaw: Command, photos: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert "4 of 4 trials done" in done.stdout
     assert "study    posts_recipe" in done.stdout
+
+
+@pytest.mark.slow
+def test_rates_are_tuned_at_each_depth(thaw: Command, photos: Path, tmp_path: Path) -> None:
+    """The study with all its axes, on a network of the least width; its report says that rates were tuned."""
+    tiny = (
+        "data=folder", f"data.root={photos}", "image_size=32", "weights=random", "weights.alpha=0.35", "epochs=1",
+        "fine_tune_epochs=1", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", "tracking.artifacts=none",
+        f"runtime.cache_dir={tmp_path}", f"runtime.work_dir={tmp_path}", f"hydra.sweep.dir={tmp_path}/sweep",
+    )  # fmt: skip
+    done = thaw("src.train", "-cn", "unfreezing_rates", *tiny)
+    assert done.returncode == 0, done.stderr
+    assert "36 of 36 trials done" in done.stdout
+    (verdict,) = json.loads((tmp_path / "sweep" / "report" / "verdict.json").read_text("utf-8"))["verdicts"]
+    assert verdict["rates_tuned"]
+    assert [depth["score"]["count"] for depth in verdict["depths"]] == [3, 3, 3, 3]
+    said = " ".join(verdict["limits"])
+    assert "The learning rate of fine-tuning was tuned at each depth" in said
+    assert "fine_tune_learning_rate also varied: each depth stands with its best of 3 configurations" in said

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
 from src.statistics.intervals import (
-    accuracy_interval,
     design_effect,
     grouped_interval,
     t_interval,
+    wilson_ends,
     wilson_interval,
-    wilson_lower,
 )
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
@@ -33,19 +32,6 @@ def test_one_value_has_no_interval_and_none_is_an_error() -> None:
     assert (t_interval([0.4]).estimate, t_interval([0.4]).low, t_interval([0.4]).count) == (0.4, None, 1)
     with pytest.raises(ValueError, match="at least one"):
         t_interval([])
-
-
-@given(st.floats(0, 1), st.integers(2, 8))
-def test_equal_values_have_no_interval_where_their_step_is_not_known(value: float, count: int) -> None:
-    found = accuracy_interval([value] * count, 0.0)
-    assert (found.low, found.high, found.count) == (None, None, count)
-
-
-@pytest.mark.parametrize(("values", "deviation"), [([0.62, 0.62], 0.02 / 12**0.5), ([0.6, 0.7], 0.1 / 2**0.5)])
-def test_a_step_of_one_photo_is_the_least_that_is_believed(values: list[float], deviation: float) -> None:
-    found = accuracy_interval(values, 1 / 50)
-    assert found.high == pytest.approx(np.mean(values) + 12.7062 * deviation / math.sqrt(2), abs=1e-5)
-    assert found.low == pytest.approx(np.mean(values) - 12.7062 * deviation / math.sqrt(2), abs=1e-5)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 4, 5])
@@ -84,7 +70,7 @@ def test_wilson_covers_the_truth(count: int, share: float) -> None:
 @given(st.integers(1, 2000), st.data())
 def test_the_lower_ends_are_those_of_the_intervals(count: int, data: st.DataObject) -> None:
     right = data.draw(st.integers(0, count))
-    (found,) = wilson_lower(np.array([right / count]), np.array([float(count)]))
+    ((found,), _) = wilson_ends(np.array([right / count]), np.array([float(count)]))
     assert found == pytest.approx(wilson_interval(right / count, count).low, abs=1e-9)
 
 

@@ -132,3 +132,21 @@ def test_the_dead_of_a_work_folder_of_their_own_are_closed(client: mlflow.Mlflow
         assert TrialRuns(client).close_dead(None) == 1
     status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
     assert status == {name: "KILLED" if name == "dead there" else "RUNNING" for name in names}
+
+
+@pytest.mark.parametrize("asks_once", [True, False])
+def test_histories_of_many_runs_are_those_of_each(
+    client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, *, asks_once: bool
+) -> None:
+    """A server, unlike a database, has no query over the values of many runs."""
+    if not asks_once:
+        monkeypatch.delattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore.get_metric_history_bulk")
+    runs = [add_run(client, "histories", "RUNNING") for _ in range(2)]
+    for number, run_id in enumerate(runs):
+        for epoch in (1, 0):
+            client.log_metric(run_id, "val/accuracy", number + epoch / 10, step=epoch)
+    trial_runs = TrialRuns(client)
+    history = trial_runs.histories(runs)
+    found = [history(run_id, {"val/accuracy"}) for run_id in runs]
+    assert found == [[{"val/accuracy": n, "epoch": 0}, {"val/accuracy": n + 0.1, "epoch": 1}] for n in range(2)]
+    assert found == [trial_runs.history(run_id) for run_id in runs]

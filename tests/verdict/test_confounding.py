@@ -95,7 +95,7 @@ def claimed(draw: Draw, effect: str, depths: int, count: int, gain: float = 0.0)
         noise = 0.1 * rng.standard_normal(count)
         values = [EFFECTS[effect](each) for each in rate] + noise + gain * (depth == depths - 1)
         rows = [(int(d), float(v), {"rate": float(r)}) for d, v, r in zip(depth, values, rate, strict=True)]
-        found += bool(make_facet("", searched(rows)).worse)
+        found += bool(make_facet(searched(rows)).worse)
     return found / 60
 
 

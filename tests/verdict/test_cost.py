@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.verdict.cost import cost_points, fronts, pareto_front
+from src.verdict.cost import CostPoint, cost_points, fronts
 from tests.verdict.studies import trial
 
 points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
@@ -13,14 +13,13 @@ points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
 
 @given(points)
 def test_the_front_is_what_nothing_beats(found: list[tuple[int, int]]) -> None:
-    costs, accuracies = [cost for cost, _ in found], [accuracy for _, accuracy in found]
-    front = pareto_front(costs, accuracies)
-    assert [costs[k] for k in front] == sorted(costs[k] for k in front)
+    (front,) = fronts([(1.0 + cost, CostPoint("", 0, "", accuracy, None, None)) for cost, accuracy in found]) or [[]]
+    assert [cost for cost, _ in front] == sorted(cost for cost, _ in front)
 
     def beaten(one: tuple[int, int]) -> bool:
         return any(cost <= one[0] and accuracy >= one[1] and (cost, accuracy) != one for cost, accuracy in found)
 
-    assert {found[k] for k in front} == {one for one in found if not beaten(one)}
+    assert {(cost - 1, point.score) for cost, point in front} == {one for one in found if not beaten(one)}
 
 
 def test_a_point_is_a_configurations_mean() -> None:

@@ -106,8 +106,8 @@ def test_rates_are_tuned_where_each_depth_stands_with_the_best_of_several() -> N
                  factors={"fine_tune_learning_rate": 1e-3})  # fmt: skip
     assert only([*one, *other]).rates_tuned
     assert not only(one).rates_tuned
-    assert "One fine-tuning rate served all depths" in " ".join(limits(only(one)))
-    assert "One fine-tuning rate" not in " ".join(limits(only([*one, *other])))
+    assert "One learning rate of fine-tuning served all depths" in " ".join(limits(only(one)))
+    assert "The learning rate of fine-tuning was tuned at each depth" in " ".join(limits(only([*one, *other])))
 
 
 trials = st.builds(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.verdict.interaction import interactions
+from src.reporting.interaction import interactions
 from src.verdict.trials import Factor, TrialRecord
 from tests.verdict.studies import trial
 
