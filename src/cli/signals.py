@@ -116,12 +116,34 @@ def end_with_parent() -> None:
 
 @functools.cache
 def _watch(parent: int) -> None:
-    def end() -> None:
+    _call_after(parent, lambda: os._exit(1))
+
+
+def _call_after(parent: int, end: Callable[[], None]) -> None:
+    """Call `end` within a second after the process `parent`, which started this one, has ended."""
+
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        os._exit(1)
+        end()
 
-    threading.Thread(target=end, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def outlived(work: Callable[[], int]) -> int:
+    """Return the status of `work`, which runs in a process that ends in order also when this one is killed."""
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        os.setsid()  # Ctrl-C goes to the parent alone, which asks this process to end
+        _call_after(parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        return work()
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    except BaseException:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+        raise
 
 
 class _Sender:

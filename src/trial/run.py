@@ -154,7 +154,8 @@ def _train(context: TrialContext) -> dict[str, Any]:
         runtime.set_threads(plan.trial.runtime)
         from src.trial.train_and_evaluate import train_and_evaluate
     clear_output(context.output)
-    with started_run(context.client, context.experiment, run_name(plan), context.began_ms, tags) as run:
+    began, unsent = (run_name(plan), context.began_ms, tags), context.lock_folder.unsent
+    with started_run(context.client, context.experiment, *began, unsent, context.terminal) as run:
         with clock.part("tracking"):
             describe_run(plan, context.origin, run)
         trained = train_and_evaluate(context, run)
