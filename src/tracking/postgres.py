@@ -96,7 +96,8 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         _hand_over(Path(sockets))
         command = [str(_programs() / "postgres"), "-D", str(data), "-k", sockets, "-c", "listen_addresses="]
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, cwd="/", stdout=messages, stderr=messages, start_new_session=True, **_account()
+            command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True, cwd="/",
+            **_account(),
         )  # fmt: skip
         try:
             yield Cluster(process, Path(sockets), log)
