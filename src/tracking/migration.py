@@ -38,7 +38,7 @@ def migrate(source: mlflow.MlflowClient, target: mlflow.MlflowClient, emit: Even
     runs = _ended_runs(source, emit)
     copies = _made(source, target, runs)
     models = {run.info.run_id: _made_model(source, target, run, copies) for run in runs if model_of(run)}
-    renaming = Renaming.of(copies, runs, models)
+    renaming = Renaming.of(copies, list(models.values()))
     for number, run in enumerate(runs, 1):
         new = target.get_run(copies[run.info.run_id])
         if not schema.MIGRATED.read(new.data.tags):
@@ -62,13 +62,10 @@ class Renaming:
     places: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, copies: Mapping[str, str], runs: Sequence[FoundRun], models: Mapping[str, tuple[LoggedModel, LoggedModel]]
-    ) -> "Renaming":
+    def of(cls, copies: Mapping[str, str], models: Sequence[tuple[LoggedModel, LoggedModel]]) -> "Renaming":
         """Return that of runs and of their models, each the original and its copy."""
-        pairs = list(models.values())
-        ids = {**copies, **{old.model_id: new.model_id for old, new in pairs}}
-        places = {old.artifact_location: new.artifact_location for old, new in pairs}
+        ids = {**copies, **{old.model_id: new.model_id for old, new in models}}
+        places = {old.artifact_location: new.artifact_location for old, new in models}
         return cls(*({a.encode(): b.encode() for a, b in names.items()} for names in (ids, places)))
 
     def text(self, content: bytes) -> bytes:

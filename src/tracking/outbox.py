@@ -166,6 +166,10 @@ class Outbox:
                 self.emit(Warned(f"what the run {self.run_id} measured is kept; {later}"))
         except MlflowException as refusal:
             self.emit(Warned(f"MLflow: {store_reason(refusal)}; what it was not given is in {self.folder}"))
+        self.close()
+
+    def close(self) -> None:
+        """Leave what waits to :func:`deliver_unsent`."""
         if self._lock:
             self._lock.release()
 
@@ -220,8 +224,7 @@ class Outbox:
         assert self.folder is not None
         shutil.rmtree(self.folder, ignore_errors=True)
         _lock_file(self.folder).unlink(missing_ok=True)
-        if self._lock:
-            self._lock.release()
+        self.close()
         self._lock, self._pause = None, _FIRST_PAUSE
         self.emit(Noted("MLflow answers again: all that was kept is delivered"))
 
