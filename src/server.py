@@ -34,7 +34,8 @@ def _serve(options: argparse.Namespace) -> int:
     folder = options.folder.absolute()
     settings = ServerSettings(folder, options.port, options.artifacts, options.auth, options.workers)
     with contextlib.suppress(Interrupted), store_server(settings) as server:
-        print(f"server   {server.uri} over PostgreSQL in {folder}; Ctrl-C ends it", flush=True)
+        print(f"server   {server.uri} over PostgreSQL in {folder}; Ctrl-C ends it")
+        print(f"database {server.cluster.uri('mlflow')}")
         print(f"trials   python -m src.train tracking.uri={server.uri}", flush=True)
         server.wait()
     return 0
