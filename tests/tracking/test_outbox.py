@@ -111,10 +111,8 @@ def test_what_a_run_left_is_synced_by_a_command_and_answers_then(relay: Relay, t
     relay.be("passes")
     assert client.get_run(run.run_id).info.status == "RUNNING"
     other = thaw("src.sync", "--work-dir", str(tmp_path), "--tracking-uri", f"http://127.0.0.1:{relay.behind}")
-    assert (other.returncode, other.stdout) == (
-        1,
-        f"0 of 1 runs delivered\nruns:/{run.run_id} still waits for {relay.uri}\n",
-    )
+    assert other.returncode == 1
+    assert other.stdout == f"0 of 1 runs delivered\nruns:/{run.run_id} still waits for {relay.uri}\n"
     done = thaw(*words)
     assert (done.returncode, done.stdout) == (0, "1 of 1 runs delivered\n")
     holds(client, run.run_id, (0,), 3)
@@ -155,10 +153,14 @@ def test_what_a_killed_process_kept_is_delivered_but_for_a_line_that_it_did_not_
 
 def test_a_run_that_was_deleted_is_an_error(relay: Relay, tmp_path: Path) -> None:
     client, experiment = open_store(config(relay.uri, "outages"), tmp_path)
-    with pytest.raises(ThawError, match="MLflow stopped taking results"):
+
+    def attempt() -> None:
         with started_run(client, experiment, "deleted", 1, {}, tmp_path / "unsent") as run:
             client.delete_run(run.run_id)
             run.metrics({"m": 1.0}, 0)
+
+    with pytest.raises(ThawError, match="MLflow stopped taking results"):
+        attempt()
     assert not unsent_runs(tmp_path / "unsent")
 
 
