@@ -27,18 +27,8 @@ class Typed:
     """`python -m src.server` in a folder, until it is ended."""
 
     def __init__(self, folder: Path, *options: str, **environment: str) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "src.server",
-            "--folder",
-            str(folder),
-            "--port",
-            "0",
-            "--workers",
-            "1",
-            *options,
-        ]
+        place = ["--folder", str(folder), "--port", "0", "--workers", "1"]
+        command = [sys.executable, "-m", "src.server", *place, *options]
         passed = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         self.process = subprocess.Popen(
             command, cwd=PROJECT, env=passed | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
