@@ -14,11 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from src.common.errors import ThawError
 from src.common.files import atomic_write
 from src.tracking.postgres import Cluster, last_line, running_cluster
 
 HOST = "127.0.0.1"
+_DRIVER = "+psycopg2"
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105 - the variable's name
 _SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"  # noqa: S105
 _STARTS_WITHIN = 120.0
@@ -96,8 +99,9 @@ def mlflow_server(settings: ServerSettings, cluster: Cluster) -> Iterator[StoreS
     port, log = settings.port or free_port(), settings.folder / "mlflow.log"
     artifacts = settings.artifacts or str((settings.folder / "artifacts").absolute())
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", cluster.uri("mlflow"), "--host", HOST,
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", cluster.uri("mlflow", _DRIVER), "--host", HOST,
         "--artifacts-destination", artifacts, "--port", str(port), "--workers", str(settings.workers),
+        "--uvicorn-opts", "--timeout-graceful-shutdown 5",
         *(("--app-name", "basic-auth") if settings.needs_login else ()),
     ]  # fmt: skip
     with log.open("wb") as messages:
@@ -129,7 +133,7 @@ def _environment(settings: ServerSettings, cluster: Cluster) -> Mapping[str, str
     if not passed.get(PASSWORD):
         raise ThawError(f"{PASSWORD} is not set: it is the password of the user admin, of 12 characters or more")
     users = settings.folder / "auth.ini"
-    atomic_write(users, _AUTH.format(uri=cluster.uri("auth")))
+    atomic_write(users, _AUTH.format(uri=cluster.uri("auth", _DRIVER)))
     return {_SECRET: secrets.token_hex(32)} | passed | quiet | {"MLFLOW_AUTH_CONFIG_PATH": str(users.absolute())}
 
 
@@ -143,11 +147,10 @@ def _await_answer(server: StoreServer) -> None:
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End the server and its workers."""
-    with suppress(ProcessLookupError):
+    """End the server and its workers, which answer what they were asked, within 10 s."""
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(10)
-    with suppress(ProcessLookupError):
+        psutil.wait_procs(workers, timeout=10)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

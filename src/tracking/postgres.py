@@ -34,9 +34,9 @@ class Cluster:
     def __init__(self, process: "subprocess.Popen[bytes]", sockets: Path, log: Path) -> None:
         self.process, self.sockets, self.log = process, sockets, log
 
-    def uri(self, database: str) -> str:
-        """Return the URI of a database, as SQLAlchemy reads it."""
-        return f"postgresql://{USER}@/{database}?host={self.sockets}"
+    def uri(self, database: str, driver: str = "") -> str:
+        """Return the URI of a database, as PostgreSQL's tools read it; with `driver`, as SQLAlchemy does."""
+        return f"postgresql{driver}://{USER}@/{database}?host={self.sockets}"
 
     def make_databases(self, names: Sequence[str]) -> None:
         """Make those of the databases `names` that are missing, once the cluster accepts connections.
