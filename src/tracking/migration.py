@@ -21,6 +21,7 @@ from src.common.events import EventHandler, Noted, Warned
 from src.common.predictions import join_trials, pack, split_trials, unpack
 from src.tracking import schema
 from src.tracking.mlflow_run import model_of, run_tags
+from src.tracking.mlflow_store import as_default_store
 from src.tracking.trial_runs import TrialRuns, all_experiments, all_pages
 
 _ID = re.compile(rb"\b(?:m-)?[0-9a-f]{32}\b")
@@ -217,8 +218,8 @@ def _model_files(client: mlflow.MlflowClient, model: LoggedModel, renaming: Rena
     """Yield a folder of a model's files, as its copy holds them."""
     with TemporaryDirectory() as folder:
         if client.list_logged_model_artifacts(model.model_id):
-            uri = f"models:/{model.model_id}"
-            mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=client.tracking_uri)
+            with as_default_store(client):
+                mlflow.artifacts.download_artifacts(f"models:/{model.model_id}", dst_path=folder)
         yield _rewritten(Path(folder), renaming)
 
 

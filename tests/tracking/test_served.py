@@ -65,9 +65,9 @@ def test_a_study_moves_to_the_server_and_goes_on_there(
     assert not named(client, [run.info.run_id for run in copies], [*ids])
     again = thaw(*sweep, f"tracking.uri={served.uri}", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "(2 reused)" in again.stdout
+    assert "2 of 2 trials done, 2 reused" in again.stdout
     assert len(runs_of(client)) == 3
-    more = thaw(*sweep, f"tracking.uri={served.uri}", "seed=1", cwd=tmp_path)
+    more = thaw(*sweep, f"tracking.uri={served.uri}", "dropout=0.3", cwd=tmp_path)
     assert more.returncode == 0, more.stderr
     assert len(runs_of(client)) == 5
     assert {run.info.status for run in runs_of(client)} == {"FINISHED"}
