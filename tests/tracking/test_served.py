@@ -205,7 +205,7 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
 ) -> None:
     trial: Any = (
-        "src.train", *words, *LONG, "tracking.experiment=away",
+        "src.train", *words, *LONG, "dropout=0.31", "tracking.experiment=away",
         f"runtime.work_dir={tmp_path}/work", f"tracking.uri={restartable.uri}", f"hydra.run.dir={tmp_path}/out",
     )  # fmt: skip
     under_way = heavy_typist.start(*trial, cwd=tmp_path)
