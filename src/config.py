@@ -25,6 +25,7 @@ from pydantic import (
 from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, did_you_mean, one_line
 from src.common.metrics import Monitor, Objective
+from src.common.override import override_key
 
 
 class Section(BaseModel):
@@ -273,8 +274,15 @@ class ReportConfig(Section):
     )
 
 
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What a backbone computes in; its variables are float32 throughout."""
+
+
 class RuntimeConfig(Section):
-    """The use of the machine. Cannot change a metric's meaning, nor more of a number than its last digits."""
+    """The use of the machine. Cannot change a metric's meaning, nor more of a number than its last digits.
+
+    `precision` may change more: it counts as what a trial measures.
+    """
 
     cache_dir: UserPath = Field(description="folder of decoded photos; safe to delete at any time")
     work_dir: UserPath = Field(
@@ -290,6 +298,9 @@ class RuntimeConfig(Section):
         le=1024, description="TensorFlow's and the decoder's threads; another number rounds otherwise; null: all cores"
     )
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
+    precision: Precision = Field(
+        default="float32", description="what the backbone computes in, frozen and unfrozen layers alike; not the head"
+    )
 
     @property
     def decoding_threads(self) -> int:
@@ -304,7 +315,9 @@ PHASE_KEYS = {
 """Keys that matter only through the schedule, each with the phase's key that may refer to it."""
 
 CANNOT_CHANGE_NUMBERS = frozenset({"tracking", "runtime", "report", "study", "force", "fail_fast"})
-"""Sections and keys that have no part in what a trial measures."""
+"""Sections and keys that have no part in what a trial measures, but for :data:`PRECISION`."""
+
+PRECISION = "runtime.precision"
 
 
 def section_of(key: str) -> str:
@@ -314,7 +327,7 @@ def section_of(key: str) -> str:
 
 def changes_numbers(key: str) -> bool:
     """Return whether the key `key`, or an override of it, has a part in what a trial measures."""
-    return section_of(key) not in CANNOT_CHANGE_NUMBERS | {"hydra"}
+    return section_of(key) not in CANNOT_CHANGE_NUMBERS | {"hydra"} or override_key(key) == PRECISION
 
 
 class TrialConfig(Section):

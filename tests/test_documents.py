@@ -196,6 +196,7 @@ def test_a_study_of_the_documents_recommends_a_command_that_runs(
 PLACEHOLDERS = {
     "backbone=": "backbone=lenet5", "tracking.uri=": "tracking.uri=x", "unfrozen=N": "unfrozen=3",
     "backbone=mobilenetv2,efficientnetb0": "backbone=efficientnetb0",
+    "runtime.precision=float32,bfloat16": "runtime.precision=bfloat16",
     "unfrozen=N blocks": "unfrozen='3 blocks'", "unfrozen=3 blocks": "unfrozen='3 blocks'",
 }  # fmt: skip
 NOT_OURS = {

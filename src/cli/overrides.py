@@ -16,7 +16,7 @@ from src.common.override import override_key, override_value
 from src.config import changes_numbers, section_of
 
 _OUTERMOST_FIRST = (
-    ("backbone", "weights", "data", "image_size"),
+    ("backbone", "weights", "data", "image_size", "runtime"),
     ("augment",),
     (
         "batchnorm", "seed", "schedule", "batch_size", "optimizer", "objective", "monitor", "class_weights",

@@ -52,8 +52,9 @@ class FrozenSegment:
 
 
 def pack(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Return the tensors of a cut as one array [images, values]."""
-    flat = [tf.reshape(tensor, (tf.shape(tensor)[0], int(np.prod(tensor.shape[1:])))) for tensor in tensors]
+    """Return the tensors of a cut as one array, float32 [images, values]; half precision becomes that exactly."""
+    whole = [tf.cast(tensor, tf.float32) for tensor in tensors]
+    flat = [tf.reshape(tensor, (tf.shape(tensor)[0], int(np.prod(tensor.shape[1:])))) for tensor in whole]
     return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 
 

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.common.keras_setup import keras, layers
+from src.config import Precision
 from src.models.backbone import backbone_layers, describe_layers
 from src.models.catalog import BackboneSpec
 from src.models.cut import Graph, trace
 from src.models.depth import BatchNormPolicy, Depth
 from src.models.layers import LayerInfo
 from src.models.normalization import TunableDropout, to_keras_layer, with_batchnorm_policy
+from src.models.precision import set_precision
 
 Values = Sequence[NDArray[Any]]
 """The values of a backbone's variables, in the order of `keras.Model.get_weights`."""
@@ -30,11 +32,13 @@ class Network:
         table: the backbone's layers as Keras lists them, for planning depths.
         names: of the model's variables, in the order of `model.weights`. Those of a backbone are the paths that they
             have where Keras builds it: a clone's may differ (name scopes, variables without a name of their own).
+        precision: what the backbone computes in.
     """
 
     model: keras.Model
     table: tuple[LayerInfo, ...]
     names: tuple[str, ...]
+    precision: Precision = "float32"
 
     @cached_property
     def graph(self) -> Graph:
@@ -101,21 +105,32 @@ class Network:
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def in_keras_layers(self) -> keras.Model:
-        """Return a copy of the model made of Keras' own layers, so that Keras loads it without Thaw."""
+        """Return a copy of the model made of Keras' own layers, in float32, so that Keras loads it without Thaw."""
         copy = keras.models.clone_model(self.model, clone_function=to_keras_layer)
+        set_precision(copy.layers, "float32")
         copy.set_weights(self.model.get_weights())
         return copy
 
 
-def build_network(plain: keras.Model, spec: BackboneSpec, *, classes: int, batchnorm: BatchNormPolicy) -> Network:
+def build_network(
+    plain: keras.Model,
+    spec: BackboneSpec,
+    *,
+    classes: int,
+    batchnorm: BatchNormPolicy,
+    precision: Precision = "float32",
+) -> Network:
     """Build a backbone of `plain`'s structure under a head of global average pooling, dropout and a dense softmax.
 
-    See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`.
+    See :func:`src.models.backbone.build_backbone`. Its variables have no meaning before :meth:`Network.begin`. The
+    backbone computes in `precision`; the head, and what Thaw adds before the backbone, in float32.
     """
     backbone = keras.models.clone_model(plain, clone_function=lambda layer: with_batchnorm_policy(layer, batchnorm))
     pooled = layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
     dropped = TunableDropout(seed=0, name="head_dropout")(pooled)
     scores = layers.Dense(classes, activation="softmax", name="head_dense")(dropped)
     model = keras.Model(backbone.inputs[0], scores, name=plain.name)
+    set_precision(backbone_layers(model), precision)
     variables = (*plain.weights, *model.get_layer("head_dense").weights)
-    return Network(model, describe_layers(plain, spec), tuple(str(variable.path) for variable in variables))
+    names = tuple(str(variable.path) for variable in variables)
+    return Network(model, describe_layers(plain, spec), names, precision)

@@ -12,11 +12,14 @@ from typing import Self
 from mlflow.entities import Run as FoundRun
 
 from src.common.override import override_key
-from src.config import PHASE_KEYS, AugmentConfig, changes_numbers
+from src.config import PHASE_KEYS, PRECISION, AugmentConfig, changes_numbers
 from src.tracking import schema
 
 Value = str | int | float | bool | list[object]
 """A setting, as YAML has it; null is left out."""
+
+_OF_EARLIER: dict[str, Value] = {PRECISION: "float32"}
+"""What runs of earlier versions do not say, since they had no choice."""
 
 _AUGMENTS = tuple(name for name in AugmentConfig.model_fields if name != "views")
 
@@ -64,7 +67,7 @@ class ReadKeys:
     def of(cls, run: FoundRun) -> Self:
         """Return what the trial of `run` reads."""
         configuration = schema.CONFIGURATION.read(run.data.tags)
-        return cls(configuration) if configuration is not None else cls._of_parameters(run)
+        return cls({**_OF_EARLIER, **configuration}) if configuration is not None else cls._of_parameters(run)
 
     @classmethod
     def _of_parameters(cls, run: FoundRun) -> Self:
@@ -73,7 +76,8 @@ class ReadKeys:
         idle = idle_keys(logged, backbone_trains=_backbone_trains(run))
         if logged.get("unfrozen") == schema.DEPTH.read(run.data.tags):  # as it trains, not as it was typed
             idle.discard("unfrozen")
-        return cls({name: value for name, value in logged.items() if name not in idle}, frozenset(idle))
+        read = {name: value for name, value in logged.items() if name not in idle}
+        return cls(_OF_EARLIER | read if read else read, frozenset(idle))
 
     @property
     def is_known(self) -> bool:

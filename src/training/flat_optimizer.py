@@ -23,9 +23,13 @@ _LARGE = 2**17
 
 
 class FlatOptimizer:
-    """The optimizer that `config` names, for float32 `variables`, of which one at least (a bias) is small."""
+    """The optimizer that `config` names, for float32 `variables`, of which one at least (a bias) is small.
 
-    def __init__(self, config: OptimizerConfig, variables: Sequence[keras.Variable]) -> None:
+    With `scales`, as float16 needs it, the loss is multiplied by a number that follows from which gradients overflow
+    (Micikevicius et al. 2018, section 3.2).
+    """
+
+    def __init__(self, config: OptimizerConfig, variables: Sequence[keras.Variable], scales: bool = False) -> None:
         self.variables = variables
         self.sizes = [math.prod(variable.shape) for variable in variables]
         self.large = [k for k, size in enumerate(self.sizes) if size >= _LARGE]
@@ -33,29 +37,37 @@ class FlatOptimizer:
         self.small_sizes = [self.sizes[k] for k in self.small]
         self.vector = keras.Variable(np.zeros(sum(self.small_sizes), np.float32))
         self.optimizer = make_optimizer(config)
-        self.optimizer.build([*(variables[k] for k in self.large), self.vector])
+        self.scaled = keras.optimizers.LossScaleOptimizer(self.optimizer) if scales else None
+        (self.scaled or self.optimizer).build([*(variables[k] for k in self.large), self.vector])
 
     def begin(self, learning_rate: float) -> None:
         """Forget all steps."""
         for variable in self.optimizer.variables:
             variable.assign(tf.zeros_like(variable.value))
+        if self.scaled:
+            self.scaled.step_counter.assign(0)
+            self.scaled.dynamic_scale.assign(self.scaled.initial_scale)
         self.set_learning_rate(learning_rate)
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Set the rate of the steps that follow."""
         self.optimizer.learning_rate.assign(learning_rate)
 
+    def scale_loss(self, loss: Any) -> Any:
+        """Return the loss to take the gradients of."""
+        return self.scaled.scale_loss(loss) if self.scaled else loss
+
     def apply(self, gradients: Sequence[Any]) -> None:
-        """Change the variables by one step along their `gradients`; to be called in a graph."""
+        """Change the variables by one step along the `gradients` of the scaled loss; to be called in a graph."""
         self.vector.assign(_concatenated([self.variables[k].value for k in self.small]))
         joined = [*(gradients[k] for k in self.large), _concatenated([gradients[k] for k in self.small])]
-        self.optimizer.apply(joined, [*(self.variables[k] for k in self.large), self.vector])
+        (self.scaled or self.optimizer).apply(joined, [*(self.variables[k] for k in self.large), self.vector])
         for k, values in zip(self.small, tf.split(self.vector.value, self.small_sizes), strict=True):
             self.variables[k].assign(tf.reshape(values, self.variables[k].shape))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the optimizer's variables by number, in Keras' order: counters, then each variable's moments."""
-        state = {str(k): np.array(counter.numpy()) for k, counter in enumerate(self.optimizer.variables[:_COUNTERS])}
+        state = {name: np.array(counter.numpy()) for name, counter in self._counters().items()}
         for moment, numbers, members in self._moments():
             parts = np.split(np.array(moment.numpy()).ravel(), np.cumsum([self.sizes[k] for k in members])[:-1])
             state |= {
@@ -70,10 +82,17 @@ class FlatOptimizer:
         Raises:
             KeyError: `state` lacks a variable.
         """
-        for k, counter in enumerate(self.optimizer.variables[:_COUNTERS]):
-            counter.assign(state[str(k)])
+        for name, counter in self._counters().items():
+            counter.assign(state[name])
         for moment, numbers, _ in self._moments():
             moment.assign(np.concatenate([state[number].ravel() for number in numbers]).reshape(moment.shape))
+
+    def _counters(self) -> dict[str, keras.Variable]:
+        """Return the variables that count steps, by name in a state: Keras' by number, then the loss' scale."""
+        counters = {str(k): counter for k, counter in enumerate(self.optimizer.variables[:_COUNTERS])}
+        if self.scaled:
+            counters |= {"scale": self.scaled.dynamic_scale, "steps_at_scale": self.scaled.step_counter}
+        return counters
 
     def _moments(self) -> Iterator[tuple[keras.Variable, list[str], list[int]]]:
         """Yield each moment of the optimizer, with its numbers in a state and the indices of its variables."""

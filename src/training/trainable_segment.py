@@ -46,7 +46,7 @@ class TrainableSegment:
         self.smoothing = tf.Variable(0.0, trainable=False)
         network.unfreeze(depth)
         self.model = segment(network.model, cut.tensors, None)
-        self.optimizer = FlatOptimizer(optimizer, self.model.trainable_variables)
+        self.optimizer = FlatOptimizer(optimizer, self.model.trainable_variables, network.precision == "float16")
         features, labels = tf.TensorSpec((None, cut.width)), tf.TensorSpec((None,), tf.int64)
         self.classes = int(self.model.output_shape[1])
         weights, size = tf.TensorSpec((self.classes,)), tf.TensorSpec((), tf.int64)
@@ -80,7 +80,8 @@ class TrainableSegment:
             with tf.GradientTape() as tape:
                 scores = self.model(unpack(batch, self.cut), training=True)
                 loss = tf.reduce_mean(self._losses(scores, truth) * tf.gather(weights, truth))
-            self.optimizer.apply(tape.gradient(loss, self.model.trainable_variables))
+                scaled = self.optimizer.scale_loss(loss)
+            self.optimizer.apply(tape.gradient(scaled, self.model.trainable_variables))
             return loss, _hits(scores, truth)
 
         losses, hits = _in_turn(step, labels, size, (tf.float32, tf.float32))

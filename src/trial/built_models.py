@@ -61,10 +61,12 @@ def _values(plain: keras.Model) -> Values:
 def _cache_of(plan: Plan, plain: keras.Model) -> ModelCache:
     """Return the model cache for networks of `plan`'s structure, with any weights."""
     classes, policy = len(plan.dataset.class_names), plan.trial.batchnorm
-    key = (plan.spec, plan.table, plan.image_size, classes, policy)
+    precision = plan.trial.runtime.precision
+    key = (plan.spec, plan.table, plan.image_size, classes, policy, precision)
     if key not in _BUILT:
         is_full = len(_BUILT) == _AT_MOST
-        _BUILT[key] = ModelCache(build_network(plain, plan.spec, classes=classes, batchnorm=policy))
+        network = build_network(plain, plan.spec, classes=classes, batchnorm=policy, precision=precision)
+        _BUILT[key] = ModelCache(network)
         if is_full:
             gc.collect()  # the network that made room and its functions refer to each other
     return _BUILT[key]

@@ -48,7 +48,7 @@ def frozen_key(plan: Plan, device: str) -> str:
     return _digest({
         "version": _versions(), "device": device,
         "backbone": plan.spec.name, "weights": [plan.weights.digest, plan.weights.alpha, random, adapted],
-        "side": plan.image_size,
+        "side": plan.image_size, **_precision(plan),
     })  # fmt: skip
 
 
@@ -67,8 +67,14 @@ def _facts(plan: Plan, phases: int) -> dict[str, Any]:
     return {
         "version": _versions(), "config": config, "side": plan.image_size,
         "features": trial.features.dtype, "data": plan.dataset.fingerprint,
-        "weights": plan.weights.digest, "width": plan.weights.alpha,
+        "weights": plan.weights.digest, "width": plan.weights.alpha, **_precision(plan),
     }  # fmt: skip
+
+
+def _precision(plan: Plan) -> dict[str, str]:
+    """Return what keys say of the precision: nothing of float32, which keys of earlier versions do not name."""
+    precision = plan.trial.runtime.precision
+    return {} if precision == "float32" else {"precision": precision}
 
 
 def _phase(name: str, phase: dict[str, Any], idle: Collection[str]) -> dict[str, Any]:

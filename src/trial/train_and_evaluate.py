@@ -18,6 +18,7 @@ from src.features.feature_source import CacheContext, FeatureSource
 from src.inference.facts import ModelFacts
 from src.models import runtime
 from src.models.network import Network
+from src.models.precision import slower_than_float32
 from src.reporting.class_table import write_classes
 from src.tracking import schema
 from src.tracking.data_tags import baselines
@@ -90,6 +91,8 @@ def evaluated_trial(context: TrialContext, log: LogMetrics) -> EvaluatedTrial:
     with context.clock.part("network"):
         model_cache = get_or_build(plan)
     progress = ProgressLogger(context, log)
+    if slower := slower_than_float32(plan.trial.runtime.precision):
+        progress(Warned(slower))
     loader = open_batch_loader(plan, model_cache, context.shared_features, _cache_context(context, progress), progress)
     keys = [phase_key(plan, index) for index in range(len(plan.depths))]
     schedule_result = run_schedule(model_cache, loader, plan.depths, keys, _checkpoints(context, progress), progress)

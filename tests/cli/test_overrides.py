@@ -52,7 +52,9 @@ def test_long_names_stay_apart() -> None:
     ("key", "changes"),
     [
         ("unfrozen", True), ("data.root", True), ("+experiment", True), ("tracking.uri", False), ("tracking", False),
-        ("runtime.threads", False), ("study", False), ("++force", False), ("hydra/launcher", False),
+        ("runtime.threads", False),
+        ("runtime.precision", True), ("++runtime.precision=float16", True), ("study", False), ("++force", False),
+        ("hydra/launcher", False),
         ("hydra.job", False), ("seed=3", True), ("study=x.y/z", False),
     ],
 )  # fmt: skip

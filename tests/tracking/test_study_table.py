@@ -65,7 +65,7 @@ def test_the_columns_are_the_documented_ones(frame: pd.DataFrame) -> None:
     settings = {name: str(frame[name].dtype) for name in others if name not in metrics}
     assert settings == {
         "augment.flip": "boolean", "data.root": "string", "dropout": "float64", "schedule.x.epochs": "Int64",
-        "seed": "Int64", "unfrozen": "string",
+        "runtime.precision": "string", "seed": "Int64", "unfrozen": "string",
     }  # fmt: skip
 
 

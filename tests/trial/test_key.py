@@ -39,6 +39,7 @@ def plan(trial: TrialConfig, side: int = 96, fingerprint: str = "f", weights: We
         "fine_tune_learning_rate=1e-5", "epochs=3", "fine_tune_epochs=3", "augment=light", "optimizer=sgd",
         "schedule=head_only", "schedule.fine_tuning.patience=9", "monitor=val_loss", "class_weights=balanced",
         "label_smoothing=0.1", "backbone=mobilenetv3small", "features.dtype=float16",
+        "runtime.precision=bfloat16", "runtime.precision=float16",
     ],
 )  # fmt: skip
 def test_what_can_change_the_numbers_changes_the_key(composed: Compose, override: str) -> None:
