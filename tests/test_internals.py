@@ -29,7 +29,8 @@ OF_PYTHON = {"_exit", "_replace"}
 def requirements() -> dict[str, str]:
     """Return what pyproject.toml says of each dependency, by name."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["export"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["export"], *extras["server"]]
     return {re.split(r"[<>=!~]", line)[0]: line for line in lines}
 
 

@@ -29,7 +29,7 @@ _FURTHER = re.compile(r"\.\d+$")
 _MOST_METRICS, _MOST_OTHERS = 900, 90
 """A call: below MLflow's limits, of 100 parameters, 100 tags and 1,000 in all."""
 
-_TOLD_EVERY = 50
+_REPORTED_EVERY = 50
 _MARKS = (schema.MIGRATED_FROM.name, schema.MIGRATED.name)
 Facts = dict[str, Any]
 
@@ -44,7 +44,7 @@ def migrate(source: mlflow.MlflowClient, target: mlflow.MlflowClient, emit: Even
         new = target.get_run(copies[run.info.run_id])
         if not schema.MIGRATED.read(new.data.tags):
             _Copy(source, target, run, new, models.get(run.info.run_id), renaming).fill()
-        if number % _TOLD_EVERY == 0 or number == len(runs):
+        if number % _REPORTED_EVERY == 0 or number == len(runs):
             emit(Noted(f"{number} of {len(runs)} runs copied"))
     return [
         f"run {run.info.run_id}, now {copies[run.info.run_id]}: {difference}"
@@ -162,19 +162,19 @@ def _ended_runs(source: mlflow.MlflowClient, emit: EventHandler) -> list[FoundRu
     """Return the runs of a store that have ended, oldest first; those whose process died end now."""
     TrialRuns(source).close_dead(None)
     search, experiments = source.search_runs, all_experiments(source)
-    found = list(all_pages(lambda token: search(experiments, order_by=["start_time ASC"], page_token=token)))
-    running = [run.info.run_id for run in found if run.info.status == "RUNNING"]
+    runs = list(all_pages(lambda token: search(experiments, order_by=["start_time ASC"], page_token=token)))
+    running = [run.info.run_id for run in runs if run.info.status == "RUNNING"]
     for run_id in running:
         emit(Warned(f"run {run_id} reads RUNNING and stays; migrate again once it has ended"))
-    return [source.get_run(run.info.run_id) for run in found if run.info.run_id not in running]
+    return [source.get_run(run.info.run_id) for run in runs if run.info.run_id not in running]
 
 
 def _made(source: mlflow.MlflowClient, target: mlflow.MlflowClient, runs: Sequence[FoundRun]) -> dict[str, str]:
     """Return the id of each run's copy, by its own; those that are missing are made."""
     query = f"tags.{schema.MIGRATED_FROM} != ''"
     search, known = target.search_runs, all_experiments(target)
-    found = list(all_pages(lambda token: search(known, query, page_token=token)))
-    copies = {str(schema.MIGRATED_FROM.read(run.data.tags)): str(run.info.run_id) for run in found}
+    made = all_pages(lambda token: search(known, query, page_token=token))
+    copies = {str(schema.MIGRATED_FROM.read(run.data.tags)): str(run.info.run_id) for run in made}
     experiments = {number: _experiment(source, target, number) for number in {run.info.experiment_id for run in runs}}
     for run in runs:
         if run.info.run_id not in copies:
@@ -198,9 +198,9 @@ def _made_model(
     old = source.get_logged_model(model_of(run))
     run_id = copies[run.info.run_id]
     experiment = target.get_run(run_id).info.experiment_id
-    found = target.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-    if found:
-        return old, found[0]
+    models = target.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    if models:
+        return old, models[0]
     return old, target.create_logged_model(experiment, old.name, run_id, old.tags, old.params, old.model_type)
 
 

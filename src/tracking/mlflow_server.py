@@ -35,7 +35,7 @@ admin_username = admin
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How MLflow's server runs.
+    """The settings of MLflow's server.
 
     Attributes:
         folder: of the database, the artifacts and the logs.

@@ -1,4 +1,4 @@
-"""What a run measures while its server does not answer: kept in a folder, in order, and delivered later.
+"""Keep what a run measures while its server does not answer, in order, and deliver it later.
 
 A delivery that is repeated changes nothing. Metrics keep the time at which they were measured, and a store keeps one of
 two that agree in name, step, time and value; tags, files and the run's end are set, not added.
@@ -231,11 +231,11 @@ class Outbox:
 
 def unsent_runs(folder: Path) -> dict[str, str]:
     """Return the runs of which something waits in `folder`, each with its store's URI, without a password."""
-    found = {}
+    uris = {}
     for path in sorted(folder.glob(f"*/{_RUN}")):
         with suppress(OSError, ValueError):
-            found[path.parent.name] = str(json.loads(path.read_text("utf-8"))["uri"])
-    return found
+            uris[path.parent.name] = str(json.loads(path.read_text("utf-8"))["uri"])
+    return uris
 
 
 def deliver_unsent(client: mlflow.MlflowClient, folder: Path, emit: EventHandler = ignore) -> list[str]:
@@ -245,8 +245,8 @@ def deliver_unsent(client: mlflow.MlflowClient, folder: Path, emit: EventHandler
     """
     if not is_served(client):
         return []
-    own = [run_id for run_id, uri in unsent_runs(folder).items() if uri == public_uri(client.tracking_uri)]
-    return [run_id for run_id in own if not _synced(client, folder, run_id, emit)]
+    waiting = [run_id for run_id, uri in unsent_runs(folder).items() if uri == public_uri(client.tracking_uri)]
+    return [run_id for run_id in waiting if not _synced(client, folder, run_id, emit)]
 
 
 def _synced(client: mlflow.MlflowClient, folder: Path, run_id: str, emit: EventHandler) -> bool:

@@ -139,9 +139,9 @@ def _programs() -> Path:
     """Return the folder of PostgreSQL's programs: on PATH, or where Debian has them, the latest version."""
     debian = sorted(_DEBIAN.glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
     for path in (None, *map(str, debian)):
-        found = [shutil.which(program, path=path) for program in _PROGRAMS]
-        if found[0] and all(found):
-            return Path(found[0]).parent
+        programs = [shutil.which(program, path=path) for program in _PROGRAMS]
+        if programs[0] and all(programs):
+            return Path(programs[0]).parent
     raise ThawError("PostgreSQL is missing; install it: apt install postgresql")
 
 
