@@ -1,7 +1,7 @@
 """The load of a study on its store: ``python -m benchmarks.store_load --to http://127.0.0.1:5000``.
 
-Processes log runs as trials do, as fast as the store takes them; nothing trains. docs/scale.md reckons with what it
-prints: runs and calls a second, and the seconds that one run takes a process.
+Processes log runs as trials do, as fast as the store takes them; nothing trains. It
+prints runs and calls a second, and the seconds that one run takes a process.
 """
 
 import argparse

@@ -83,6 +83,7 @@ def test_a_server_that_fails_for_a_while_gets_all_once(relay: Relay, tmp_path: P
     assert not list(unsent.iterdir())
 
 
+@pytest.mark.slow
 def test_a_silent_server_does_not_hold_up_training(
     relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_server_that_fails_at_the_start_is_told_in_a_line(relay: Relay, tmp_pa
         assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_told_within_ten_seconds(relay: Relay, tmp_path: Path) -> None:
     relay.be("is silent")
     began = time.monotonic()
