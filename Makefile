@@ -56,6 +56,10 @@ bench: setup ## time the reference sweep beside Keras and KerasTuner (half an ho
 ui: setup ## MLflow's UI on http://127.0.0.1:5000 over the project's store
 	$(BIN)/mlflow ui --host 127.0.0.1 $(ARGS)
 
+.PHONY: server
+server: setup ## MLflow's server over PostgreSQL on http://127.0.0.1:5000 (ARGS=--auth: with users and passwords)
+	$(BIN)/python -m src.server $(ARGS)
+
 .PHONY: lock
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

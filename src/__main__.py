@@ -7,7 +7,7 @@ from src.cli.signals import closed_pipe_ends_quietly
 
 ENTRIES = (
     "train", "advise", "report", "audit", "render", "promote", "predict", "export", "explain", "demo", "ensemble",
-    "gallery", "pretrain", "probe",
+    "server", "migrate", "sync", "gallery", "pretrain", "probe",
 )  # fmt: skip
 
 

@@ -61,6 +61,18 @@ UNTYPED = {
     "tests/search/test_launchers.py types it in a network of its own",
     "python -m src.train -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu unfrozen=0,2 seed=0,1": "a "
     "cluster: tests/search/test_slurm.py types it where Slurm is installed",
+    **dict.fromkeys(
+        ["make server", "python -m src.server --artifacts s3://BUCKET/thaw"],
+        "tests/test_server.py types what it runs, on a free port; a bucket is not at hand",
+    ),
+    **dict.fromkeys(
+        [
+            "python -m src.train backbone=lenet5 tracking.uri=http://127.0.0.1:5000",
+            "python -m src.migrate --from sqlite:///mlflow.db --to http://127.0.0.1:5000",
+        ],
+        "tests/tracking/test_served.py types it with the port of a server of its own",
+    ),
+    "python -m src.sync": "tests/tracking/test_outbox.py types it after an outage",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"
     "test_linear_probe.py holds its numbers; the weights are a download",
 }
@@ -197,6 +209,7 @@ NOT_OURS = {
     "include_top=False": "Keras' argument", "color=(128, 128, 128)": "Pillow's argument",
     'jit_compile="auto"': "Keras' argument", "jit_compile=True": "Keras' argument",
     "minutes=20": "an option of src.advise; its command is typed",
+    "MLFLOW_S3_ENDPOINT_URL=https://…": "a variable of MLflow's",
     "THAW_BACKBONES_TABLE=FILE": "a variable of a test's",
     "THAW_BENCH_SIDE=224": "a variable of the benchmark's",
 }  # fmt: skip

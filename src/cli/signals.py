@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,6 +96,33 @@ def end_of(stop: Interrupted) -> int:
     else:
         _print_signal(stop.signal_number)
     return 128 + stop.signal_number
+
+
+def _call_after(parent: int, end: Callable[[], None]) -> None:
+    """Call `end` within a second after the process `parent`, which started this one, has ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        end()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def outlived(work: Callable[[], int]) -> int:
+    """Return the status of `work`, which runs in a process that ends in order also when this one is killed."""
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        os.setsid()  # Ctrl-C goes to the parent alone, which asks this process to end
+        _call_after(parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        return work()
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    except BaseException:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+        raise
 
 
 class _Sender:

@@ -37,6 +37,11 @@ def default_work_dir(project: Path) -> Path:
     return Path(os.environ.get("THAW_WORK_DIR") or project / ".thaw" / "work").expanduser()
 
 
+def unsent_folder(work_dir: Path) -> Path:
+    """Return the folder, in `runtime.work_dir`, of what a server that did not answer is to be given."""
+    return work_dir / "unsent"
+
+
 def known_lock_folder(locks: str, identity: str | None) -> "LockFolder | None":
     """Return the lock folder at `locks`, as a run names it; None where it no longer exists.
 
@@ -67,6 +72,11 @@ class LockFolder:
             self.id = self._read_id()
         except OSError as error:
             raise ThawError(f"runtime.work_dir={folder}: {one_line(error.strerror or error)}") from error
+
+    @property
+    def unsent(self) -> Path:
+        """Return the folder of what runs from here measured while their server did not answer."""
+        return unsent_folder(self.folder.parent)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -24,13 +24,16 @@ from mlflow.entities import (
 )
 from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 from src.common.errors import Interrupted, ThawError, one_line
+from src.common.events import EventHandler, ignore
 from src.config import TrialConfig
 from src.data.dataset import Dataset
 from src.tracking import schema
 from src.tracking.idle_keys import Value
 from src.tracking.mlflow_store import store_reason
+from src.tracking.outbox import Batch, End, Files, Outbox, Text
 from src.tracking.schema import encodable
 
 _LONGEST_PARAMETER = 500
@@ -72,16 +75,17 @@ class Run:
 
     def __init__(
         self, client: mlflow.MlflowClient, experiment_id: str, run_id: str, data: DatasetEntity | None = None,
-        model: LoggedModel | None = None,
+        model: LoggedModel | None = None, outbox: Outbox | None = None,
     ) -> None:  # fmt: skip
         self.client = client
         self.experiment_id = experiment_id
         self.run_id = run_id
         self._metrics: list[Metric] = []
-        self._tags: list[RunTag] = []
+        self._tags: dict[str, str] = {}
         self._flushed = time.monotonic()
         self._data, self._model = data, model
         self._lacks_files = False
+        self.outbox = outbox or Outbox(client, run_id, None)
 
     @classmethod
     def finished(cls, client: mlflow.MlflowClient, ended: FoundRun) -> Self:
@@ -144,6 +148,14 @@ class Run:
             self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
         self._lacks_files = False
 
+    @contextlib.contextmanager
+    def model_kept(self) -> Iterator[None]:
+        """Let a model be made and kept in the block; where a server does not answer, the run goes on without one."""
+        again = f"the run has no model; once MLflow answers: python -m src.render runs:/{self.run_id}"
+        with self.outbox.tolerance(again):
+            yield
+            self.tags(schema.MODEL.of("kept"))
+
     def fail_model(self) -> None:
         """Mark the run's model as FAILED where it was not given its files."""
         if self._model is not None and self._lacks_files:
@@ -151,14 +163,14 @@ class Run:
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set `tags`, within a second or with what comes next."""
-        self._tags += run_tags(tags)
+        self._tags |= tags
         self._flush_if_due()
 
     def flush(self) -> None:
         """Log what waits, in as few calls as the store takes."""
-        metrics, tags, self._metrics, self._tags = self._metrics, self._tags, [], []
+        metrics, tags, self._metrics, self._tags = self._metrics, self._tags, [], {}
         for first in range(0, max(len(metrics), bool(tags)), _MOST_METRICS):
-            self.client.log_batch(self.run_id, metrics[first : first + _MOST_METRICS], tags=tags if not first else ())
+            self.outbox.send(Batch(tuple(metrics[first : first + _MOST_METRICS]), {} if first else tags))
         self._flushed = time.monotonic()
 
     def _flush_if_due(self) -> None:
@@ -168,22 +180,24 @@ class Run:
     def text(self, text: str, name: str) -> None:
         """Keep `text` as the artifact `name`."""
         with self._artifacts_kept():
-            self.client.log_text(self.run_id, encodable(text), name)
+            self.outbox.send(Text(encodable(text), name))
 
     def files(self, folder: Path, under: str | None = None) -> None:
         """Keep all files of `folder` as artifacts."""
         with self._artifacts_kept():
-            self.client.log_artifacts(self.run_id, str(folder), under)
+            self.outbox.send(Files(folder, under))
 
     def end(self, status: str) -> None:
         """Set the run's status: FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(self.run_id, status)
+        self.outbox.send(End(status, int(time.time() * 1000)))
 
     @contextlib.contextmanager
     def _artifacts_kept(self) -> Iterator[None]:
         """Name the artifacts' folder when they cannot be written: a full disk names no file, or the copied one."""
         try:
             yield
+        except RequestException:  # an OSError too: the server's
+            raise
         except OSError as error:
             artifact_uri = self.client.get_run(self.run_id).info.artifact_uri
             raise ThawError(f"MLflow's files cannot be kept in {artifact_uri}: {error.strerror or error}") from error
@@ -191,14 +205,19 @@ class Run:
 
 @contextlib.contextmanager
 def started_run(
-    client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str]
-) -> Iterator[Run]:
-    """Open a run with `tags` that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left."""
+    client: mlflow.MlflowClient, experiment_id: str, name: str, started_ms: int, tags: Mapping[str, str],
+    unsent: Path | None = None, emit: EventHandler = ignore,
+) -> Iterator[Run]:  # fmt: skip
+    """Open a run with `tags` that reads FINISHED, FAILED (with the error's text) or KILLED once the block is left.
+
+    `unsent`: the folder of what a server that does not answer is to be given later; `emit` receives a warning then.
+    """
     try:
         created = client.create_run(experiment_id, started_ms, dict(tags), name)
     except MlflowException as error:
         raise ThawError(f"MLflow takes no new run: {store_reason(error)}") from error
-    run = Run(client, experiment_id, created.info.run_id)
+    run_id = created.info.run_id
+    run = Run(client, experiment_id, run_id, outbox=Outbox(client, run_id, unsent, emit))
     try:
         yield run
         run.flush()
@@ -218,6 +237,8 @@ def started_run(
         if reported is not error:
             raise reported from error
         raise
+    finally:
+        run.outbox.settle()
 
 
 def _close(run: Run, status: str, error: str) -> None:

@@ -16,6 +16,7 @@ from src.tracking.mlflow_internals import create_database
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -27,7 +28,16 @@ for noisy in ("mlflow", "alembic"):
 
 
 # urllib3's words
-_UNANSWERED = re.compile(r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|\d{3} error)")
+_UNANSWERED = re.compile(r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out)|(Read timed out)")
+_STATUS = re.compile(r"too many (\d{3}) error|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
+_REFUSED = {
+    401: "it does not know the user or the password (401): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    403: "the user may not do this (403): ask who administers the server",
+}
+_FAILS = "it fails (error {}): its log says why, a full disk or a database that is down; or a proxy before it does"
+_WEB_PAGE = re.compile(r"<(!doctype|html)", re.IGNORECASE)
+_FIRST_ANSWER = 8
+"""Seconds."""
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
@@ -45,10 +55,10 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 def how_to_compare(uri: str, project: Path) -> str:
     """Return the command or address that shows the store at `uri` in MLflow's UI."""
     if uri.startswith("http"):
-        return _without_password(uri)
+        return public_uri(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
         return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
-    return _without_password(f"mlflow ui --backend-store-uri {shell_word(uri)}")
+    return public_uri(f"mlflow ui --backend-store-uri {shell_word(uri)}")
 
 
 def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClient, str]:
@@ -62,11 +72,12 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
         if urlsplit(uri).scheme == "sqlite":
             _create_database(uri, project)
         client = mlflow.MlflowClient(uri)
-        return client, _experiment(client, config.experiment, uri, project)
+        with brief_calls(_FIRST_ANSWER):
+            return client, _experiment(client, config.experiment, uri, project)
     except ThawError:
         raise
     except Exception as error:  # drivers, parsers and servers fail in their own ways: this store is not to be had
-        raise ThawError(f"MLflow at {_without_password(uri)}: {store_reason(error)}; set tracking.uri=") from error
+        raise ThawError(f"MLflow at {public_uri(uri)}: {store_reason(error)}; set tracking.uri=") from error
 
 
 def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
@@ -77,19 +88,20 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     """
     store = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
     if urlsplit(store).scheme == "sqlite" and not _database_file(store).exists():
-        raise ThawError(f"{_without_password(store)}: no such store; train first, or give --tracking-uri")
+        raise ThawError(f"{public_uri(store)}: no such store; train first, or give --tracking-uri")
     try:
         client = mlflow.MlflowClient(store)
-        client.search_experiments(max_results=1)
+        with brief_calls(_FIRST_ANSWER):
+            client.search_experiments(max_results=1)
     except Exception as error:
-        raise ThawError(f"MLflow at {_without_password(store)}: {store_reason(error)}; give --tracking-uri") from error
+        raise ThawError(f"MLflow at {public_uri(store)}: {store_reason(error)}; give --tracking-uri") from error
     return client
 
 
 def store_option(client: mlflow.MlflowClient, project: Path) -> tuple[str, ...]:
     """Return the words that name a client's store to a command; none where the command finds it by itself."""
     default = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(project / "mlflow.db")
-    return () if client.tracking_uri == default else ("--tracking-uri", _without_password(str(client.tracking_uri)))
+    return () if client.tracking_uri == default else ("--tracking-uri", public_uri(str(client.tracking_uri)))
 
 
 @contextmanager
@@ -101,6 +113,18 @@ def as_default_store(client: mlflow.MlflowClient) -> Iterator[None]:
         yield
     finally:
         mlflow.set_tracking_uri(before)
+
+
+@contextmanager
+def brief_calls(seconds: int) -> Iterator[None]:
+    """Let each call of a server in the block answer within `seconds`, without a second try."""
+    limits = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    before = {name: os.environ[name] for name in limits}
+    os.environ.update(limits)
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 @contextmanager
@@ -120,9 +144,14 @@ def store_reason(error: BaseException) -> str:
     """Return the reason of a store's failure in one line, without SQL and passwords."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     if unanswered := _UNANSWERED.search(text):
-        return f"it does not answer ({unanswered[1]})"
+        return f"it does not answer ({unanswered[1] or 'timed out'})"
+    status = next((int(number) for match in _STATUS.finditer(text) for number in match.groups() if number), 200)
+    if status in _REFUSED or status >= 500:
+        return _REFUSED.get(status, _FAILS.format(status))
+    if _WEB_PAGE.search(text):
+        return "what answers is a web page, as of a proxy or a login, and no MLflow server"
     plain = re.sub(r"^\(raised as a result of [^)]*\)", "", re.split(r"\[SQL:|\(Background", text)[0])
-    return one_line(_without_password(plain), 300)
+    return one_line(public_uri(plain), 300)
 
 
 def _create_database(uri: str, project: Path) -> None:
@@ -160,7 +189,7 @@ def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path)
     if experiment is not None and experiment.lifecycle_stage == "deleted":
         raise ThawError(f"MLflow experiment {name!r} was deleted: restore it, or set tracking.experiment=")
     if experiment is not None and not experiment.experiment_id:
-        raise ThawError(f"what answers at {_without_password(uri)} is no MLflow server; set tracking.uri=")
+        raise ThawError(f"what answers at {public_uri(uri)} is no MLflow server; set tracking.uri=")
     if experiment is not None:
         return str(experiment.experiment_id)
     served = not uri.startswith(_DATABASES)  # a server knows its own place for artifacts
@@ -174,5 +203,6 @@ def _experiment(client: mlflow.MlflowClient, name: str, uri: str, project: Path)
         return str(experiment.experiment_id)
 
 
-def _without_password(text: str) -> str:
+def public_uri(text: str) -> str:
+    """Return `text` with dots in place of the password of a URI."""
     return re.sub(r"://([^:/@\s]+):[^@/\s]+@", r"://\1:…@", text)

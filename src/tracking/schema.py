@@ -171,6 +171,11 @@ LEASE = Name("lease", COUNTS, "in a store that several hosts may use, the `renew
              "trains, and after how many `seconds` without one the run's process is taken to be dead")  # fmt: skip
 ERROR = Name("error", TEXT, "why it did not finish")
 
+# Tags of a copy that `python -m src.migrate` made.
+
+MIGRATED_FROM = Name("migrated_from", TEXT, "run of another store that this one is a copy of")
+MIGRATED = Name("migrated", YES_NO, "`yes` once the copy is complete")
+
 # Tags of a study's run.
 
 STUDY_KEY = Name("study_key", TEXT, "digest of the study's name; studies are found by it")
@@ -198,6 +203,7 @@ TAGS: Mapping[str, tuple[Name[Any], ...]] = {
     ),
     "Tags of trials and studies": (PARENT, LOCK_FOLDER_ID, LOCK_FOLDER_PATH, LEASE, ERROR),
     "Tags of a study": (STUDY_KEY, STUDY_NAME, OBJECTIVE, VARIES, BEST_RUN, BUDGET, REPORT, UNPLANNED),
+    "Tags of a copy": (MIGRATED_FROM, MIGRATED),
     "Tags of a combination's run": (MEMBERS,),
     "Tags of a registered model's version": (VERDICT, OUTPUT_CLASSES, CALIBRATION),
 }  # fmt: skip

@@ -18,6 +18,7 @@ from src.tracking import schema
 from src.tracking.locks import LockFolder, known_lock_folder
 from src.tracking.mlflow_internals import metric_histories
 from src.tracking.mlflow_run import TrialFacts, model_of, run_tags
+from src.tracking.outbox import deliver_unsent
 
 MODEL_FOLDER, _MODEL_DESCRIPTION = "model", "MLmodel"
 FIGURES_FOLDER, LEARNING_CURVES = "figures", "curves.png"
@@ -149,6 +150,8 @@ class TrialRuns:
         Whether a process is gone is known in `lock_folder`, and in every lock folder that a run names and that is still
         the same one. `mine` is the key that the caller has claimed in `lock_folder`: any other run of it is dead.
         """
+        if lock_folder:
+            deliver_unsent(self.client, lock_folder.unsent)  # a run's end may be among it
         return sum(self._close_if_dead(run, lock_folder, mine) for run in self._search(_RUNNING, 1000))
 
     def _close_if_dead(self, run: FoundRun, lock_folder: LockFolder | None, mine: str) -> bool:
@@ -157,7 +160,7 @@ class TrialRuns:
         lock_folder_id = schema.LOCK_FOLDER_ID.read(tags)
         is_here = lock_folder is not None and lock_folder.id == lock_folder_id
         where = lock_folder if is_here else known_lock_folder(schema.LOCK_FOLDER_PATH.read(tags) or "", lock_folder_id)
-        if not key or where is None:
+        if not key or where is None or (where.unsent / run.info.run_id).exists():
             return False
         if is_here and key == mine:
             return self._close(run.info.run_id)

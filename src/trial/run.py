@@ -159,8 +159,9 @@ def _train(context: TrialContext) -> dict[str, Any]:
         runtime.set_threads(plan.trial.runtime)
         from src.trial.train_and_evaluate import train_and_evaluate
     clear_output(context.output)
+    began, unsent = (run_name(plan), context.began_ms, tags), context.lock_folder.unsent
     with (
-        started_run(context.client, context.experiment, run_name(plan), context.began_ms, tags) as run,
+        started_run(context.client, context.experiment, *began, unsent, context.terminal) as run,
         context.leases.held(context.key, run.run_id),
     ):
         with clock.part("tracking"):

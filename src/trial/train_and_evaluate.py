@@ -121,9 +121,8 @@ def keep_files(context: TrialContext, run: Run, trained: EvaluatedTrial, artifac
                 draw_trial_figures(trained.schedule.phases, trained.predictions["val"], dataset, figures)
         run.files(figures, FIGURES_FOLDER)
     if Artifact.MODEL in artifacts:
-        with context.clock.part("model"):
+        with context.clock.part("model"), run.model_kept():
             _save_model(context, run, trained.network, trained.numbers.get(schema.TEMPERATURE))
-            run.tags(schema.MODEL.of("kept"))
 
 
 def open_batch_loader(

@@ -99,7 +99,6 @@ def test_a_store_that_cannot_be_had_is_told_in_a_line(uri: str, tmp_path: Path) 
         ('NewConnectionError("Failed: [Errno 111] Connection refused")', "[Errno 111] Connection refused"),
         ("NameResolutionError(\"'a' ([Errno -2] Name or service not known)\")", "[Errno -2] Name or service not known"),
         ("ConnectTimeoutError('Connection to a timed out. (connect timeout=30)')", "timed out"),
-        ("ResponseError('too many 503 error responses')", "503 error"),
     ],
 )  # fmt: skip
 def test_a_server_that_does_not_answer_is_told_in_a_few_words(cause: str, reason: str) -> None:

@@ -1,0 +1,237 @@
+"""Trials over MLflow's server and PostgreSQL: a study moves there and goes on, and outages cost no number."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from src.common.project import PROJECT
+from src.tracking import schema
+from src.tracking.migration import Renaming
+from src.tracking.mlflow_run import Run, started_run
+from src.tracking.mlflow_server import ServerSettings, StoreServer, mlflow_server
+from src.tracking.mlflow_store import open_store
+from src.tracking.outbox import unsent_runs
+from tests.conftest import Command
+from tests.tracking.test_mlflow_store import config
+from tests.typist import Typist
+
+pytestmark = pytest.mark.slow
+
+
+LONG = ("schedule.training.epochs=200", "schedule.training.patience=null", "tracking.artifacts=none")
+
+
+@pytest.fixture(scope="module")
+def words(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """What every trial of these tests is typed with."""
+    folder = tmp_path_factory.mktemp("served")
+    return (
+        "backbone=lenet5", "data=folder", f"data.root={photos}", "image_size=32", "batch_size=8", "seed=0",
+        "schedule.training.epochs=2", f"runtime.cache_dir={folder}", f"runtime.work_dir={folder}/work",
+    )  # fmt: skip
+
+
+def runs_of(client: mlflow.MlflowClient, experiment: str = "thaw") -> list[mlflow.entities.Run]:
+    found = client.get_experiment_by_name(experiment)
+    return list(client.search_runs([found.experiment_id], max_results=1000)) if found else []
+
+
+def migrated(thaw: Command, source: str, target: str) -> str:
+    done = thaw("src.migrate", "--from", source, "--to", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_study_moves_to_the_server_and_goes_on_there(
+    served: StoreServer, thaw: Command, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = f"sqlite:///{tmp_path}/mlflow.db"
+    sweep = ("src.train", "-m", "unfrozen=0,2", *words, "study=moves", f"hydra.sweep.dir={tmp_path}/sweep")
+    first = thaw(*sweep, f"tracking.uri={source}", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert migrated(thaw, source, served.uri).endswith("both sides are equal\n")
+    client = mlflow.MlflowClient(served.uri)
+    before, copies = runs_of(mlflow.MlflowClient(source)), runs_of(client)
+    ids = {schema.MIGRATED_FROM.read(run.data.tags): run.info.run_id for run in copies}
+    assert sorted(run.info.run_id for run in before) == sorted(ids)
+    assert len(before) == 3
+    assert not named(client, [run.info.run_id for run in copies], [*ids])
+    again = thaw(*sweep, f"tracking.uri={served.uri}", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 2 trials done, 2 reused" in again.stdout
+    assert len(runs_of(client)) == 3
+    more = thaw(*sweep, f"tracking.uri={served.uri}", "dropout=0.3", cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert len(runs_of(client)) == 5
+    assert {run.info.status for run in runs_of(client)} == {"FINISHED"}
+    report = thaw("src.report", "--study", "moves", "--tracking-uri", served.uri, cwd=tmp_path)
+    assert report.returncode == 0, report.stderr
+    (kept,) = [run for run in copies if schema.MODEL.read(run.data.tags)]
+    photo = next(Path(words[2].removeprefix("data.root=")).rglob("*.png"))
+    said = thaw("src.predict", "--model", f"runs:/{kept.info.run_id}", str(photo), MLFLOW_TRACKING_URI=served.uri)
+    assert said.returncode == 0, said.stderr
+
+
+def named(client: mlflow.MlflowClient, run_ids: list[str], olds: list[str]) -> list[str]:
+    """What of runs names one of the `olds`, but for the mark of the copy."""
+    found = []
+    for run_id in run_ids:
+        tags = {name: text for name, text in client.get_run(run_id).data.tags.items() if name != "migrated_from"}
+        found += [name for name, text in tags.items() if any(old in text for old in olds)]
+        folder = Path(client.download_artifacts(run_id, ""))
+        texts = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        found += [str(path) for path, text in texts.items() if any(old.encode() in text for old in olds)]
+        if (folder / "predictions" / "val.npz").exists():
+            names = np.load(folder / "predictions" / "val.npz").get("names", np.array([]))
+            found += [name for name in names if name in olds]
+    return found
+
+
+def test_ids_are_renamed_where_they_lie_across_two_tags() -> None:
+    old, new = "0" * 31 + "a", "f" * 32
+    text = json.dumps({"x": "y" * (schema.LONGEST_TAG - 20), "run": old})
+    tags = schema.BUDGET.of(json.loads(text)) | {"of.1": old, "other": f"{old}0"}
+    renamed = Renaming({old.encode(): new.encode()}).tags(tags)
+    assert schema.BUDGET.read(renamed) == json.loads(text.replace(old, new))
+    assert renamed["of.1"] == new
+    assert renamed["other"] == f"{old}0"
+
+
+def test_a_migration_that_is_killed_goes_on_to_equal_stores(served: StoreServer, thaw: Command, tmp_path: Path) -> None:
+    source = f"sqlite:///{tmp_path}/mlflow.db"
+    client, experiment = open_store(config(source, "many"), tmp_path)
+    number = int(os.environ.get("THAW_TEST_MIGRATED_RUNS", "40"))
+    for index in range(number):
+        with started_run(client, experiment, f"run {index}", index + 1, {"trial_key": f"key {index}"}) as run:
+            for epoch in range(3):
+                run.metrics({"val/loss": index / (epoch + 1), "fit/loss": float("nan"), "lr": float("inf")}, epoch)
+            run.text(f"{run.run_id}\n", "summary.json")
+    command = [sys.executable, "-m", "src.migrate", "--from", source, "--to", served.uri]
+    target = mlflow.MlflowClient(served.uri)
+    for share in (0.2, 0.5, 0.8):
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and complete(target) < share * number:
+            time.sleep(0.05)
+        process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+    assert complete(target) < number
+    assert "both sides are equal" in migrated(thaw, source, served.uri)
+    assert complete(target) == number
+    assert len(runs_of(target, "many")) == number
+    damaged = runs_of(target, "many")[0].info.run_id
+    target.log_metric(damaged, "val/loss", 1.0, step=9)
+    target.log_text(damaged, "other\n", "summary.json")
+    done = thaw("src.migrate", "--from", source, "--to", served.uri)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "2 differences"
+    assert f"now {damaged}: file summary.json differs" in done.stdout
+    assert f"now {damaged}: metric val/loss differs" in done.stdout
+
+
+def complete(client: mlflow.MlflowClient) -> int:
+    return sum(schema.MIGRATED.read(run.data.tags) is True for run in runs_of(client, "many"))
+
+
+@pytest.fixture
+def restartable(served: StoreServer, tmp_path: Path) -> Iterator["Restartable"]:
+    """A second server over the same database, to be killed and started again."""
+    server = Restartable(served, tmp_path)
+    yield server
+    server.kill()
+
+
+class Restartable:
+    def __init__(self, served: StoreServer, folder: Path) -> None:
+        self.served, self.folder, self.port = served, folder, 0
+        self.start()
+
+    def start(self) -> None:
+        artifacts = str(self.served.log.parent / "artifacts")
+        self.context = mlflow_server(ServerSettings(self.folder, self.port, artifacts, workers=1), self.served.cluster)
+        self.server = self.context.__enter__()
+        self.uri = self.server.uri
+        self.port = int(self.uri.rpartition(":")[2])
+
+    def kill(self) -> None:
+        os.killpg(self.server.process.pid, signal.SIGKILL)
+        self.context.__exit__(None, None, None)
+
+
+def test_a_trial_whose_server_is_killed_and_started_again_has_the_numbers_of_an_undisturbed_one(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    trial = ("src.train", *words, *LONG)
+    places = (f"runtime.work_dir={tmp_path}/work", f"tracking.uri={restartable.uri}", "tracking.experiment=killed")
+    under_way = heavy_typist.start(*trial, *places, f"hydra.run.dir={tmp_path}/a", cwd=tmp_path)
+    client = mlflow.MlflowClient(restartable.uri)
+    while not any(run.data.metrics for run in runs_of(client, "killed")):
+        time.sleep(0.05)
+    restartable.kill()
+    while not unsent_runs(tmp_path / "work" / "unsent"):
+        time.sleep(0.05)
+    restartable.start()
+    done = under_way.wait(200)
+    assert done.status == 0, done.said
+    assert "training goes on" in done.err
+    if unsent_runs(tmp_path / "work" / "unsent"):  # it ended before the server was back
+        synced = heavy_typist(
+            "src.sync", "--work-dir", f"{tmp_path}/work", "--tracking-uri", restartable.uri, cwd=tmp_path
+        )
+        assert synced.status == 0, synced.said
+    elsewhere = (f"runtime.work_dir={tmp_path}/other", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+    undisturbed = heavy_typist(*trial, *elsewhere, f"hydra.run.dir={tmp_path}/b", cwd=tmp_path)
+    assert undisturbed.status == 0, undisturbed.said
+    (found,), (expected,) = runs_of(client, "killed"), runs_of(mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"))
+    assert found.info.status == "FINISHED"
+    assert histories(client, found) == histories(mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), expected)
+
+
+def histories(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
+    names = [name for name in run.data.metrics if not name.startswith("time/")]
+    return {name: [(it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)] for name in names}
+
+
+def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_running(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    trial: Any = (
+        "src.train", *words, *LONG, "dropout=0.31", "tracking.experiment=away",
+        f"runtime.work_dir={tmp_path}/work", f"tracking.uri={restartable.uri}", f"hydra.run.dir={tmp_path}/out",
+    )  # fmt: skip
+    under_way = heavy_typist.start(*trial, cwd=tmp_path)
+    client = mlflow.MlflowClient(restartable.uri)
+    while not any(run.data.metrics for run in runs_of(client, "away")):
+        time.sleep(0.05)
+    restartable.kill()
+    while not unsent_runs(tmp_path / "work" / "unsent"):
+        time.sleep(0.05)
+    os.kill(under_way.pid, signal.SIGKILL)
+    under_way.wait(30)
+    restartable.start()
+    done = heavy_typist(*trial, cwd=tmp_path)
+    assert done.status == 0, done.said
+    assert sorted(run.info.status for run in runs_of(client, "away")) == ["FINISHED", "KILLED"]
+    assert not unsent_runs(tmp_path / "work" / "unsent")
+
+
+def test_a_model_is_made_later_where_the_server_was_away(served: StoreServer, tmp_path: Path) -> None:
+    client, experiment = open_store(config(served.uri, "models"), tmp_path)
+    said: list[Any] = []
+    with started_run(client, experiment, "no model", 1, {}, tmp_path, said.append) as run:
+        with run.model_kept():
+            raise mlflow.exceptions.MlflowException("API request to http://x failed: timed out")
+        assert isinstance(run, Run)
+    left = client.get_run(run.run_id)
+    assert left.info.status == "FINISHED"
+    assert schema.MODEL.read(left.data.tags) is None
+    assert f"python -m src.render runs:/{run.run_id}" in said[0].text
