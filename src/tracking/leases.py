@@ -24,10 +24,13 @@ from src.common.events import EventHandler, Waiting
 from src.tracking import schema
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import run_tags
+from src.tracking.mlflow_store import brief_calls
 from src.tracking.trial_runs import all_experiments
 
 _RENEWALS, _LOOKS, _CLAIMS = 4, 12, 120
 """In a lease's time: how often it is renewed, watched, and looked at while several claim it."""
+_ANSWERS_WITHIN = 5
+"""Seconds that a trial waits at its end to hear whether its lease still holds."""
 _ON_THIS_HOST = {"", "file", "sqlite"}
 _EXPIRED = "its lease expired: its process is dead, or cut off from the store"
 
@@ -88,7 +91,8 @@ class Leases:
         threading.Thread(target=self._keep, args=(run_id, over), daemon=True).start()
         try:
             yield
-            self._renew(run_id)
+            with brief_calls(_ANSWERS_WITHIN):
+                self._renew(run_id)
             self.check()
         finally:
             over.set()
