@@ -109,7 +109,7 @@ def _calibration(client: mlflow.MlflowClient, run_id: str, out: Path) -> list[Pi
     draw_calibration(known, out / "calibration.png")
     caption = " ".join(calibration_sentences(known, threshold_to_report(known.after["val"])))
     alt = "Accuracy by confidence, before and after a temperature, and accuracy by share of images answered."
-    return [Picture(out / "calibration.png", "recommended", "How far its confidence can be believed", alt, caption)]
+    return [Picture(out / "calibration.png", "recommended", "Can its confidence be believed?", alt, caption)]
 
 
 def _picture(macro: str, path: Path, place: Place, metric: Metric, *facts: Any) -> Picture:

@@ -43,8 +43,7 @@ def draw_tradeoff(verdicts: Sequence[Verdict], path: Path) -> None:
     low, high = zip(*(axes.get_ylim() for axes in bars), strict=True)
     for axes in bars:  # on one scale: they are compared
         axes.set_ylim(min(low), max(high))
-    is_known = any(verdict.baseline is not None for verdict in shown)
-    style.legend(figure, _handles(shown[0].metric, with_baseline=is_known), 2)
+    style.legend(figure, _handles(shown[0].metric), 2)
     style.save_figure(figure, path)
 
 
@@ -57,10 +56,8 @@ def _lines(metric: Metric) -> tuple[tuple[str, str, str, str], ...]:
     return (_FIT, *others) if metric.objective == "accuracy" else others
 
 
-def _handles(metric: Metric, *, with_baseline: bool) -> list[Artist]:
+def _handles(metric: Metric) -> list[Artist]:
     lines = [Line2D([], [], color=colour, marker=marker, label=label) for _, label, colour, marker in _lines(metric)]
-    if with_baseline:
-        lines.append(Line2D([], [], color=QUIET, ls=":", label="always predicting the largest class, on validation"))
     parts = [Patch(color=MODE, label=_MODE_LABEL), Patch(color=GENERALIZATION, label=_GENERALIZATION_LABEL)]
     return [*lines, *parts]
 
@@ -74,8 +71,6 @@ def _panel(panel: SubFigure, verdict: Verdict) -> None:
             [row.score for row in verdict.rows] if is_judged else [_interval(trials, name) for trials in by_depth]
         )
         _line(lines, intervals, colour, marker)
-    if verdict.baseline is not None:
-        lines.axhline(verdict.baseline, color=QUIET, ls=":", lw=1.2)
     gaps = {row.depth: row for row in verdict.gaps}
     for place, row in enumerate(verdict.rows):
         if row.depth in gaps:
