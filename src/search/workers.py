@@ -5,6 +5,7 @@ are those of every launcher with as many threads. They have a GPU each where the
 MLflow's environment wherever they run, and end with the sweep's process.
 """
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -129,7 +130,7 @@ class LocalWorkers(Workers):
             return [done.result()[0] for done in launched]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            _interrupt_controllers()
+            _interrupt_trials()
 
 
 class SlurmWorkers(Workers):
@@ -171,12 +172,15 @@ def _has_gpus(partition: str | None) -> bool:
     return "gpu" in listed.stdout
 
 
-def _interrupt_controllers() -> None:
-    """End what is left of submitit's processes below this one, as Ctrl-C does."""
+def _interrupt_trials() -> None:
+    """End the trials of submitit's processes below this one as Ctrl-C does; those processes end with them."""
     controllers = [child for child in psutil.Process().children() if _is_controller(child)]
-    for child in controllers:
-        child.send_signal(signal.SIGINT)
-    psutil.wait_procs(controllers, _SOON)
+    with contextlib.suppress(psutil.Error):
+        for trial in [trial for controller in controllers for trial in controller.children()]:
+            trial.send_signal(signal.SIGINT)
+    _, left = psutil.wait_procs(controllers, _SOON)
+    for controller in left:
+        controller.kill()
 
 
 def _is_controller(process: psutil.Process) -> bool:
