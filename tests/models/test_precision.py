@@ -22,7 +22,7 @@ from tests.conftest import Command
 from tests.models.test_network import random_weights
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (BATCH, 64, 64, 3)).astype(np.float32)
-OF_ALL_KINDS = ("efficientnetb0", "convnexttiny", "mobilenetv3small", "densenet121")
+OF_ALL_KINDS = ("efficientnetb0", "convnexttiny", "densenet121")
 HALF: tuple[Precision, ...] = ("bfloat16", "float16")
 ADAM = OptimizerConfig(name="adam", momentum=0.9, weight_decay=0.0)
 

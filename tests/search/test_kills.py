@@ -13,7 +13,7 @@ import pytest
 
 from tests.typist import Typist
 
-STEPS = 10
+STEPS = 6
 """Kills until a first trial ends."""
 TRIAL = (
     "-m", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "dropout=0.5",
