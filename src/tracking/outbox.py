@@ -241,7 +241,7 @@ def unsent_runs(folder: Path) -> dict[str, str]:
 def deliver_unsent(client: mlflow.MlflowClient, folder: Path, emit: EventHandler = ignore) -> list[str]:
     """Deliver what waits in `folder` for the store of `client`; return the runs of which something still waits.
 
-    Those of a trial that runs now are left to it. A run that the store does not know any more is told by `emit`.
+    Those of a trial that runs now are left to it. `emit` receives each run that the store does not know any more.
     """
     if not is_served(client):
         return []

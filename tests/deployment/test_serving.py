@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,14 +20,9 @@ import pytest
 from PIL import Image
 
 from src.common.project import PROJECT
+from src.tracking.mlflow_server import free_port
 from tests.conftest import CLASSES
 from tests.deployment.conftest import Deployed
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
