@@ -11,15 +11,15 @@ from src.common.shell import setting
 from src.data.listing import Split
 from src.data.names import is_container, some_of, split_called
 
-IMAGE_SUFFIXES = {
+IMAGE_SUFFIXES = (
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
     ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-}  # fmt: skip
-_OTHER_SUFFIXES = {
+)  # fmt: skip
+_OTHER_SUFFIXES = (
     ".aae", ".avi", ".csv", ".db", ".doc", ".docx", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk",
     ".log", ".m4v", ".md", ".mov", ".mp3", ".mp4", ".pdf", ".py", ".rtf", ".tsv", ".txt", ".url", ".wav", ".xls",
     ".xlsx", ".xml", ".xmp", ".yaml", ".yml",
-}  # fmt: skip
+)  # fmt: skip
 """Of files beside images: notes, edits, films, files of systems."""
 
 _FINDERS_FILE = ".ds_store"
@@ -147,8 +147,16 @@ def walk_images(folder: Path) -> FolderContent:
     )
 
 
+def _has_images(folder: Path) -> bool:
+    try:
+        return any(path.is_file() and not _is_called_otherwise(path.name) for path in walk(folder))
+    except OSError as error:
+        raise _no_access(error, folder) from error
+
+
 def _is_called_otherwise(name: str) -> bool:
-    return name.lower() == _FINDERS_FILE or Path(name).suffix.lower() in _OTHER_SUFFIXES
+    lower = name.lower()
+    return lower == _FINDERS_FILE or lower.endswith(_OTHER_SUFFIXES)
 
 
 def kind_of_file(path: Path) -> str:
@@ -240,7 +248,7 @@ def _look(path: Path) -> _Folder:
                     folders.append(path / entry.name)
                 elif entry.is_symlink() and not (path / entry.name).exists():
                     broken_links.append(entry.name)
-                elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                elif entry.name.lower().endswith(IMAGE_SUFFIXES):
                     images.append(entry.name)
     except OSError as error:
         raise _no_access(error, path) from error
@@ -287,7 +295,7 @@ def _class_parent(split: Split, folder: _Folder) -> tuple[_Folder, list[str]]:
             f"{folder.path}/ lacks class folders: it holds {len(folder.images)} loose images ({folder.images[0]}, …); "
             "put those of each class into a folder of its own, or move it away"
         )
-    with_images = [path for path in folder.folders if walk_images(path).images]
+    with_images = [path for path in folder.folders if _has_images(path)]
     empty = [path for path in folder.folders if path not in with_images]
     if not with_images or (empty and split == "train"):
         raise ThawError(
@@ -327,7 +335,7 @@ def _classes(top: _Folder, children: Sequence[_Folder]) -> tuple[list[ClassFolde
                 f"{top.path} holds {child.path.name}/ (with {some_of([f'{f.name}/' for f in child.folders])}) beside "
                 f"{beside}: point data.root at the folder that is meant, as in {setting('data.root', child.path)}"
             )
-    with_images = [child for child in children if walk_images(child.path).images]
+    with_images = [child for child in children if _has_images(child.path)]
     _refuse_same_folders(top.path, with_images)
     lines = _no_part(top.path, "empty", [f"{child.path.name}/" for child in children if child not in with_images])
     lines += _no_part(top.path, "in no class folder", top.images) + _broken_links(top)

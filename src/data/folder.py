@@ -36,8 +36,8 @@ def list_folder(config: FolderData) -> Listing:
     samples: list[tuple[Path, Sample]] = []
     for folder, files in walked:
         for path in files.images:
-            label, below = classes[folder.split, folder.name], path.relative_to(folder.path)
-            group = _group(config.group_pattern, label, below)
+            label = classes[folder.split, folder.name]
+            group = _group(config.group_pattern, label, path.relative_to(folder.path)) if config.group_pattern else None
             samples.append((path, Sample(path.relative_to(layout.top).as_posix(), label, folder.split, group)))
     _refuse_two_labels(layout.top, samples)
     lines = [*layout.lines, *lines, *_excluded(layout.top, [files for _, files in walked])]
@@ -50,7 +50,7 @@ def _refuse_two_labels(top: Path, samples: Sequence[tuple[Path, Sample]]) -> Non
     Raises:
         ThawError: there is one.
     """
-    first: dict[Path, Sample] = {}
+    first: dict[str, Sample] = {}
     for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
         other = first.setdefault(real, sample)
         if other.label != sample.label:
@@ -103,6 +103,6 @@ def list_files(
     return Listing(source, [sample for _, sample in read_samples], read, stamps, tuple(lines), tuple(paths))
 
 
-def _group(pattern: str | None, label: str, below: Path) -> str | None:
-    match = re.search(pattern, below.as_posix()) if pattern else None
+def _group(pattern: str, label: str, below: Path) -> str | None:
+    match = re.search(pattern, below.as_posix())
     return f"{label}/{match.group(match.lastindex or 0)}" if match else None

@@ -1,5 +1,7 @@
 """The samples by name, label, split and group, before anything is decoded."""
 
+import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +69,10 @@ def file_stamps(paths: Sequence[Path]) -> list[str]:
     return [f"{real}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}" for real, status in files]
 
 
-def real_paths(paths: Sequence[Path]) -> list[Path]:
-    """Return each file's path with links resolved."""
-    folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # once: it takes long
-    return [path.resolve() if path.is_symlink() else folders[path.parent] / path.name for path in paths]
+def real_paths(paths: Sequence[Path]) -> list[str]:
+    """Return each file's path with links resolved, as text: a data set has thousands, and each trial lists them."""
+    real_folder = functools.cache(os.path.realpath)
+    return [
+        os.path.realpath(path) if path.is_symlink() else f"{real_folder(path.parent)}{os.sep}{path.name}"
+        for path in paths
+    ]

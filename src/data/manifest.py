@@ -190,7 +190,7 @@ def _sample(config: CsvData, columns: Columns, row: _Row) -> Sample:
 
 
 def _check(config: CsvData, samples: list[tuple[Path, Sample]]) -> None:
-    seen: dict[Path, str] = {}
+    seen: dict[str, str] = {}
     for real, (_, sample) in zip(real_paths([path for path, _ in samples]), samples, strict=True):
         before = seen.get(real)
         if before is not None:
