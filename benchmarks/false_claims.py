@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from src.advice.cost_model import Took
+from src.advice.cost_model import MeasuredTime
 from src.advice.rounds import Options, Outcome, PlannedTrial, Round, State, compared, next_round
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.mrmc import Scores, estimate
@@ -57,9 +57,9 @@ def conduct(options: Options, predict: Predict, seconds: float, rng: np.random.G
         for trial in (each for each in found.trials if each not in known):
             epoch = 0.3 * (1 + trial.candidate) * rng.uniform(0.9, 1.3)
             hits[trial] = predict(trial)
-            took = Took(1.5 + epoch * trial.epochs, epoch, trial.epochs)
-            known[trial] = Outcome(float(hits[trial].mean()), hits[trial].size, took)
-            seconds -= took.seconds
+            time = MeasuredTime(1.5 + epoch * trial.epochs, epoch, trial.epochs)
+            known[trial] = Outcome(float(hits[trial].mean()), hits[trial].size, time)
+            seconds -= time.seconds
         session = (*session, found)
     return Study(State(options, known, session), hits)
 

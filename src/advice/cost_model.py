@@ -9,7 +9,7 @@ _CAUTION = 1.15
 
 
 @dataclass(frozen=True)
-class Took:
+class MeasuredTime:
     """The time that a trial took, s.
 
     Attributes:
@@ -40,17 +40,17 @@ class Cost:
         return _CAUTION * (self.beside + epochs * self.epoch)
 
 
-def costs(took: Mapping[int, Sequence[Took]]) -> dict[int, Cost]:
+def costs(times: Mapping[int, Sequence[MeasuredTime]]) -> dict[int, Cost]:
     """Return the cost of each measured candidate, by its number.
 
     A candidate's first trial compiles, and the first of all computes features: until it has a second one, its time
     beside the epochs is taken to be the least of all candidates'.
     """
-    least = min((trial.beside for trials in took.values() for trial in trials), default=0.0)
-    return {number: _cost(trials, least) for number, trials in took.items() if trials}
+    least = min((trial.beside for trials in times.values() for trial in trials), default=0.0)
+    return {number: _cost(trials, least) for number, trials in times.items() if trials}
 
 
-def _cost(trials: Sequence[Took], least: float) -> Cost:
+def _cost(trials: Sequence[MeasuredTime], least: float) -> Cost:
     epochs = [trial.epoch for trial in trials if trial.epoch > 0]
     later = [trial.beside for trial in trials[1:]]
     return Cost(statistics.median(later) if later else least, statistics.median(epochs) if epochs else 0.0)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from src.advice.cost_model import Cost, Took, costs
+from src.advice.cost_model import Cost, MeasuredTime, costs
 from src.advice.rates import Floats, best_rates
 
 Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
@@ -61,7 +61,7 @@ class Outcome:
 
     score: float | None
     images: int
-    took: Took
+    time: MeasuredTime
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ class State:
     @cached_property
     def costs(self) -> dict[int, Cost]:
         """Return the costs of the candidates that were measured."""
-        took: dict[int, list[Took]] = {}
+        times: dict[int, list[MeasuredTime]] = {}
         for trial, outcome in self.known.items():
             if outcome.score is not None and trial.fraction == 1:
-                took.setdefault(trial.candidate, []).append(outcome.took)
-        return costs(took)
+                times.setdefault(trial.candidate, []).append(outcome.time)
+        return costs(times)
 
     def seconds(self, trials: Iterable[PlannedTrial]) -> float:
         """Return the expected time of `trials`; nothing for known ones, infinity for a candidate without a cost."""

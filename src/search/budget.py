@@ -19,7 +19,7 @@ from hydra.types import HydraContext
 from mlflow.entities import Run as FoundRun
 from omegaconf import DictConfig
 
-from src.advice.cost_model import Took
+from src.advice.cost_model import MeasuredTime
 from src.advice.rounds import Options, Outcome, PlannedTrial, State, compared, next_round
 from src.cli.composition import is_read_by_phases
 from src.cli.job_results import JobResult
@@ -188,7 +188,7 @@ class Budget:
         logged_rounds = [logged for _, logged in self.log.rounds() if logged.done is not None]
         if any(score is not None for logged in logged_rounds for score in logged.scores):
             failed = {trial: seconds for logged in logged_rounds for trial, seconds in logged.failed().items()}
-            self.known |= {trial: Outcome(None, 0, Took(seconds, 0.0, 0)) for trial, seconds in failed.items()}
+            self.known |= {trial: Outcome(None, 0, MeasuredTime(seconds, 0.0, 0)) for trial, seconds in failed.items()}
             if failed:
                 self.sweep.display.warn(f"failed before, not tried again: {len(failed)} trials; study=NAME tries them")
         for logged in logged_rounds:
@@ -252,10 +252,10 @@ class Budget:
     def _outcome(self, result: JobResult) -> Outcome:
         """Return what came of a trial, by its run: a reused one took what it took when it was trained."""
         if result.score is None or not result.run_id:
-            return Outcome(None, 0, Took(result.seconds, 0.0, 0))
+            return Outcome(None, 0, MeasuredTime(result.seconds, 0.0, 0))
         run = self.sweep.study.client.get_run(result.run_id)
         images = schema.IMAGES.at("val").read(run.data.tags)
-        return Outcome(result.score, int(images or 0), _took(self.sweep.study.client, run))
+        return Outcome(result.score, int(images or 0), _measured_time(self.sweep.study.client, run))
 
     def _keep_model(self) -> None:
         """Make figures and model of the recommended trial, from the epochs that are kept."""
@@ -277,11 +277,11 @@ class Budget:
         )
 
 
-def _took(client: mlflow.MlflowClient, run: FoundRun) -> Took:
+def _measured_time(client: mlflow.MlflowClient, run: FoundRun) -> MeasuredTime:
     """Return the time that a trial took, and that an epoch of its last phase took, by when its epochs were logged."""
     phases = sorted(client.get_metric_history(run.info.run_id, schema.PHASE), key=lambda item: item.step)
     last = [item for item in phases if item.value == phases[-1].value]
     resumed = (schema.RESUMED_EPOCHS.read(run.data.tags) or 0) - (len(phases) - len(last))
     ends = [item.timestamp / 1000 for item in last[max(resumed, 0) :]]
     epochs = [later - earlier for earlier, later in pairwise(ends)]
-    return Took(run.data.metrics[schema.TIME_TOTAL], statistics.median(epochs) if epochs else 0.0, len(ends))
+    return MeasuredTime(run.data.metrics[schema.TIME_TOTAL], statistics.median(epochs) if epochs else 0.0, len(ends))

@@ -98,7 +98,7 @@ class BudgetLog:
     def ended(self, session: Session, outcomes: Sequence[Outcome], spent: float) -> None:
         """Keep that the last round has ended, with its outcomes, after `spent` seconds of all sessions."""
         scores = [None if outcome.score is None else round(outcome.score, 6) for outcome in outcomes]
-        seconds = [round(outcome.took.seconds, 2) for outcome in outcomes]
+        seconds = [round(outcome.time.seconds, 2) for outcome in outcomes]
         session.rounds[-1] = replace(session.rounds[-1], done=len(outcomes), scores=scores, seconds=seconds)
         session.spent = round(spent, 1)
         self.save()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.advice.cost_model import Took
+from src.advice.cost_model import MeasuredTime
 from src.advice.rounds import Options, Outcome, PlannedTrial, Round, State, compared, is_clearly_behind, next_round
 
 IMAGES = 200
@@ -18,9 +18,11 @@ def conduct(
     session: tuple[Round, ...] = ()
     while found := next_round(State(options, known, session, earlier), seconds):
         for trial in (each for each in found.trials if each not in known):
-            took = Took(2 + epoch * (1 + trial.candidate) * trial.epochs, epoch * (1 + trial.candidate), trial.epochs)
-            known[trial] = Outcome(quality[trial.candidate], IMAGES, took)
-            seconds -= took.seconds
+            time = MeasuredTime(
+                2 + epoch * (1 + trial.candidate) * trial.epochs, epoch * (1 + trial.candidate), trial.epochs
+            )
+            known[trial] = Outcome(quality[trial.candidate], IMAGES, time)
+            seconds -= time.seconds
         session = (*session, found)
     return State(options, known, session, earlier), seconds
 
@@ -76,7 +78,7 @@ def test_more_minutes_go_on_with_what_is_known() -> None:
 
 def test_a_failed_rate_is_not_chosen_and_a_failed_candidate_goes_no_further() -> None:
     options = Options(("", ""), 2, 9)
-    ok, failed = Outcome(0.5, IMAGES, Took(5, 1, 3)), Outcome(None, 0, Took(1, 0, 0))
+    ok, failed = Outcome(0.5, IMAGES, MeasuredTime(5, 1, 3)), Outcome(None, 0, MeasuredTime(1, 0, 0))
     known = {PlannedTrial(0, 0, 0, 3): failed, PlannedTrial(0, 1, 0, 3): ok}
     known |= {PlannedTrial(1, rate, 0, 3): failed for rate in (0, 1)}
     state = State(options, known)
@@ -112,7 +114,9 @@ def test_noise_does_not_part_rates_and_a_clear_difference_does() -> None:
 
 def failed(*candidates: int) -> State:
     options = Options(("",) * 3, 2, 9)
-    known = {PlannedTrial(number, 0, 0, options.short): Outcome(None, 0, Took(1.0, 0.0, 0)) for number in candidates}
+    known = {
+        PlannedTrial(number, 0, 0, options.short): Outcome(None, 0, MeasuredTime(1.0, 0.0, 0)) for number in candidates
+    }
     return State(options, known, (Round("measure", tuple(known), 100.0),))
 
 
