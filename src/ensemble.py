@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from src.cli.command import FORCE_HELP, NAME_HELP, STORE_HELP, alias, model_name, not_empty, run_command
 from src.common.errors import one_line
+from src.common.events import Noted
 
 if TYPE_CHECKING:
     from src.deployment.free_accuracy import CombinationResult
@@ -47,6 +48,7 @@ def _test(options: argparse.Namespace) -> int:
         trial = recommended_trial(client, options.study)
         runs = [run_with_model(client, run_id, notices) for run_id in trial.siblings]
         dataset = dataset_of(client, runs[0], notices)
+        notices(Noted(f"predicting {dataset.splits['test'].size:,} test images in every way"))
         with opened_models(client, [run.info.run_id for run in runs]) as models:
             single, results = try_combinations([model.classifier.network for model in models], dataset)
             best = best_of(results)

@@ -23,3 +23,11 @@ def test_every_entry_is_a_command() -> None:
     }
     packages = {path.parent.name for path in (PROJECT / "src").glob("*/__main__.py")}
     assert files | packages == {*ENTRIES, "__main__"}
+
+
+def test_the_help_of_a_hydra_command_says_how_settings_sweeps_and_budgets_are_typed() -> None:
+    command = [sys.executable, "-m", "src.advise", "--help"]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert all(
+        word in said.partition("==")[0] for word in ("data=folder data.root=photos", "-m unfrozen=0,2,11", "minutes=20")
+    )

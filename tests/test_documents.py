@@ -53,6 +53,8 @@ UNTYPED = {
     },
     "python -m src.pretrain --output src/models/formula/mobilenetv2_035_96.npz": "an hour, and it would replace the "
     "weights: tests/test_keras_setup.py types it with 64 images",
+    "mlflow artifacts download --artifact-uri runs:/ID/model --dst-path best": "tests/deployment/"
+    "test_use_page.py types it with a run's id",
     "python -m src.render runs:/ID": "tests/trial/test_rendering.py types it with a run's id",
     "python -m src.demo --model champion": "it serves until Ctrl-C: tests/deployment/test_demo_page.py opens the page",
     "mlflow models serve --model-uri models:/photos@champion --env-manager local --port 5001": "tests/deployment/"

@@ -14,6 +14,9 @@ TRAIN = ("python", "-m", "src.train")
 RENDER = ("python", "-m", "src.render")
 """The command that makes a trial's figures and model, before its run."""
 
+PROMOTE = ("python", "-m", "src.promote")
+"""The command that registers a study's recommended model, before its options."""
+
 _READ_OTHERWISE = re.compile(r"""\s|['"]|.*(?:[,\\]|\$\{|\s$)|\w+\(|(?:null)?$""", re.IGNORECASE | re.DOTALL)
 """Texts that Hydra does not read as they are: quotes, lists, functions, keys, null, and blanks that it strips."""
 

@@ -58,7 +58,7 @@ def _installed(kind: Format) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ThawError(f"--format {kind}: {error.name} is not installed: pip install 'thaw[export]'") from error
+        raise ThawError(f"--format {kind}: {error.name} is not installed: pip install -e '.[export]'") from error
 
 
 def _write_onnx(network: keras.Model, path: Path, _precision: Precision, _examples: NDArray[np.uint8]) -> None:

@@ -37,7 +37,8 @@ def run_with_model(client: mlflow.MlflowClient, run_id: str, emit: EventHandler)
     if kept is None:
         words = _arguments(client, run)
         seconds = (run.info.end_time - run.info.start_time) / 1000
-        emit(Noted(f"the run {run_id} keeps no model: making it; where no checkpoints are left, in {seconds:,.0f} s"))
+        again = f"by training it again ({seconds:,.0f} s the first time)"
+        emit(Noted(f"the run {run_id} keeps no model: making it from its checkpoints or, if they are gone, {again}"))
         _train(client, run, words, emit)
         kept = TrialRuns(client).finished_with_model(key, lambda _: None)
         changed = changed_metrics(run.data.metrics, kept.data.metrics) if kept else ""

@@ -25,6 +25,7 @@ from src.inference.facts import ModelFacts
 from src.tracking import schema
 from src.tracking.mlflow_run import model_of
 from src.tracking.mlflow_store import existing_store, store_option, store_reason
+from src.tracking.study import promotion_hint
 from src.tracking.trial_runs import all_pages
 
 
@@ -105,6 +106,8 @@ def model_uri(client: mlflow.MlflowClient, name: str) -> str:
 
 def _of_run(client: mlflow.MlflowClient, run_id: str) -> str:
     run = client.get_run(run_id)
+    if study := promotion_hint(client, run):
+        raise ThawError(f"--model runs:/{run_id}: {study}")
     if schema.MODEL.read(run.data.tags) is None:
         command = shell_line([*RENDER, f"runs:/{run_id}", *store_option(client, PROJECT)])
         raise ThawError(f"--model runs:/{run_id}: the run keeps no model, as most of a sweep's; make it: {command}")
@@ -127,6 +130,9 @@ def _of_alias(client: mlflow.MlflowClient, alias: str) -> str:
     if holders:
         choice = ", ".join(f"models:/{name}@{alias}" for name in holders)
         raise ThawError(f"--model {alias}: several models have that alias; give one of {choice}")
+    if alias in registered:
+        ways = [f"models:/{alias}@{entry}" for entry in sorted(registered[alias])] or [f"models:/{alias}/VERSION"]
+        raise ThawError(f"--model {alias}: a registered model; say which version of it: {', '.join(ways)}")
     known = sorted({entry for aliases in registered.values() for entry in aliases})
     hint = did_you_mean(alias, known) if known else "nothing is promoted yet: python -m src.promote --study NAME"
     raise ThawError(f"--model {alias}: neither a file nor an alias of a registered model; {hint}")

@@ -185,7 +185,7 @@ def _judged(
     if not classes:
         return False, f"{who}, does not say its classes: the two cannot be compared"
     if classes != _classes(client, version, run):
-        return False, f"{who}, has other classes: the two cannot be compared"
+        return False, f"{who}, has other classes: the two cannot be compared; --name registers the new one by itself"
     try:
         difference = _difference(client, run, old, emit) if old else None
     except ThawError as error:

@@ -19,7 +19,7 @@ from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
-from src.common.shell import shell_line
+from src.common.shell import PROMOTE, shell_line
 from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.budget_text import budget_lines
 from src.reporting.diagnosis_text import describe
@@ -240,7 +240,7 @@ def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:
     """Return the command that promotes what a study recommends; empty for several, which are no study."""
     if len(names) != 1:
         return ""
-    return shell_line(["python", "-m", "src.promote", "--study", names[0], *store_option(client, PROJECT)])
+    return shell_line([*PROMOTE, "--study", names[0], *store_option(client, PROJECT)])
 
 
 def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict], promotion: str) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 import mlflow
 from mlflow.exceptions import MlflowException
 
+warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")  # of MLflow's own type hints
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised, and reported once
 

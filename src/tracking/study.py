@@ -25,10 +25,13 @@ from src.common.depth_choice import DepthChoice
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.metrics import METRICS, Objective
+from src.common.project import PROJECT
+from src.common.shell import PROMOTE, shell_line
 from src.features.cache_plan import SharedFeatures
 from src.tracking import schema
 from src.tracking.mlflow_internals import delete_artifacts
 from src.tracking.mlflow_run import run_tags
+from src.tracking.mlflow_store import store_option
 from src.tracking.schema import Name, encodable
 from src.tracking.study_table import latest_runs, study_frame, to_csv
 from src.tracking.trial_runs import all_experiments, all_pages
@@ -255,6 +258,15 @@ def find_study(client: mlflow.MlflowClient, name: str) -> Study:
         known = ", ".join(one_line(known_name, 60) for known_name in study_names(client)) or "none"
         raise ThawError(f"--study {name}: no such study; known: {known}")
     return study
+
+
+def promotion_hint(client: mlflow.MlflowClient, run: FoundRun) -> str:
+    """Return how to use the model that a study recommends, if `run` is the study's own; empty for other runs."""
+    if schema.STUDY_KEY.read(run.data.tags) is None:
+        return ""
+    name = schema.STUDY_NAME.read(run.data.tags) or ""
+    command = shell_line([*PROMOTE, "--study", name, *store_option(client, PROJECT)])
+    return f"the run of a study, not of a trial; register the model that the study recommends: {command}"
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:

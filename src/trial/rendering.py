@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import Run as FoundRun
+from mlflow.exceptions import MlflowException
 
 from src.common.clock import Clock
 from src.common.errors import ThawError
@@ -17,6 +18,8 @@ from src.reporting.terminal import Terminal
 from src.tracking import schema
 from src.tracking.locks import LockFolder, default_work_dir
 from src.tracking.mlflow_run import Run
+from src.tracking.mlflow_store import store_reason
+from src.tracking.study import promotion_hint
 from src.tracking.trial_runs import Artifact, TrialRuns
 from src.trial.context import TrialContext
 from src.trial.key import trial_key
@@ -38,7 +41,9 @@ def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *,
     Raises:
         ThawError: it is no such run, its images are other ones now, or the trial gives other numbers here.
     """
-    run = client.get_run(run_id)
+    run = _run(client, run_id)
+    if study := promotion_hint(client, run):
+        raise ThawError(f"runs:/{run_id}: {study}")
     if schema.TRIAL_KEY.read(run.data.tags) is None or run.info.status != "FINISHED":
         raise ThawError(f"runs:/{run_id}: no finished trial's run; its status is {run.info.status}")
     lacking = artifacts & ~TrialRuns(client).artifacts(run)
@@ -46,6 +51,14 @@ def render_run(client: mlflow.MlflowClient, run_id: str, artifacts: Artifact, *,
         trial = _on_this_machine(logged_configuration(client, run))
         with Terminal(progress, in_sweep=not progress) as terminal, TemporaryDirectory() as folder:
             _render(_context(client, run, trial, terminal, Path(folder)), run, lacking)
+
+
+def _run(client: mlflow.MlflowClient, run_id: str) -> FoundRun:
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        where = "mlflow ui shows what the store has, --tracking-uri names another one"
+        raise ThawError(f"runs:/{run_id}: {store_reason(error).rstrip('.')}; {where}") from error
 
 
 def _on_this_machine(trial: TrialConfig) -> TrialConfig:

@@ -157,6 +157,7 @@ def test_a_soup_of_one_is_called_the_best_seed_on_validation() -> None:
 def test_the_command_tests_every_combination_on_the_test_images(thaw: Command, deployed: Deployed) -> None:
     done = thaw("src.ensemble", "--study", "winner", "--tracking-uri", deployed.uri)
     assert done.returncode == 0, done.stderr
+    assert "predicting 12 test images in every way" in done.stderr
     lines, names = done.stdout.splitlines(), ("soup", "best seed on validation")
     assert lines[3].startswith(names)
     assert lines[0].startswith("single model: ")

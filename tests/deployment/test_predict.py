@@ -215,6 +215,21 @@ def test_a_run_without_a_model_says_how_to_make_it(thaw: Command, deployed: Depl
     assert f"python -m src.render runs:/{lacking.info.run_id} --tracking-uri {deployed.uri}" in done.stderr
 
 
+def test_a_studys_run_and_a_models_name_alone_say_what_to_type(thaw: Command, deployed: Deployed) -> None:
+    where, photo = ("--tracking-uri", deployed.uri), str(deployed.photos / "test")
+    experiments = [each.experiment_id for each in deployed.client.search_experiments()]
+    (study,) = deployed.client.search_runs(experiments, "tags.study_key != ''")
+    promote = f"python -m src.promote --study {deployed.study} --tracking-uri {deployed.uri}"
+    for command in (("src.predict", "--model", f"runs:/{study.info.run_id}", photo), ("src.render", study.info.run_id)):
+        done = thaw(*command, *where)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "the run of a study, not of a trial" in done.stderr
+        assert done.stderr.rstrip().endswith(promote)
+    done = thaw("src.predict", "--model", deployed.name, photo, *where)
+    assert done.returncode == 1
+    assert f"a registered model; say which version of it: models:/{deployed.name}@champion" in done.stderr
+
+
 def test_files_outside_of_a_store_predict_too_and_code_in_one_is_not_run(
     thaw: Command, deployed: Deployed, tmp_path: Path
 ) -> None:

@@ -1,6 +1,9 @@
 """The Python of docs/use.md, as a reader types it."""
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -11,7 +14,7 @@ from PIL import Image
 
 from src.common.project import PROJECT
 from src.inference.classifier import Classifier
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import save
 
@@ -47,6 +50,18 @@ def test_the_file_alone_sees_a_phones_photo_upright(photo: Path, capsys: pytest.
     expected = Classifier.load(Path("model.keras")).predict(photo, {"calibrated": False})
     assert label == expected.idxmax(axis=1)[0]
     assert float(probability) == pytest.approx(expected.max(axis=1)[0], abs=1e-5)
+
+
+def test_mlflow_downloads_the_file_and_the_folder_is_a_model(
+    photo: Path, deployed: Deployed, thaw: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", deployed.uri)
+    (line,) = re.findall(r"^    (mlflow artifacts .*)$", PAGE, re.MULTILINE)
+    words = shlex.split(line.replace("/ID/", f"/{deployed.run_id}/"))
+    subprocess.run([sys.executable, "-m", *words], check=True)
+    assert Path("best/model/data/model.keras").is_file()
+    done = thaw("src.predict", "--model", str(Path("best").absolute()), str(photo))
+    assert done.returncode == 0, done.stderr
 
 
 def test_mlflow_loads_the_model_in_both_ways(

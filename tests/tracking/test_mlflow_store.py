@@ -104,3 +104,9 @@ def test_a_store_that_cannot_be_had_is_told_in_a_line(uri: str, tmp_path: Path) 
 def test_a_server_that_does_not_answer_is_told_in_a_few_words(cause: str, reason: str) -> None:
     pool = "API request to http://a failed with exception HTTPConnectionPool(host='a', port=9): Max retries exceeded"
     assert store_reason(RuntimeError(f"{pool} with url: /api (Caused by {cause})")) == f"it does not answer ({reason})"
+
+
+def test_mlflow_warns_of_no_type_hints_of_its_own() -> None:
+    program = "import src.tracking.mlflow_store, mlflow.pyfunc"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

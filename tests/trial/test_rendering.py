@@ -150,5 +150,7 @@ def test_what_is_no_finished_trials_run_is_refused(store_uri: str) -> None:
     run = client.create_run(client.create_experiment("no trial"))
     with pytest.raises(ThawError, match="no finished trial's run; its status is RUNNING"):
         render(run.info.run_id, store_uri)
+    with pytest.raises(ThawError, match=r"runs:/0123: .*not found; mlflow ui shows what the store has"):
+        render("0123", store_uri)
     with pytest.raises(SystemExit):
         main(["models:/photos@champion"])
