@@ -23,6 +23,11 @@ from src.config import DataConfig, RuntimeConfig, TrialConfig
 from src.data.dataset import Dataset, list_samples, load_dataset
 from tests.typist import HEAVY, Typist
 
+MEMORY = Path("/dev/shm")
+"""Where files are kept in memory: a store waits for a disk at each of its commits, longer than a tiny trial trains."""
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9 and not os.environ.get("THAW_TEST_EVERY_BACKBONE"):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 settings.register_profile("thaw", deadline=None, derandomize=True)
 settings.load_profile("thaw")
 

@@ -128,7 +128,7 @@ def test_mlflow_has_what_is_used_of_it(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     (tmp_path / "mlflow.db").touch()
     try:
-        internals.create_database(uri, tmp_path.as_uri())
+        internals.create_database(tmp_path / "mlflow.db", uri, tmp_path.as_uri())
         client = mlflow.MlflowClient(uri)
         run = client.create_run("0").info.run_id
         client.log_text(run, "text", "folder/file.txt")

@@ -1,8 +1,10 @@
 """All that Thaw uses of MLflow beyond its documented API; `tests/test_internals.py` says what an upgrade changed."""
 
 import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import mlflow
@@ -13,11 +15,33 @@ _MOST_VALUES = 10**8
 """Of one metric of a study: more than any has."""
 
 
-def create_database(uri: str, artifact_root: str) -> None:
-    """Make the SQLite store `uri`: a client makes one too, but puts the default experiment's files where it runs."""
+def create_database(path: Path, uri: str, artifact_root: str) -> None:
+    """Make the SQLite store `uri` in the file `path`, which a crash of the system may leave damaged.
+
+    A client makes one too, but puts the default experiment's files where it runs.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, artifact_root).engine.dispose()
+    with _without_flushes(path):
+        SqlAlchemyStore(uri, artifact_root).engine.dispose()
+
+
+@contextlib.contextmanager
+def _without_flushes(path: Path) -> Iterator[None]:
+    """Let new connections to the SQLite file `path` not wait for the disk: a new store has hundreds of commits."""
+    from sqlalchemy import Engine, event
+
+    def connected(connection: Any, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            ((_, _, file),) = connection.execute("PRAGMA database_list").fetchall()
+            if Path(file) == path.resolve():
+                connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", connected)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", connected)
 
 
 def delete_artifacts(client: "mlflow.MlflowClient", run_id: str, under: str) -> None:

@@ -168,7 +168,9 @@ def _create_database(uri: str, project: Path) -> None:
         unfinished = path.with_name(path.name + ".unfinished")
         unfinished.write_bytes(b"")  # fails at once where SQLAlchemy would retry for minutes
         try:
-            create_database(sqlite_uri(unfinished), _artifact_root(uri, project))
+            create_database(unfinished, sqlite_uri(unfinished), _artifact_root(uri, project))
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
             unfinished.rename(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)

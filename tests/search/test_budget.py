@@ -107,7 +107,7 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
     heavy_typist: Typist, photos: Path, tmp_path: Path
 ) -> None:
     words = (*TRIAL, *places(photos, tmp_path), "tracking.save_model=false")
-    started = heavy_typist.start(*words, "minutes=2", cwd=tmp_path)
+    started = heavy_typist.start(*words, "minutes=0.7", cwd=tmp_path)
     while not (tmp_path / "sweep" / "results" / "1.json").exists():
         assert started.is_running
         time.sleep(0.2)
@@ -117,7 +117,7 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
     assert "no difference is claimed" in done.out
     assert "page: " in done.out
     assert not sessions_of(tmp_path)[-1].ended
-    again = heavy_typist(*words, "minutes=2", cwd=tmp_path)
+    again = heavy_typist(*words, "minutes=0.7", cwd=tmp_path)
     assert again.status == 0, again.said
     assert len(sessions_of(tmp_path)) == 1
     assert "reused" in again.out

@@ -1,5 +1,6 @@
 """An MLflow server over PostgreSQL, which the tests of one process share, and a relay before it."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ def server_folder() -> Path:
         check_installed()
     except ThawError as missing:
         pytest.skip(f"{missing}: NOT TESTED OVER POSTGRESQL")
-    folder = Path(tempfile.mkdtemp(prefix="thaw-server-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="thaw-server-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT", "/tmp")))
     folder.chmod(0o755)
     return folder
 

@@ -1,6 +1,7 @@
 """Two hosts that share a server and no folder: one trains a trial, the other waits, or takes over from the dead."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,8 +13,8 @@ from typing import Any
 import mlflow
 import pytest
 
-from src.common.project import PROJECT
 from src.tracking import schema
+from tests.typist import Started, Typist
 
 AHEAD = """
 import runpy, sys, time
@@ -24,7 +25,7 @@ runpy.run_module("src.train", run_name="__main__", alter_sys=True)
 """
 """A trial on a host whose clock is so many seconds ahead."""
 
-Trial = Callable[..., subprocess.Popen[str]]
+Trial = Callable[..., Started]
 
 
 @pytest.fixture
@@ -51,11 +52,12 @@ def can_connect(port: int) -> bool:
 
 
 @pytest.fixture
-def trial(server: str, photos: Path, tmp_path: Path) -> Iterator[Trial]:
+def trial(server: str, photos: Path, heavy_typist: Typist, tmp_path: Path) -> Iterator[Trial]:
     """Return a function that starts a trial on a host with folders and a clock of its own."""
-    started = list[subprocess.Popen[str]]()
+    script, started = tmp_path / "ahead.py", list[Started]()
+    script.write_text(AHEAD)
 
-    def run(host: str, seconds_ahead: int, *overrides: str) -> subprocess.Popen[str]:
+    def run(host: str, seconds_ahead: int, *overrides: str) -> Started:
         folders = (f"runtime.work_dir={tmp_path}/{host}", f"runtime.cache_dir={tmp_path}/{host}/cache",
                    f"hydra.run.dir={tmp_path}/{host}/out")  # fmt: skip
         words = (
@@ -63,16 +65,14 @@ def trial(server: str, photos: Path, tmp_path: Path) -> Iterator[Trial]:
             "fine_tune_epochs=2", "schedule=two_phase", f"tracking.uri={server}", "tracking.artifacts=none",
             "tracking.lease_seconds=5", *folders, *overrides,
         )  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-c", AHEAD, str(seconds_ahead), *words], cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
+        started.append(heavy_typist.start(str(script), str(seconds_ahead), *words, cwd=tmp_path))
+        return started[-1]
 
     yield run
-    for process in started:
-        process.kill()
+    for each in started:
+        if each.pid in heavy_typist.running:
+            os.kill(each.pid, signal.SIGKILL)
+            each.wait()
 
 
 def wait_for(happened: Callable[[], object], seconds: float) -> None:
@@ -94,14 +94,9 @@ def test_the_other_host_waits_and_takes_over_from_a_dead_one(server: str, trial:
     dead = trial("one", 600, *long)
     wait_for(lambda: trials(server, "RUNNING"), 120)
     other = trial("two", -600, "fine_tune_epochs=2", *long)
-    assert other.stderr is not None
-    said = list[str]()
-    for line in other.stderr:
-        said.append(line)
-        if "another host trains this trial; waiting" in line:
-            break
-    assert len(trials(server, "RUNNING")) == 1, "".join(said)
-    dead.kill()
+    wait_for(lambda: "another host trains this trial; waiting" in other.err.read_text(), 120)
+    assert len(trials(server, "RUNNING")) == 1, other.err.read_text()
+    os.kill(dead.pid, signal.SIGKILL)
     wait_for(lambda: trials(server, "KILLED"), 60)
     (killed,) = trials(server, "KILLED")
     assert "lease expired" in (schema.ERROR.read(killed.data.tags) or "")
@@ -111,8 +106,8 @@ def test_the_other_host_waits_and_takes_over_from_a_dead_one(server: str, trial:
 @pytest.mark.slow
 def test_of_two_hosts_that_begin_at_once_one_trains_and_the_other_reuses(server: str, trial: Trial) -> None:
     both = trial("one", 600), trial("two", -600)
-    ends = [process.communicate(timeout=200) for process in both]
-    assert [process.returncode for process in both] == [0, 0], ends
+    ends = [process.wait(200) for process in both]
+    assert [done.status for done in ends] == [0, 0], ends
     assert len(trials(server, "FINISHED")) == 1
     assert not trials(server, "RUNNING")
-    assert sum("reused from the run" in out + errors for out, errors in ends) == 1
+    assert sum("reused from the run" in done.said for done in ends) == 1
