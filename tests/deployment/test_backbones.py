@@ -21,8 +21,17 @@ from tests.typist import Typist
 
 pytest.importorskip("ai_edge_litert")
 
-BACKBONES = {"mobilenetv2": 64, "mobilenetv3small": 64, "resnet50": 64, "EfficientNetB0": 75, "ConvNeXtTiny": 64}
-"""And the side of their images, px."""
+_HEAD = ("unfrozen=0", "learning_rate=0.03")
+_WHOLE = ("unfrozen=all", "epochs=2", "fine_tune_epochs=30", "fine_tune_learning_rate=3e-4")
+BACKBONES = {
+    "mobilenetv2": (64, ("weights=formula", *_HEAD, "epochs=40")),
+    "mobilenetv3small": (64, ("weights=random", "batchnorm=adapted", *_HEAD, "epochs=120")),
+    "resnet50": (64, ("weights=random", "batchnorm=adapted", *_WHOLE)),
+    "EfficientNetB0": (75, ("weights=random", "batchnorm=adapted", *_HEAD, "epochs=120")),
+    "ConvNeXtTiny": (64, ("weights=random", *_HEAD, "epochs=40")),
+}  # fmt: skip
+"""The side of their images, px, and what lets them tell classes apart: an export of a network that names one class for
+all images agrees with it whatever it does."""
 
 SIZES = ((90, 70), (61, 130), (64, 64), (520, 410), (40, 33))
 
@@ -83,21 +92,18 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
 
 
 def train(thaw: Command, backbone: str, raw_photos: Path, output: Path) -> Trained:
-    uri, side = f"sqlite:///{output}/mlflow.db", BACKBONES[backbone]
-    weights = ("weights=formula",) if backbone == "mobilenetv2" else ("weights=random",)
+    uri, (side, trained) = f"sqlite:///{output}/mlflow.db", BACKBONES[backbone]
     done = thaw(
-        "src.train", f"backbone={backbone}", *weights, "data=folder", f"data.root={raw_photos}",
-        f"image_size={side}", "unfrozen=0", "epochs=40", "learning_rate=0.03", "tracking.save_model=true",
-        f"tracking.uri={uri}", f"hydra.run.dir={output}/run", f"runtime.cache_dir={output}/cache",
-        f"runtime.work_dir={output}/work",
+        "src.train", f"backbone={backbone}", *trained, "data=folder", f"data.root={raw_photos}",
+        f"image_size={side}", "tracking.save_model=true", f"tracking.uri={uri}", f"hydra.run.dir={output}/run",
+        f"runtime.cache_dir={output}/cache", f"runtime.work_dir={output}/work",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     run_id = json.loads((output / "run" / "summary.json").read_text())["run_id"]
     predictions = output / "run" / "predictions"
     with np.load(predictions / "test.npz") as test, np.load(predictions / "probabilities.npz") as probabilities:
         own, labels = probabilities["test"], test["labels"].astype(np.int64)
-    if backbone == "mobilenetv2":  # with random weights a network may name one class alone, and so does any export
-        assert np.mean(own.argmax(axis=1) == labels) > 0.8
+    assert np.mean(own.argmax(axis=1) == labels) > 0.5
     paths = sorted((raw_photos / "test").rglob("*.*g"))
     assert [CLASSES[k] for k in labels] == [path.parent.name for path in paths]
     return Trained(side, uri, run_id, output / "run", paths, own, labels)
