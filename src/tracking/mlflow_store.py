@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from src.common.errors import ThawError, one_line
@@ -22,6 +23,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised, and reported once
@@ -39,6 +41,21 @@ _WEB_PAGE = re.compile(r"<(!doctype|html)", re.IGNORECASE)
 _FIRST_ANSWER = 8
 """Seconds."""
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FILES = {"", "file", "sqlite"}
+FAILURES = (MlflowException, RequestException)
+"""What a call of a server raises: the tracking API's, and that of proxied artifacts."""
+
+StoreKind = Literal["file", "database", "server"]
+
+
+def store_kind(uri: str) -> StoreKind:
+    """Return whether a store is a file on this host, a database's server, or MLflow's, which may not answer.
+
+    >>> store_kind("mlruns"), store_kind("postgresql+psycopg2://host/thaw"), store_kind("https://host")
+    ('file', 'database', 'server')
+    """
+    scheme = urlsplit(uri).scheme
+    return "file" if scheme in _FILES else "server" if scheme.startswith("http") else "database"
 
 
 def sqlite_uri(path: Path) -> str:
@@ -54,7 +71,7 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 
 def how_to_compare(uri: str, project: Path) -> str:
     """Return the command or address that shows the store at `uri` in MLflow's UI."""
-    if uri.startswith("http"):
+    if store_kind(uri) == "server":
         return public_uri(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
         return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
@@ -136,7 +153,7 @@ def refusals_as_errors() -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
+    except FAILURES as error:
         raise ThawError(f"MLflow fails: {store_reason(error)}; mend that and run it again") from error
 
 

@@ -18,15 +18,11 @@ import mlflow
 from filelock import FileLock
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException, RestException
-from requests import RequestException
 
 from src.common.errors import one_line
 from src.common.events import EventHandler, Noted, Warned, ignore
 from src.common.files import atomic_write, exclusive_lock_if_free
-from src.tracking.mlflow_store import brief_calls, public_uri, store_reason
-
-FAILURES = (MlflowException, RequestException)
-"""What a call of a server raises: the tracking API's, and that of proxied artifacts."""
+from src.tracking.mlflow_store import FAILURES, brief_calls, public_uri, store_kind, store_reason
 
 _REFUSALS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 _ANSWERS_WITHIN = 5
@@ -112,7 +108,7 @@ class End:
 
 def is_served(client: mlflow.MlflowClient) -> bool:
     """Return whether the store of `client` is a server, which may not answer."""
-    return str(client.tracking_uri).startswith("http")
+    return store_kind(str(client.tracking_uri)) == "server"
 
 
 def is_outage(error: BaseException) -> bool:

@@ -1,10 +1,8 @@
 """Two hosts that share a server and no folder: one trains a trial, the other waits, or takes over from the dead."""
 
-import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from src.common.project import PROJECT
 from src.tracking import schema
+from tests.processes import started_processes, wait_for
 
 AHEAD = """
 import runpy, sys, time
@@ -53,7 +52,6 @@ def can_connect(port: int) -> bool:
 @pytest.fixture
 def trial(server: str, photos: Path, tmp_path: Path) -> Iterator[Trial]:
     """Return a function that starts a trial on a host with folders and a clock of its own."""
-    started = list[subprocess.Popen[str]]()
 
     def run(host: str, seconds_ahead: int, *overrides: str) -> subprocess.Popen[str]:
         folders = (f"runtime.work_dir={tmp_path}/{host}", f"runtime.cache_dir={tmp_path}/{host}/cache",
@@ -63,23 +61,10 @@ def trial(server: str, photos: Path, tmp_path: Path) -> Iterator[Trial]:
             "fine_tune_epochs=2", "schedule=two_phase", f"tracking.uri={server}", "tracking.artifacts=none",
             "tracking.lease_seconds=5", *folders, *overrides,
         )  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-c", AHEAD, str(seconds_ahead), *words], cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
+        return start((sys.executable, "-c", AHEAD, str(seconds_ahead), *words), tmp_path, {"PYTHONPATH": str(PROJECT)})
 
-    yield run
-    for process in started:
-        process.kill()
-
-
-def wait_for(happened: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {seconds} seconds"
-        time.sleep(0.2)
+    with started_processes() as start:
+        yield run
 
 
 def trials(server: str, status: str) -> list[Any]:
