@@ -3,10 +3,10 @@
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from src.common.errors import ThawError, one_line
@@ -30,7 +30,10 @@ for noisy in ("mlflow", "alembic"):
 
 
 # urllib3's words
-_UNANSWERED = re.compile(r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out)|(Read timed out)")
+_ABORTED = "Connection aborted"
+_UNANSWERED = re.compile(
+    rf"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|{_ABORTED})|(Read timed out)"
+)
 _STATUS = re.compile(r"too many (\d{3}) error|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
 _REFUSED = {
     401: "it does not know the user or the password (401): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
@@ -46,6 +49,7 @@ FAILURES = (MlflowException, RequestException)
 """What a call of a server raises: the tracking API's, and that of proxied artifacts."""
 
 StoreKind = Literal["file", "database", "server"]
+T = TypeVar("T")
 
 
 def store_kind(uri: str) -> StoreKind:
@@ -90,7 +94,7 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
             _create_database(uri, project)
         client = mlflow.MlflowClient(uri)
         with brief_calls(_FIRST_ANSWER):
-            return client, _experiment(client, config.experiment, uri, project)
+            return client, over_new_connection(lambda: _experiment(client, config.experiment, uri, project))
     except ThawError:
         raise
     except Exception as error:  # drivers, parsers and servers fail in their own ways: this store is not to be had
@@ -109,7 +113,7 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     try:
         client = mlflow.MlflowClient(store)
         with brief_calls(_FIRST_ANSWER):
-            client.search_experiments(max_results=1)
+            over_new_connection(lambda: client.search_experiments(max_results=1))
     except Exception as error:
         raise ThawError(f"MLflow at {public_uri(store)}: {store_reason(error)}; give --tracking-uri") from error
     return client
@@ -142,6 +146,19 @@ def brief_calls(seconds: int) -> Iterator[None]:
         yield
     finally:
         os.environ.update(before)
+
+
+def over_new_connection(call: Callable[[], T]) -> T:
+    """Return what `call` returns; call again where the server closed the connection.
+
+    A server closes connections that are idle for some seconds, also one that a client is about to use.
+    """
+    try:
+        return call()
+    except FAILURES as error:
+        if _ABORTED not in str(error):
+            raise
+    return call()
 
 
 @contextmanager

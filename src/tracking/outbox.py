@@ -22,7 +22,14 @@ from mlflow.exceptions import MlflowException, RestException
 from src.common.errors import one_line
 from src.common.events import EventHandler, Noted, Warned, ignore
 from src.common.files import atomic_write, exclusive_lock_if_free
-from src.tracking.mlflow_store import FAILURES, brief_calls, public_uri, store_kind, store_reason
+from src.tracking.mlflow_store import (
+    FAILURES,
+    brief_calls,
+    over_new_connection,
+    public_uri,
+    store_kind,
+    store_reason,
+)
 
 _REFUSALS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 _ANSWERS_WITHIN = 5
@@ -189,15 +196,18 @@ class Outbox:
     def _given(self, step: Step, seconds: int = _ANSWERS_WITHIN) -> bool:
         try:
             with brief_calls(seconds):
-                if isinstance(step, Text | Files):
-                    self.client.get_run(self.run_id)  # to an upload, a proxy's login page reads as success
-                step.give(self.client, self.run_id)
+                over_new_connection(lambda: self._give(step))
         except FAILURES as error:
             if not is_outage(error):
                 raise
             self._failed(error)
             return False
         return True
+
+    def _give(self, step: Step) -> None:
+        if isinstance(step, Text | Files):
+            self.client.get_run(self.run_id)  # to an upload, a proxy's login page reads as success
+        step.give(self.client, self.run_id)
 
     def _failed(self, error: BaseException) -> None:
         if not self._waiting:

@@ -31,8 +31,9 @@ from tests.tracking.typed_server import TypedServer
 KILLS = int(os.environ.get("THAW_TEST_KILLS", "3"))
 """With each launcher."""
 SEED = int(os.environ.get("THAW_TEST_KILLS_SEED", "0"))
-LONGEST = 20.0
-"""Seconds from one kill to the next."""
+LONGEST = 6.0
+"""Seconds until a kill: from the last one, or from when a trial trains."""
+WHILE_TRAINING = 0.75
 SEEDS = 3
 PORT = 5000
 VICTIMS = {
@@ -87,6 +88,8 @@ class Site:
             f"data.root={self.photos}", f"runtime.work_dir={self.folder}/work", f"hydra/launcher={self.launcher}",
             f"runtime.cache_dir={self.folder}/cache", f"hydra.sweep.dir={self.folder}/{self.number}",
         )  # fmt: skip
+        for mark in self._marks():  # of trials that were killed
+            mark.unlink()
         first = SEEDS * self.number
         which = (f"seed=range({first},{first + SEEDS})", f"study=killed {self.number}")
         environment = {
@@ -98,6 +101,13 @@ class Site:
                 [*self.inside, sys.executable, "-m", "src.train", *TRIALS, *places, *which], cwd=self.folder,
                 env=os.environ | environment, stdout=said, stderr=said, text=True,
             )  # fmt: skip
+
+    def trains(self) -> bool:
+        """Return whether a trial is under way."""
+        return any(self._marks())
+
+    def _marks(self) -> Iterator[Path]:
+        return (self.folder / str(self.number) / "results").glob("*.under_way")
 
     def kill(self, kind: str, generator: random.Random) -> bool:
         """Kill a process of a kind and wait until what ends with it has ended; return whether there was one."""
@@ -152,6 +162,8 @@ def test_each_trial_is_there_once_with_the_numbers_of_one_process(
     deck = itertools.chain.from_iterable(generator.sample(kinds, len(kinds)) for _ in itertools.count())
     kills = Counter[str]()
     while kills.total() < KILLS:
+        if generator.random() < WHILE_TRAINING:
+            wait_for(lambda: site.trains() or site.mend(), 300)
         time.sleep(generator.uniform(0, LONGEST))
         if site.kill(kind := next(deck), generator):
             kills[kind] += 1
@@ -181,7 +193,7 @@ def undisturbed(thaw: Command, photos: Path, tmp_path: Path, sweeps: int) -> dic
 def check(site: Site, expected: dict[str, dict[str, float]]) -> None:
     """Hold the store to what one undisturbed process measures."""
     assert site.server is not None
-    client = mlflow.MlflowClient(site.server.database)
+    client = mlflow.MlflowClient(site.server.database.replace("postgresql:", "postgresql+psycopg2:"))
     assert len(expected) == 2 * SEEDS * site.number
     assert numbers_of(runs_of(client, FINISHED)) == expected
     for number in range(site.number):
