@@ -1,8 +1,8 @@
 """The load of trials on their store: ``python -m benchmarks.store_load --runs 200 --processes 4``.
 
 Processes do all that a trial does with its store, by the same functions, as fast as the store takes it; nothing trains.
-It prints runs and requests a second, and where the time of processors goes: in MLflow's server, in PostgreSQL, and in
-the processes themselves. The server is one of its own, in a temporary folder, unless ``--to`` names another.
+It prints runs and requests a second. Where no ``--to`` names a server, it starts one in a temporary folder, and prints
+what a run costs there, too: time of processors, commits, and bytes of PostgreSQL's log and database.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from typing import Any
 import psutil
 import requests
 
+_SIZES = """SELECT xact_commit, pg_current_wal_lsn() - '0/0', pg_database_size(datname)
+FROM pg_stat_database WHERE datname = 'mlflow'"""
 _DATA: Any = SimpleNamespace(
     source="photos", fingerprint="0" * 64, class_names=["a", "b"],
     splits={split: SimpleNamespace(size=100) for split in ("train", "val", "test")},
@@ -123,24 +125,39 @@ def _log(run: Any, epochs: int) -> None:
 
 
 @contextmanager
-def served(uri: str | None, workers: int) -> Iterator[tuple[str, dict[str, psutil.Process]]]:
-    """Yield a store's address, and the processes to be watched of a server that is started for it."""
+def served(uri: str | None, workers: int) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
+    """Yield a store's address, and what returns what a server that is started for it has used so far."""
     from src.tracking.mlflow_server import ServerSettings, store_server
 
     if uri:
-        yield uri, {}
+        yield uri, dict
         return
     with tempfile.TemporaryDirectory(prefix="thaw-load-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user
         with store_server(ServerSettings(Path(folder), workers=workers)) as server:
-            pids = {"MLflow's server": server.process.pid, "PostgreSQL": server.cluster.process.pid}
-            yield server.uri, {name: psutil.Process(pid) for name, pid in pids.items()}
+            yield server.uri, partial(used, server)
+
+
+def used(server: Any) -> dict[str, float]:
+    """Return what a server has used: milliseconds of processors, commits, kB of log and of the database."""
+    import psycopg2
+
+    with psycopg2.connect(server.cluster.uri("mlflow")) as connection, connection.cursor() as cursor:
+        cursor.execute(_SIZES)
+        commits, log, database = cursor.fetchone()
+    return {
+        "ms of MLflow's server": 1000 * busy(psutil.Process(server.process.pid)),
+        "ms of PostgreSQL": 1000 * busy(psutil.Process(server.cluster.process.pid)),
+        "commits": float(commits),
+        "kB of PostgreSQL's log": float(log) / 1000,
+        "kB of the database": float(database) / 1000,
+    }
 
 
 def busy(process: psutil.Process) -> float:
     """Return the seconds of processors that a process and those that it started took, ended ones included."""
-    used = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(times.user + times.system + times.children_user + times.children_system for times in used)
+    taken = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(times.user + times.system + times.children_user + times.children_system for times in taken)
 
 
 def main() -> None:
@@ -152,16 +169,16 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
-    with served(options.to, options.workers) as (uri, watched), tempfile.TemporaryDirectory() as folder:
-        before = {name: busy(process) for name, process in watched.items()}
+    with served(options.to, options.workers) as (uri, used_by_server), tempfile.TemporaryDirectory() as folder:
+        before = used_by_server()
         load = Load(uri, Path(folder), options.runs // options.processes, options.epochs)
         with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
             logged = list(pool.map(partial(log_runs, load), range(options.processes)))
-        taken = {name: busy(process) - before[name] for name, process in watched.items()}
-    _print(logged, taken | {"the processes": sum(each.seconds for each in logged)})
+        more = {name: value - before[name] for name, value in used_by_server().items()}
+    _print(logged, more | {"ms of the processes": 1000 * sum(each.seconds for each in logged)})
 
 
-def _print(logged: list[Logged], taken: dict[str, float]) -> None:
+def _print(logged: list[Logged], used: dict[str, float]) -> None:
     times = sorted(pair for each in logged for pair in each.times)
     seconds = max(end for _, end in times) - times[0][0]
     sent = sum(each.requests for each in logged)
@@ -170,8 +187,7 @@ def _print(logged: list[Logged], taken: dict[str, float]) -> None:
     fifth = len(times) // 5
     for name, part in (("the first", times[:fifth]), ("the last", times[-fifth:])):
         print(f"{statistics.median(end - began for began, end in part):.2f} s a run in its process, of {name} fifth")
-    for name, used in taken.items():
-        print(f"{1000 * used / len(times):.0f} ms of a processor for a run: {name}")
+    print("a run takes", ", ".join(f"{value / len(times):.1f} {name}" for name, value in used.items()))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ SECONDS = float(os.environ.get("THAW_TEST_OUTAGE_SECONDS", "3"))
 """Of an outage; the server is busy for twice as long."""
 Histories = dict[str, list[tuple[int, float]]]
 LONG = ("schedule.training.epochs=200", "schedule.training.patience=null", "tracking.artifacts=none")
-WHILE_IT_FAILS = (*LONG, f"schedule.training.epochs={200 + int(200 * SECONDS)}")
+WHILE_IT_FAILS = (*LONG, f"schedule.training.epochs={200 + int(60 * SECONDS)}", "force=true")
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_a_trial_whose_server_fails_for_a_while_has_the_numbers_of_an_undisturbe
         "src.train", *words, *WHILE_IT_FAILS, *places, f"hydra.run.dir={tmp_path}/out", cwd=tmp_path
     )
     client = mlflow.MlflowClient(restartable.uri)
-    wait_for(lambda: any(run.data.metrics for run in runs_of(client, fail.__name__)))
+    wait_for(lambda: any(run.data.metrics for run in runs_of(client, fail.__name__)), 300)
     fail(restartable, relay)
     done = under_way.wait(600)
     assert done.status == 0, done.said
@@ -244,7 +244,9 @@ def test_a_trial_whose_server_fails_for_a_while_has_the_numbers_of_an_undisturbe
 
 def histories(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> Histories:
     names = [name for name in run.data.metrics if not name.startswith("time/")]
-    return {name: [(it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)] for name in names}
+    return {
+        name: sorted((it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)) for name in names
+    }
 
 
 CLOSING = {
