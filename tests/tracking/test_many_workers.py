@@ -35,7 +35,7 @@ def test_eight_workers_lose_and_repeat_nothing(uri: str, heavy_typist: Typist, p
     workers = [start(heavy_typist, uri, photos, tmp_path, seeds) for seeds in parts]
     ends = [worker.wait(1500) for worker in workers]
     assert [end.status for end in ends] == [0] * WORKERS, "".join(end.said for end in ends)
-    assert not [line for end in ends for line in end.err.splitlines() if "MLflow" in line or "Traceback" in line]
+    assert not [line for end in ends for line in end.err.splitlines() if "FAILED" in line or "Traceback" in line]
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("workers")
     finished = [run for run in runs_of(client, FINISHED) if run.info.experiment_id == experiment.experiment_id]

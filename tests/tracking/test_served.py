@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -301,6 +302,26 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     assert done.status == 0, done.said
     assert sorted(run.info.status for run in runs_of(client, "away")) == ["FINISHED", "KILLED"]
     assert not unsent_runs(tmp_path / "work" / "unsent")
+
+
+def test_a_trial_sends_as_many_requests_as_the_page_on_scale_reckons_with(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    page = (PROJECT / "docs/scale.md").read_text("utf-8")
+    reckoned = re.search(r"requests to MLflow's server \| (\d+), one for", page)
+    assert reckoned is not None
+    before, began = requests_to(restartable), time.monotonic()
+    done = heavy_typist(
+        "src.train", *words, "dropout=0.37", "tracking.artifacts=none", f"tracking.uri={restartable.uri}",
+        f"runtime.work_dir={tmp_path}/work", f"hydra.run.dir={tmp_path}/out", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.status == 0, done.said
+    fixed, seconds = int(reckoned[1]), time.monotonic() - began
+    assert fixed <= requests_to(restartable) - before <= fixed + seconds + 2 * (seconds // 15)
+
+
+def requests_to(server: Restartable) -> int:
+    return server.server.log.read_text("utf-8").count('" 200')
 
 
 def test_a_model_is_made_later_where_the_server_was_away(served: StoreServer, tmp_path: Path) -> None:
