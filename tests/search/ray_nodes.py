@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 PASSWORD = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+_AS_OTHERS = {"RAY_worker_niceness": "0"}
+"""Ray's workers would give way to all that the machine does besides."""
 ADDRESS = "127.0.0.1:6379"
 OTHER = (f"--address={ADDRESS}",)
 
@@ -40,7 +42,7 @@ def started_node(inside: tuple[str, ...], *options: str) -> "subprocess.Popen[st
         "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory=80000000", *options,
     )  # fmt: skip
     process = subprocess.Popen(
-        command, env=os.environ | PASSWORD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=os.environ | PASSWORD | _AS_OTHERS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
     said = []

@@ -324,6 +324,14 @@ def requests_to(server: Restartable) -> int:
     return server.server.log.read_text("utf-8").count('" 200')
 
 
+def test_the_load_of_a_store_is_measured(served: StoreServer, thaw: Command) -> None:
+    done = thaw("benchmarks.store_load", "--to", served.uri, "--runs", "4", "--processes", "2", "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs by 2 processes" in done.stdout
+    assert re.search(r"\d\d\.\d requests a run", done.stdout)
+    assert {run.info.status for run in runs_of(mlflow.MlflowClient(served.uri), "load")} == {"FINISHED"}
+
+
 def test_a_model_is_made_later_where_the_server_was_away(served: StoreServer, tmp_path: Path) -> None:
     client, experiment = open_store(config(served.uri, "models"), tmp_path)
     said: list[Any] = []
