@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
 import pytest
@@ -43,12 +44,20 @@ VICTIMS = {
 """What the command lines of those to be killed hold."""
 
 
+class Folders(NamedTuple):
+    """Those of the photos, of the sweeps, of the server and of Ray."""
+
+    photos: Path
+    own: Path
+    served: Path
+    ray: str
+
+
 class Site:
     """A network with a served store, two nodes of Ray where the launcher needs them, and sweeps, one at a time."""
 
-    def __init__(self, launcher: str, inside: tuple[str, ...], photos: Path, folder: Path, served: Path) -> None:
-        self.launcher, self.inside, self.photos, self.folder, self.served = launcher, inside, photos, folder, served
-        self.temporary = tempfile.mkdtemp(prefix="ray")
+    def __init__(self, launcher: str, inside: tuple[str, ...], places: Folders) -> None:
+        self.launcher, self.inside, self.places, self.folder = launcher, inside, places, places.own
         self.server: TypedServer | None = None
         self.nodes = list[subprocess.Popen[str]]()
         self.sweep: subprocess.Popen[str] | None = None
@@ -58,7 +67,7 @@ class Site:
     def mend(self) -> None:
         """Start what has ended; a sweep that succeeded is followed by the next one, with other seeds, of `most`."""
         if self.server is None or self.server.process.poll() is not None:
-            self.server = TypedServer(self.served, "--port", str(PORT), inside=self.inside)
+            self.server = TypedServer(self.places.served, "--port", str(PORT), inside=self.inside)
             assert self.server.uri, self.server.process.communicate()
         if self.launcher == "ray":
             self._mend_nodes()
@@ -69,7 +78,7 @@ class Site:
     def _mend_nodes(self) -> None:
         if not self.nodes or self.nodes[0].poll() is not None:
             self._end_nodes()
-            self.nodes = [ray_nodes.started_node(self.inside, *ray_nodes.head(self.temporary))]
+            self.nodes = [ray_nodes.started_node(self.inside, *ray_nodes.head(self.places.ray))]
         if len(self.nodes) == 1 or self.nodes[1].poll() is not None:
             self.nodes[1:] = [ray_nodes.started_node(self.inside, *ray_nodes.OTHER)]
 
@@ -85,13 +94,15 @@ class Site:
 
     def _sweep(self) -> "subprocess.Popen[str]":
         places = (
-            f"data.root={self.photos}", f"runtime.work_dir={self.folder}/work", f"hydra/launcher={self.launcher}",
+            f"data.root={self.places.photos}", f"runtime.work_dir={self.folder}/work",
             f"runtime.cache_dir={self.folder}/cache", f"hydra.sweep.dir={self.folder}/{self.number}",
         )  # fmt: skip
         for mark in self._marks():  # of trials that were killed
-            mark.unlink()
+            mark.unlink(missing_ok=True)
         first = SEEDS * self.number
-        which = (f"seed=range({first},{first + SEEDS})", f"study=killed {self.number}")
+        which = (
+            f"hydra/launcher={self.launcher}", f"seed=range({first},{first + SEEDS})", f"study=killed {self.number}",
+        )  # fmt: skip
         environment = {
             "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{PORT}",
             "RAY_ADDRESS": ray_nodes.ADDRESS, **ray_nodes.PASSWORD,
@@ -139,16 +150,16 @@ class Site:
 
 @pytest.fixture
 def site(launcher: str, photos: Path, tmp_path: Path) -> Iterator[Site]:
-    folder = server_folder()
-    with ExitStack() as held:
-        inside = held.enter_context(loopback_network())
-        site = Site(launcher, inside, photos, tmp_path, folder)
-        yield site
-        for pid in processes_inside(inside):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(folder)
-        shutil.rmtree(site.temporary)
+    folder, temporary = server_folder(), tempfile.mkdtemp(prefix="ray")
+    with loopback_network() as inside:
+        try:
+            yield Site(launcher, inside, Folders(photos, tmp_path, folder, temporary))
+        finally:
+            for pid in processes_inside(inside):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for name in (folder, temporary):
+                shutil.rmtree(name)
 
 
 @pytest.mark.slow
