@@ -184,7 +184,7 @@ def _print(logged: list[Logged], used: dict[str, float]) -> None:
     sent = sum(each.requests for each in logged)
     print(f"{len(times)} runs by {len(logged)} processes in {seconds:.1f} s; load {os.getloadavg()[0]:.1f}")
     print(f"{sent / len(times):.1f} requests a run; {len(times) / seconds:.2f} runs/s, {sent / seconds:.0f} requests/s")
-    fifth = len(times) // 5
+    fifth = max(len(times) // 5, 1)
     for name, part in (("the first", times[:fifth]), ("the last", times[-fifth:])):
         print(f"{statistics.median(end - began for began, end in part):.2f} s a run in its process, of {name} fifth")
     print("a run takes", ", ".join(f"{value / len(times):.1f} {name}" for name, value in used.items()))

@@ -185,7 +185,15 @@ def test_each_trial_is_there_once_with_the_numbers_of_one_process(
     print(f"{launcher}: {dict(kills)}, {site.number} sweeps")
     check(site, undisturbed(thaw, photos, tmp_path, site.number))
     site.end()
-    wait_for(lambda: not processes_inside(site.inside), 30)
+    assert remaining(site) == {}
+
+
+def remaining(site: Site) -> dict[int, str]:
+    """The processes that have not ended half a minute after all was to end."""
+    end = time.monotonic() + 30
+    while (found := processes_inside(site.inside)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
 
 
 def undisturbed(thaw: Command, photos: Path, tmp_path: Path, sweeps: int) -> dict[str, dict[str, float]]:
