@@ -333,6 +333,23 @@ def test_the_load_of_a_store_is_measured(served: StoreServer) -> None:
     assert {run.info.status for run in runs_of(mlflow.MlflowClient(served.uri), "load")} == {"FINISHED"}
 
 
+def test_a_trial_is_looked_up_by_an_index(served: StoreServer) -> None:
+    import psycopg2
+
+    search = "SELECT run_uuid FROM tags WHERE key = 'trial_key' AND value = 'none'"
+    with psycopg2.connect(served.cluster.uri("mlflow")) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO experiments (experiment_id, name) VALUES (999, 'indexed')")
+        cursor.execute("INSERT INTO runs (run_uuid, experiment_id) SELECT n, 999 FROM generate_series(1, 3000) n")
+        cursor.execute(
+            "INSERT INTO tags (key, value, run_uuid) SELECT 'trial_key', n, n FROM generate_series(1, 3000) n"
+        )
+        cursor.execute("ANALYZE tags")
+        cursor.execute(f"EXPLAIN {search}")
+        plan = str(cursor.fetchall())
+        connection.rollback()
+    assert "thaw_tags_value" in plan, plan
+
+
 def test_a_model_is_made_later_where_the_server_was_away(served: StoreServer, tmp_path: Path) -> None:
     client, experiment = open_store(config(served.uri, "models"), tmp_path)
     said: list[Any] = []
