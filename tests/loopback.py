@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +29,14 @@ def loopback_network() -> Iterator[tuple[str, ...]]:
             yield ("nsenter", f"--net=/proc/{holder.pid}/ns/net")
         finally:
             holder.stdin.close()
+
+
+def processes_inside(inside: tuple[str, ...]) -> dict[int, str]:
+    """The command lines of the processes in a network but for its holder's, by process id."""
+    network = Path(inside[1].removeprefix("--net="))
+    holder, found = network.parts[2], {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if folder.name != holder and (folder / "ns" / "net").readlink() == network.readlink():
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return {pid: command for pid, command in found.items() if command}  # not of those that have ended

@@ -74,6 +74,8 @@ UNTYPED = {
         ],
         "tests/tracking/test_served.py types it with the port of a server of its own",
     ),
+    "python -m benchmarks.store_load --runs 80 --processes 4 --epochs 5": "tests/tracking/test_served.py types it with "
+    "few runs",
     "python -m src.sync": "tests/tracking/test_outbox.py types it after an outage",
     "python -m src.probe --photos DIR --weights mobilenetv2_035.weights.h5 --part test": "tests/demo/formula/"
     "test_linear_probe.py holds its numbers; the weights are a download",
@@ -221,6 +223,7 @@ BESIDE = {"weights=file": ["weights.path=w.h5"], "data=folder": ["data.root=x"],
 
 PLUGINS = {
     "launcher.ray.": "hydra/launcher=ray", "launcher.n_jobs": "hydra/launcher=joblib",
+    "max_batch_size": "hydra/sweeper=grid",
     "launcher": "hydra/launcher=submitit_slurm",
 }  # fmt: skip
 """The plugin whose setting it is, by a part of the key."""

@@ -1,49 +1,23 @@
 """A store over PostgreSQL, as a command starts it: what it needs, whom it lets in, and that nothing is left of it."""
 
-import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow.server
-import psutil
 import pytest
 
 from src.common.errors import ThawError
-from src.common.project import PROJECT
 from src.tracking import postgres
 from src.tracking.mlflow_server import free_port
 from tests.conftest import Command
 from tests.tracking.conftest import server_folder
+from tests.tracking.typed_server import TypedServer
 
 PASSWORD = "correct horse battery"
-
-
-class Typed:
-    """`python -m src.server` in a folder, until it is ended."""
-
-    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
-        place = ["--folder", str(folder), "--port", "0", "--workers", "1"]
-        command = [sys.executable, "-m", "src.server", *place, *options]
-        passed = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        self.process = subprocess.Popen(
-            command, cwd=PROJECT, env=passed | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        said = dict(line.split(maxsplit=1) for line in (self.process.stdout.readline() for _ in range(3)) if line)
-        self.uri, self.database = said.get("server", "").split(" ")[0], said.get("database", "").strip()
-        self.started = psutil.Process(self.process.pid).children(recursive=True) if said else []
-
-    def end(self, number: int = signal.SIGINT) -> str:
-        """End it by a signal, and return what it printed on standard error once all that it started has ended."""
-        self.process.send_signal(number)
-        _, alive = psutil.wait_procs(self.started, timeout=40)
-        assert not alive
-        return self.process.communicate(timeout=40)[1]
 
 
 @pytest.fixture
@@ -55,7 +29,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_users_log_in_and_nothing_holds_a_password(folder: Path, thaw: Command, tiny: tuple[str, ...]) -> None:
-    server = Typed(folder, "--auth", MLFLOW_AUTH_ADMIN_PASSWORD=PASSWORD)
+    server = TypedServer(folder, "--auth", MLFLOW_AUTH_ADMIN_PASSWORD=PASSWORD)
     commands = [" ".join(process.cmdline()) for process in server.started]
     assert len(commands) > 4
     ada = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "ada's own password"}
@@ -80,7 +54,7 @@ def test_users_log_in_and_nothing_holds_a_password(folder: Path, thaw: Command, 
 
 @pytest.mark.slow
 def test_a_killed_server_leaves_nothing_and_what_it_held_is_restored_elsewhere(folder: Path, tmp_path: Path) -> None:
-    server = Typed(folder / "a")
+    server = TypedServer(folder / "a")
     socket_folder = Path(server.database.partition("host=")[2])
     assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
     client = mlflow.MlflowClient(server.uri)
@@ -91,11 +65,11 @@ def test_a_killed_server_leaves_nothing_and_what_it_held_is_restored_elsewhere(f
     subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server.database], check=True)
     assert server.end(signal.SIGKILL) == ""
     assert not list(socket_folder.parent.glob(f"{socket_folder.name}/.s*"))
-    other = Typed(folder / "b")
+    other = TypedServer(folder / "b")
     subprocess.run(["pg_restore", "--clean", "--if-exists", f"--dbname={other.database}", dump], check=True)
     shutil.copytree(folder / "a" / "artifacts", folder / "b" / "artifacts", dirs_exist_ok=True)
     assert "stopped by SIGTERM" in other.end(signal.SIGTERM)
-    again = Typed(folder / "b")
+    again = TypedServer(folder / "b")
     found = mlflow.MlflowClient(again.uri)
     assert [(it.value, it.step) for it in found.get_metric_history(run_id, "m")] == [(1.5, 3)]
     assert Path(found.download_artifacts(run_id, "a.txt", str(tmp_path))).read_text("utf-8") == "hello"
@@ -114,8 +88,8 @@ def test_what_is_missing_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.slow
 def test_a_folder_serves_once(folder: Path) -> None:
-    first = Typed(folder)
-    second = Typed(folder)
+    first = TypedServer(folder)
+    second = TypedServer(folder)
     assert second.process.wait(30) == 1
     assert second.process.stderr is not None
     said = second.process.stderr.read()

@@ -13,7 +13,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.entities import Run as FoundRun
@@ -24,14 +23,13 @@ from src.common.events import EventHandler, Waiting
 from src.tracking import schema
 from src.tracking.locks import LockFolder
 from src.tracking.mlflow_run import run_tags
-from src.tracking.mlflow_store import brief_calls
+from src.tracking.mlflow_store import brief_calls, store_kind
 from src.tracking.trial_runs import all_experiments
 
 _RENEWALS, _LOOKS, _CLAIMS = 4, 12, 120
 """In a lease's time: how often it is renewed, watched, and looked at while several claim it."""
 _ANSWERS_WITHIN = 5
 """Seconds that a trial waits at its end to hear whether its lease still holds."""
-_ON_THIS_HOST = {"", "file", "sqlite"}
 _EXPIRED = "its lease expired: its process is dead, or cut off from the store"
 
 
@@ -41,7 +39,7 @@ class LeaseTakenError(ThawError):
 
 def need_leases(client: mlflow.MlflowClient) -> bool:
     """Return whether hosts that share no folder may use the store, which is so where it is no file."""
-    return urlsplit(client.tracking_uri).scheme not in _ON_THIS_HOST
+    return store_kind(str(client.tracking_uri)) != "file"
 
 
 def what_locks(client: mlflow.MlflowClient, lock_folder: LockFolder, seconds: int) -> str:

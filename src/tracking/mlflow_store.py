@@ -4,9 +4,10 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from src.common.errors import ThawError, one_line
@@ -23,6 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")  # of MLflow's own type hints
 for noisy in ("mlflow", "alembic"):
@@ -30,7 +32,10 @@ for noisy in ("mlflow", "alembic"):
 
 
 # urllib3's words
-_UNANSWERED = re.compile(r"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out)|(Read timed out)")
+_ABORTED = "Connection aborted"
+_UNANSWERED = re.compile(
+    rf"Max retries exceeded.*Caused by .*?(\[Errno -?\d+\] [^\")]+|timed out|{_ABORTED})|(Read timed out)"
+)
 _STATUS = re.compile(r"too many (\d{3}) error|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
 _REFUSED = {
     401: "it does not know the user or the password (401): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
@@ -41,6 +46,22 @@ _WEB_PAGE = re.compile(r"<(!doctype|html)", re.IGNORECASE)
 _FIRST_ANSWER = 8
 """Seconds."""
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FILES = {"", "file", "sqlite"}
+FAILURES = (MlflowException, RequestException)
+"""What a call of a server raises: the tracking API's, and that of proxied artifacts."""
+
+StoreKind = Literal["file", "database", "server"]
+T = TypeVar("T")
+
+
+def store_kind(uri: str) -> StoreKind:
+    """Return whether a store is a file on this host, a database's server, or MLflow's, which may not answer.
+
+    >>> store_kind("mlruns"), store_kind("postgresql+psycopg2://host/thaw"), store_kind("https://host")
+    ('file', 'database', 'server')
+    """
+    scheme = urlsplit(uri).scheme
+    return "file" if scheme in _FILES else "server" if scheme.startswith("http") else "database"
 
 
 def sqlite_uri(path: Path) -> str:
@@ -56,7 +77,7 @@ def tracking_uri(config: TrackingConfig, project: Path) -> str:
 
 def how_to_compare(uri: str, project: Path) -> str:
     """Return the command or address that shows the store at `uri` in MLflow's UI."""
-    if uri.startswith("http"):
+    if store_kind(uri) == "server":
         return public_uri(uri)
     if uri.startswith("sqlite") and _database_file(uri) == project / "mlflow.db":
         return "mlflow ui   (in the project's folder), then http://127.0.0.1:5000"
@@ -75,7 +96,7 @@ def open_store(config: TrackingConfig, project: Path) -> tuple[mlflow.MlflowClie
             _create_database(uri, project)
         client = mlflow.MlflowClient(uri)
         with brief_calls(_FIRST_ANSWER):
-            return client, _experiment(client, config.experiment, uri, project)
+            return client, over_new_connection(lambda: _experiment(client, config.experiment, uri, project))
     except ThawError:
         raise
     except Exception as error:  # drivers, parsers and servers fail in their own ways: this store is not to be had
@@ -94,7 +115,7 @@ def existing_store(uri: str | None, project: Path) -> mlflow.MlflowClient:
     try:
         client = mlflow.MlflowClient(store)
         with brief_calls(_FIRST_ANSWER):
-            client.search_experiments(max_results=1)
+            over_new_connection(lambda: client.search_experiments(max_results=1))
     except Exception as error:
         raise ThawError(f"MLflow at {public_uri(store)}: {store_reason(error)}; give --tracking-uri") from error
     return client
@@ -129,6 +150,19 @@ def brief_calls(seconds: int) -> Iterator[None]:
         os.environ.update(before)
 
 
+def over_new_connection(call: Callable[[], T]) -> T:
+    """Return what `call` returns; call again where the server closed the connection.
+
+    A server closes connections that are idle for some seconds, also one that a client is about to use.
+    """
+    try:
+        return call()
+    except FAILURES as error:
+        if _ABORTED not in str(error):
+            raise
+    return call()
+
+
 @contextmanager
 def refusals_as_errors() -> Iterator[None]:
     """Report in a line what a store refuses during the block.
@@ -138,7 +172,7 @@ def refusals_as_errors() -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
+    except FAILURES as error:
         raise ThawError(f"MLflow fails: {store_reason(error)}; mend that and run it again") from error
 
 

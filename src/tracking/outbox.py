@@ -18,15 +18,18 @@ import mlflow
 from filelock import FileLock
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException, RestException
-from requests import RequestException
 
 from src.common.errors import one_line
 from src.common.events import EventHandler, Noted, Warned, ignore
 from src.common.files import atomic_write, exclusive_lock_if_free
-from src.tracking.mlflow_store import brief_calls, public_uri, store_reason
-
-FAILURES = (MlflowException, RequestException)
-"""What a call of a server raises: the tracking API's, and that of proxied artifacts."""
+from src.tracking.mlflow_store import (
+    FAILURES,
+    brief_calls,
+    over_new_connection,
+    public_uri,
+    store_kind,
+    store_reason,
+)
 
 _REFUSALS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 _ANSWERS_WITHIN = 5
@@ -112,7 +115,7 @@ class End:
 
 def is_served(client: mlflow.MlflowClient) -> bool:
     """Return whether the store of `client` is a server, which may not answer."""
-    return str(client.tracking_uri).startswith("http")
+    return store_kind(str(client.tracking_uri)) == "server"
 
 
 def is_outage(error: BaseException) -> bool:
@@ -193,15 +196,18 @@ class Outbox:
     def _given(self, step: Step, seconds: int = _ANSWERS_WITHIN) -> bool:
         try:
             with brief_calls(seconds):
-                if isinstance(step, Text | Files):
-                    self.client.get_run(self.run_id)  # to an upload, a proxy's login page reads as success
-                step.give(self.client, self.run_id)
+                over_new_connection(lambda: self._give(step))
         except FAILURES as error:
             if not is_outage(error):
                 raise
             self._failed(error)
             return False
         return True
+
+    def _give(self, step: Step) -> None:
+        if isinstance(step, Text | Files):
+            self.client.get_run(self.run_id)  # to an upload, a proxy's login page reads as success
+        step.give(self.client, self.run_id)
 
     def _failed(self, error: BaseException) -> None:
         if not self._waiting:

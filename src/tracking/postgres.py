@@ -53,13 +53,21 @@ class Cluster:
                     cursor.execute(f'CREATE DATABASE "{name}"')
         connection.close()
 
-    def _connection(self) -> Any:
+    def execute(self, database: str, statement: str) -> None:
+        """Execute a statement in a database."""
+        connection = self._connection(database)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    def _connection(self, database: str = "postgres") -> Any:
         import psycopg2
 
         end = time.monotonic() + _STARTS_WITHIN
         while True:
             try:
-                return psycopg2.connect(host=str(self.sockets), user=USER, dbname="postgres")
+                return psycopg2.connect(host=str(self.sockets), user=USER, dbname=database)
             except psycopg2.OperationalError as error:
                 if self.process.poll() is not None or time.monotonic() > end:
                     raise ThawError(f"PostgreSQL does not start: {last_line(self.log)}; see {self.log}") from error

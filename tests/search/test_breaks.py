@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from tests.processes import wait_for
 from tests.typist import Started, Typist
 
 SHORT = (
@@ -60,14 +60,6 @@ def study(folder: Path, name: str) -> tuple[Any, list[dict[str, str]]]:
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     text = Path(client.download_artifacts(found.info.run_id, "trials.csv")).read_text()
     return found, list(csv.DictReader(io.StringIO(text)))
-
-
-def wait_for(happened: Callable[[], bool], seconds: int = 120) -> None:
-    for _ in range(5 * seconds):
-        if happened():
-            return
-        time.sleep(0.2)
-    pytest.fail(f"it did not happen in {seconds} seconds")
 
 
 def counts(parent: Any) -> dict[str, int]:

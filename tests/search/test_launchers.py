@@ -2,14 +2,12 @@
 
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,9 +26,10 @@ from src.common.project import PROJECT
 from src.search.workers import Workers, instantiate_launcher
 from tests.conftest import Command
 from tests.loopback import loopback_network
-from tests.search.launched import TRIALS, numbers, runs
+from tests.processes import started_processes, wait_for
+from tests.search import ray_nodes
+from tests.search.launched import NUMBER, SEEDS, TRIALS, numbers, runs
 
-RAY_PASSWORD = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
 
 
@@ -50,54 +49,17 @@ def installed(*launchers: str) -> list[Any]:
 
 
 @pytest.fixture
-def ray_cluster() -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Return a function that starts a cluster of two nodes, and returns the words before a command beside it."""
-    with ExitStack() as held:
+def start(photos: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Return a function that starts a sweep by a launcher, with everything that it keeps below the test's folder.
 
-        def start() -> tuple[str, ...]:
-            inside = held.enter_context(loopback_network())
-            folder = held.enter_context(tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True))
-            head = ("--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={folder}")
-            for node in (head, ("--address=127.0.0.1:6379",)):
-                held.enter_context(ray_node(inside, *node))
-            return inside
-
-        yield start
-
-
-@contextmanager
-def ray_node(inside: tuple[str, ...], *options: str) -> Iterator[None]:
-    """Run a node of Ray with one core."""
-    command = (
-        *inside, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
-        "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory=80000000", *options,
-    )  # fmt: skip
-    with subprocess.Popen(
-        command, env=os.environ | RAY_PASSWORD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = []
-            for line in process.stdout:
-                said.append(line)
-                if "--block" in line:
-                    break
-            else:
-                pytest.fail("".join(said))
-            yield
-        finally:
-            process.terminate()
-
-
-@pytest.fixture
-def start(photos: Path, tmp_path: Path, ray_cluster: Callable[[], tuple[str, ...]]) -> Iterator[Callable[..., Any]]:
-    """Return a function that starts a sweep by a launcher, with everything that it keeps below the test's folder."""
-    started = list[subprocess.Popen[str]]()
+    Ray runs on a cluster of two nodes, which starts with the first sweep.
+    """
     inside: dict[str, tuple[str, ...]] = {}
 
     def run(launcher: str, *overrides: str) -> subprocess.Popen[str]:
         if launcher == "ray" and not inside:
-            inside["ray"] = ray_cluster()
+            inside["ray"] = held.enter_context(loopback_network())
+            held.enter_context(ray_nodes.ray_cluster(inside["ray"]))
         places = (
             f"data.root={photos}", f"runtime.work_dir={tmp_path}/work", f"runtime.cache_dir={tmp_path}/cache",
             f"hydra.sweep.dir={tmp_path}/sweep", f"hydra/launcher={launcher}",
@@ -106,18 +68,12 @@ def start(photos: Path, tmp_path: Path, ray_cluster: Callable[[], tuple[str, ...
             "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
             "MLFLOW_RUN_ID": "stray",
         }  # fmt: skip
-        address = {"RAY_ADDRESS": "127.0.0.1:6379", **RAY_PASSWORD} if launcher == "ray" else {}
+        address = {"RAY_ADDRESS": ray_nodes.ADDRESS, **ray_nodes.PASSWORD} if launcher == "ray" else {}
         words = (*inside.get(launcher, ()), sys.executable, "-m", "src.train", *TRIALS, *places, *overrides)
-        process = subprocess.Popen(
-            words, cwd=tmp_path, env=os.environ | environment | address, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
+        return start_process(words, tmp_path, environment | address)
 
-    yield run
-    for process in started:
-        process.kill()
+    with ExitStack() as held, started_processes() as start_process:
+        yield run
 
 
 def users_of(folder: Path) -> set[int]:
@@ -132,13 +88,6 @@ def users_of(folder: Path) -> set[int]:
     return found
 
 
-def wait_for(happened: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {seconds} seconds"
-        time.sleep(0.1)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs proc(5) to find the workers")
 @pytest.mark.parametrize("launcher", installed("joblib", "submitit_local", "ray"))
@@ -151,16 +100,33 @@ def test_a_killed_sweep_leaves_no_worker_and_its_rerun_comes_to_the_numbers_of_o
     killed.kill()
     wait_for(lambda: not users_of(tmp_path / "work"), 5)
     out, errors = start(launcher).communicate(timeout=280)
-    assert "4 of 4 trials done" in out, errors
+    assert f"{NUMBER} of {NUMBER} trials done" in out, errors
     assert "waiting" not in errors
     assert "Traceback" not in errors
     assert numbers(tmp_path) == by_basic
-    assert len(by_basic) == 4
+    assert len(by_basic) == NUMBER
     assert not runs(tmp_path, "attributes.status = 'RUNNING'")
     (parent,) = runs(tmp_path, "tags.study = 'launched'")
     children = runs(tmp_path, f"tags.mlflow.parentRunId = '{parent.info.run_id}' and attributes.status = 'FINISHED'")
     assert {run.data.tags["trial_key"] for run in children} == set(by_basic)
     wait_for(lambda: not users_of(tmp_path), 10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(SEEDS == 2, reason="the four trials of the killed sweep: THAW_TEST_LAUNCHED_SEEDS asks for more")
+@pytest.mark.parametrize("launcher", installed("basic", "auto", "joblib", "submitit_local", "ray"))
+def test_a_large_study_comes_to_the_numbers_of_one_process(
+    start: Callable[..., subprocess.Popen[str]], by_basic: Any, tmp_path: Path, launcher: str
+) -> None:
+    process = start(launcher)
+    began = time.monotonic()
+    out, errors = process.communicate(timeout=600)
+    print(f"{launcher}: {NUMBER} trials in {time.monotonic() - began:.1f} s, load {os.getloadavg()[0]:.1f}")
+    assert f"{NUMBER} of {NUMBER} trials done" in out, errors
+    assert "reused" not in out
+    assert numbers(tmp_path) == by_basic
+    assert len(by_basic) == NUMBER
 
 
 @pytest.mark.slow

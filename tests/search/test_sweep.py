@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from src.common.project import PROJECT
 from src.tracking import schema
 from src.tracking.study import study_key
 from tests.conftest import Command
+from tests.processes import wait_for
 from tests.typist import Typist
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
@@ -160,14 +160,6 @@ def test_a_signal_ends_a_parallel_sweep_and_leaves_no_run_running(
     assert [row["status"] for row in trials_of(uri, "signalled")] == ["KILLED", "KILLED"]
     assert study(uri, "signalled").data.metrics["trials/killed"] == 2
     assert "2 of 2 trials done, 2 killed" in done.out
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if happened():
-            return
-        time.sleep(0.2)
-    pytest.fail("it did not happen in two minutes")
 
 
 def test_a_trial_that_fails_again_is_one_run(sweep: Command, uri: str) -> None:

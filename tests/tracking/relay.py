@@ -5,7 +5,7 @@ import socket
 import threading
 from typing import Literal
 
-Mode = Literal["passes", "refuses", "answers", "is silent", "loses answers"]
+Mode = Literal["passes", "refuses", "answers", "is silent", "loses answers", "loses one answer"]
 
 
 class Relay:
@@ -48,6 +48,8 @@ class Relay:
                 return
             self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection, self.mode), daemon=True).start()
+            if self.mode == "loses one answer":
+                self.mode = "passes"
 
     def _serve(self, connection: socket.socket, mode: str) -> None:
         with contextlib.suppress(OSError):

@@ -83,6 +83,21 @@ def test_a_server_that_fails_for_a_while_gets_all_once(relay: Relay, tmp_path: P
     assert not list(unsent.iterdir())
 
 
+def test_a_connection_that_the_server_closes_as_it_is_used_is_made_anew(relay: Relay, tmp_path: Path) -> None:
+    relay.be("loses one answer")
+    client, experiment = open_store(config(relay.uri, "outages"), tmp_path)
+    assert relay.requests == 1
+    relay.be("loses one answer")
+    assert existing_store(relay.uri, tmp_path).get_experiment(experiment).name == "outages"
+    said = list[Event]()
+    with started_run(client, experiment, "closed", 1, {}, tmp_path / "unsent", said.append) as run:
+        relay.be("loses one answer")
+        measure(run, range(3), tmp_path / "0")
+        assert relay.requests == 1
+    assert not said
+    holds(client, run.run_id, (0,), 3)
+
+
 @pytest.mark.slow
 def test_a_silent_server_does_not_hold_up_training(
     relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,19 @@ from src.tracking.mlflow_server import ServerSettings, StoreServer, mlflow_serve
 from src.tracking.mlflow_store import open_store
 from src.tracking.outbox import unsent_runs
 from tests.conftest import Command
+from tests.processes import wait_for
+from tests.tracking.relay import Relay
 from tests.tracking.test_mlflow_store import config
 from tests.typist import Typist
 
 pytestmark = pytest.mark.slow
 
 
+SECONDS = float(os.environ.get("THAW_TEST_OUTAGE_SECONDS", "3"))
+"""Of an outage; the server is busy for twice as long."""
+Histories = dict[str, list[tuple[int, float]]]
 LONG = ("schedule.training.epochs=200", "schedule.training.patience=null", "tracking.artifacts=none")
+WHILE_IT_FAILS = (*LONG, f"schedule.training.epochs={200 + int(60 * SECONDS)}", "force=true")
 
 
 @pytest.fixture(scope="module")
@@ -162,43 +169,118 @@ class Restartable:
         self.uri = self.server.uri
         self.port = int(self.uri.rpartition(":")[2])
 
-    def kill(self) -> None:
-        os.killpg(self.server.process.pid, signal.SIGKILL)
+    def send(self, number: int) -> None:
+        os.killpg(self.server.process.pid, number)
+
+    def stop(self) -> None:
         self.context.__exit__(None, None, None)
 
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self.stop()
 
-def test_a_trial_whose_server_is_killed_and_started_again_has_the_numbers_of_an_undisturbed_one(
-    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
-) -> None:
-    trial = ("src.train", *words, *LONG)
-    places = (f"runtime.work_dir={tmp_path}/work", f"tracking.uri={restartable.uri}", "tracking.experiment=killed")
-    under_way = heavy_typist.start(*trial, *places, f"hydra.run.dir={tmp_path}/a", cwd=tmp_path)
-    client = mlflow.MlflowClient(restartable.uri)
-    while not any(run.data.metrics for run in runs_of(client, "killed")):
-        time.sleep(0.05)
-    restartable.kill()
-    while not unsent_runs(tmp_path / "work" / "unsent"):
-        time.sleep(0.05)
-    restartable.start()
-    done = under_way.wait(200)
+
+def stopped(server: Restartable, relay: Relay) -> None:
+    server.stop()
+    time.sleep(SECONDS)
+    server.start()
+
+
+def frozen(server: Restartable, relay: Relay) -> None:
+    server.send(signal.SIGSTOP)
+    time.sleep(SECONDS)
+    server.send(signal.SIGCONT)
+
+
+def killed(server: Restartable, relay: Relay) -> None:
+    server.kill()
+    server.start()
+
+
+def busy(server: Restartable, relay: Relay) -> None:
+    relay.be("answers", "503 Service Unavailable", "busy")
+    time.sleep(2 * SECONDS)
+    relay.be("passes")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(heavy_typist: Typist, words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Histories:
+    """What the trial measures whose server fails, where none does."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    store = f"sqlite:///{folder}/mlflow.db"
+    places = (f"runtime.work_dir={folder}/work", f"tracking.uri={store}", f"hydra.run.dir={folder}/out")
+    done = heavy_typist("src.train", *words, *WHILE_IT_FAILS, *places, cwd=folder)
     assert done.status == 0, done.said
-    assert "training goes on" in done.err
+    client = mlflow.MlflowClient(store)
+    (run,) = runs_of(client)
+    return histories(client, run)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("fail", [stopped, frozen, killed, busy])
+def test_a_trial_whose_server_fails_for_a_while_has_the_numbers_of_an_undisturbed_one(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], undisturbed: Histories, tmp_path: Path,
+    fail: Callable[[Restartable, Relay], None],
+) -> None:  # fmt: skip
+    relay = Relay(restartable.port)
+    uri = relay.uri if fail is busy else restartable.uri
+    places = (f"runtime.work_dir={tmp_path}/work", f"tracking.uri={uri}", f"tracking.experiment={fail.__name__}")
+    under_way = heavy_typist.start(
+        "src.train", *words, *WHILE_IT_FAILS, *places, f"hydra.run.dir={tmp_path}/out", cwd=tmp_path
+    )
+    client = mlflow.MlflowClient(restartable.uri)
+    wait_for(lambda: any(run.data.metrics for run in runs_of(client, fail.__name__)), 300)
+    fail(restartable, relay)
+    done = under_way.wait(600)
+    assert done.status == 0, done.said
+    assert "training goes on" in done.err or fail in (frozen, killed), done.said
     if unsent_runs(tmp_path / "work" / "unsent"):  # it ended before the server was back
-        synced = heavy_typist(
-            "src.sync", "--work-dir", f"{tmp_path}/work", "--tracking-uri", restartable.uri, cwd=tmp_path
-        )
+        synced = heavy_typist("src.sync", "--work-dir", f"{tmp_path}/work", "--tracking-uri", uri, cwd=tmp_path)
         assert synced.status == 0, synced.said
-    elsewhere = (f"runtime.work_dir={tmp_path}/other", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
-    undisturbed = heavy_typist(*trial, *elsewhere, f"hydra.run.dir={tmp_path}/b", cwd=tmp_path)
-    assert undisturbed.status == 0, undisturbed.said
-    (found,), (expected,) = runs_of(client, "killed"), runs_of(mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"))
-    assert found.info.status == "FINISHED"
-    assert histories(client, found) == histories(mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), expected)
+    (run,) = runs_of(client, fail.__name__)
+    assert run.info.status == "FINISHED"
+    assert histories(client, run) == undisturbed
+    relay.close()
 
 
-def histories(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
+def histories(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> Histories:
     names = [name for name in run.data.metrics if not name.startswith("time/")]
-    return {name: [(it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)] for name in names}
+    return {
+        name: sorted((it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)) for name in names
+    }
+
+
+CLOSING = {
+    "as it closes": lambda folder, _: len([*(folder / "sweep" / "results").glob("*.json")]) == 2,
+    "as it reports": lambda _, client: [run.info.status for run in runs_of(client, "own")
+                                        if schema.STUDY_NAME.read(run.data.tags) == "as it reports"] == ["FINISHED"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", CLOSING)
+def test_a_sweep_whose_own_calls_fail_says_so_in_a_line_and_its_rerun_completes_the_study(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path, moment: str
+) -> None:
+    relay, client = Relay(restartable.port), mlflow.MlflowClient(restartable.uri)
+    sweep = (
+        "src.train", "-m", *words, "unfrozen=0,2", f"study={moment}", f"tracking.uri={relay.uri}",
+        "tracking.experiment=own", f"hydra.sweep.dir={tmp_path}/sweep", f"dropout=0.{41 + [*CLOSING].index(moment)}",
+    )  # fmt: skip
+    under_way = heavy_typist.start(*sweep, cwd=tmp_path)
+    wait_for(lambda: CLOSING[moment](tmp_path, client), every=0.005)
+    relay.be("refuses")
+    failed = under_way.wait(200)
+    assert failed.status == 1, failed.said
+    assert "Traceback" not in failed.err, failed.err
+    assert "MLflow fails: it does not answer" in failed.err.splitlines()[-1]
+    relay.be("passes")
+    again = heavy_typist(*sweep, cwd=tmp_path)
+    assert again.status == 0, again.said
+    assert "2 of 2 trials done, 2 reused" in again.out
+    runs = [run for run in runs_of(client, "own") if moment in (schema.STUDY_NAME.read(run.data.tags) or "")]
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    assert {entry.path for entry in client.list_artifacts(runs[0].info.run_id)} >= {"trials.csv", "report"}
+    relay.close()
 
 
 def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_running(
@@ -210,11 +292,9 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     )  # fmt: skip
     under_way = heavy_typist.start(*trial, cwd=tmp_path)
     client = mlflow.MlflowClient(restartable.uri)
-    while not any(run.data.metrics for run in runs_of(client, "away")):
-        time.sleep(0.05)
+    wait_for(lambda: any(run.data.metrics for run in runs_of(client, "away")))
     restartable.kill()
-    while not unsent_runs(tmp_path / "work" / "unsent"):
-        time.sleep(0.05)
+    wait_for(lambda: unsent_runs(tmp_path / "work" / "unsent"))
     os.kill(under_way.pid, signal.SIGKILL)
     under_way.wait(30)
     restartable.start()
@@ -222,6 +302,52 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     assert done.status == 0, done.said
     assert sorted(run.info.status for run in runs_of(client, "away")) == ["FINISHED", "KILLED"]
     assert not unsent_runs(tmp_path / "work" / "unsent")
+
+
+def test_a_trial_sends_as_many_requests_as_the_page_on_scale_reckons_with(
+    restartable: Restartable, heavy_typist: Typist, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    page = (PROJECT / "docs/scale.md").read_text("utf-8")
+    reckoned = re.search(r"requests to MLflow's server \| (\d+), one for", page)
+    assert reckoned is not None
+    before, began = requests_to(restartable), time.monotonic()
+    done = heavy_typist(
+        "src.train", *words, "dropout=0.37", "tracking.artifacts=none", f"tracking.uri={restartable.uri}",
+        f"runtime.work_dir={tmp_path}/work", f"hydra.run.dir={tmp_path}/out", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.status == 0, done.said
+    fixed, seconds = int(reckoned[1]), time.monotonic() - began
+    assert fixed <= requests_to(restartable) - before <= fixed + seconds + 2 * (seconds // 15)
+
+
+def requests_to(server: Restartable) -> int:
+    return server.server.log.read_text("utf-8").count('" 200')
+
+
+def test_the_load_of_a_store_is_measured(served: StoreServer) -> None:
+    command = [sys.executable, "-m", "benchmarks.store_load", "--to", served.uri, "--runs", "4", "--processes", "2"]
+    done = subprocess.run([*command, "--epochs", "2"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "4 runs by 2 processes" in done.stdout
+    assert re.search(r"\d\d\.\d requests a run", done.stdout)
+    assert {run.info.status for run in runs_of(mlflow.MlflowClient(served.uri), "load")} == {"FINISHED"}
+
+
+def test_a_trial_is_looked_up_by_an_index(served: StoreServer) -> None:
+    import psycopg2
+
+    search = "SELECT run_uuid FROM tags WHERE key = 'trial_key' AND value = 'none'"
+    with psycopg2.connect(served.cluster.uri("mlflow")) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO experiments (experiment_id, name) VALUES (999, 'indexed')")
+        cursor.execute("INSERT INTO runs (run_uuid, experiment_id) SELECT n, 999 FROM generate_series(1, 3000) n")
+        cursor.execute(
+            "INSERT INTO tags (key, value, run_uuid) SELECT 'trial_key', n, n FROM generate_series(1, 3000) n"
+        )
+        cursor.execute("ANALYZE tags")
+        cursor.execute(f"EXPLAIN {search}")
+        plan = str(cursor.fetchall())
+        connection.rollback()
+    assert "thaw_tags_value" in plan, plan
 
 
 def test_a_model_is_made_later_where_the_server_was_away(served: StoreServer, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import mlflow
 import pytest
 
 from src.tracking import schema
+from tests.processes import wait_for
 from tests.typist import Started, Typist
 
 AHEAD = """
@@ -73,13 +73,6 @@ def trial(server: str, photos: Path, heavy_typist: Typist, tmp_path: Path) -> It
         if each.pid in heavy_typist.running:
             os.kill(each.pid, signal.SIGKILL)
             each.wait()
-
-
-def wait_for(happened: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {seconds} seconds"
-        time.sleep(0.2)
 
 
 def trials(server: str, status: str) -> list[Any]:
