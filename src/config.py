@@ -301,6 +301,11 @@ class RuntimeConfig(Section):
     threads: Count | None = Field(
         le=1024, description="TensorFlow's and the decoder's threads; another number rounds otherwise; null: all cores"
     )
+    inter_op_threads: Count | None = Field(
+        default=None,
+        le=1024,
+        description="photos decoded, and batches of frozen layers run, at a time; null: as many as threads",
+    )
     progress: bool = Field(description="bars on a terminal, lines elsewhere; false: the result only")
     precision: Precision = Field(
         default="float32", description="what the backbone computes in, frozen and unfrozen layers alike; not the head"
@@ -309,7 +314,7 @@ class RuntimeConfig(Section):
     @property
     def decoding_threads(self) -> int:
         """Return the number of images that are decoded at once."""
-        return self.threads or os.cpu_count() or 1
+        return self.inter_op_threads or self.threads or os.cpu_count() or 1
 
 
 PHASE_KEYS = {

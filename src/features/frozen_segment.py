@@ -8,6 +8,7 @@ or read back.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from src.common.keras_setup import keras
 from src.models.cut import Cut, segment
+from src.models.runtime import batches_at_once
 
 BATCH = 24
 """Images that pass at a time."""
@@ -47,7 +49,10 @@ class FrozenSegment:
 
     def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return the features at each end for `inputs`: float32 [images, features], or [images, pixels]."""
-        batches = [self._run(_filled(inputs[k : k + BATCH], BATCH)) for k in range(0, len(inputs), BATCH)]
+        with ThreadPoolExecutor(batches_at_once()) as pool:
+            batches = list(
+                pool.map(lambda k: self._run(_filled(inputs[k : k + BATCH], BATCH)), range(0, len(inputs), BATCH))
+            )
         return [np.concatenate(blocks)[: len(inputs)] for blocks in zip(*batches, strict=True)]
 
 

@@ -31,13 +31,18 @@ gc.set_threshold(*PYTHONS_THRESHOLD)
 
 def set_threads(config: RuntimeConfig) -> None:
     """Bound TensorFlow's threads as `config` says; once a process, before its first operation."""
-    if config.threads is None or tf.config.threading.get_intra_op_parallelism_threads() == config.threads:
-        return
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+        if config.threads:
+            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+        if between := config.inter_op_threads or config.threads:
+            tf.config.threading.set_inter_op_parallelism_threads(between)
     except RuntimeError as error:
         raise ThawError("runtime.threads cannot change within a process: the first trial fixed it") from error
+
+
+def batches_at_once() -> int:
+    """Return how many batches TensorFlow runs side by side: its inter-op threads."""
+    return int(tf.config.threading.get_inter_op_parallelism_threads()) or os.cpu_count() or 1
 
 
 @functools.cache

@@ -125,8 +125,9 @@ class Processes:
         self._in_process = self._launcher("basic")
         self._folder = Path(str(config.hydra.sweep.dir)).absolute()
         threads = int(config.runtime.threads or 1)
-        self._override = f"runtime.threads={threads}"
         self._cores = max(int(joblib.cpu_count()) // threads, 1)
+        self._override = f"runtime.threads={threads}"
+        self._on_all_cores = f"runtime.inter_op_threads={max(self._cores, threads)}"
         self._notices = Notices(bool(config.runtime.progress))
         self._imports = process_age()
         self._trained: list[TrialTime] = []
@@ -173,7 +174,7 @@ class Processes:
 
     def _one(self, job: Job, number: int) -> Sequence[JobReturn]:
         wall, cpu = time.perf_counter(), time.process_time()
-        returns = self._in_process.launch([job], number)
+        returns = self._in_process.launch([[*job, self._on_all_cores]], number)
         busy = (time.process_time() - cpu) / (time.perf_counter() - wall)
         result = JobResult.load(self._folder, number)
         self._ended += 1
