@@ -123,7 +123,11 @@ def test_a_job_has_the_handed_on_environment_and_no_stray_run(arrived: Any, tmp_
     assert "MLFLOW_RUN_ID" not in environment
 
 
-def test_a_host_without_the_sweeps_folder_is_told_its_study(arrived: Any, tmp_path: Path) -> None:
+def test_a_host_without_the_sweeps_folder_is_told_its_study(arrived: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    locks = list[Path]()
+    monkeypatch.setattr(
+        worker_module, "end_with", locks.append
+    )  # it would end the process of the tests with the folder
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "study.json").write_text("{}")
@@ -133,4 +137,5 @@ def test_a_host_without_the_sweeps_folder_is_told_its_study(arrived: Any, tmp_pa
     began = time.monotonic()
     arrived(task, there)
     assert (there / "study.json").read_text() == "{}"
+    assert locks == [lock_until_end(here)]
     assert time.monotonic() - began < 5

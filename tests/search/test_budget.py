@@ -14,7 +14,7 @@ from PIL import Image
 from src.search.budget_log import BudgetLog, Session
 from src.tracking.study import Study, find_study
 from tests.conftest import Command
-from tests.typist import Typist
+from tests.typist import Started, Typist
 
 TRIAL = (
     "src.advise", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=2",
@@ -36,6 +36,13 @@ def sessions_of(folder: Path) -> list[Session]:
 
 def study_of(folder: Path) -> Study:
     return find_study(mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db"), "budget")
+
+
+def wait_for_result(started: Started, folder: Path, number: int) -> None:
+    """Return once the trial `number` of a budget has ended."""
+    while not (folder / "sweep" / "results" / f"{number}.json").exists():
+        assert started.is_running
+        time.sleep(0.05)
 
 
 def verdict_of(output: str) -> list[str]:
@@ -70,7 +77,10 @@ def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
 @pytest.mark.timeout(300)
 def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, photos: Path, tmp_path: Path) -> None:
     words = (*TRIAL, *places(photos, tmp_path), "minutes=0.7", "tracking.save_model=false")
-    assert heavy_typist.start(*words, cwd=tmp_path).wait(17).status == -signal.SIGKILL
+    started = heavy_typist.start(*words, cwd=tmp_path)
+    wait_for_result(started, tmp_path, 3)
+    os.killpg(started.pid, signal.SIGKILL)
+    assert started.wait().status == -signal.SIGKILL
     before = [logged.trials for session in sessions_of(tmp_path) for logged in session.rounds]
     assert before, "killed before anything was decided"
     done = heavy_typist(*words, cwd=tmp_path)
@@ -108,9 +118,7 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
 ) -> None:
     words = (*TRIAL, *places(photos, tmp_path), "tracking.save_model=false")
     started = heavy_typist.start(*words, "minutes=0.7", cwd=tmp_path)
-    while not (tmp_path / "sweep" / "results" / "1.json").exists():
-        assert started.is_running
-        time.sleep(0.2)
+    wait_for_result(started, tmp_path, 1)
     os.kill(started.pid, signal.SIGINT)
     done = started.wait(60)
     assert done.status == 128 + signal.SIGINT, done.said
@@ -159,7 +167,8 @@ def test_many_classes_of_two_images_beside_a_dominating_one_are_compared_too(
 def test_a_backbone_that_is_too_slow_for_the_time_is_named_with_what_would_do(
     thaw: Command, photos: Path, tmp_path: Path
 ) -> None:
-    slow = ("backbone=DenseNet201", "weights=random", "image_size=224", "epochs=200")
+    whole = ("epochs=10000", "schedule.feature_extraction.patience=null")
+    slow = ("backbone=DenseNet201", "weights=random", "image_size=224", *whole)
     done = thaw(*TRIAL, *places(photos, tmp_path), *slow, "minutes=0.5", cwd=tmp_path)
     assert done.returncode == 1
     assert "time was up before the first trial had ended" in done.stderr
