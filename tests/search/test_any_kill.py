@@ -44,6 +44,8 @@ VICTIMS = {
 """What the command lines of those to be killed hold."""
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Ray's own, which outlive a node that is killed."""
+ENDED_WITHIN = {"joblib": 330, "ray": 30}
+"""Seconds; one of joblib's processes that has had no trial yet ends after 300 of them without any."""
 
 
 class Folders(NamedTuple):
@@ -191,8 +193,8 @@ def test_each_trial_is_there_once_with_the_numbers_of_one_process(
 
 
 def remaining(site: Site) -> dict[int, str]:
-    """The processes that have not ended half a minute after all was to end, but for agents of a killed node of Ray."""
-    end, found = time.monotonic() + 30, {0: ""}
+    """The processes that have not ended some time after all was to end, but for agents of a killed node of Ray."""
+    end, found = time.monotonic() + ENDED_WITHIN[site.launcher], {0: ""}
     while found and time.monotonic() < end:
         time.sleep(0.2)
         found = {pid: line for pid, line in processes_inside(site.inside).items() if not line.startswith(AGENTS)}

@@ -317,7 +317,8 @@ def test_a_trial_sends_as_many_requests_as_the_page_on_scale_reckons_with(
     )  # fmt: skip
     assert done.status == 0, done.said
     fixed, seconds = int(reckoned[1]), time.monotonic() - began
-    assert fixed <= requests_to(restartable) - before <= fixed + seconds + 2 * (seconds // 15)
+    sent = requests_to(restartable) - before
+    assert fixed - 1 <= sent <= fixed + seconds + 2 * (seconds // 15)  # what a fast trial logs at once is one request
 
 
 def requests_to(server: Restartable) -> int:
