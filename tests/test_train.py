@@ -218,6 +218,22 @@ def test_threads_are_bound_where_the_layers_are_not_known_yet(
     assert done.returncode == 0, done.stderr
 
 
+def test_batches_side_by_side_change_no_number(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    for name, more in {"one": (), "two": ("runtime.inter_op_threads=2",)}.items():
+        folders = (f"runtime.cache_dir={tmp_path}/cache {name}", f"hydra.run.dir={tmp_path / name}")
+        done = thaw("src.train", *tiny, "runtime.threads=1", *folders, *more)
+        assert done.returncode == 0, done.stderr
+    one, two = summary_of(tmp_path / "one"), summary_of(tmp_path / "two")
+    assert one["history"] == two["history"]
+    assert (one["trial_key"], one["test/loss"]) == (two["trial_key"], two["test/loss"])
+
+
+def test_threads_that_change_within_a_process_are_refused(thaw: Command, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    done = thaw("src.train", "-m", *tiny, "runtime.inter_op_threads=1,2", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1
+    assert "runtime.threads and runtime.inter_op_threads cannot change within a process" in done.stderr
+
+
 def test_a_summary_that_no_trial_wrote_is_left_alone(quick: TrialConfig, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("precious")
     with pytest.raises(ThawError, match=r"holds summary\.json that no trial made"):

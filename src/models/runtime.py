@@ -37,7 +37,8 @@ def set_threads(config: RuntimeConfig) -> None:
         if between := config.inter_op_threads or config.threads:
             tf.config.threading.set_inter_op_parallelism_threads(between)
     except RuntimeError as error:
-        raise ThawError("runtime.threads cannot change within a process: the first trial fixed it") from error
+        keys = "runtime.threads and runtime.inter_op_threads"
+        raise ThawError(f"{keys} cannot change within a process: the first trial fixed them") from error
 
 
 def batches_at_once() -> int:

@@ -19,7 +19,6 @@ from src.common.json_text import nan_to_none
 from src.common.metrics import Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
-from src.common.shell import PROMOTE, shell_line
 from src.diagnosis.diagnose import Finding, diagnose
 from src.reporting.budget_text import budget_lines
 from src.reporting.diagnosis_text import describe
@@ -34,7 +33,7 @@ from src.tracking.locks import default_lock_folder
 from src.tracking.mlflow_store import store_option
 from src.tracking.prediction_files import study_predictions
 from src.tracking.schema import encodable
-from src.tracking.study import Study
+from src.tracking.study import Study, promotion_command
 from src.tracking.study_table import study_frame, to_csv
 from src.tracking.study_trials import read_records
 from src.tracking.trial_runs import TrialRuns
@@ -238,9 +237,7 @@ def _budget(client: mlflow.MlflowClient, studies: Mapping[str, Study], verdicts:
 
 def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:
     """Return the command that promotes what a study recommends; empty for several, which are no study."""
-    if len(names) != 1:
-        return ""
-    return shell_line([*PROMOTE, "--study", names[0], *store_option(client, PROJECT)])
+    return promotion_command(client, names[0]) if len(names) == 1 else ""
 
 
 def _advice(recommended: Recommended | None, verdicts: Sequence[Verdict], promotion: str) -> list[str]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,24 +44,26 @@ class Cluster:
         Raises:
             ThawError: it ends before it does.
         """
-        connection = self._connection()
-        connection.autocommit = True
-        with connection.cursor() as cursor:
+        with self._cursor("postgres") as cursor:
             for name in names:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
                 if cursor.fetchone() is None:
                     cursor.execute(f'CREATE DATABASE "{name}"')
-        connection.close()
 
     def execute(self, database: str, statement: str) -> None:
         """Execute a statement in a database."""
+        with self._cursor(database) as cursor:
+            cursor.execute(statement)
+
+    @contextmanager
+    def _cursor(self, database: str) -> Iterator[Any]:
+        """Yield a cursor whose statements take effect one by one."""
         connection = self._connection(database)
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
+        with closing(connection), connection.cursor() as cursor:
+            yield cursor
 
-    def _connection(self, database: str = "postgres") -> Any:
+    def _connection(self, database: str) -> Any:
         import psycopg2
 
         end = time.monotonic() + _STARTS_WITHIN

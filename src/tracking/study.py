@@ -264,9 +264,13 @@ def promotion_hint(client: mlflow.MlflowClient, run: FoundRun) -> str:
     """Return how to use the model that a study recommends, if `run` is the study's own; empty for other runs."""
     if schema.STUDY_KEY.read(run.data.tags) is None:
         return ""
-    name = schema.STUDY_NAME.read(run.data.tags) or ""
-    command = shell_line([*PROMOTE, "--study", name, *store_option(client, PROJECT)])
+    command = promotion_command(client, schema.STUDY_NAME.read(run.data.tags) or "")
     return f"the run of a study, not of a trial; register the model that the study recommends: {command}"
+
+
+def promotion_command(client: mlflow.MlflowClient, name: str) -> str:
+    """Return the command that registers the model which the study `name` recommends."""
+    return shell_line([*PROMOTE, "--study", name, *store_option(client, PROJECT)])
 
 
 def study_names(client: mlflow.MlflowClient) -> list[str]:

@@ -18,9 +18,8 @@ def conduct(
     session: tuple[Round, ...] = ()
     while found := next_round(State(options, known, session, earlier), seconds):
         for trial in (each for each in found.trials if each not in known):
-            time = MeasuredTime(
-                2 + epoch * (1 + trial.candidate) * trial.epochs, epoch * (1 + trial.candidate), trial.epochs
-            )
+            of_epoch = epoch * (1 + trial.candidate)
+            time = MeasuredTime(2 + of_epoch * trial.epochs, of_epoch, trial.epochs)
             known[trial] = Outcome(quality[trial.candidate], IMAGES, time)
             seconds -= time.seconds
         session = (*session, found)
@@ -114,9 +113,8 @@ def test_noise_does_not_part_rates_and_a_clear_difference_does() -> None:
 
 def failed(*candidates: int) -> State:
     options = Options(("",) * 3, 2, 9)
-    known = {
-        PlannedTrial(number, 0, 0, options.short): Outcome(None, 0, MeasuredTime(1.0, 0.0, 0)) for number in candidates
-    }
+    outcome = Outcome(None, 0, MeasuredTime(1.0, 0.0, 0))
+    known = {PlannedTrial(number, 0, 0, options.short): outcome for number in candidates}
     return State(options, known, (Round("measure", tuple(known), 100.0),))
 
 

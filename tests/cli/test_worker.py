@@ -125,9 +125,7 @@ def test_a_job_has_the_handed_on_environment_and_no_stray_run(arrived: Any, tmp_
 
 def test_a_host_without_the_sweeps_folder_is_told_its_study(arrived: Any, tmp_path: Path, monkeypatch: Any) -> None:
     locks = list[Path]()
-    monkeypatch.setattr(
-        worker_module, "end_with", locks.append
-    )  # it would end the process of the tests with the folder
+    monkeypatch.setattr(worker_module, "end_with", locks.append)  # it would end the tests, once the folder is gone
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "study.json").write_text("{}")

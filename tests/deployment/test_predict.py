@@ -15,6 +15,7 @@ from PIL import Image
 from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import network, save, with_code
+from tests.search.launched import runs_of
 
 
 def test_the_champions_accuracy_on_the_test_folder_is_the_runs(thaw: Command, deployed: Deployed) -> None:
@@ -217,8 +218,7 @@ def test_a_run_without_a_model_says_how_to_make_it(thaw: Command, deployed: Depl
 
 def test_a_studys_run_and_a_models_name_alone_say_what_to_type(thaw: Command, deployed: Deployed) -> None:
     where, photo = ("--tracking-uri", deployed.uri), str(deployed.photos / "test")
-    experiments = [each.experiment_id for each in deployed.client.search_experiments()]
-    (study,) = deployed.client.search_runs(experiments, "tags.study_key != ''")
+    (study,) = runs_of(deployed.client, "tags.study_key != ''")
     promote = f"python -m src.promote --study {deployed.study} --tracking-uri {deployed.uri}"
     for command in (("src.predict", "--model", f"runs:/{study.info.run_id}", photo), ("src.render", study.info.run_id)):
         done = thaw(*command, *where)

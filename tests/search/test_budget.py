@@ -14,6 +14,7 @@ from PIL import Image
 from src.search.budget_log import BudgetLog, Session
 from src.tracking.study import Study, find_study
 from tests.conftest import Command
+from tests.processes import wait_for
 from tests.typist import Started, Typist
 
 TRIAL = (
@@ -40,9 +41,9 @@ def study_of(folder: Path) -> Study:
 
 def wait_for_result(started: Started, folder: Path, number: int) -> None:
     """Return once the trial `number` of a budget has ended."""
-    while not (folder / "sweep" / "results" / f"{number}.json").exists():
-        assert started.is_running
-        time.sleep(0.05)
+    result = folder / "sweep" / "results" / f"{number}.json"
+    wait_for(lambda: result.exists() or not started.is_running, every=0.05)
+    assert result.exists()
 
 
 def verdict_of(output: str) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from src.tracking import schema
 from tests.processes import wait_for
+from tests.search.launched import runs_of
 from tests.typist import Started, Typist
 
 AHEAD = """
@@ -76,9 +77,7 @@ def trial(server: str, photos: Path, heavy_typist: Typist, tmp_path: Path) -> It
 
 
 def trials(server: str, status: str) -> list[Any]:
-    client = mlflow.MlflowClient(server)
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    return list(client.search_runs(experiments, f"tags.trial_key != '' and attributes.status = '{status}'"))
+    return runs_of(mlflow.MlflowClient(server), f"tags.trial_key != '' and attributes.status = '{status}'")
 
 
 @pytest.mark.slow
