@@ -44,8 +44,8 @@ VICTIMS = {
 """What the command lines of those to be killed hold."""
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Ray's own, which outlive a node that is killed."""
-ENDED_WITHIN = {"joblib": 330, "ray": 30}
-"""Seconds; one of joblib's processes that has had no trial yet ends after 300 of them without any."""
+ENDED_WITHIN = 30
+"""Seconds."""
 
 
 class Folders(NamedTuple):
@@ -193,12 +193,21 @@ def test_each_trial_is_there_once_with_the_numbers_of_one_process(
 
 
 def remaining(site: Site) -> dict[int, str]:
-    """The processes that have not ended some time after all was to end, but for agents of a killed node of Ray."""
-    end, found = time.monotonic() + ENDED_WITHIN[site.launcher], {0: ""}
+    """The processes that have not ended some time after all was to end, but for those that end by themselves later."""
+    end, found = time.monotonic() + ENDED_WITHIN, {0: ""}
     while found and time.monotonic() < end:
         time.sleep(0.2)
-        found = {pid: line for pid, line in processes_inside(site.inside).items() if not line.startswith(AGENTS)}
+        found = {pid: line for pid, line in processes_inside(site.inside).items() if not ends_later(pid, line)}
     return found
+
+
+def ends_later(pid: int, line: str) -> bool:
+    """Whether it is an agent of a killed node of Ray, or one of joblib's that waits 300 seconds for a first trial."""
+    if "popen_loky_posix" not in line:
+        return line.startswith(AGENTS)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return "tensorflow" not in Path(f"/proc/{pid}/maps").read_text()
+    return True
 
 
 def undisturbed(thaw: Command, photos: Path, tmp_path: Path, sweeps: int) -> dict[str, dict[str, float]]:

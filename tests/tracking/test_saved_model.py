@@ -137,15 +137,16 @@ def test_models_whose_code_is_of_two_versions_load_in_one_process(
 
 
 def test_a_sweep_keeps_one_model_and_the_same_trial_alone_makes_its_own_from_kept_phases(
-    thaw: Command, command: tuple[str, ...], store_uri: str, tmp_path: Path
+    thaw: Command, command: tuple[str, ...], tmp_path: Path
 ) -> None:
-    lenet = (*command, "backbone=lenet5", "unfrozen=1,all")
+    store_uri = f"sqlite:///{tmp_path}/mlflow.db"  # others keep models of LeNet-5 in the one that tests share
+    lenet = (*command, f"tracking.uri={store_uri}", "backbone=lenet5", "unfrozen=1,all")
     done = thaw(lenet[0], "-m", *lenet[1:], f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert done.returncode == 0, done.stderr
     assert runs_with_a_model(store_uri, "lenet5") == 1
     recommended = json.loads((tmp_path / "sweep" / "report" / "verdict.json").read_text())["recommended"]["run_id"]
     (other,) = {"1", "all"} - {depth_of(store_uri, recommended)}
-    alone = (*command, "backbone=lenet5", f"unfrozen={other}", f"hydra.run.dir={tmp_path / 'alone'}")
+    alone = (*lenet[:-1], f"unfrozen={other}", f"hydra.run.dir={tmp_path / 'alone'}")
     again = thaw(*alone)
     assert again.returncode == 0, again.stderr
     assert "known from an earlier trial" in again.stderr
