@@ -13,6 +13,7 @@ import mlflow
 import pytest
 
 from tests.conftest import CLASSES, Command, Compose, save_photo
+from tests.stores import runs_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
@@ -130,9 +131,7 @@ def swept(train: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 
 
 def parent(uri: str, name: str) -> Any:
-    client = mlflow.MlflowClient(uri)
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    (found,) = client.search_runs(experiments, f"tags.study = '{name}'")
+    (found,) = runs_of(mlflow.MlflowClient(uri), f"tags.study = '{name}'")
     return found
 
 

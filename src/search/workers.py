@@ -1,15 +1,15 @@
-"""Hydra's launchers that run jobs in processes of their own (joblib, Ray, submitit), with what trials need of them.
+"""Hydra's launchers, with what trials need of them: in this process, or in others (joblib, Ray, submitit).
 
-Trials have one thread each unless `runtime.threads` says otherwise: processes do not compete for cores, and the numbers
-are those of every launcher with as many threads. They have a GPU each where there are several, know their study and
-MLflow's environment wherever they run, and end with the sweep's process.
+In others, trials have one thread each unless `runtime.threads` says otherwise: processes do not compete for cores, and
+the numbers are those of every launcher with as many threads. They have a GPU each where there are several, know their
+study and MLflow's environment wherever they run, and end with the sweep's process.
 """
 
 import contextlib
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +47,28 @@ def instantiate_launcher(context: HydraContext, task: TaskFunction, config: Dict
         raise ThawError(f"hydra/launcher={choice} is not installed: pip install -e '.[{packages[0]}]'")
     adapter = _ADAPTERS.get(name)
     return adapter(context, task, config) if adapter else Plugins.instance().instantiate_launcher(context, task, config)
+
+
+class ThisProcess(Launcher):
+    """Hydra's basic launcher, as a sweep uses it: what it returns of a job holds no configuration any more.
+
+    A configuration is a thousand objects, and each collection of Python's looks at all that are kept.
+    """
+
+    def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
+        self.launcher = Plugins.instance().instantiate_launcher(context, task, config)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Do nothing: the launcher within is set up when this is made."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs one by one."""
+        return [self._launch(job, number) for number, job in enumerate(job_overrides, initial_job_idx)]
+
+    def _launch(self, job: Sequence[str], number: int) -> JobReturn:
+        (returned,) = self.launcher.launch([job], number)
+        returned.cfg = returned.hydra_cfg = None
+        return returned
 
 
 class Workers(Launcher):
@@ -143,9 +165,9 @@ class SlurmWorkers(Workers):
             settings.gpus_per_node = 1 if _has_gpus(settings.partition) else None
 
 
-_ADAPTERS: Mapping[str, type[Workers]] = {
-    "JoblibLauncher": JoblibWorkers, "RayLauncher": RayWorkers, "LocalLauncher": LocalWorkers,
-    "SlurmLauncher": SlurmWorkers,
+_ADAPTERS: Mapping[str, Callable[[HydraContext, TaskFunction, DictConfig], Launcher]] = {
+    "BasicLauncher": ThisProcess, "JoblibLauncher": JoblibWorkers, "RayLauncher": RayWorkers,
+    "LocalLauncher": LocalWorkers, "SlurmLauncher": SlurmWorkers,
 }  # fmt: skip
 
 

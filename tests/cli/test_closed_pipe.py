@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from src.common.project import PROJECT
 from tests.conftest import make_photos
+from tests.stores import client_in, runs_of
 from tests.typist import Typed, Typist
 
 PIPE_STATUS = 128 + signal.SIGPIPE
@@ -36,9 +36,7 @@ def into_a_closed_pipe(heavy_typist: Typist, here: Path) -> Callable[..., Typed]
 
 
 def statuses(here: Path) -> list[str]:
-    client = mlflow.MlflowClient(f"sqlite:///{here}/mlflow.db")
-    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    return [run.info.status for run in found]
+    return [run.info.status for run in runs_of(client_in(here))]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from src.common.project import PROJECT
 from tests.conftest import Command
+from tests.stores import runs_of
 
 OTHERS = {
     "a precise file": ({"floatx": "float64", "epsilon": 0.01}, {}, ["floatx=float64, epsilon=0.01"]),
@@ -65,8 +66,7 @@ def test_a_keras_json_that_keras_refuses_is_told_in_a_line_and_leaves_no_run(
     last = done.stderr.splitlines()[-1]  # before it stands what is known without Keras
     assert re.fullmatch(r"thaw: .*keras\.json: Keras does not start with it .*: mend or remove it", last)
     assert "Traceback" not in done.stderr
-    client = mlflow.MlflowClient(store)
-    assert client.search_runs([each.experiment_id for each in client.search_experiments()]) == []
+    assert runs_of(mlflow.MlflowClient(store)) == []
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.conftest import CLASSES, Command
 from tests.deployment.conftest import Deployed
 from tests.inference.test_classifier import network, save, with_code
-from tests.search.launched import runs_of
+from tests.stores import runs_of
 
 
 def test_the_champions_accuracy_on_the_test_folder_is_the_runs(thaw: Command, deployed: Deployed) -> None:
@@ -202,11 +202,7 @@ def test_a_model_that_is_not_there_is_told_in_a_line(thaw: Command, deployed: De
 
 
 def test_a_run_without_a_model_says_how_to_make_it(thaw: Command, deployed: Deployed) -> None:
-    client = deployed.client
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    lacking = next(
-        run for run in client.search_runs(experiments, "tags.trial_key != ''") if "model" not in run.data.tags
-    )
+    lacking = next(run for run in runs_of(deployed.client, "tags.trial_key != ''") if "model" not in run.data.tags)
     done = thaw("src.predict", "--model", f"runs:/{lacking.info.run_id}", "--tracking-uri", deployed.uri, "x.png")
     assert done.returncode == 1
     photo = str(deployed.photos / "test")

@@ -18,6 +18,7 @@ from src.tracking.prediction_files import read_predictions
 from src.tracking.trial_runs import TrialRuns
 from tests.conftest import CLASSES, Command, save_photo
 from tests.deployment.conftest import Deployed, Rivals, predictions
+from tests.stores import runs_of
 
 
 def test_the_recommended_trial_is_registered_with_what_is_known_of_it(deployed: Deployed) -> None:
@@ -38,8 +39,7 @@ def test_the_model_is_of_the_trial_that_the_sweep_trained(deployed: Deployed) ->
     """The sweep kept no model, so that was made from the trial's checkpoints."""
     client = deployed.client
     key = schema.TRIAL_KEY.read(client.get_run(deployed.run_id).data.tags)
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    (run,) = client.search_runs(experiments, f"tags.trial_key = '{key}'")
+    (run,) = runs_of(client, f"tags.trial_key = '{key}'")
     assert (run.info.run_id, schema.MODEL.read(run.data.tags)) == (deployed.run_id, "kept")
     assert TrialRuns(client).finished_with_model(key or "", pytest.fail) is not None
 

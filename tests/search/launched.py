@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mlflow
+from tests.stores import client_in, runs_of
 
 SEEDS = int(os.environ.get("THAW_TEST_LAUNCHED_SEEDS", "2"))
 NUMBER = 2 * SEEDS
@@ -22,12 +22,7 @@ FINISHED = "attributes.status = 'FINISHED' and tags.trial_key != ''"
 def runs(folder: Path, query: str = "") -> list[Any]:
     if not (folder / "mlflow.db").exists():
         return []
-    return runs_of(mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db"), query)
-
-
-def runs_of(client: mlflow.MlflowClient, query: str = "") -> list[Any]:
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    return list(client.search_runs(experiments, query, max_results=5000))
+    return runs_of(client_in(folder), query)
 
 
 def numbers(folder: Path) -> dict[str, dict[str, float]]:

@@ -24,8 +24,9 @@ from tests.conftest import Command
 from tests.loopback import loopback_network, processes_inside
 from tests.processes import wait_for
 from tests.search import ray_nodes
-from tests.search.launched import FINISHED, TRIALS, numbers, numbers_of, runs_of
+from tests.search.launched import FINISHED, TRIALS, numbers, numbers_of
 from tests.search.test_launchers import installed
+from tests.stores import runs_of
 from tests.tracking.conftest import server_folder
 from tests.tracking.typed_server import TypedServer
 

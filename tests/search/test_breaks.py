@@ -13,6 +13,7 @@ import mlflow
 import pytest
 
 from tests.processes import wait_for
+from tests.stores import client_in, runs_of
 from tests.typist import Started, Typist
 
 SHORT = (
@@ -50,8 +51,7 @@ def finished(process: Started) -> tuple[int, str, str]:
 def runs(folder: Path, query: str = "") -> list[Any]:
     if not (folder / "mlflow.db").exists():
         return []
-    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+    return runs_of(client_in(folder), query)
 
 
 def study(folder: Path, name: str) -> tuple[Any, list[dict[str, str]]]:

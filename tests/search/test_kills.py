@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 
+from tests.stores import client_in, runs_of
 from tests.typist import Typist
 
 STEPS = 6
@@ -47,8 +47,7 @@ def run_for(heavy_typist: Typist, photos: Path) -> RunFor:
 
 
 def runs(folder: Path) -> list[Any]:
-    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], max_results=5000))
+    return runs_of(client_in(folder))
 
 
 def numbers(found: list[Any]) -> dict[str, dict[str, float]]:

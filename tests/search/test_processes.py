@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import mlflow
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from hypothesis import given
@@ -17,6 +16,7 @@ from src.cli.job_results import JobResult, Status, prepare_folder
 from src.search.processes import ExpectedTime, Processes, TrialTime, most_processes
 from src.tracking import schema
 from tests.conftest import Command
+from tests.stores import client_in, runs_of
 
 AUTO = "hydra/launcher=auto"
 LONG = ("schedule=two_phase", "epochs=5", "fine_tune_epochs=150", "schedule.feature_extraction.patience=null",
@@ -182,9 +182,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def losses(place: Path, seed: str) -> list[float]:
-    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    trials = client.search_runs(experiments, f"tags.trial_key != '' and params.seed = '{seed}'")
+    trials = runs_of(client_in(place), f"tags.trial_key != '' and params.seed = '{seed}'")
     return [run.data.metrics["best/val_loss"] for run in trials]
 
 

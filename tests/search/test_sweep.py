@@ -19,6 +19,7 @@ from src.tracking import schema
 from src.tracking.study import study_key
 from tests.conftest import Command
 from tests.processes import wait_for
+from tests.stores import runs_of
 from tests.typist import Typist
 
 TINY = ("schedule=two_phase", "force=false", "epochs=1", "fine_tune_epochs=1")
@@ -42,8 +43,7 @@ def sweep(thaw: Command, tiny: tuple[str, ...], uri: str, tmp_path_factory: pyte
 
 
 def runs(uri: str, query: str = "") -> list[Any]:
-    client = mlflow.MlflowClient(uri)
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+    return runs_of(mlflow.MlflowClient(uri), query)
 
 
 def study(uri: str, name: str) -> Any:

@@ -9,7 +9,8 @@ import mlflow
 import pytest
 
 from src.tracking.mlflow_server import StoreServer
-from tests.search.launched import FINISHED, numbers_of, runs_of
+from tests.search.launched import FINISHED, numbers_of
+from tests.stores import runs_of
 from tests.typist import Started, Typist
 
 TRIALS = int(os.environ.get("THAW_TEST_STORE_TRIALS", "24"))

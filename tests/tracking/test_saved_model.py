@@ -16,6 +16,7 @@ from src.inference.classifier import SHIPPED
 from src.models.catalog import find_backbone
 from src.tracking.saved_model import ship_code
 from tests.conftest import CLASSES, Command, save_photo
+from tests.stores import runs_of
 
 READ_BACK = """
 import base64, json, sys
@@ -65,9 +66,8 @@ def command(raw_photos: Path, store_uri: str, tmp_path_factory: pytest.TempPathF
 
 
 def runs_with_a_model(store_uri: str, backbone: str) -> int:
-    client = mlflow.MlflowClient(store_uri)
     query = f"tags.model = 'kept' and params.backbone = '{backbone}'"
-    return len(client.search_runs([each.experiment_id for each in client.search_experiments()], query))
+    return len(runs_of(mlflow.MlflowClient(store_uri), query))
 
 
 @pytest.mark.slow

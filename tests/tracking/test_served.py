@@ -48,7 +48,7 @@ def words(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, 
     )  # fmt: skip
 
 
-def runs_of(client: mlflow.MlflowClient, experiment: str = "thaw") -> list[mlflow.entities.Run]:
+def runs_in(client: mlflow.MlflowClient, experiment: str = "thaw") -> list[mlflow.entities.Run]:
     found = client.get_experiment_by_name(experiment)
     return list(client.search_runs([found.experiment_id], max_results=1000)) if found else []
 
@@ -68,7 +68,7 @@ def test_a_study_moves_to_the_server_and_goes_on_there(
     assert first.returncode == 0, first.stderr
     assert migrated(thaw, source, served.uri).endswith("both sides are equal\n")
     client = mlflow.MlflowClient(served.uri)
-    before, copies = runs_of(mlflow.MlflowClient(source)), runs_of(client)
+    before, copies = runs_in(mlflow.MlflowClient(source)), runs_in(client)
     ids = {schema.MIGRATED_FROM.read(run.data.tags): run.info.run_id for run in copies}
     assert sorted(run.info.run_id for run in before) == sorted(ids)
     assert len(before) == 3
@@ -76,11 +76,11 @@ def test_a_study_moves_to_the_server_and_goes_on_there(
     again = thaw(*sweep, f"tracking.uri={served.uri}", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials done, 2 reused" in again.stdout
-    assert len(runs_of(client)) == 3
+    assert len(runs_in(client)) == 3
     more = thaw(*sweep, f"tracking.uri={served.uri}", "dropout=0.3", cwd=tmp_path)
     assert more.returncode == 0, more.stderr
-    assert len(runs_of(client)) == 5
-    assert {run.info.status for run in runs_of(client)} == {"FINISHED"}
+    assert len(runs_in(client)) == 5
+    assert {run.info.status for run in runs_in(client)} == {"FINISHED"}
     report = thaw("src.report", "--study", "moves", "--tracking-uri", served.uri, cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     (kept,) = [run for run in copies if schema.MODEL.read(run.data.tags)]
@@ -134,8 +134,8 @@ def test_a_migration_that_is_killed_goes_on_to_equal_stores(served: StoreServer,
     assert complete(target) < number
     assert "both sides are equal" in migrated(thaw, source, served.uri)
     assert complete(target) == number
-    assert len(runs_of(target, "many")) == number
-    damaged = runs_of(target, "many")[0].info.run_id
+    assert len(runs_in(target, "many")) == number
+    damaged = runs_in(target, "many")[0].info.run_id
     target.log_metric(damaged, "val/loss", 1.0, step=9)
     target.log_text(damaged, "other\n", "summary.json")
     done = thaw("src.migrate", "--from", source, "--to", served.uri)
@@ -146,7 +146,7 @@ def test_a_migration_that_is_killed_goes_on_to_equal_stores(served: StoreServer,
 
 
 def complete(client: mlflow.MlflowClient) -> int:
-    return sum(schema.MIGRATED.read(run.data.tags) is True for run in runs_of(client, "many"))
+    return sum(schema.MIGRATED.read(run.data.tags) is True for run in runs_in(client, "many"))
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def undisturbed(heavy_typist: Typist, words: tuple[str, ...], tmp_path_factory: 
     done = heavy_typist("src.train", *words, *WHILE_IT_FAILS, *places, cwd=folder)
     assert done.status == 0, done.said
     client = mlflow.MlflowClient(store)
-    (run,) = runs_of(client)
+    (run,) = runs_in(client)
     return histories(client, run)
 
 
@@ -229,7 +229,7 @@ def test_a_trial_whose_server_fails_for_a_while_has_the_numbers_of_an_undisturbe
         "src.train", *words, *WHILE_IT_FAILS, *places, f"hydra.run.dir={tmp_path}/out", cwd=tmp_path
     )
     client = mlflow.MlflowClient(restartable.uri)
-    wait_for(lambda: any(run.data.metrics for run in runs_of(client, fail.__name__)), 300)
+    wait_for(lambda: any(run.data.metrics for run in runs_in(client, fail.__name__)), 300)
     fail(restartable, relay)
     done = under_way.wait(600)
     assert done.status == 0, done.said
@@ -237,7 +237,7 @@ def test_a_trial_whose_server_fails_for_a_while_has_the_numbers_of_an_undisturbe
     if unsent_runs(tmp_path / "work" / "unsent"):  # it ended before the server was back
         synced = heavy_typist("src.sync", "--work-dir", f"{tmp_path}/work", "--tracking-uri", uri, cwd=tmp_path)
         assert synced.status == 0, synced.said
-    (run,) = runs_of(client, fail.__name__)
+    (run,) = runs_in(client, fail.__name__)
     assert run.info.status == "FINISHED"
     assert histories(client, run) == undisturbed
     relay.close()
@@ -252,7 +252,7 @@ def histories(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> Historie
 
 CLOSING = {
     "as it closes": lambda folder, _: len([*(folder / "sweep" / "results").glob("*.json")]) == 2,
-    "as it reports": lambda _, client: [run.info.status for run in runs_of(client, "own")
+    "as it reports": lambda _, client: [run.info.status for run in runs_in(client, "own")
                                         if schema.STUDY_NAME.read(run.data.tags) == "as it reports"] == ["FINISHED"],
 }  # fmt: skip
 
@@ -277,7 +277,7 @@ def test_a_sweep_whose_own_calls_fail_says_so_in_a_line_and_its_rerun_completes_
     again = heavy_typist(*sweep, cwd=tmp_path)
     assert again.status == 0, again.said
     assert "2 of 2 trials done, 2 reused" in again.out
-    runs = [run for run in runs_of(client, "own") if moment in (schema.STUDY_NAME.read(run.data.tags) or "")]
+    runs = [run for run in runs_in(client, "own") if moment in (schema.STUDY_NAME.read(run.data.tags) or "")]
     assert [run.info.status for run in runs] == ["FINISHED"]
     assert {entry.path for entry in client.list_artifacts(runs[0].info.run_id)} >= {"trials.csv", "report"}
     relay.close()
@@ -292,7 +292,7 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     )  # fmt: skip
     under_way = heavy_typist.start(*trial, cwd=tmp_path)
     client = mlflow.MlflowClient(restartable.uri)
-    wait_for(lambda: any(run.data.metrics for run in runs_of(client, "away")))
+    wait_for(lambda: any(run.data.metrics for run in runs_in(client, "away")))
     restartable.kill()
     wait_for(lambda: unsent_runs(tmp_path / "work" / "unsent"))
     os.kill(under_way.pid, signal.SIGKILL)
@@ -300,7 +300,7 @@ def test_a_trial_killed_while_its_server_is_away_is_trained_on_and_none_reads_ru
     restartable.start()
     done = heavy_typist(*trial, cwd=tmp_path)
     assert done.status == 0, done.said
-    assert sorted(run.info.status for run in runs_of(client, "away")) == ["FINISHED", "KILLED"]
+    assert sorted(run.info.status for run in runs_in(client, "away")) == ["FINISHED", "KILLED"]
     assert not unsent_runs(tmp_path / "work" / "unsent")
 
 
@@ -331,7 +331,7 @@ def test_the_load_of_a_store_is_measured(served: StoreServer) -> None:
     assert done.returncode == 0, done.stderr
     assert "4 runs by 2 processes" in done.stdout
     assert re.search(r"\d\d\.\d requests a run", done.stdout)
-    assert {run.info.status for run in runs_of(mlflow.MlflowClient(served.uri), "load")} == {"FINISHED"}
+    assert {run.info.status for run in runs_in(mlflow.MlflowClient(served.uri), "load")} == {"FINISHED"}
 
 
 def test_a_trial_is_looked_up_by_an_index(served: StoreServer) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from src.tracking import schema
 from tests.processes import wait_for
-from tests.search.launched import runs_of
+from tests.stores import runs_of
 from tests.typist import Started, Typist
 
 AHEAD = """

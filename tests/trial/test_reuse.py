@@ -19,6 +19,7 @@ from src.config import TrialConfig
 from src.tracking import schema
 from src.trial.run import run_trial
 from tests.conftest import CLASSES, Command, Compose
+from tests.stores import client_in, runs_of
 
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,9 +51,7 @@ def verdict_of(thaw: Command, place: Path, study: str) -> dict[str, Any]:
 
 
 def runs(place: Path) -> list[Any]:
-    client = mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
-    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    return [run for run in found if "trial_key" in run.data.tags]
+    return runs_of(client_in(place), "tags.trial_key != ''")
 
 
 @pytest.mark.slow
