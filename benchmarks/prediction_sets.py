@@ -24,7 +24,7 @@ from src.tracking.prediction_files import read_predictions
 from src.tracking.study import Study
 
 DEPTHS = (0, 2, 11, 20, 29, 56)
-_REAL = {"THAW_TEST_PHOTOS", "THAW_TEST_WEIGHTS"}
+REAL = frozenset({"THAW_TEST_PHOTOS", "THAW_TEST_WEIGHTS"})
 SCHEDULE = ("epochs=10", "fine_tune_epochs=8", "tracking.save_model=false", "runtime.progress=false")
 
 
@@ -47,17 +47,18 @@ class Task:
     wants: frozenset[str] = field(default=frozenset())
 
 
-def _trees(classes: int, images: int, difficulty: float, *overrides: str, pool: int = 1000) -> Task:
+def trees(classes: int, images: int, difficulty: float, *overrides: str, pool: int = 1000) -> Task:
+    """Return a task on drawn trees: `images` a class to train on, and `pool` or a few more that are predicted."""
     data = (
         "data=trees", f"data.classes={classes}", f"data.train_images={images}", "data.val_images=10",
         f"data.test_images={-(-pool // classes)}", f"data.difficulty={difficulty}",
     )  # fmt: skip
-    wants = frozenset(name for name in _REAL if any(f"oc.env:{name}" in each for each in overrides))
+    wants = frozenset(name for name in REAL if any(f"oc.env:{name}" in each for each in overrides))
     return Task(8, (*data, *overrides), wants=wants)
 
 
 def _groceries(classes: int, images: int, *overrides: str, swapped: bool = False) -> Task:
-    wants = frozenset(name for name in _REAL if name == "THAW_TEST_PHOTOS" or overrides == IMAGENET)
+    wants = frozenset(name for name in REAL if name == "THAW_TEST_PHOTOS" or overrides == IMAGENET)
     return Task(8, overrides, (classes, images), swapped, wants=wants)
 
 
@@ -68,24 +69,24 @@ def _of_coverage(task: Task) -> Task:
 IMAGENET = ("weights=file", "weights.path='${oc.env:THAW_TEST_WEIGHTS}'", "weights.alpha=0.35", "image_size=96")
 
 TASKS: Mapping[str, Task] = {
-    "trees_16_seeds": _of_coverage(_trees(23, 15, 0.5, pool=2300)),
+    "trees_16_seeds": _of_coverage(trees(23, 15, 0.5, pool=2300)),
     "groceries_16_seeds": _of_coverage(_groceries(23, 15, *IMAGENET)),
     "groceries_swapped_16_seeds": _of_coverage(_groceries(23, 15, *IMAGENET, swapped=True)),
-    "trees_5_few": _trees(5, 20, 0.5),
-    "trees_5_hard": _trees(5, 60, 0.9),
-    "trees_10_easy": _trees(10, 20, 0.2),
-    "trees_10": _trees(10, 40, 0.5),
-    "trees_10_hard": _trees(10, 20, 0.9),
-    "trees_10_imagenet": _trees(10, 20, 0.5, *IMAGENET),
-    "trees_10_imagenet_many": _trees(10, 60, 0.5, *IMAGENET),
-    "trees_23_few": _trees(23, 10, 0.5),
-    "trees_23_easy": _trees(23, 15, 0.2),
-    "trees_23_imagenet": _trees(23, 15, 0.5, *IMAGENET),
-    "trees_23_imagenet_hard": _trees(23, 25, 0.9, *IMAGENET),
-    "trees_10_fast": _trees(10, 30, 0.5, "fine_tune_learning_rate=1e-3"),
-    "trees_10_slow": _trees(10, 30, 0.5, "fine_tune_learning_rate=1e-5"),
-    "trees_10_random": _trees(10, 30, 0.5, "weights=random", "image_size=96"),
-    "trees_10_train_statistics": _trees(10, 30, 0.5, "batchnorm=train"),
+    "trees_5_few": trees(5, 20, 0.5),
+    "trees_5_hard": trees(5, 60, 0.9),
+    "trees_10_easy": trees(10, 20, 0.2),
+    "trees_10": trees(10, 40, 0.5),
+    "trees_10_hard": trees(10, 20, 0.9),
+    "trees_10_imagenet": trees(10, 20, 0.5, *IMAGENET),
+    "trees_10_imagenet_many": trees(10, 60, 0.5, *IMAGENET),
+    "trees_23_few": trees(23, 10, 0.5),
+    "trees_23_easy": trees(23, 15, 0.2),
+    "trees_23_imagenet": trees(23, 15, 0.5, *IMAGENET),
+    "trees_23_imagenet_hard": trees(23, 25, 0.9, *IMAGENET),
+    "trees_10_fast": trees(10, 30, 0.5, "fine_tune_learning_rate=1e-3"),
+    "trees_10_slow": trees(10, 30, 0.5, "fine_tune_learning_rate=1e-5"),
+    "trees_10_random": trees(10, 30, 0.5, "weights=random", "image_size=96"),
+    "trees_10_train_statistics": trees(10, 30, 0.5, "batchnorm=train"),
     "groceries_5_few": _groceries(5, 15, *IMAGENET),
     "groceries_5": _groceries(5, 60, *IMAGENET),
     "groceries_12_few": _groceries(12, 10, *IMAGENET),

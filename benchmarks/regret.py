@@ -1,6 +1,7 @@
 """How good the depth and rate are that a time budget recommends: beside other searches with the same time.
 
-`python -m benchmarks.regret FOLDER [TASK …] --minutes 2 5` takes tasks of `benchmarks.prediction_sets`. The truth of a
+`python -m benchmarks.regret FOLDER [TASK …] --minutes 2 5` takes tasks of `benchmarks.prediction_sets`, and larger
+ones, since a fast machine sweeps those exhaustively within a minute or two. The truth of a
 task is an exhaustive sweep of six depths, three rates and three seeds: mean accuracy on test images, which nothing
 chose by. A contender's regret is the best mean less the mean of what it recommends. KerasTuner's searches run through
 Thaw's sweeper over the same depths and rates, are interrupted when the time is up, and recommend their trial with the
@@ -23,10 +24,18 @@ from typing import Any
 
 import mlflow
 
-from benchmarks.prediction_sets import DEPTHS, SCHEDULE, TASKS, data_of
+from benchmarks.prediction_sets import DEPTHS, IMAGENET, REAL, SCHEDULE, Task, data_of, trees
+from benchmarks.prediction_sets import TASKS as SMALL
 from src.tracking import schema
 from src.tracking.study import find_study
 
+TASKS: Mapping[str, Task] = {
+    **SMALL,
+    "groceries_23": Task(3, IMAGENET, (23, 1000), wants=REAL),
+    "groceries_23_swapped": Task(3, IMAGENET, (23, 1000), swapped=True, wants=REAL),
+    "trees_10_many": trees(10, 100, 0.5),
+    "trees_10_hard_many": trees(10, 100, 0.9),
+}
 RATES = ("1e-4", "3e-4", "1e-3")
 RECIPE = (29, 1e-4)
 """What is often advised: unfreeze 29 layers, at a low rate."""

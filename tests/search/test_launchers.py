@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hydra import compose
+from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import setup_globals
@@ -156,10 +157,17 @@ def adapted(composed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         HydraConfig.instance().set_config(config)
         OmegaConf.set_readonly(config.hydra, False)
         setup_globals()
-        context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=None)
+        context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
         return instantiate_launcher(context, str, config)
 
     return make
+
+
+def test_a_job_that_ended_in_this_process_keeps_no_configuration(adapted: Callable[..., Any], tmp_path: Path) -> None:
+    first, second = adapted("basic", "hydra.output_subdir=null").launch([["seed=1"], ["seed=2"]], 7)
+    assert ("'seed': 1" in first.return_value, "'seed': 2" in second.return_value) == (True, True)
+    assert {each.name for each in tmp_path.iterdir()} >= {"7", "8"}
+    assert {(each.cfg, each.hydra_cfg) for each in (first, second)} == {(None, None)}
 
 
 def test_processes_are_as_many_as_there_are_cores_for_their_threads_or_gpus(
