@@ -205,10 +205,10 @@ def remaining(site: Site) -> dict[int, str]:
 def ends_later(pid: int, line: str) -> bool:
     """Whether it is an agent of a killed node of Ray, or one of joblib's that waits 300 seconds for a first trial.
 
-    A tracker of joblib's ends with the last process that it is for.
+    Trackers of theirs end with the last process that they are for.
     """
     if "popen_loky_posix" not in line:
-        return line.startswith(AGENTS) or "loky.backend.resource_tracker" in line
+        return line.startswith(AGENTS) or "resource_tracker import main" in line
     with suppress(FileNotFoundError, ProcessLookupError):
         return "tensorflow" not in Path(f"/proc/{pid}/maps").read_text()
     return True
