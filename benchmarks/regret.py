@@ -5,10 +5,13 @@ ones, since a fast machine sweeps those exhaustively within a minute or two. The
 task is an exhaustive sweep of six depths, three rates and three seeds: mean accuracy on test images, which nothing
 chose by. A contender's regret is the best mean less the mean of what it recommends. KerasTuner's searches run through
 Thaw's sweeper over the same depths and rates, are interrupted when the time is up, and recommend their trial with the
-best validation accuracy. Writes FOLDER/TASK.json, which a further run goes on from, and prints a table of all.
+best validation accuracy. Writes FOLDER/TASK.json, which a further run goes on from, and prints a table of all, with
+how far a contender went beyond its time. `--who thaw --beside 1` runs nothing but the time budget, beside a process
+that keeps a core busy.
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import signal
@@ -16,8 +19,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -119,7 +123,19 @@ def regret(means: Iterable[Sequence[float]], place: Sequence[float]) -> float:
     return max(by_place.values()) - by_place[place[0], place[1]]
 
 
-def run_task(name: str, folder: Path, budgets: Sequence[float]) -> None:
+@contextlib.contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Keep as many cores busy meanwhile."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def run_task(name: str, folder: Path, budgets: Sequence[float], whose: Iterable[str], beside: int) -> None:
     """Measure what is not measured yet of a task."""
     path, work = folder / f"{name}.json", folder / "work" / name
     known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": []}
@@ -128,37 +144,48 @@ def run_task(name: str, folder: Path, budgets: Sequence[float]) -> None:
     if "truth" not in known:
         known["truth"] = exhaustive(work / "exhaustive", data)
         path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    done = {(run["who"], run["minutes"]) for run in known["runs"]}
-    for minutes in budgets:
-        for who, recommend in CONTENDERS.items():
-            if (who, minutes) not in done:
-                home = work / f"{who}_{minutes:g}"
-                shutil.rmtree(home, ignore_errors=True)
-                home.mkdir()
-                began, place = time.perf_counter(), recommend(home, data, minutes)
-                run = {"who": who, "minutes": minutes, "place": place, "seconds": time.perf_counter() - began}
-                known["runs"].append(run)
-                path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-                print(
-                    f"{name}, {minutes:g} minutes, {who}: {100 * regret(known['truth']['means'], place):.2f}",
-                    flush=True,
-                )
+    done = {(run["who"], run["minutes"], run["beside"]) for run in known["runs"]}
+    for who, minutes in product(whose, budgets):
+        if (who, minutes, beside) not in done:
+            known["runs"].append(contend(who, minutes, beside, work / f"{who}_{minutes:g}_{beside}", data))
+            path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+            lost = regret(known["truth"]["means"], known["runs"][-1]["place"])
+            print(f"{name}, {minutes:g} minutes, {who}: {100 * lost:.2f}", flush=True)
+
+
+def contend(who: str, minutes: float, beside: int, home: Path, data: Sequence[str]) -> dict[str, Any]:
+    """Return what a contender recommends, and when it had ended."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    with busy(beside):
+        began = time.perf_counter()
+        place = CONTENDERS[who](home, data, minutes)
+        seconds = time.perf_counter() - began
+    return {"who": who, "minutes": minutes, "beside": beside, "place": place, "seconds": seconds}
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Regret over tasks, in points, and the mean share of the exhaustive sweep's time, in Markdown."""
+    """Regret over tasks, in points, the mean share of the exhaustive sweep's time, and the latest end, in Markdown."""
     cells = defaultdict(list)
     for result in results:
         for run in result["runs"]:
+            lost = 100 * regret(result["truth"]["means"], run["place"])
+            late = run["seconds"] - 60 * run["minutes"]
             share = run["seconds"] / result["truth"]["seconds"]
-            cells[run["minutes"], run["who"]].append((100 * regret(result["truth"]["means"], run["place"]), share))
-    rows = [
-        f"| {minutes:g} | {who} | {len(values)} | {fmean(loss for loss, _ in values):.2f} | "
-        f"{max(loss for loss, _ in values):.2f} | {fmean(share for _, share in values):.2f} |"
-        for (minutes, who), values in sorted(cells.items())
-    ]
-    head = "| minutes | who | tasks | mean regret | greatest | share of time |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+            cells[run["minutes"], run["beside"], run["who"]].append((lost, share, late))
+    return "\n".join([_HEAD, *(_row(*key, values) for key, values in sorted(cells.items()))])
+
+
+_HEAD = """| minutes | beside | who | tasks | mean regret | greatest | share of time | ended after the time, s |
+|---|---|---|---|---|---|---|---|"""
+
+
+def _row(minutes: float, beside: int, who: str, values: Sequence[tuple[float, float, float]]) -> str:
+    losses, shares, late = zip(*values, strict=True)
+    return (
+        f"| {minutes:g} | {beside} | {who} | {len(values)} | {fmean(losses):.2f} | {max(losses):.2f} | "
+        f"{fmean(shares):.2f} | {max(late):+.0f} |"
+    )
 
 
 def main() -> None:
@@ -167,10 +194,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("tasks", nargs="*")
     parser.add_argument("--minutes", type=float, nargs="+", default=[2.0, 5.0])
+    parser.add_argument("--who", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--beside", type=int, default=0, help="processes that keep a core busy each")
     given = parser.parse_args()
     folder = given.folder.resolve()
     for name in given.tasks:
-        run_task(name, folder, given.minutes)
+        run_task(name, folder, given.minutes, given.who, given.beside)
     print(table([json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]))
 
 
