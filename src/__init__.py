@@ -7,5 +7,5 @@ PYTHONS_THRESHOLD = gc.get_threshold()
 
 # Imports make half a million objects that stay. To look for garbage among them takes a second at the start, where
 # Python does so again and again, and another at the end, where the system takes all back anyway.
-gc.set_threshold(50_000, 20, 100)
+gc.set_threshold(1_000_000, 20, 100)
 atexit.register(gc.freeze)
