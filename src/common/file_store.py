@@ -27,17 +27,15 @@ from src.common.files import atomic_file, exclusive_lock
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_FILES = "*.np[yz]"
-"""Features were .npy files once: they count until they are removed."""
+_UNFINISHED = re.compile(r"\..*\.unfinished")
+_FINISHED = re.compile(r".*\.np[yz]|[0-9a-f]{32}")
+"""Features were .npy files once, and images a folder of files: such count until they are removed."""
 
 _LOCAL_HEADER, _LENGTHS = 30, 26
 """Of a zip's member: bytes before its name, and where the lengths of name and extra field stand."""
 
 _SOUND: MutableMapping[str, int] = LRUCache(maxsize=4096)
 """Inodes of the files that this process has read back, by path: a file is replaced, never changed."""
-
-_EARLIER_FOLDER = re.compile("[0-9a-f]{32}")
-"""Images were a folder of files once: such count, too."""
 
 _WAITING = "another process computes the same; waiting for its result"
 
@@ -117,7 +115,7 @@ class FileStore:
         with self._giving_up(), ExitStack() as files:
             self.folder.mkdir(parents=True, exist_ok=True)
             with exclusive_lock(self.folder / ".room.lock"):
-                if not self._fits(size, self._make_room(size, {self.path(key) for key in sizes})) and self.instead:
+                if not self._fits(size, self._make_room(size, {self.path(key).name for key in sizes})) and self.instead:
                     return
                 writers = {key: files.enter_context(self._writer(self.path(key), sizes[key])) for key in sizes}
             fill(writers)
@@ -131,17 +129,17 @@ class FileStore:
             self.emit(Warned(f"{self.what} of {size / 1e9:.1f} GB are not kept, {bound}{in_use}; {self.instead}"))
         return size <= room
 
-    def _make_room(self, size: float, replaced: set[Path]) -> float:
+    def _make_room(self, size: float, replaced: set[str]) -> float:
         """Remove what nobody uses until `size` bytes fit in, and return the bytes that are free.
 
         What dead processes left unfinished goes first, then the files used least recently.
         """
-        unfinished = [used for path, used, _ in _contents(self.folder.glob(".*.unfinished")) if not _removed(path)]
-        earlier = [path for path in self.folder.iterdir() if _EARLIER_FOLDER.fullmatch(path.name) and path.is_dir()]
-        finished = list(_contents({*self.folder.glob(_FILES), *earlier} - replaced))
-        free = self.max_bytes - sum(unfinished) - sum(used for _, used, _ in finished)
-        for path, used, _ in sorted(finished, key=lambda content: content[2]):
-            if free < size and _removed(path):
+        unfinished = list(_contents(self.folder, _UNFINISHED))
+        in_use = [used for name, used, _ in unfinished if not _removed(self.folder / name)]
+        finished = [content for content in _contents(self.folder, _FINISHED) if content[0] not in replaced]
+        free = self.max_bytes - sum(in_use) - sum(used for _, used, _ in finished)
+        for name, used, _ in sorted(finished, key=lambda content: content[2]):
+            if free < size and _removed(self.folder / name):
                 free += used
         return free
 
@@ -214,10 +212,18 @@ def _removed(path: Path) -> bool:
     return True
 
 
-def _contents(paths: Iterable[Path]) -> Iterator[tuple[Path, int, float]]:
-    """Yield path, size in bytes and last use of files and folders that another process has not just removed."""
-    for path in paths:
-        with suppress(OSError):
-            statuses = [file.stat() for file in ([*path.iterdir()] if path.is_dir() else [path])]
-            last_use = max((status.st_mtime for status in statuses), default=0.0)
-            yield path, sum(status.st_size for status in statuses), last_use
+def _contents(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[str, int, float]]:
+    """Yield name, size in bytes and last use of files and folders that another process has not just removed.
+
+    Each trial writes some files, and there may be thousands: directory entries take a fraction of the time of paths.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if names.fullmatch(entry.name):
+                with suppress(OSError):
+                    yield entry.name, *_size_and_last_use(os.scandir(entry) if entry.is_dir() else [entry])
+
+
+def _size_and_last_use(files: Iterable[os.DirEntry[str]]) -> tuple[int, float]:
+    statuses = [file.stat() for file in files]
+    return sum(status.st_size for status in statuses), max((status.st_mtime for status in statuses), default=0.0)

@@ -1,10 +1,12 @@
 """A time budget as a user spends it: decided, kept, reused, cut off and gone on with."""
 
 import os
+import random
 import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -15,12 +17,19 @@ from src.search.budget_log import BudgetLog, Session
 from src.tracking.study import Study, find_study
 from tests.conftest import Command
 from tests.processes import wait_for
+from tests.search.launched import FINISHED, numbers, runs
 from tests.typist import Started, Typist
 
 TRIAL = (
     "src.advise", "backbone=lenet5", "schedule=two_phase", "data=folder", "image_size=32", "batch_size=8", "epochs=2",
     "fine_tune_epochs=4", "unfrozen=0,all", "fine_tune_learning_rate=1e-3,1e-2", "runtime.progress=false",
 )  # fmt: skip
+
+
+KILLS = int(os.environ.get("THAW_TEST_BUDGET_KILLS", "1"))
+KILLS_SEED = int(os.environ.get("THAW_TEST_KILLS_SEED", "0"))
+LONGEST = 5.0
+"""Seconds until a further kill, from when the first trials are known."""
 
 
 def places(photos: Path, folder: Path) -> tuple[str, ...]:
@@ -76,19 +85,41 @@ def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_killed_budget_goes_on_by_the_same_decisions(heavy_typist: Typist, photos: Path, tmp_path: Path) -> None:
+def test_a_killed_budget_goes_on_by_the_same_decisions_to_the_numbers_of_a_sweep(
+    heavy_typist: Typist, photos: Path, tmp_path: Path
+) -> None:
     words = (*TRIAL, *places(photos, tmp_path), "minutes=0.7", "tracking.save_model=false")
-    started = heavy_typist.start(*words, cwd=tmp_path)
-    wait_for_result(started, tmp_path, 3)
-    os.killpg(started.pid, signal.SIGKILL)
-    assert started.wait().status == -signal.SIGKILL
-    before = [logged.trials for session in sessions_of(tmp_path) for logged in session.rounds]
-    assert before, "killed before anything was decided"
+    generator, decided = random.Random(KILLS_SEED), list[Any]()
+    for number in range(KILLS):
+        started = heavy_typist.start(*words, cwd=tmp_path)
+        wait_for_result(started, tmp_path, 3)
+        time.sleep(generator.uniform(0, LONGEST) if number else 0)
+        if started.is_running:
+            os.killpg(started.pid, signal.SIGKILL)
+            assert started.wait().status == -signal.SIGKILL
+        decided = check_decisions(tmp_path, decided)
     done = heavy_typist(*words, cwd=tmp_path)
     assert done.status == 0, done.said
+    check_decisions(tmp_path, decided)
     (session,) = sessions_of(tmp_path)
-    assert [logged.trials for logged in session.rounds][: len(before)] == before
     assert [entry.done for entry in session.rounds] == [len(entry.scores) for entry in session.rounds]
+    seeds = {run.data.params["seed"] for run in runs(tmp_path, FINISHED)}
+    swept = ("src.train", "-m", *TRIAL[1:], *places(photos, tmp_path / "swept"), f"seed={','.join(sorted(seeds))}")
+    (tmp_path / "swept").mkdir()
+    assert heavy_typist(*swept, "tracking.save_model=false", cwd=tmp_path).status == 0
+    ours, theirs = numbers(tmp_path), numbers(tmp_path / "swept")
+    both = ours.keys() & theirs.keys()
+    print(f"{KILLS} kills, {len(ours)} trials, of which {len(both)} have full schedules")
+    assert len(both) >= 2
+    assert {key: ours[key] for key in both} == {key: theirs[key] for key in both}
+
+
+def check_decisions(folder: Path, earlier: list[Any]) -> list[Any]:
+    """The trials of the rounds decided so far, which begin with those decided earlier."""
+    decided = [logged.trials for session in sessions_of(folder) for logged in session.rounds]
+    assert decided, "killed before anything was decided"
+    assert decided[: len(earlier)] == earlier
+    return decided
 
 
 @pytest.mark.parametrize(
