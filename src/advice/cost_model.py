@@ -16,11 +16,13 @@ class MeasuredTime:
         seconds: in all.
         epoch: an epoch of fine-tuning, without the first, which compiles; 0 where none was measured.
         epochs: of fine-tuning that it trained itself.
+        once: of the seconds, those that its process or all trials spend once: TensorFlow, the network, data, features.
     """
 
     seconds: float
     epoch: float
     epochs: int
+    once: float = 0.0
 
     @property
     def beside(self) -> float:
@@ -44,9 +46,9 @@ def costs(times: Mapping[int, Sequence[MeasuredTime]]) -> dict[int, Cost]:
     """Return the cost of each measured candidate, by its number.
 
     A candidate's first trial compiles, and the first of all computes features: until it has a second one, its time
-    beside the epochs is taken to be the least of all candidates'.
+    beside the epochs is taken to be the least of all candidates', without what is spent once.
     """
-    least = min((trial.beside for trials in times.values() for trial in trials), default=0.0)
+    least = min((max(trial.beside - trial.once, 0.0) for trials in times.values() for trial in trials), default=0.0)
     return {number: _cost(trials, least) for number, trials in times.items() if trials}
 
 

@@ -57,11 +57,12 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trial's validation score (0–1; None where it failed), the images that it is of, and the time it took."""
+    """A trial's validation score (0–1; None where it failed), of how many images, the time it took, and its key."""
 
     score: float | None
     images: int
     time: MeasuredTime
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -179,8 +179,7 @@ def _records(
 
 def _compared(budget: Mapping[str, Any], table: pd.DataFrame) -> tuple[Stage, pd.DataFrame]:
     """Return the rows of a time budget's study that its verdict rests on: the others chose what these compare."""
-    chosen = {tuple(job) for job in budget.get("compared", ())}
-    is_chosen = [not chosen.isdisjoint(spelled) for spelled in table[schema.SPELLED.name]]
+    is_chosen = table[schema.TRIAL_KEY.name].isin(set(map(str, budget.get("compared", ()))))
     return "final" if budget.get("stage") == "final" else "search", table[is_chosen].reset_index(drop=True)
 
 

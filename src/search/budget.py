@@ -23,7 +23,7 @@ from src.advice.cost_model import MeasuredTime
 from src.advice.rounds import Options, Outcome, PlannedTrial, State, compared, next_round
 from src.cli.composition import is_read_by_phases
 from src.cli.job_results import JobResult
-from src.cli.overrides import Axes, plain_key, that_change_numbers
+from src.cli.overrides import Axes, plain_key
 from src.cli.signals import time_limit
 from src.common.clock import process_age
 from src.common.errors import Interrupted, ThawError
@@ -220,8 +220,8 @@ class Budget:
         if not self._may_go_on:
             return
         trials, is_fresh = compared(self.state())
-        jobs = [list(that_change_numbers(self.job(trial))) for trial in trials]
-        self.log.more |= {"compared": jobs, "stage": "final" if is_fresh else "search"}
+        keys = [self.known[trial].key for trial in trials]
+        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search"}
         self.log.ended(session, outcomes, self.spent)
 
     def _train(self, trials: Sequence[PlannedTrial], *, one_by_one: bool) -> list[Outcome]:
@@ -255,7 +255,8 @@ class Budget:
             return Outcome(None, 0, MeasuredTime(result.seconds, 0.0, 0))
         run = self.sweep.study.client.get_run(result.run_id)
         images = schema.IMAGES.at("val").read(run.data.tags)
-        return Outcome(result.score, int(images or 0), _measured_time(self.sweep.study.client, run))
+        key = schema.TRIAL_KEY.read(run.data.tags) or ""
+        return Outcome(result.score, int(images or 0), _measured_time(self.sweep.study.client, run), key)
 
     def _keep_model(self) -> None:
         """Make figures and model of the recommended trial, from the epochs that are kept."""
@@ -284,4 +285,6 @@ def _measured_time(client: mlflow.MlflowClient, run: FoundRun) -> MeasuredTime:
     resumed = (schema.RESUMED_EPOCHS.read(run.data.tags) or 0) - (len(phases) - len(last))
     ends = [item.timestamp / 1000 for item in last[max(resumed, 0) :]]
     epochs = [later - earlier for earlier, later in pairwise(ends)]
-    return MeasuredTime(run.data.metrics[schema.TIME_TOTAL], statistics.median(epochs) if epochs else 0.0, len(ends))
+    once = sum(run.data.metrics.get(name, 0.0) for name in (*schema.ONCE_A_PROCESS, *schema.ONCE_FOR_ALL))
+    epoch = statistics.median(epochs) if epochs else 0.0
+    return MeasuredTime(run.data.metrics[schema.TIME_TOTAL], epoch, len(ends), once)

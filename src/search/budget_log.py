@@ -7,7 +7,7 @@ from typing import Any, Self
 from src.advice.rounds import Outcome, PlannedTrial, Round, Stage
 from src.tracking.study import Study
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Raise it when the same budget would decide otherwise."""
 
 
@@ -62,7 +62,7 @@ class BudgetLog:
     """The sessions of a study, one for each budget that was asked for, in a tag of its run.
 
     Attributes:
-        more: what else is kept: the trials compared, their stage, and the run with the model.
+        more: what else is kept: the keys of the trials compared, their stage, and the run with the model.
     """
 
     def __init__(self, study: Study, facts: Mapping[str, Any]) -> None:

@@ -33,10 +33,6 @@ from src.tracking import schema
 Job = Sequence[str]
 Shared = tuple[str, ...]
 
-_PREPARATION = (schema.seconds("tensorflow"), schema.seconds("network"))
-"""Parts of a trial's time that each process spends once."""
-_OF_THE_DATA = (schema.seconds("data"), schema.seconds("features"))
-"""Parts that one process spends for all."""
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -58,7 +54,7 @@ class TrialTime:
     def read(cls, result: JobResult, busy: float) -> Self:
         """Return what the result of a job says of its time."""
         preparation, data = (
-            sum(result.parts.get(name, 0.0) for name in names) for names in (_PREPARATION, _OF_THE_DATA)
+            sum(result.parts.get(name, 0.0) for name in names) for names in (schema.ONCE_A_PROCESS, schema.ONCE_FOR_ALL)
         )
         return cls(max(result.seconds - preparation - data, 0.0), preparation, busy)
 

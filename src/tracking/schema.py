@@ -458,3 +458,9 @@ that a trial does not have is missing.""",
 
 if __name__ == "__main__":
     print(as_markdown(), end="")
+
+
+ONCE_A_PROCESS = (seconds("tensorflow"), seconds("network"))
+"""Parts of a trial's time that each process spends once."""
+ONCE_FOR_ALL = (seconds("data"), seconds("features"))
+"""Parts that one process spends for all trials of its data and network."""
