@@ -141,4 +141,5 @@ def test_signs_of_a_small_task(tmp_path: Path) -> None:
     assert [len(values[name]) for name in SIGNS] == [2] * 4
     assert all(0 <= value <= 1 for name in ("probe", "rungs", "trials") for value in values[name])
     assert values["rungs"] == values["trials"], "the same epochs"
-    assert max(values["gradients"]) < 0, "a gradient is less than the weights"
+    assert np.isfinite(values["gradients"]).all()
+    assert len({*values["gradients"]}) == 2
