@@ -1,5 +1,7 @@
 """The tables on cheap signs in docs/advise.md, printed again, and the rules that they compare."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from benchmarks.cheap_signs import (
     at_random,
     best_constant,
     greatest,
+    main,
     mean_and_interval,
     read,
     regression,
@@ -45,6 +48,20 @@ def test_each_set_has_signs_at_all_depths() -> None:
     for signs in read(SIGNS_FOLDER)[1]:
         assert {name: len(sign["values"]) for name, sign in signs.items()} == dict.fromkeys(SIGNS, len(DEPTHS))
         assert min(sign["seconds"] for sign in signs.values()) > 0
+
+
+def test_the_command_prints_the_tables_once_all_signs_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("THAW_TEST_PHOTOS", raising=False)
+    folder = shutil.copytree(SIGNS_FOLDER, tmp_path / "signs")
+    monkeypatch.setattr(sys, "argv", ["cheap_signs", str(folder)])
+    main()
+    assert capsys.readouterr().out.splitlines() == "\n".join(tables(*read(SIGNS_FOLDER))).splitlines()
+    (folder / "groceries_5.json").unlink()
+    main()
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("groceries_5:"), "no tables yet" in printed.err) == ("", 1, True)
 
 
 def study(signs: Floats | None = None, gains: Floats | None = None) -> Tasks:
