@@ -6,6 +6,7 @@
 >>> Study.load("unfreezing").to_frame().groupby("depth")["best/val_accuracy"].mean()             # doctest: +SKIP
 """
 
+import gc
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
+from src import PYTHONS_THRESHOLD
 from src.cli.command_line import as_hydra_reads
 from src.cli.composition import idle, prepare, trial_config
 from src.cli.entry import origin_of
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from src.tracking.study import Study as StudyRun
     from src.trial.result import TrialResult
     from src.verdict.verdict import Verdict
+
+gc.set_threshold(*PYTHONS_THRESHOLD)  # this process is not Thaw's
 
 Value = str | int | float | bool | Path | None | list["Value"]
 """A setting, as Python has it; None is null."""

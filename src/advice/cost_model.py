@@ -48,7 +48,9 @@ def costs(times: Mapping[int, Sequence[MeasuredTime]]) -> dict[int, Cost]:
     A candidate's first trial compiles, and the first of all computes features: until it has a second one, its time
     beside the epochs is taken to be the least of all candidates', without what is spent once.
     """
-    least = min((max(trial.beside - trial.once, 0.0) for trials in times.values() for trial in trials), default=0.0)
+    known = [trial for trials in times.values() for trial in trials]
+    recurring = min(trial.once for trial in known) if len(known) > 1 else 0.0  # such as a folder that each lists
+    least = min((max(trial.beside - trial.once, 0.0) for trial in known), default=0.0) + recurring
     return {number: _cost(trials, least) for number, trials in times.items() if trials}
 
 

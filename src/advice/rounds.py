@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -63,6 +63,11 @@ class Outcome:
     images: int
     time: MeasuredTime
     key: str = ""
+
+    @classmethod
+    def failed(cls, seconds: float, key: str) -> Self:
+        """Return the outcome of a trial without a score."""
+        return cls(None, 0, MeasuredTime(seconds, 0.0, 0), key)
 
 
 @dataclass(frozen=True)

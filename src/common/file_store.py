@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
@@ -221,9 +221,12 @@ def _contents(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[str, int, 
         for entry in entries:
             if names.fullmatch(entry.name):
                 with suppress(OSError):
-                    yield entry.name, *_size_and_last_use(os.scandir(entry) if entry.is_dir() else [entry])
+                    yield entry.name, *_size_and_last_use(entry)
 
 
-def _size_and_last_use(files: Iterable[os.DirEntry[str]]) -> tuple[int, float]:
-    statuses = [file.stat() for file in files]
+def _size_and_last_use(entry: os.DirEntry[str]) -> tuple[int, float]:
+    if not entry.is_dir():
+        return entry.stat().st_size, entry.stat().st_mtime
+    with os.scandir(entry) as files:
+        statuses = [file.stat() for file in files]
     return sum(status.st_size for status in statuses), max((status.st_mtime for status in statuses), default=0.0)

@@ -63,9 +63,9 @@ class NearDuplicates:
 
 def perceptual_hash(image: Image) -> Hashes:
     """Return the hash of one photo, uint64 [4]."""
-    size, smooth = (_SIDE, _SIDE), PillowImage.Resampling.BILINEAR
     from scipy.fft import dctn  # an import of 0.1 s, for photos that are new
 
+    size, smooth = (_SIDE, _SIDE), PillowImage.Resampling.BILINEAR
     grey = PillowImage.fromarray(image).convert("L").resize(size, smooth)
     slow = dctn(np.asarray(grey, np.float64))[:_WAVES, :_WAVES].ravel()
     return np.packbits(slow > np.median(slow)).view(np.uint64)

@@ -1,13 +1,11 @@
 """TensorFlow set up so that the same trial gives the same numbers. Importing this module starts TensorFlow."""
 
 import functools
-import gc
 import hashlib
 import os
 import platform
 from pathlib import Path
 
-from src import PYTHONS_THRESHOLD
 from src.common.errors import ThawError
 from src.common.keras_setup import quiet  # before TensorFlow: it starts both
 from src.config import RuntimeConfig
@@ -24,9 +22,6 @@ with quiet():
     GPUS = tf.config.list_physical_devices("GPU")
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
-
-gc.freeze()  # what imports made is no garbage, and a network that is given up is
-gc.set_threshold(*PYTHONS_THRESHOLD)
 
 
 def set_threads(config: RuntimeConfig) -> None:

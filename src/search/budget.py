@@ -187,12 +187,14 @@ class Budget:
         """Launch what earlier commands have trained: it is reused, and what failed then is not tried again."""
         logged_rounds = [logged for _, logged in self.log.rounds() if logged.done is not None]
         if any(score is not None for logged in logged_rounds for score in logged.scores):
-            failed = {trial: seconds for logged in logged_rounds for trial, seconds in logged.failed().items()}
-            self.known |= {trial: Outcome(None, 0, MeasuredTime(seconds, 0.0, 0)) for trial, seconds in failed.items()}
+            failed = {trial: outcome for logged in logged_rounds for trial, outcome in logged.failed().items()}
+            self.known |= failed
             if failed:
                 self.sweep.display.warn(f"failed before, not tried again: {len(failed)} trials; study=NAME tries them")
         for logged in logged_rounds:
             self._train([trial for trial in logged.launched() if trial not in self.known], one_by_one=False)
+        if logged_rounds and self._may_go_on:
+            self._name_compared()
 
     def _finish_round(self) -> None:
         """Train what is left of a round that was cut off."""
@@ -219,10 +221,14 @@ class Budget:
         """Keep the end of a round; a stop or a first trial that failed leaves it under way, to be tried again."""
         if not self._may_go_on:
             return
+        self._name_compared()
+        self.log.ended(session, outcomes, self.spent)
+
+    def _name_compared(self) -> None:
+        """Keep the keys of the trials that the verdict rests on; other photos give the same trials other keys."""
         trials, is_fresh = compared(self.state())
         keys = [self.known[trial].key for trial in trials]
         self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search"}
-        self.log.ended(session, outcomes, self.spent)
 
     def _train(self, trials: Sequence[PlannedTrial], *, one_by_one: bool) -> list[Outcome]:
         """Return the outcomes of `trials`; those at the end that no longer fit in the time are left out."""
@@ -251,11 +257,13 @@ class Budget:
 
     def _outcome(self, result: JobResult) -> Outcome:
         """Return what came of a trial, by its run: a reused one took what it took when it was trained."""
-        if result.score is None or not result.run_id:
-            return Outcome(None, 0, MeasuredTime(result.seconds, 0.0, 0))
+        if not result.run_id:
+            return Outcome.failed(result.seconds, "")
         run = self.sweep.study.client.get_run(result.run_id)
-        images = schema.IMAGES.at("val").read(run.data.tags)
         key = schema.TRIAL_KEY.read(run.data.tags) or ""
+        if result.score is None:
+            return Outcome.failed(result.seconds, key)
+        images = schema.IMAGES.at("val").read(run.data.tags)
         return Outcome(result.score, int(images or 0), _measured_time(self.sweep.study.client, run), key)
 
     def _keep_model(self) -> None:

@@ -20,6 +20,7 @@ class LoggedRound:
         done: how many of its trials have ended; None while it is under way.
         scores: of those that have ended.
         seconds: they took.
+        keys: of those trials.
     """
 
     stage: Stage
@@ -28,15 +29,16 @@ class LoggedRound:
     done: int | None = None
     scores: list[float | None] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
     def decided(self) -> Round:
         """Return the round as it was decided."""
         return Round(self.stage, tuple(_planned(values) for values in self.trials), self.remaining)
 
-    def failed(self) -> dict[PlannedTrial, float]:
-        """Return the trials that ended without a score, and their seconds."""
-        ended = zip(self.launched(), self.scores, self.seconds, strict=False)
-        return {trial: seconds for trial, score, seconds in ended if score is None}
+    def failed(self) -> dict[PlannedTrial, Outcome]:
+        """Return the trials that ended without a score, and their outcomes."""
+        ended = zip(self.launched(), self.scores, self.seconds, self.keys, strict=False)
+        return {trial: Outcome.failed(seconds, key) for trial, score, seconds, key in ended if score is None}
 
     def launched(self) -> list[PlannedTrial]:
         """Return the trials to launch: all of a round under way, and else those that had ended."""
@@ -99,7 +101,8 @@ class BudgetLog:
         """Keep that the last round has ended, with its outcomes, after `spent` seconds of all sessions."""
         scores = [None if outcome.score is None else round(outcome.score, 6) for outcome in outcomes]
         seconds = [round(outcome.time.seconds, 2) for outcome in outcomes]
-        session.rounds[-1] = replace(session.rounds[-1], done=len(outcomes), scores=scores, seconds=seconds)
+        keys, done = [outcome.key for outcome in outcomes], len(outcomes)
+        session.rounds[-1] = replace(session.rounds[-1], done=done, scores=scores, seconds=seconds, keys=keys)
         session.spent = round(spent, 1)
         self.save()
 

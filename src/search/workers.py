@@ -50,7 +50,7 @@ def instantiate_launcher(context: HydraContext, task: TaskFunction, config: Dict
 
 
 class ThisProcess(Launcher):
-    """Hydra's basic launcher, as a sweep uses it: what it returns of a job holds no configuration any more.
+    """Hydra's basic launcher, as a sweep uses it: what it returns of a job that succeeded holds no configuration.
 
     A configuration is a thousand objects, and each collection of Python's looks at all that are kept.
     """

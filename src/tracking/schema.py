@@ -383,6 +383,12 @@ def seconds(part: str) -> str:
     return _TIME.format(part=part)
 
 
+ONCE_A_PROCESS = (seconds("tensorflow"), seconds("network"))
+"""Parts of a trial's time that each process spends once."""
+ONCE_FOR_ALL = (seconds("data"), seconds("features"))
+"""Parts most of which one process spends for all trials of its data and network."""
+
+
 def of_export(name: str, measure: str) -> str:
     """Return a metric of the export `name`, such as "litert_int8"."""
     return _EXPORT.format(format=name, measure=measure)
@@ -458,9 +464,3 @@ that a trial does not have is missing.""",
 
 if __name__ == "__main__":
     print(as_markdown(), end="")
-
-
-ONCE_A_PROCESS = (seconds("tensorflow"), seconds("network"))
-"""Parts of a trial's time that each process spends once."""
-ONCE_FOR_ALL = (seconds("data"), seconds("features"))
-"""Parts that one process spends for all trials of its data and network."""

@@ -20,5 +20,11 @@ def test_a_candidate_with_one_trial_is_taken_to_compile_in_it() -> None:
     assert costs({0: first, 1: deeper, 2: []}) == {0: Cost(1.0, 0.25), 1: Cost(1.0, 1.0)}
 
 
+def test_what_each_trial_spends_again_recurs() -> None:
+    """A large folder is listed by each."""
+    first, deeper = [MeasuredTime(12.5, 0.25, 2, once=11)], [MeasuredTime(14.0, 1.0, 2, once=5)]
+    assert costs({0: first, 1: deeper}) == {0: Cost(6.0, 0.25), 1: Cost(6.0, 1.0)}
+
+
 def test_some_caution_is_added() -> None:
     assert Cost(1.0, 0.5).of(8) == pytest.approx(1.15 * 5)

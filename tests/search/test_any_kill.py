@@ -198,17 +198,17 @@ def remaining(site: Site) -> dict[int, str]:
     end, found = time.monotonic() + ENDED_WITHIN, {0: ""}
     while found and time.monotonic() < end:
         time.sleep(0.2)
-        found = {pid: line for pid, line in processes_inside(site.inside).items() if not ends_later(pid, line)}
+        found = {pid: line for pid, line in processes_inside(site.inside).items() if not line.startswith(AGENTS)}
+        idle = {pid for pid, line in found.items() if waits_for_a_trial(pid, line)}
+        trackers = {pid for pid, line in found.items() if idle and "resource_tracker import main" in line}  # of those
+        found = {pid: line for pid, line in found.items() if pid not in idle | trackers}
     return found
 
 
-def ends_later(pid: int, line: str) -> bool:
-    """Whether it is an agent of a killed node of Ray, or one of joblib's that waits 300 seconds for a first trial.
-
-    Trackers of theirs end with the last process that they are for.
-    """
+def waits_for_a_trial(pid: int, line: str) -> bool:
+    """Whether it is a process of joblib's that has had no trial: it ends after 300 seconds without any."""
     if "popen_loky_posix" not in line:
-        return line.startswith(AGENTS) or "resource_tracker import main" in line
+        return False
     with suppress(FileNotFoundError, ProcessLookupError):
         return "tensorflow" not in Path(f"/proc/{pid}/maps").read_text()
     return True

@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from tests.processes import wait_for
-from tests.stores import client_in, runs_of
+from tests.search.launched import runs
 from tests.typist import Started, Typist
 
 SHORT = (
@@ -46,12 +46,6 @@ def finished(process: Started) -> tuple[int, str, str]:
     done = process.wait(200)
     assert "Traceback" not in done.err, done.err
     return done.status, done.out, done.err
-
-
-def runs(folder: Path, query: str = "") -> list[Any]:
-    if not (folder / "mlflow.db").exists():
-        return []
-    return runs_of(client_in(folder), query)
 
 
 def study(folder: Path, name: str) -> tuple[Any, list[dict[str, str]]]:

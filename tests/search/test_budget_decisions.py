@@ -22,9 +22,16 @@ class MemoryStudy:
 
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
-        data = SimpleNamespace(tags={}, metrics={"time/total": 1.0})
-        run = SimpleNamespace(info=SimpleNamespace(run_id="r"), data=data)
-        self.client = SimpleNamespace(get_run=lambda _: run, get_metric_history=lambda *_: [])
+        self.photos = "few"
+        self.client = SimpleNamespace(get_run=self.run, get_metric_history=lambda *_: [])
+
+    def run(self, job: str) -> Any:
+        data = SimpleNamespace(tags={"trial_key": f"{job} of {self.photos} photos"}, metrics={"time/total": 1.0})
+        return SimpleNamespace(info=SimpleNamespace(run_id=job), data=data)
+
+    @property
+    def compared(self) -> list[str]:
+        return list(self.kept["compared"])
 
     def budget(self) -> Mapping[str, Any]:
         return dict(self.kept)
@@ -52,8 +59,8 @@ class ScriptedSweep:
         status = self.endings.get(number, "finished")
         if status == "interrupted":
             raise Interrupted(2)
-        is_finished = status == "finished"
-        return JobResult(number, cast("Any", status), "r" if is_finished else "", 0.5 if is_finished else None, 1.0, "")
+        score = 0.5 if status == "finished" else None
+        return JobResult(number, cast("Any", status), " ".join(job), score, 1.0, "")
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +106,27 @@ def test_failed_and_killed_trials_are_tried_once(ending: str) -> None:
     assert [("not tried again" in text) for text in again.warnings] == [True]
     assert first.jobs[1] not in again.jobs
     assert len(again.jobs) == len({tuple(job) for job in first.jobs}) - 1
+
+
+def test_what_is_compared_follows_the_photos() -> None:
+    """The same command after photos were added: its trials are trained anew, with other keys."""
+    study = MemoryStudy()
+    budget_of(ScriptedSweep(study)).spend()
+    before = study.compared
+    study.photos = "more"
+    budget_of(ScriptedSweep(study)).spend()
+    assert len(set(before)) == len(before) >= 4
+    assert study.compared == [key.replace("few", "more") for key in before]
+
+
+def test_a_trial_that_failed_in_the_comparison_stays_in_it() -> None:
+    undisturbed = ScriptedSweep(MemoryStudy())
+    budget_of(undisturbed).spend()
+    number = next(k for k, job in enumerate(undisturbed.jobs) if "seed=2" in job)
+    study = MemoryStudy()
+    for endings in ({number: "failed"}, {}):
+        budget_of(ScriptedSweep(study, endings)).spend()
+        assert sum("seed=2" in key for key in study.compared) == 2
 
 
 def test_an_interrupted_budget_near_its_end_answers_with_what_is_known() -> None:

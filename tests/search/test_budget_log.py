@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from src.advice.rounds import PlannedTrial
+from src.advice.rounds import Outcome, PlannedTrial
 from src.search.budget_log import BudgetLog, LoggedRound, Session
 from src.tracking.study import Study
 
@@ -49,5 +49,6 @@ def test_the_same_command_goes_on_and_more_minutes_begin_anew(
 
 
 def test_failed_trials_of_a_round_are_known_with_their_seconds() -> None:
-    logged = LoggedRound("measure", [[0, 0, 0, 3, 1], [1, 0, 0, 3, 1]], 100.0, 2, [0.5, None], [4.0, 2.0])
-    assert logged.failed() == {PlannedTrial(1, 0, 0, 3, 1.0): 2.0}
+    ended = ([0.5, None], [4.0, 2.0], ["a", "b"])
+    logged = LoggedRound("measure", [[0, 0, 0, 3, 1], [1, 0, 0, 3, 1]], 100.0, 2, *ended)
+    assert logged.failed() == {PlannedTrial(1, 0, 0, 3, 1.0): Outcome.failed(2.0, "b")}

@@ -51,6 +51,7 @@ def test_a_thousand_seeds_are_in_order_where_one_is(check: Check, composes: list
     [
         ("backbone=lenet5", "backbone=no_such"),
         ("optimizer=adam", "optimizer=${no_such"),
+        ("seed=1", "seed=${no_such"),
         ("seed=1", "+seed=1"),
         ("hydra.job.chdir=true", "hydra.job.chdir=maybe"),
     ],
