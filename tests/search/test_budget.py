@@ -66,9 +66,9 @@ def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
     thaw: Command, photos: Path, tmp_path: Path
 ) -> None:
     """The place of the photos is an interpolation, as where they come from differs by machine."""
-    words = (*TRIAL, *places(Path("'${oc.env:THAW_TEST_BUDGET}'"), tmp_path), "minutes=0.6")
+    words = (*TRIAL, *places(Path("'${oc.env:THAW_PHOTOS}'"), tmp_path), "minutes=0.6")
     began = time.monotonic()
-    first = thaw(*words, cwd=tmp_path, THAW_TEST_BUDGET=str(photos))
+    first = thaw(*words, cwd=tmp_path, THAW_PHOTOS=str(photos))
     took = time.monotonic() - began
     assert first.returncode == 0, first.stdout + first.stderr
     assert took < 36 + 15
@@ -78,7 +78,7 @@ def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
     assert session.ended
     page = (tmp_path / "sweep" / "report" / "report.html").read_text("utf-8")
     assert "How the time was spent" in page
-    again = thaw(*words, cwd=tmp_path, THAW_TEST_BUDGET=str(photos))
+    again = thaw(*words, cwd=tmp_path, THAW_PHOTOS=str(photos))
     assert again.returncode == 0, again.stderr
     assert verdict_of(again.stdout) == verdict_of(first.stdout)
     assert re.search(r"(\d+) trials done, \1 reused", again.stdout), again.stdout

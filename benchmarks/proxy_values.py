@@ -1,4 +1,4 @@
-"""Compute cheap signs of how much to unfreeze: a value for each depth, before anything (much) trains.
+"""Compute cheap proxies of how much to unfreeze: a value for each depth, before anything (much) trains.
 
 - probe: cross-fitted accuracy of ridge regression on the pooled features at the depth's freeze boundary; of training
   and validation images, 0–1.
@@ -60,7 +60,7 @@ _BATCHES = 5
 
 
 def measure(overrides: Sequence[str], depths: Sequence[int], folder: Path) -> dict[str, dict[str, Any]]:
-    """Return each sign's values at `depths` and the seconds that it takes once all is compiled.
+    """Return each proxy's values at `depths` and the seconds that it takes once all is compiled.
 
     Hydra is initialized. `folder` keeps features.
     """
@@ -71,13 +71,13 @@ def measure(overrides: Sequence[str], depths: Sequence[int], folder: Path) -> di
         trial = trial_config(compose("config", as_hydra_reads([*typed, *more])))
         return replace(plan, trial=trial, depths=plan_depths(trial, plan.table, plan.spec.name))
 
-    signs: Mapping[str, Callable[[], list[float]]] = {
+    proxies: Mapping[str, Callable[[], list[float]]] = {
         "probe": partial(probe, plan, depths),
         "gradients": partial(gradients, with_overrides("schedule=head_only"), depths, folder),
         "rungs": partial(accuracies, [with_overrides(f"unfrozen={depth}", *RUNG) for depth in depths], folder),
         "trials": partial(accuracies, [with_overrides(f"unfrozen={depth}") for depth in depths], folder),
     }
-    return {name: timed(compute) for name, compute in signs.items()}
+    return {name: timed(compute) for name, compute in proxies.items()}
 
 
 def timed(compute: Callable[[], list[float]]) -> dict[str, Any]:

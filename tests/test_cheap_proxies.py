@@ -1,4 +1,4 @@
-"""The tables on cheap signs in docs/advise.md, printed again, and the rules that they compare."""
+"""The tables on cheap proxies in docs/advise.md, printed again, and the rules that they compare."""
 
 import shutil
 import sys
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.cheap_signs import (
+from benchmarks.cheap_proxies import (
     BEST_CONSTANT,
     CHEAP,
-    SIGNS,
+    PROXIES,
     Rule,
     Tasks,
     above_a_slope,
@@ -27,35 +27,35 @@ from benchmarks.cheap_signs import (
     task_names,
 )
 from benchmarks.prediction_sets import DEPTHS
-from benchmarks.sign_values import cross_fitted, measure, pooled, ratios
+from benchmarks.proxy_values import cross_fitted, measure, pooled, ratios
 from src.common.keras_setup import keras, layers
 from src.common.project import PROJECT
 from src.models.cut import Cut, Tensor
 
-SIGNS_FOLDER = PROJECT / "benchmarks" / "signs"
+SIGNS_FOLDER = PROJECT / "benchmarks" / "proxies"
 Floats = NDArray[np.float64]
 
 
-def test_the_page_has_the_tables_of_the_kept_signs() -> None:
+def test_the_page_has_the_tables_of_the_kept_proxies() -> None:
     page = (PROJECT / "docs" / "advise.md").read_text("utf-8")
     printed = "\n".join(tables(*read(SIGNS_FOLDER))).split("\n\n")
     assert len(printed) == 2
     assert [table for table in printed if table not in page] == []
 
 
-def test_each_set_has_signs_at_all_depths() -> None:
+def test_each_set_has_proxies_at_all_depths() -> None:
     assert sorted(path.stem for path in SIGNS_FOLDER.iterdir()) == task_names()
-    for signs in read(SIGNS_FOLDER)[1]:
-        assert {name: len(sign["values"]) for name, sign in signs.items()} == dict.fromkeys(SIGNS, len(DEPTHS))
-        assert min(sign["seconds"] for sign in signs.values()) > 0
+    for proxies in read(SIGNS_FOLDER)[1]:
+        assert {name: len(proxy["values"]) for name, proxy in proxies.items()} == dict.fromkeys(PROXIES, len(DEPTHS))
+        assert min(proxy["seconds"] for proxy in proxies.values()) > 0
 
 
-def test_the_command_prints_the_tables_once_all_signs_are_there(
+def test_the_command_prints_the_tables_once_all_proxies_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("THAW_TEST_PHOTOS", raising=False)
-    folder = shutil.copytree(SIGNS_FOLDER, tmp_path / "signs")
-    monkeypatch.setattr(sys, "argv", ["cheap_signs", str(folder)])
+    folder = shutil.copytree(SIGNS_FOLDER, tmp_path / "proxies")
+    monkeypatch.setattr(sys, "argv", ["cheap_proxies", str(folder)])
     main()
     assert capsys.readouterr().out.splitlines() == "\n".join(tables(*read(SIGNS_FOLDER))).splitlines()
     (folder / "groceries_5.json").unlink()
@@ -64,34 +64,34 @@ def test_the_command_prints_the_tables_once_all_signs_are_there(
     assert (printed.out, printed.err.count("groceries_5:"), "no tables yet" in printed.err) == ("", 1, True)
 
 
-def study(signs: Floats | None = None, gains: Floats | None = None) -> Tasks:
+def study(proxies: Floats | None = None, gains: Floats | None = None) -> Tasks:
     """Return 30 tasks of four depths, which gain by a standard deviation of 3 points, or tasks of these gains."""
     drawn = 3 * np.random.default_rng(1).standard_normal((30, 4)) if gains is None else gains
     relative_gains = drawn - drawn[:, :1]
-    values = relative_gains if signs is None else signs
-    return Tasks(tuple(range(drawn.shape[1])), relative_gains, dict.fromkeys(SIGNS, values))
+    values = relative_gains if proxies is None else proxies
+    return Tasks(tuple(range(drawn.shape[1])), relative_gains, dict.fromkeys(PROXIES, values))
 
 
 NOISE = np.random.default_rng(2).standard_normal((30, 4))
 
 
 @pytest.mark.parametrize("rule", [greatest, above_a_slope, regression])
-def test_a_sign_that_tells_the_gains_is_used(rule: Rule) -> None:
+def test_a_proxy_that_tells_the_gains_is_used(rule: Rule) -> None:
     tasks = study()
-    signs = tasks.gains + 0.1 * NOISE
-    assert tasks.losses(rule, relative(signs) if rule is regression else signs).mean() < 0.2
-    assert tasks.losses(best_constant, signs).mean() > 1
+    proxies = tasks.gains + 0.1 * NOISE
+    assert tasks.losses(rule, relative(proxies) if rule is regression else proxies).mean() < 0.2
+    assert tasks.losses(best_constant, proxies).mean() > 1
 
 
 def test_a_slope_is_learned_from_the_other_tasks() -> None:
     tasks = study()
-    signs = tasks.gains - 4 * np.diff(tasks.gains, axis=1).std() * np.arange(4)
-    assert tasks.losses(greatest, signs).mean() > 2
-    assert tasks.losses(above_a_slope, signs).mean() < 0.5
+    proxies = tasks.gains - 4 * np.diff(tasks.gains, axis=1).std() * np.arange(4)
+    assert tasks.losses(greatest, proxies).mean() > 2
+    assert tasks.losses(above_a_slope, proxies).mean() < 0.5
 
 
 @pytest.mark.parametrize("rule", [above_a_slope, regression])
-def test_a_sign_that_tells_nothing_is_left_alone_where_a_depth_is_best(rule: Rule) -> None:
+def test_a_proxy_that_tells_nothing_is_left_alone_where_a_depth_is_best(rule: Rule) -> None:
     tasks = study(gains=0.5 * np.random.default_rng(3).standard_normal((30, 4)) + 2 * np.arange(4))
     assert tasks.losses(rule, NOISE).mean() <= tasks.losses(best_constant, NOISE).mean() + 0.1
 
@@ -105,7 +105,7 @@ def test_a_tasks_own_gains_choose_nothing() -> None:
 def test_all_rules_are_compared() -> None:
     losses = study(NOISE).all_losses()
     assert {"always 3", "any, at random", BEST_CONSTANT, f"{', '.join(CHEAP)}: regression"} <= losses.keys()
-    assert len(losses) == 4 + 2 + 3 * len(SIGNS) + 1
+    assert len(losses) == 4 + 2 + 3 * len(PROXIES) + 1
     assert min(values.min() for values in losses.values()) >= 0
 
 
@@ -148,14 +148,14 @@ def test_ratios_are_those_of_a_softmax_regressions_gradient() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("composed")
-def test_signs_of_a_small_task(tmp_path: Path) -> None:
+def test_proxies_of_a_small_task(tmp_path: Path) -> None:
     overrides = (
         "data.classes=3", "data.train_images=8", "data.val_images=4", "data.test_images=0", "epochs=3",
         "fine_tune_epochs=1", "weights=formula", f"runtime.cache_dir={tmp_path}", f"runtime.work_dir={tmp_path}",
     )  # fmt: skip
-    signs = measure(overrides, (0, 2), tmp_path)
-    values = {name: sign["values"] for name, sign in signs.items()}
-    assert [len(values[name]) for name in SIGNS] == [2] * 4
+    proxies = measure(overrides, (0, 2), tmp_path)
+    values = {name: proxy["values"] for name, proxy in proxies.items()}
+    assert [len(values[name]) for name in PROXIES] == [2] * 4
     assert all(0 <= value <= 1 for name in ("probe", "rungs", "trials") for value in values[name])
     assert values["rungs"] == values["trials"], "the same epochs"
     assert np.isfinite(values["gradients"]).all()

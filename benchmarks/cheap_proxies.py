@@ -1,12 +1,12 @@
-"""Measure whether cheap signs tell how much to unfreeze; print the tables of docs/advise.md.
+"""Measure whether cheap proxies tell how much to unfreeze; print the tables of docs/advise.md.
 
-`python -m benchmarks.cheap_signs FOLDER [TASK …]` computes the signs (`benchmarks/sign_values.py`) of the tasks of
+`python -m benchmarks.cheap_proxies FOLDER [TASK …]` computes the proxies (`benchmarks/proxy_values.py`) of the tasks of
 `benchmarks.prediction_sets`, from their training and validation images, and keeps them in FOLDER/TASK.json. A task
 whose file is there is skipped, and so is one whose environment variables are not set. Once all are there, it prints
-the tables; benchmarks/signs has them.
+the tables; benchmarks/proxies has them.
 
-The truth of a task is each depth's mean accuracy on the test images of its set, over seeds that no sign has seen. What
-chooses a depth by a sign is fitted on all other tasks. Regret is the best depth's mean less that of the chosen depth.
+The truth of a task is each depth's mean accuracy on the test images of its set, over seeds that no proxy has seen. What
+chooses a depth by a proxy is fitted on all other tasks. Regret is the best depth's mean less that of the chosen depth.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from src.common.project import CONF
 from src.statistics.design import Floats
 
 CHEAP = ("probe", "gradients", "rungs")
-SIGNS = (*CHEAP, "trials")
+PROXIES = (*CHEAP, "trials")
 CHOICES = ((0, 2, 11, 29), DEPTHS)
 """What is chosen from: the depths that all tasks have, and those that most have."""
 BEST_CONSTANT = "the best depth of the other tasks"
@@ -41,7 +41,7 @@ _STRENGTHS = np.logspace(-1, 4, 11)
 _DRAWS = 10_000
 
 Rule = Callable[[Floats, Floats, Floats], Floats]
-"""The share of each depth that is chosen, by the other tasks' gains [tasks, depths] and signs, and the task's signs."""
+"""The share of each depth that is chosen: by gains [tasks, depths] and proxies of other tasks, and the task's proxies."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,28 @@ class Tasks:
 
     Attributes:
         gains: mean test accuracy less that of the least depth, points, [tasks, depths].
-        signs: by name, [tasks, depths].
+        proxies: by name, [tasks, depths].
     """
 
     depths: tuple[int, ...]
     gains: Floats
-    signs: Mapping[str, Floats]
+    proxies: Mapping[str, Floats]
 
     @classmethod
     def read(cls, sets: Sequence[PredictionSet], kept: Sequence[Mapping[str, Any]], depths: tuple[int, ...]) -> "Tasks":
-        """Return the tasks of `sets` that have all of `depths`; `kept`: the signs of each set, at DEPTHS."""
-        pairs = [(each, signs) for each, signs in zip(sets, kept, strict=True) if {*depths} <= {*each.depths.tolist()}]
+        """Return the tasks of `sets` that have all of `depths`; `kept`: the proxies of each set, at DEPTHS."""
+        pairs = [
+            (each, proxies) for each, proxies in zip(sets, kept, strict=True) if {*depths} <= {*each.depths.tolist()}
+        ]
         means = np.array([each.hits[np.isin(each.depths, depths)].mean(axis=(1, 2)) for each, _ in pairs])
         places = [DEPTHS.index(depth) for depth in depths]
-        values = {name: np.array([signs[name]["values"] for _, signs in pairs])[:, places] for name in SIGNS}
+        values = {name: np.array([proxies[name]["values"] for _, proxies in pairs])[:, places] for name in PROXIES}
         return cls(depths, 100 * (means - means[:, :1]), values)
 
-    def losses(self, rule: Rule, signs: Floats) -> Floats:
-        """Return the regret of `rule` for each task, points, fitted on the other tasks; `signs`: [tasks, values]."""
+    def losses(self, rule: Rule, proxies: Floats) -> Floats:
+        """Return the regret of `rule` for each task, points, fitted on the other tasks; `proxies`: [tasks, values]."""
         tasks = np.arange(len(self.gains))
-        chosen = [rule(self.gains[tasks != task], signs[tasks != task], signs[task]) for task in tasks]
+        chosen = [rule(self.gains[tasks != task], proxies[tasks != task], proxies[task]) for task in tasks]
         return np.asarray(self.gains.max(axis=1) - (self.gains * chosen).sum(axis=1))
 
     def all_losses(self) -> dict[str, Floats]:
@@ -78,11 +80,11 @@ class Tasks:
         losses = {f"always {depth}": self.losses(always(k), nothing) for k, depth in enumerate(self.depths)}
         losses["any, at random"] = self.losses(at_random, nothing)
         losses[BEST_CONSTANT] = self.losses(best_constant, nothing)
-        for name, values in self.signs.items():
+        for name, values in self.proxies.items():
             losses[f"{name}: greatest"] = self.losses(greatest, values)
             losses[f"{name}: greatest above a slope"] = self.losses(above_a_slope, values)
             losses[f"{name}: regression"] = self.losses(regression, relative(values))
-        together = np.concatenate([relative(self.signs[name]) for name in CHEAP], axis=1)
+        together = np.concatenate([relative(self.proxies[name]) for name in CHEAP], axis=1)
         return losses | {f"{', '.join(CHEAP)}: regression": self.losses(regression, together)}
 
 
@@ -106,24 +108,24 @@ def greatest(gains: Floats, _: Floats, values: Floats) -> Floats:
     return _only(int(values.argmax()), gains)
 
 
-def above_a_slope(gains: Floats, signs: Floats, values: Floats) -> Floats:
+def above_a_slope(gains: Floats, proxies: Floats, values: Floats) -> Floats:
     """Choose the depth with the greatest value once the slope is added that does best in other tasks.
 
     A slope is by how much each further depth gains or loses: the threshold that a deeper one has to pass. The steepest
     slopes always choose the least depth, or the deepest.
     """
-    lines = np.outer(_SLOPES, np.arange(gains.shape[1])) * np.diff(signs, axis=1).std()
-    places = (signs + lines[:, None]).argmax(axis=2)
+    lines = np.outer(_SLOPES, np.arange(gains.shape[1])) * np.diff(proxies, axis=1).std()
+    places = (proxies + lines[:, None]).argmax(axis=2)
     gained = np.take_along_axis(gains[None], places[:, :, None], axis=2).mean(axis=(1, 2))
     return _only(int((values + lines[gained.argmax()]).argmax()), gains)
 
 
-def regression(gains: Floats, signs: Floats, values: Floats) -> Floats:
-    """Choose the depth of the greatest gain by ridge regression on signs; its strength is chosen by leaving one out.
+def regression(gains: Floats, proxies: Floats, values: Floats) -> Floats:
+    """Choose the depth of the greatest gain by ridge regression on proxies; its strength is chosen by leaving one out.
 
-    The strongest predicts the mean gains of the other tasks, whatever the signs: :func:`best_constant`.
+    The strongest predicts the mean gains of the other tasks, whatever the proxies: :func:`best_constant`.
     """
-    model = make_pipeline(StandardScaler(), RidgeCV(_STRENGTHS)).fit(signs, gains)
+    model = make_pipeline(StandardScaler(), RidgeCV(_STRENGTHS)).fit(proxies, gains)
     return _only(int(model.predict(values[None])[0].argmax()), gains)
 
 
@@ -131,9 +133,9 @@ def _only(place: int, gains: Floats) -> Floats:
     return np.asarray(np.eye(gains.shape[1])[place])
 
 
-def relative(signs: Floats) -> Floats:
+def relative(proxies: Floats) -> Floats:
     """Return the value at the least depth, and the others' differences from it, [tasks, depths]."""
-    return np.concatenate([signs[:, :1], signs[:, 1:] - signs[:, :1]], axis=1)
+    return np.concatenate([proxies[:, :1], proxies[:, 1:] - proxies[:, :1]], axis=1)
 
 
 def mean_and_interval(values: Floats) -> tuple[float, float, float]:
@@ -144,7 +146,7 @@ def mean_and_interval(values: Floats) -> tuple[float, float, float]:
 
 
 def tables(sets: Sequence[PredictionSet], kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of the tables in Markdown; `kept`: the signs of each set."""
+    """Yield the lines of the tables in Markdown; `kept`: the proxies of each set."""
     columns = [Tasks.read(sets, kept, depths) for depths in CHOICES]
     heads = [f"{len(tasks.depths)} depths, {len(tasks.gains)} tasks | more than the best constant" for tasks in columns]
     yield f"| rule | {' | '.join(heads)} |\n|---|{'---|' * 2 * len(columns)}"
@@ -152,9 +154,9 @@ def tables(sets: Sequence[PredictionSet], kept: Sequence[Mapping[str, Any]]) -> 
     for name in losses[-1]:
         cells = [_cells(name, of_rules) if name in of_rules else "– | –" for of_rules in losses]
         yield f"| {name} | {' | '.join(cells)} |"
-    yield f"\n| sign | seconds | full trials in that time | saved, of {len(DEPTHS)} | by the set's seconds |"
+    yield f"\n| proxy | seconds | full trials in that time | saved, of {len(DEPTHS)} | by the set's seconds |"
     yield "|---|---|---|---|---|"
-    for name in SIGNS:
+    for name in PROXIES:
         yield f"| {name} | {_cost(name, sets, kept)} |"
 
 
@@ -166,26 +168,26 @@ def _cells(name: str, losses: Mapping[str, Floats]) -> str:
 
 
 def _cost(name: str, sets: Sequence[PredictionSet], kept: Sequence[Mapping[str, Any]]) -> str:
-    """Return a sign's median seconds, and trials in that time: as timed beside it, saved, and by the sets' seconds."""
-    seconds = np.array([signs[name]["seconds"] for signs in kept])
-    here = np.array([signs["trials"]["seconds"] / len(DEPTHS) for signs in kept])
+    """Return a proxy's median seconds, and trials in that time: as timed beside it, saved, and by the sets' seconds."""
+    seconds = np.array([proxies[name]["seconds"] for proxies in kept])
+    here = np.array([proxies["trials"]["seconds"] / len(DEPTHS) for proxies in kept])
     by_set = np.median(seconds / [np.median(each.seconds) for each in sets])
     trials = np.median(seconds / here)
     return f"{np.median(seconds):.1f} | {trials:.1f} | {len(DEPTHS) - trials:.1f} | {by_set:.1f}"
 
 
 def compute(name: str, path: Path, work: Path) -> None:
-    """Compute the signs of a task and write them to `path`."""
+    """Compute the proxies of a task and write them to `path`."""
     from src.models import runtime  # noqa: F401, I001 - first: it starts TensorFlow quietly
 
-    from benchmarks.sign_values import measure
+    from benchmarks.proxy_values import measure
 
     folder = work / name
     folder.mkdir()
     overrides = [*data_of(TASKS[name], folder), *SCHEDULE, f"runtime.cache_dir={work}", f"runtime.work_dir={work}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        signs = measure(overrides, DEPTHS, folder)
-    path.write_text(json.dumps(signs) + "\n", "utf-8")
+        proxies = measure(overrides, DEPTHS, folder)
+    path.write_text(json.dumps(proxies) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -208,7 +210,7 @@ def main() -> None:
                 print(f"{name}: done", file=sys.stderr, flush=True)
     missing = [name for name in task_names() if not (folder / f"{name}.json").exists()]
     if missing:
-        print(f"no tables yet: they take the signs of {', '.join(missing)}", file=sys.stderr)
+        print(f"no tables yet: they take the proxies of {', '.join(missing)}", file=sys.stderr)
     for line in () if missing else tables(*read(folder)):
         print(line)
 
@@ -219,7 +221,7 @@ def task_names() -> list[str]:
 
 
 def read(folder: Path) -> tuple[list[PredictionSet], list[dict[str, Any]]]:
-    """Return the sets of all tasks, and the signs that `folder` has of each."""
+    """Return the sets of all tasks, and the proxies that `folder` has of each."""
     names = task_names()
     sets = [PredictionSet.load(SETS / f"{name}.npz") for name in names]
     return sets, [json.loads((folder / f"{name}.json").read_text("utf-8")) for name in names]
