@@ -41,7 +41,7 @@ _STRENGTHS = np.logspace(-1, 4, 11)
 _DRAWS = 10_000
 
 Rule = Callable[[Floats, Floats, Floats], Floats]
-"""The share of each depth that is chosen: by gains [tasks, depths] and proxies of other tasks, and the task's proxies."""
+"""The share of each depth that is chosen, by others' gains [tasks, depths] and proxies, and by the task's own."""
 
 
 @dataclass(frozen=True)
