@@ -143,7 +143,7 @@ def shares(studies: list[Study]) -> tuple[float, float, float]:
 def _all_full(study: Study) -> list[PlannedTrial]:
     """Return what a verdict without fresh seeds would rest on: the best trial of each depth with seed 0."""
     state = study.state
-    return [state.short(number, state.best_rate(number)) for number in state.measured()]
+    return [state.rung(number, state.best_rate(number)) for number in state.measured()]
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """The rounds of a budget: which trials come next, by what is known and by the time that is left.
 
-Successive halving (Jamieson and Talwalkar 2016, AISTATS): all candidates on a short schedule, the better ones on the
-whole one. What selects is seed 0 alone. The candidates left are then compared by *fresh* seeds, which no decision has
-seen, and all get the same ones; how many follows from the time alone: neither dropping nor looking makes false claims.
+Successive halving (Jamieson and Talwalkar 2016, AISTATS): all candidates on a short schedule; at all rates on as long a
+one as the time allows; the better ones on the whole one. What selects is seed 0 alone. The candidates left are then
+compared by *fresh* seeds, which no decision has seen, and all get the same ones; how many follows from the time alone:
+neither dropping nor looking makes false claims.
 """
 
 import math
@@ -148,7 +149,7 @@ class State:
     @cached_property
     def _best_rates(self) -> list[int]:
         groups, rates = self.options.groups, range(self.options.rates)
-        scores = np.array([[self.score(self.short(number, rate)) for rate in rates] for number in range(len(groups))])
+        scores = np.array([[self.score(self.rung(number, rate)) for rate in rates] for number in range(len(groups))])
         best = np.zeros(len(groups), np.int64)
         for group in set(groups):
             members = np.flatnonzero(np.array(groups) == group)
@@ -163,13 +164,24 @@ class State:
         """Return a candidate's trial on the short schedule."""
         return PlannedTrial(candidate, rate, 0, self.options.short)
 
+    def rung(self, candidate: int, rate: int) -> PlannedTrial:
+        """Return a candidate's trial on the schedule that rates are compared on."""
+        return PlannedTrial(candidate, rate, 0, self._rung)
+
+    @cached_property
+    def _rung(self) -> int:
+        rounds = [
+            item for item in (*self.earlier, *self.session) if item.stage == "rates" and not self.new(item.trials)
+        ]
+        return rounds[-1].trials[0].epochs if rounds else self.options.short
+
     def full(self, candidate: int, seed: int = 0, fraction: float = 1.0) -> PlannedTrial:
         """Return a candidate's trial on the full schedule at its best rate."""
         return PlannedTrial(candidate, self.best_rate(candidate), seed, self.options.epochs, fraction)
 
     def measured(self) -> list[int]:
-        """Return the candidates with a score on the short schedule, the best first."""
-        return self._ranked(lambda number: self.short(number, self.best_rate(number)))
+        """Return the candidates with a score on the schedule that rates are compared on, the best first."""
+        return self._ranked(lambda number: self.rung(number, self.best_rate(number)))
 
     def trained(self) -> list[int]:
         """Return the candidates with a score on the full schedule, the best first."""
@@ -181,8 +193,8 @@ class State:
         return self._not_behind(trained, self.full) if trained else self.promising()
 
     def promising(self) -> list[int]:
-        """Return the candidates that are not clearly behind on the short schedule, the best first."""
-        return self._not_behind(self.measured(), lambda number: self.short(number, self.best_rate(number)))
+        """Return the candidates that are not clearly behind on the schedule of their rates, the best first."""
+        return self._not_behind(self.measured(), lambda number: self.rung(number, self.best_rate(number)))
 
     def _not_behind(self, ranked: Sequence[int], of: Callable[[int], PlannedTrial]) -> list[int]:
         scores = [self.score(of(number)) for number in ranked]
@@ -240,7 +252,7 @@ def compared(state: State) -> tuple[list[PlannedTrial], bool]:
         return [trial for seed in seeds for trial in _with(state, finalists, seed)], True
     if len(trained) > 1 or (trained and len(state.promising()) == 1):
         return [state.full(number) for number in trained], False
-    return [state.short(number, state.best_rate(number)) for number in state.measured()], False
+    return [state.rung(number, state.best_rate(number)) for number in state.measured()], False
 
 
 def is_clearly_behind(score: float, best: float, images: int) -> bool:
@@ -278,11 +290,16 @@ def _measure(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _rates(state: State, remaining: float) -> list[PlannedTrial]:
-    """Return the short trials at further rates, as many rates as fit."""
-    measured = sorted(state.measured())
-    for count in range(state.options.rates, 1, -1):
-        trials = [state.short(number, rate) for rate in range(1, count) for number in measured]
-        if state.seconds(trials) <= _SHARES["rates"] * remaining:
+    """Return the trials at all rates on the longest schedule that fits; on the short one, at as many rates as fit.
+
+    After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained.
+    """
+    options = state.options
+    measured = [number for number in range(len(options.groups)) if state.score(state.short(number, 0)) > -math.inf]
+    longer = [(options.rates, epochs) for epochs in range(options.epochs, options.short, -1)]
+    for count, epochs in [*longer, *((count, options.short) for count in range(options.rates, 1, -1))]:
+        trials = [PlannedTrial(number, rate, 0, epochs) for rate in range(count) for number in measured]
+        if count > 1 and state.seconds(trials) <= _SHARES["rates"] * remaining:
             return state.new(trials)
     return []
 

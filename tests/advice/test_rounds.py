@@ -32,16 +32,27 @@ def stages(state: State) -> list[str]:
 
 def test_all_depths_are_tried_then_the_better_ones_then_fresh_seeds() -> None:
     options = Options(("",) * 4, 3, 9)
-    state, left = conduct(options, {0: 0.4, 1: 0.7, 2: 0.72, 3: 0.71}, 2000.0)
-    assert stages(state) == ["measure", "rates", "full", "final", "images", "seeds"]
-    shorts = {trial for trial in state.known if trial.epochs == options.short}
-    assert shorts == {PlannedTrial(candidate, rate, 0, 3) for candidate in range(4) for rate in range(3)}
+    state, left = conduct(options, {0: 0.4, 1: 0.7, 2: 0.72, 3: 0.71}, 2000.0, epoch=0.9)
+    assert stages(state) == ["measure", "rates", "final", "images", "seeds"], "all rates on the full schedule fit"
+    selecting = {trial for trial in state.known if trial.seed == 0}
+    every_rate = {PlannedTrial(candidate, rate, 0, 9) for candidate in range(4) for rate in range(3)}
+    assert selecting == every_rate | {PlannedTrial(candidate, 0, 0, 3) for candidate in range(4)}
     assert state.finalists() == [1, 2, 3], "candidate 0 is clearly behind"
     trials, is_fresh = compared(state)
     assert is_fresh
     assert {trial.seed for trial in trials} == set(range(1, 11))
     assert {trial.candidate for trial in trials} == {1, 2, 3}
     assert left > 0
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(1000.0, 9), (600.0, 6), (450.0, 4), (330.0, 3), (250.0, 3)])
+def test_rates_are_compared_on_as_long_a_schedule_as_fits(seconds: float, epochs: int) -> None:
+    options = Options(("",) * 4, 3, 9)
+    state, _ = conduct(options, dict.fromkeys(range(4), 0.5), seconds)
+    (rates,) = [item for item in state.session if item.stage == "rates"]
+    assert {trial.epochs for trial in rates.trials} == {epochs}
+    assert state.rung(0, 0) == PlannedTrial(0, 0, 0, epochs)
+    assert ("full" in stages(state)) == (epochs < 9)
 
 
 def test_what_is_compared_has_seeds_that_chose_nothing_and_each_candidate_the_same_ones() -> None:
