@@ -1,10 +1,12 @@
 """The table of the benchmark of regret."""
 
+import json
 from typing import Any
 
 import psutil
 
 from benchmarks.regret import busy, table
+from src.common.project import PROJECT
 
 MEANS = [[0, 1e-4, 0.5], [0, 1e-3, 0.7], [29, 1e-4, 0.8]]
 
@@ -32,3 +34,17 @@ def test_cores_are_kept_busy_for_as_long_as_is_asked() -> None:
         others = set(psutil.Process().children()) - before
         assert len(others) == 2
     assert not any(other.is_running() for other in others)
+
+
+def test_the_document_says_what_the_table_says() -> None:
+    document = (PROJECT / "docs" / "advise.md").read_text("utf-8").replace("**", "")
+    section = document.partition("## Regret")[2].partition("\n## ")[0]
+    results = [json.loads(path.read_text("utf-8")) for path in (PROJECT / "benchmarks" / "regrets").glob("*.json")]
+    measured = [(row[0], *row[4:7]) for row in cells(table(results))[2:]]
+    assert measured
+    assert {(row[0], *row[2:5]) for row in cells(section)} >= set(measured)
+
+
+def cells(text: str) -> list[list[str]]:
+    """The cells of each row of Markdown's tables."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
