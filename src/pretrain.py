@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from src import collect_as_usual
 from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import ThawError
 
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ThawError as error:
         print(f"thaw: {error}", file=sys.stderr)
         return 1
+    collect_as_usual()
     recipe = Recipe(options.images, options.minutes, options.seed, options.batch, pool=options.pool)
     train(recipe, options.output, log=lambda line: print(line, flush=True))
     print(f"wrote {options.output}")

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from src import collect_as_usual
 from src.cli.signals import closed_pipe_ends_quietly
 from src.common.errors import ThawError, one_line
 
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from src.demo.formula.linear_probe import compare
 
+        collect_as_usual()
         compare(options.part, options.photos, options.weights, options.formula)
     except (ThawError, ValueError, OSError) as error:
         print(f"thaw: {one_line(error, 2000)}", file=sys.stderr)

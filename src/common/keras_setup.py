@@ -5,7 +5,6 @@ functions afterwards. Where Keras keeps downloads (KERAS_HOME) stays the user's 
 """
 
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src import PYTHONS_THRESHOLD
 from src.common.errors import ThawError, one_line
 
 _BACKEND = "tensorflow"
@@ -102,5 +100,3 @@ keras.config.set_floatx(_NEEDED["floatx"])
 keras.config.set_epsilon(_NEEDED["epsilon"])
 keras.config.set_dtype_policy(_NEEDED["floatx"])
 layers = keras.layers
-gc.freeze()  # what imports made is no garbage, and a network that is given up is
-gc.set_threshold(*PYTHONS_THRESHOLD)

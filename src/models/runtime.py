@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from src import collect_as_usual
 from src.common.errors import ThawError
 from src.common.keras_setup import quiet  # before TensorFlow: it starts both
 from src.config import RuntimeConfig
@@ -22,6 +23,8 @@ with quiet():
     GPUS = tf.config.list_physical_devices("GPU")
     for gpu in GPUS:
         tf.config.experimental.set_memory_growth(gpu, True)
+
+collect_as_usual()
 
 
 def set_threads(config: RuntimeConfig) -> None:
