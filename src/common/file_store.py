@@ -219,7 +219,7 @@ def _contents(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[str, int, 
     """
     with os.scandir(folder) as entries:
         for entry in entries:
-            if names.fullmatch(entry.name):
+            if names.fullmatch(entry.name) and ("." in entry.name or entry.is_dir()):
                 with suppress(OSError):
                     yield entry.name, *_size_and_last_use(entry)
 

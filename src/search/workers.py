@@ -49,7 +49,16 @@ def instantiate_launcher(context: HydraContext, task: TaskFunction, config: Dict
     return adapter(context, task, config) if adapter else Plugins.instance().instantiate_launcher(context, task, config)
 
 
-class ThisProcess(Launcher):
+class Adapter(Launcher):
+    """A launcher around one of Hydra's, `launcher`, which is set up when this is made."""
+
+    launcher: Any
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Do nothing."""
+
+
+class ThisProcess(Adapter):
     """Hydra's basic launcher, as a sweep uses it: what it returns of a job that succeeded holds no configuration.
 
     A configuration is a thousand objects, and each collection of Python's looks at all that are kept.
@@ -58,20 +67,17 @@ class ThisProcess(Launcher):
     def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
         self.launcher = Plugins.instance().instantiate_launcher(context, task, config)
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Do nothing: the launcher within is set up when this is made."""
-
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs one by one."""
         return [self._launch(job, number) for number, job in enumerate(job_overrides, initial_job_idx)]
 
     def _launch(self, job: Sequence[str], number: int) -> JobReturn:
-        (returned,) = self.launcher.launch([job], number)
+        returned: JobReturn = self.launcher.launch([job], number)[0]
         returned.cfg = returned.hydra_cfg = None
         return returned
 
 
-class Workers(Launcher):
+class Workers(Adapter):
     """A launcher that starts processes, as a sweep uses it."""
 
     environment: Mapping[str, str] = {}
@@ -85,10 +91,7 @@ class Workers(Launcher):
         with open_dict(adapted):
             self.adapt(adapted.hydra.launcher)
             adapted.hydra.overrides.hydra = _without_launcher(adapted.hydra.overrides.hydra)
-        self.launcher: Any = Plugins.instance().instantiate_launcher(context, self.task, adapted)
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Do nothing: the launcher within is set up when this is made."""
+        self.launcher = Plugins.instance().instantiate_launcher(context, self.task, adapted)
 
     def adapt(self, settings: DictConfig) -> None:
         """Complete the launcher's `settings`."""
