@@ -32,20 +32,20 @@ from src.common.keras_setup import keras, layers
 from src.common.project import PROJECT
 from src.models.cut import Cut, Tensor
 
-SIGNS_FOLDER = PROJECT / "benchmarks" / "proxies"
+PROXIES_FOLDER = PROJECT / "benchmarks" / "proxies"
 Floats = NDArray[np.float64]
 
 
 def test_the_page_has_the_tables_of_the_kept_proxies() -> None:
     page = (PROJECT / "docs" / "advise.md").read_text("utf-8")
-    printed = "\n".join(tables(*read(SIGNS_FOLDER))).split("\n\n")
+    printed = "\n".join(tables(*read(PROXIES_FOLDER))).split("\n\n")
     assert len(printed) == 2
     assert [table for table in printed if table not in page] == []
 
 
 def test_each_set_has_proxies_at_all_depths() -> None:
-    assert sorted(path.stem for path in SIGNS_FOLDER.iterdir()) == task_names()
-    for proxies in read(SIGNS_FOLDER)[1]:
+    assert sorted(path.stem for path in PROXIES_FOLDER.iterdir()) == task_names()
+    for proxies in read(PROXIES_FOLDER)[1]:
         assert {name: len(proxy["values"]) for name, proxy in proxies.items()} == dict.fromkeys(PROXIES, len(DEPTHS))
         assert min(proxy["seconds"] for proxy in proxies.values()) > 0
 
@@ -54,10 +54,10 @@ def test_the_command_prints_the_tables_once_all_proxies_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("THAW_TEST_PHOTOS", raising=False)
-    folder = shutil.copytree(SIGNS_FOLDER, tmp_path / "proxies")
+    folder = shutil.copytree(PROXIES_FOLDER, tmp_path / "proxies")
     monkeypatch.setattr(sys, "argv", ["cheap_proxies", str(folder)])
     main()
-    assert capsys.readouterr().out.splitlines() == "\n".join(tables(*read(SIGNS_FOLDER))).splitlines()
+    assert capsys.readouterr().out.splitlines() == "\n".join(tables(*read(PROXIES_FOLDER))).splitlines()
     (folder / "groceries_5.json").unlink()
     main()
     printed = capsys.readouterr()
