@@ -16,15 +16,16 @@ def result(seconds: float, **places: tuple[float, list[float]]) -> dict[str, Any
         {"who": who, "minutes": 2.0, "beside": 0, "place": place, "seconds": taken}
         for who, (taken, place) in places.items()
     ]
-    return {"truth": {"seconds": seconds, "means": MEANS}, "runs": runs}
+    return {"truth": {"seconds": seconds, "chosen": [0, 1e-3], "means": MEANS}, "runs": runs}
 
 
 def test_tasks_are_averaged_and_the_worst_is_named() -> None:
     first = result(1200, thaw=(118, [29, 1e-4]), random=(125, [0, 1e-3]))
     second = result(600, thaw=(121, [0, 1e-3]), random=(120, [0, 1e-4]))
-    head, _, random, thaw = table([first, second]).splitlines()
+    head, _, random, sweep, thaw = table([first, second]).splitlines()
     assert head.count("|") == thaw.count("|")
     assert random == "| 2 | 0 | random | 2 | 20.00 | 30.00 | 0.15 | +5 |"
+    assert sweep == "| 2 | 0 | sweep | 2 | 10.00 | 10.00 | 1.00 | +1080 |"
     assert thaw == "| 2 | 0 | thaw | 2 | 5.00 | 10.00 | 0.15 | +1 |"
 
 

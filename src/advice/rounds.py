@@ -9,7 +9,7 @@ neither dropping nor looking makes false claims.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal, Self
 
 import numpy as np
@@ -24,7 +24,9 @@ _REPEATED = ("measure", "final", "seeds")
 _FINAL = ("final", "seeds")
 
 _SHARES: Mapping[Stage, float] = {"rates": 0.4, "full": 0.35}
-"""Of the time left at its start, what a stage may take."""
+"""Of the time left at its start, what a stage may take where a comparison by fresh seeds fits afterwards."""
+_SHARE_OF_CHOICE = 0.6
+"""What rates may take where none would."""
 _TOO_SLOW = 3
 """A budget in which a candidate could not be trained so often does not try deeper ones."""
 _LEAST_SEEDS, _SEEDS, _MOST_SEEDS = 2, 5, 10
@@ -181,11 +183,11 @@ class State:
 
     def measured(self) -> list[int]:
         """Return the candidates with a score on the schedule that rates are compared on, the best first."""
-        return self._ranked(lambda number: self.rung(number, self.best_rate(number)))
+        return self.ranked(lambda number: self.rung(number, self.best_rate(number)))
 
     def trained(self) -> list[int]:
         """Return the candidates with a score on the full schedule, the best first."""
-        return self._ranked(self.full)
+        return self.ranked(self.full)
 
     def in_race(self) -> list[int]:
         """Return the candidates that are not clearly behind, the best first: by full schedules where there are some."""
@@ -204,7 +206,8 @@ class State:
             if not is_clearly_behind(score, scores[0], images)
         ]  # fmt: skip
 
-    def _ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
+    def ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
+        """Return the candidates whose trial `of` has a score, the best first."""
         scores = {number: self.score(of(number)) for number in range(len(self.options.groups))}
         scored = [number for number in scores if scores[number] > -math.inf]
         return sorted(scored, key=lambda number: (-scores[number], number))
@@ -294,23 +297,35 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
 
     After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained.
     """
-    options = state.options
-    measured = [number for number in range(len(options.groups)) if state.score(state.short(number, 0)) > -math.inf]
+    options, ranked = state.options, state.ranked(lambda number: state.short(number, 0))
+    measured, share = sorted(ranked), _SHARES["rates"]
+    if state.seconds(_comparison(state, ranked)) > (1 - share) * remaining:
+        share = _SHARE_OF_CHOICE
     longer = [(options.rates, epochs) for epochs in range(options.epochs, options.short, -1)]
     for count, epochs in [*longer, *((count, options.short) for count in range(options.rates, 1, -1))]:
         trials = [PlannedTrial(number, rate, 0, epochs) for rate in range(count) for number in measured]
-        if count > 1 and state.seconds(trials) <= _SHARES["rates"] * remaining:
+        if count > 1 and state.seconds(trials) <= share * remaining:
             return state.new(trials)
     return []
 
 
 def _full(state: State, remaining: float) -> list[PlannedTrial]:
-    """Return the full schedules of the best candidates, as many as fit; at least of one that the time is enough for."""
-    promising = state.promising()
-    fitting = _most(state, promising, _SHARES["full"] * remaining, lambda best: [state.full(number) for number in best])
+    """Return the full schedules of the best candidates, as many as fit in a share of the time.
+
+    Where a comparison of the two best would not fit afterwards, they get all of it; at least one that it is enough for.
+    """
+    full, promising = partial(_with, state, seed=0), state.promising()
+    fitting = _best(state, promising, _SHARES["full"] * remaining, full)
+    if len(fitting) < 2 or state.seconds([*_comparison(state, fitting), *full(fitting[2:])]) > remaining:
+        fitting = _best(state, promising, remaining, full)
     if not fitting:
-        fitting = [number for number in promising if state.seconds([state.full(number)]) <= remaining][:1]
-    return state.new(state.full(number) for number in fitting)
+        fitting = [number for number in promising if state.seconds(full([number])) <= remaining][:1]
+    return state.new(full(fitting))
+
+
+def _comparison(state: State, ranked: Sequence[int]) -> list[PlannedTrial]:
+    """Return what the least comparison takes: the two best candidates with the seed that chooses, and fresh ones."""
+    return [trial for seed in range(_LEAST_SEEDS + 1) for trial in _with(state, ranked[:2], seed)]
 
 
 def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTrial]:
@@ -327,8 +342,8 @@ def _enough(state: State, remaining: float) -> list[int]:
     """Return the candidates to compare: as many as can have two seeds; one alone only where no other is left."""
     race = [number for number in state.in_race() if state.full(number) in state.known]
     seeds = range(1, _LEAST_SEEDS + 1)
-    most = _most(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
-    return sorted(most) if len(most) > 1 or len(state.promising()) == 1 else []
+    best = _best(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
+    return sorted(best) if len(best) > 1 or len(state.promising()) == 1 else []
 
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:
@@ -356,14 +371,17 @@ def _with(state: State, numbers: Iterable[int], seed: int) -> list[PlannedTrial]
     return [state.full(number, seed) for number in numbers]
 
 
-def _most(
+def _best(
     state: State, ranked: Sequence[int], seconds: float, trials: Callable[[Sequence[int]], list[PlannedTrial]]
 ) -> list[int]:
-    """Return as many of the best candidates as have `trials` that fit in the time."""
-    for count in range(len(ranked), 0, -1):
-        if state.seconds(trials(ranked[:count])) <= seconds:
-            return list(ranked[:count])
-    return []
+    """Return the best candidate and those after it whose `trials` fit into the time beside its own; none without it."""
+    fitting: list[int] = []
+    for number in ranked:
+        if state.seconds(trials([*fitting, number])) <= seconds:
+            fitting.append(number)
+        elif not fitting:
+            return []
+    return fitting
 
 
 def _goes_on(shorter: PlannedTrial, longer: PlannedTrial) -> bool:

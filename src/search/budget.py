@@ -41,10 +41,11 @@ from src.tracking.trial_runs import Artifact
 from src.trial.context import artifacts_of
 from src.verdict.verdict import judge
 
-_REPORT_SECONDS = 9.0
-"""What the report takes at a sweep's end, on two cores."""
-_MODEL_SECONDS = 6.0
-"""What the recommended trial's figures and model take."""
+_REPORT, _MODEL = 0.4, 1.2
+"""What the report, and the recommended trial's figures and model, take: as shares of what the start took, since a slow
+machine or another process on a core slows down all of them."""
+_MODEL_LATE_SECONDS = 10.0
+"""By how much the model may end after the budget: a network of many test images takes longer."""
 _LEAST_SECONDS = 25.0
 """What start, one trial and report take at the least."""
 _REPLAY_SECONDS = 600.0
@@ -117,6 +118,8 @@ class Budget:
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
         self.log = BudgetLog(sweep.study, facts)
         self.session = self.log.open(minutes)
+        self.report_seconds = _REPORT * (time.monotonic() - began)
+        self.model_seconds = _MODEL * (time.monotonic() - began) * bool(self.artifacts)
         self.spent_before, self.had_ended = self.session.spent, self.session.ended
 
     def spend(self) -> None:
@@ -131,9 +134,10 @@ class Budget:
             self.log.save()
         if not self.known:
             raise ThawError(self._too_small())
-        with self._limit(_REPLAY_SECONDS if self.had_ended else self.seconds_left - _REPORT_SECONDS):
+        latest = self.seconds_left + _MODEL_LATE_SECONDS - self.report_seconds
+        with self._limit(_REPLAY_SECONDS if self.had_ended else latest):
             self._keep_model()
-        self.session.spent = self.session.spent if self.had_ended else round(self.spent + _REPORT_SECONDS, 1)
+        self.session.spent = self.session.spent if self.had_ended else round(self.spent + self.report_seconds, 1)
         self.log.save()
 
     def keep_time(self) -> None:
@@ -155,7 +159,7 @@ class Budget:
     @property
     def remaining(self) -> float:
         """Return the seconds left for trials."""
-        return self.seconds_left - _REPORT_SECONDS - _MODEL_SECONDS * bool(self.artifacts)
+        return self.seconds_left - self.report_seconds - self.model_seconds
 
     def state(self) -> State:
         """Return all that the next decision follows from."""

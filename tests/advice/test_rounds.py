@@ -72,6 +72,14 @@ def test_a_budget_is_not_exceeded_where_trials_take_what_they_took(seconds: floa
         assert left >= 0
 
 
+@pytest.mark.parametrize("quality", [(0.5, 0.52, 0.54, 0.56), (0.56, 0.54, 0.52, 0.5), (0.5,) * 4])
+@pytest.mark.parametrize("seconds", range(100, 1000, 100))
+def test_little_of_the_time_is_left_where_more_would_show_more(seconds: float, quality: tuple[float, ...]) -> None:
+    """Also where a comparison by fresh seeds does not fit: then what chooses takes all of it."""
+    _, left = conduct(Options(("",) * 4, 3, 9), dict(enumerate(quality)), seconds)
+    assert left <= 0.15 * seconds
+
+
 def test_a_depth_that_is_too_slow_ends_its_backbone_alone() -> None:
     slow = Options(("slow",) * 3 + ("fast",) * 2, 1, 100)
     state, _ = conduct(slow, dict.fromkeys(range(5), 0.5), 250.0)

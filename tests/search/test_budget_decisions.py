@@ -43,8 +43,11 @@ class MemoryStudy:
 class ScriptedSweep:
     """Ends each job as `endings` say by its number, and else with a score."""
 
-    def __init__(self, study: MemoryStudy, endings: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, study: MemoryStudy, endings: Mapping[int, str] | None = None, *, fail_fast: bool = False
+    ) -> None:
         self.study, self.endings, self.jobs = study, endings or {}, list[Sequence[str]]()
+        self.fail_fast = fail_fast
         self.stopped = self.time_is_up = False
         self.warnings: list[str] = []
         self.tracking = SimpleNamespace(artifacts="none", save_model=None)
@@ -59,6 +62,8 @@ class ScriptedSweep:
         status = self.endings.get(number, "finished")
         if status == "interrupted":
             raise Interrupted(2)
+        if self.fail_fast and number > min(self.endings):
+            status, self.stopped = "skipped", True
         score = 0.5 if status == "finished" else None
         return JobResult(number, cast("Any", status), " ".join(job), score, 1.0, "")
 
@@ -106,6 +111,21 @@ def test_failed_and_killed_trials_are_tried_once(ending: str) -> None:
     assert [("not tried again" in text) for text in again.warnings] == [True]
     assert first.jobs[1] not in again.jobs
     assert len(again.jobs) == len({tuple(job) for job in first.jobs}) - 1
+
+
+def test_a_failure_that_ends_a_sweep_ends_a_budget_until_the_command_is_run_again() -> None:
+    study = MemoryStudy()
+    stopped = ScriptedSweep(study, {2: "failed"}, fail_fast=True)
+    budget = budget_of(stopped)
+    budget.spend()
+    assert len(stopped.jobs) == 4, "the last one is skipped"
+    assert not budget.session.ended
+    again = ScriptedSweep(study)
+    mended = budget_of(again)
+    mended.spend()
+    assert stopped.jobs[3] in again.jobs
+    assert mended.session.ended
+    assert len(mended.log.sessions) == 1
 
 
 def test_what_is_compared_follows_the_photos() -> None:
