@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.advice.cost_model import MeasuredTime
-from src.advice.rounds import Options, Outcome, PlannedTrial, Round, State, compared, next_round
+from src.advice.rounds import CHOOSING, Options, Outcome, PlannedTrial, Round, State, compared, next_round
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.mrmc import Scores, estimate
 
@@ -100,7 +100,7 @@ def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates:
     of_depth = rng.normal(0, 0.5, (depths, images))
     good = np.tile(-world.rates * rng.permutation(rates), (depths, 1))
     good = rng.permuted(good, axis=1) if world.own else good
-    shared = {seed: rng.normal(0, 0.3, images) for seed in range(12)}
+    shared = {seed: rng.normal(0, 0.3, images) for seed in range(13)}
 
     def predict(trial: PlannedTrial) -> Hits:
         own = np.random.default_rng([trial.candidate, trial.rate, trial.seed, int(abs(difficulty[0]) * 1e6)])
@@ -115,7 +115,8 @@ def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates:
 def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, int]:
     """Return a predictor that repeats a set's networks on some of its images, and its depths.
 
-    For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks.
+    For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks,
+    and further seeds that choose change them about.
     """
     stored = np.load(path)
     chosen = rng.permutation(stored["labels"].size)[:images]
@@ -126,7 +127,9 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
     fresh = hits.shape[1] - 2
 
     def predict(trial: PlannedTrial) -> Hits:
-        number = trial.seed % fresh if trial.seed else (0, fresh, fresh + 1)[trial.rate]
+        number = trial.seed % fresh
+        if trial.seed in CHOOSING:
+            number = (0, fresh, fresh + 1)[(trial.rate + CHOOSING.index(trial.seed)) % 3]
         return np.asarray(mixed[trial.candidate, order[number]])
 
     return predict, hits.shape[0]

@@ -1,13 +1,13 @@
 """How good the depth and rate are that a time budget recommends: beside other searches with the same time.
 
 `python -m benchmarks.regret FOLDER [TASK …] --minutes 2 5` takes tasks of `benchmarks.prediction_sets`, and larger
-ones, since a fast machine sweeps those exhaustively within a minute or two. The truth of a
-task is an exhaustive sweep of six depths, three rates and three seeds: mean accuracy on test images, which nothing
-chose by. A contender's regret is the best mean less the mean of what it recommends. KerasTuner's searches run through
-Thaw's sweeper over the same depths and rates, are interrupted when the time is up, and recommend their trial with the
-best validation accuracy. Writes FOLDER/TASK.json, which a further run goes on from, and prints a table of all, with
-how far a contender went beyond its time. `--who thaw --beside 1` runs nothing but the time budget, beside a process
-that keeps a core busy.
+ones, since a fast machine sweeps those exhaustively within a minute or two: those with a new view of each image in
+each epoch cannot keep features, and take longest. The truth of a task is an exhaustive sweep of six depths, three
+rates and three seeds: mean accuracy on test images, which nothing chose by. A contender's regret is the best mean
+less the mean of what it recommends. KerasTuner's searches run through Thaw's sweeper over the same depths and rates,
+are interrupted when the time is up, and recommend their trial with the best validation accuracy. Writes
+FOLDER/TASK.json, which a further run goes on from, and prints a table of all, with how far a contender went beyond
+its time. `--who thaw --beside 1` runs nothing but the time budget, beside a process that keeps a core busy.
 """
 
 import argparse
@@ -40,6 +40,9 @@ TASKS: Mapping[str, Task] = {
     "groceries_23_large": Task(3, (*IMAGENET, "image_size=160"), (23, 1000), wants=REAL),
     "trees_10_many": trees(10, 100, 0.5),
     "trees_10_hard_many": trees(10, 100, 0.9),
+    "trees_10_strong": trees(10, 40, 0.5, "augment=strong"),
+    "groceries_12_strong": Task(3, (*IMAGENET, "augment=strong"), (12, 40), wants=REAL),
+    "groceries_23_strong": Task(3, (*IMAGENET, "augment=strong"), (23, 1000), wants=REAL),
 }
 RATES = ("1e-4", "3e-4", "1e-3")
 RECIPE = (29, 1e-4)
@@ -108,10 +111,11 @@ def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> Pl
     return max(trials(home, oracle), key=lambda trial: trial[1])[0]
 
 
+THAW = "thaw"
 SWEEP = "sweep"
 """The exhaustive sweep, which recommends the depth and rate of the best mean validation accuracy."""
 CONTENDERS: Mapping[str, Callable[[Path, Sequence[str], float], Place]] = {
-    "thaw": advised,
+    THAW: advised,
     **{oracle: partial(searched, oracle=oracle) for oracle in _ORACLES},
     "recipe": lambda *_: RECIPE,
 }
@@ -169,23 +173,29 @@ def contend(who: str, minutes: float, beside: int, home: Path, data: Sequence[st
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Regret over tasks, in points, the mean share of the exhaustive sweep's time, and the latest end, in Markdown.
-
-    Beside the runs of a time, what an exhaustive sweep recommends on the same tasks, whatever it takes.
-    """
+    """Regret over tasks, in points, the mean share of the exhaustive sweep's time, and the latest end, in Markdown."""
     cells = defaultdict(list)
     for result in results:
-        truth, times = result["truth"], {(run["minutes"], run["beside"]) for run in result["runs"]}
-        sweeps = [
-            {"who": SWEEP, "minutes": minutes, "beside": beside, "place": truth["chosen"], "seconds": truth["seconds"]}
-            for minutes, beside in times
-        ]
-        for run in (*result["runs"], *sweeps):
+        truth = result["truth"]
+        for run in _all_runs(result):
             lost = 100 * regret(truth["means"], run["place"])
             cells[run["minutes"], run["beside"], run["who"]].append(
                 (lost, run["seconds"] / truth["seconds"], run["seconds"] - 60 * run["minutes"])
             )
     return "\n".join([_HEAD, *(_row(*key, values) for key, values in sorted(cells.items()))])
+
+
+def _all_runs(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a task's runs, and beside a budget's the sweep's choice and searches that a lesser time was enough for."""
+    runs, truth = result["runs"], result["truth"]
+    yield from runs
+    measured = {(run["who"], run["minutes"], run["beside"]) for run in runs}
+    for minutes, beside in {(run["minutes"], run["beside"]) for run in runs if run["who"] == THAW}:
+        same = {"minutes": minutes, "beside": beside}
+        yield {"who": SWEEP, "place": truth["chosen"], "seconds": truth["seconds"], **same}
+        lesser = (run for run in runs if run["minutes"] < minutes and run["beside"] == beside)
+        ended = {run["who"]: run for run in lesser if run["who"] != THAW and run["seconds"] < 60 * run["minutes"]}
+        yield from ({**run, **same} for who, run in ended.items() if (who, minutes, beside) not in measured)
 
 
 _HEAD = """| minutes | beside | who | tasks | mean regret | greatest | share of time | ended after the time, s |

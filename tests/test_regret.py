@@ -29,6 +29,13 @@ def test_tasks_are_averaged_and_the_worst_is_named() -> None:
     assert thaw == "| 2 | 0 | thaw | 2 | 5.00 | 10.00 | 0.15 | +1 |"
 
 
+def test_a_search_that_has_tried_everything_has_done_so_with_more_time() -> None:
+    early = result(600, thaw=(118, [29, 1e-4]), random=(60, [0, 1e-3]), bayesian=(121, [0, 1e-3]))
+    later = [{**run, "minutes": 5.0} for run in early["runs"] if run["who"] == "thaw"]
+    rows = cells(table([{**early, "runs": early["runs"] + later}]))
+    assert [row[2] for row in rows if row[0] == "5"] == ["random", "sweep", "thaw"]
+
+
 def test_cores_are_kept_busy_for_as_long_as_is_asked() -> None:
     before = set(psutil.Process().children())
     with busy(2):

@@ -8,7 +8,7 @@ neither dropping nor looking makes false claims.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Literal, Self
 
@@ -19,7 +19,7 @@ from src.advice.rates import Floats, best_rates
 
 Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
 STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
-_REPEATED = ("measure", "final", "seeds")
+_REPEATED = ("measure", "rates", "final", "seeds")
 """Stages that may have several rounds."""
 _FINAL = ("final", "seeds")
 
@@ -27,10 +27,14 @@ _SHARES: Mapping[Stage, float] = {"rates": 0.4, "full": 0.35}
 """Of the time left at its start, what a stage may take where a comparison by fresh seeds fits afterwards."""
 _SHARE_OF_CHOICE = 0.6
 """What rates may take where none would."""
+_SHARE_OF_SEED = 0.2
+"""What all rates with a further seed may take."""
 _TOO_SLOW = 3
 """A budget in which a candidate could not be trained so often does not try deeper ones."""
 _LEAST_SEEDS, _SEEDS, _MOST_SEEDS = 2, 5, 10
 """Fresh seeds: that a comparison is begun for, before images are thinned, and in all."""
+CHOOSING = (0, _MOST_SEEDS + 1, _MOST_SEEDS + 2)
+"""Seeds that choose: the first, and others where the time is enough for the full schedule of all rates."""
 _ALIKE = 0.5
 """The correlation of two networks' errors on the same images, as assumed for dropping."""
 _CLEAR = 2.0
@@ -46,7 +50,7 @@ class PlannedTrial:
     Attributes:
         candidate: its number; candidates of a group go from the least depth to the deepest.
         rate: the number of its rate, in the order in which rates are tried.
-        seed: 0 where it selects, 1 and more where it compares.
+        seed: 0 where it selects, as may 11 and 12; 1 to 10 where it compares.
         epochs: of fine-tuning.
         fraction: of the training images.
     """
@@ -151,7 +155,7 @@ class State:
     @cached_property
     def _best_rates(self) -> list[int]:
         groups, rates = self.options.groups, range(self.options.rates)
-        scores = np.array([[self.score(self.rung(number, rate)) for rate in rates] for number in range(len(groups))])
+        scores = np.array([[self._choice(self.rung(number, rate)) for rate in rates] for number in range(len(groups))])
         best = np.zeros(len(groups), np.int64)
         for group in set(groups):
             members = np.flatnonzero(np.array(groups) == group)
@@ -168,14 +172,22 @@ class State:
 
     def rung(self, candidate: int, rate: int) -> PlannedTrial:
         """Return a candidate's trial on the schedule that rates are compared on."""
-        return PlannedTrial(candidate, rate, 0, self._rung)
+        epochs = self._rates[0].epochs if self._rates else self.options.short
+        return PlannedTrial(candidate, rate, 0, epochs)
 
     @cached_property
-    def _rung(self) -> int:
-        rounds = [
-            item for item in (*self.earlier, *self.session) if item.stage == "rates" and not self.new(item.trials)
-        ]
-        return rounds[-1].trials[0].epochs if rounds else self.options.short
+    def _rates(self) -> tuple[PlannedTrial, ...]:
+        """Return the trials that compared rates in whole rounds, of the schedule of the last one."""
+        rounds = [item.trials for item in (*self.earlier, *self.session) if item.stage == "rates"]
+        whole = [trials for trials in rounds if not self.new(trials)]
+        return tuple(each for trials in whole for each in trials if each.epochs == whole[-1][0].epochs)
+
+    def _choice(self, trial: PlannedTrial) -> float:
+        """Return the mean score of a trial with seed 0 and with further seeds that choose, where it has some."""
+        seeds = {other.seed for other in self._rates} - {0}
+        further = [self.score(replace(trial, seed=seed)) for seed in sorted(seeds)]
+        known = [score for score in further if score > -math.inf]
+        return (self.score(trial) + sum(known)) / (1 + len(known))
 
     def full(self, candidate: int, seed: int = 0, fraction: float = 1.0) -> PlannedTrial:
         """Return a candidate's trial on the full schedule at its best rate."""
@@ -199,7 +211,7 @@ class State:
         return self._not_behind(self.measured(), lambda number: self.rung(number, self.best_rate(number)))
 
     def _not_behind(self, ranked: Sequence[int], of: Callable[[int], PlannedTrial]) -> list[int]:
-        scores = [self.score(of(number)) for number in ranked]
+        scores = [self._choice(of(number)) for number in ranked]
         images = self.images
         return [
             number for number, score in zip(ranked, scores, strict=True)
@@ -208,7 +220,7 @@ class State:
 
     def ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
         """Return the candidates whose trial `of` has a score, the best first."""
-        scores = {number: self.score(of(number)) for number in range(len(self.options.groups))}
+        scores = {number: self._choice(of(number)) for number in range(len(self.options.groups))}
         scored = [number for number in scores if scores[number] > -math.inf]
         return sorted(scored, key=lambda number: (-scores[number], number))
 
@@ -297,16 +309,32 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
 
     After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained.
     """
+    if state.session and state.session[-1].stage == "rates":
+        return _rates_again(state, remaining)
     options, ranked = state.options, state.ranked(lambda number: state.short(number, 0))
-    measured, share = sorted(ranked), _SHARES["rates"]
+    share = _SHARES["rates"]
     if state.seconds(_comparison(state, ranked)) > (1 - share) * remaining:
         share = _SHARE_OF_CHOICE
     longer = [(options.rates, epochs) for epochs in range(options.epochs, options.short, -1)]
     for count, epochs in [*longer, *((count, options.short) for count in range(options.rates, 1, -1))]:
-        trials = [PlannedTrial(number, rate, 0, epochs) for rate in range(count) for number in measured]
+        trials = _at_rates(ranked, count, 0, epochs)
         if count > 1 and state.seconds(trials) <= share * remaining:
-            return state.new(trials)
+            return state.new(trials) or _rates_again(state, remaining)
     return []
+
+
+def _rates_again(state: State, remaining: float) -> list[PlannedTrial]:
+    """Return the trials of promising candidates at all rates with a further seed, once all had full schedules."""
+    options = state.options
+    for seed in CHOOSING[1:] if options.rates > 1 else ():
+        trials = _at_rates(state.promising(), options.rates, seed, options.epochs)
+        if state.rung(0, 0).epochs == options.epochs and state.new(trials):
+            return state.new(trials) if state.seconds(trials) <= _SHARE_OF_SEED * remaining else []
+    return []
+
+
+def _at_rates(numbers: Iterable[int], rates: int, seed: int, epochs: int) -> list[PlannedTrial]:
+    return [PlannedTrial(number, rate, seed, epochs) for rate in range(rates) for number in sorted(numbers)]
 
 
 def _full(state: State, remaining: float) -> list[PlannedTrial]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from src.advice.rounds import Outcome, PlannedTrial, Round, Stage
 from src.tracking.study import Study
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raise it when the same budget would decide otherwise."""
 
 

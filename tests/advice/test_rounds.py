@@ -55,6 +55,28 @@ def test_rates_are_compared_on_as_long_a_schedule_as_fits(seconds: float, epochs
     assert ("full" in stages(state)) == (epochs < 9)
 
 
+def test_further_seeds_choose_where_there_is_time_and_none_of_them_compares() -> None:
+    options = Options(("",) * 4, 3, 9)
+    state, _ = conduct(options, {0: 0.4, 1: 0.7, 2: 0.72, 3: 0.71}, 3000.0)
+    assert state.finalists() == [1, 2, 3]
+    further = {
+        PlannedTrial(candidate, rate, seed, 9) for candidate in (1, 2, 3) for rate in range(3) for seed in (11, 12)
+    }
+    assert {trial for trial in state.known if trial.seed > 10} == further
+    assert {trial.seed for trial in compared(state)[0]} == set(range(1, 11))
+
+
+def test_rates_are_chosen_by_the_mean_of_the_seeds_that_choose() -> None:
+    seeds = {0: (0.6, 0.5), 11: (0.4, 0.6), 12: (0.4, 0.6)}
+    known = {
+        PlannedTrial(0, rate, seed, 9): Outcome(score, IMAGES, MeasuredTime(5, 1, 9))
+        for seed, scores in seeds.items() for rate, score in enumerate(scores)
+    }  # fmt: skip
+    rounds = [Round("rates", tuple(trial for trial in known if trial.seed == seed), 100.0) for seed in seeds]
+    options = Options(("",), 2, 9)
+    assert [State(options, known, tuple(rounds[:count])).best_rate(0) for count in (1, 3)] == [0, 1]
+
+
 def test_what_is_compared_has_seeds_that_chose_nothing_and_each_candidate_the_same_ones() -> None:
     for seconds in (150.0, 300.0, 600.0):
         trials, is_fresh = compared(conduct(Options(("",) * 4, 2, 9), dict.fromkeys(range(4), 0.5), seconds)[0])
