@@ -10,6 +10,7 @@ benchmarks/sets), whose depths have changed places for each image at random.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +23,34 @@ from src.statistics.mrmc import Scores, estimate
 SETS = Path(__file__).parent / "sets"
 STUDIES = 200
 Hits = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Place = tuple[int, int]
 Predict = Callable[[PlannedTrial], Hits]
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study at its end: its state and each trial's hits."""
+    """A study at its end: its state, each trial's hits, and how good depths and rates are in truth."""
 
     state: State
     hits: Mapping[PlannedTrial, Hits]
+    truth: Floats
 
     def claims(self, trials: list[PlannedTrial]) -> bool:
         """Return whether a comparison of `trials` calls a depth clearly worse than the best."""
-        if len({trial.candidate for trial in trials}) < 2:
-            return False
+        return bool(self._worse(trials))
+
+    def errs(self, trials: list[PlannedTrial]) -> bool:
+        """Return whether it calls one worse that is as good at its rate in truth as the other one at its own."""
+        return any(self.truth[worse] >= self.truth[best] for worse, best in self._worse(trials))
+
+    def _worse(self, trials: list[PlannedTrial]) -> list[tuple[Place, Place]]:
+        """Return depth and rate of each depth that is called worse, and of the best one."""
+        places = sorted({(trial.candidate, trial.rate) for trial in trials})
+        if len(places) < 2:
+            return []
         found = self.comparison(trials)
-        return any(map(found.is_worse, range(len(found.estimate.means))))
+        return [(place, places[found.best]) for k, place in enumerate(places) if found.is_worse(k)]
 
     def comparison(self, trials: list[PlannedTrial]) -> BestComparison:
         """Return the depths of `trials` compared as a verdict compares them."""
@@ -48,8 +61,9 @@ class Study:
         return compare_with_best(estimate(Scores(depths, seeds, values, influences, 1 / hits.shape[1])), draws=2000)
 
 
-def conduct(options: Options, predict: Predict, seconds: float, rng: np.random.Generator) -> Study:
-    """Spend `seconds` on a simulated study."""
+def conduct(options: Options, world: tuple[Predict, Floats], seconds: float, rng: np.random.Generator) -> Study:
+    """Spend `seconds` on a simulated study of a world: its networks, and how good depths and rates are in truth."""
+    predict, truth = world
     hits: dict[PlannedTrial, Hits] = {}
     known: dict[PlannedTrial, Outcome] = {}
     session: tuple[Round, ...] = ()
@@ -61,7 +75,7 @@ def conduct(options: Options, predict: Predict, seconds: float, rng: np.random.G
             known[trial] = Outcome(float(hits[trial].mean()), hits[trial].size, time)
             seconds -= time.seconds
         session = (*session, found)
-    return Study(State(options, known, session), hits)
+    return Study(State(options, known, session), hits, truth)
 
 
 @dataclass(frozen=True)
@@ -93,8 +107,8 @@ WORLDS = {
 }
 
 
-def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates: int = 3) -> Predict:
-    """Return a predictor of the networks of a world."""
+def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates: int = 3) -> tuple[Predict, Floats]:
+    """Return a predictor of the networks of a world, and how good depths and rates are in truth."""
     images = world.images
     difficulty = rng.normal(0, 1.5, images)
     of_depth = rng.normal(0, 0.5, (depths, images))
@@ -109,11 +123,11 @@ def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates:
         late = np.random.default_rng([trial.epochs, *own.integers(0, 2**31, 2)])
         return np.asarray(logit + late.normal(0, 0.3, images) - 1.0 / trial.epochs > 0)
 
-    return predict
+    return predict, good
 
 
-def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, int]:
-    """Return a predictor that repeats a set's networks on some of its images, and its depths.
+def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, Floats]:
+    """Return a predictor that repeats a set's networks on some of its images, and how good depths and rates are: alike.
 
     For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks,
     and further seeds that choose change them about.
@@ -132,15 +146,28 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
             number = (0, fresh, fresh + 1)[(trial.rate + CHOOSING.index(trial.seed)) % 3]
         return np.asarray(mixed[trial.candidate, order[number]])
 
-    return predict, hits.shape[0]
+    return predict, np.zeros((hits.shape[0], 3))
 
 
-def shares(studies: list[Study]) -> tuple[float, float, float]:
-    """Return the shares of studies that claim: by the verdict, by what selected; and of those with a comparison."""
-    verdicts = [(study, *compared(study.state)) for study in studies]
-    claims = [is_fresh and study.claims(trials) for study, trials, is_fresh in verdicts]
-    naive = [study.claims(_all_full(study)) for study in studies]
-    return float(np.mean(claims)), float(np.mean(naive)), float(np.mean([is_fresh for *_, is_fresh in verdicts]))
+@dataclass(frozen=True)
+class Shares:
+    """Shares of studies: with a comparison; that claim by fresh seeds; wrongly at the rates; by what selected."""
+
+    compared: float
+    fresh: float
+    wrong: float
+    selected: float
+
+    @classmethod
+    def of(cls, studies: list[Study]) -> Self:
+        """Count `studies`."""
+        verdicts = [(study, *compared(study.state)) for study in studies]
+        fresh = [(study, trials) for study, trials, is_fresh in verdicts if is_fresh]
+        return cls(
+            len(fresh) / len(studies), sum(study.claims(trials) for study, trials in fresh) / len(studies),
+            sum(study.errs(trials) for study, trials in fresh) / len(studies),
+            sum(study.claims(_all_full(study)) for study in studies) / len(studies),
+        )  # fmt: skip
 
 
 def _all_full(study: Study) -> list[PlannedTrial]:
@@ -151,25 +178,27 @@ def _all_full(study: Study) -> list[PlannedTrial]:
 
 def main() -> None:
     """Print the tables."""
-    print("| studies | with a comparison | false claims, fresh seeds | by what selected |\n|---|---|---|---|")
+    print("| studies | with a comparison | fresh seeds claim | wrongly at the rates | what selected claims |")
+    print("|---|---|---|---|---|")
     for name, world in WORLDS.items():
         rng = np.random.default_rng(0)
-        found = [
-            conduct(Options(("",) * 6, 3, 10), equal_depths(rng, world), rng.uniform(60, 900), rng)
-            for _ in range(STUDIES)
-        ]
-        _print(name, found)
+        options = Options(("",) * 6, 3, 10)
+        _print(name, [conduct(options, equal_depths(rng, world), rng.uniform(60, 900), rng) for _ in range(STUDIES)])
     for path in sorted(SETS.glob("*.npz")):
         rng, found = np.random.default_rng(0), []
         for _ in range(STUDIES):
-            predict, depths = of_set(rng, path, 250)
-            found.append(conduct(Options(("",) * depths, 3, 10), predict, rng.uniform(60, 400), rng))
+            predict, truth = of_set(rng, path, 250)
+            options = Options(("",) * len(truth), 3, 10)
+            found.append(conduct(options, (predict, truth), rng.uniform(60, 400), rng))
         _print(path.stem.replace("_", " "), found)
 
 
 def _print(name: str, found: list[Study]) -> None:
-    fresh, naive, compared_share = shares(found)
-    print(f"| {name} | {compared_share:.0%} | {fresh:.1%} | {naive:.1%} |", flush=True)
+    shares = Shares.of(found)
+    print(
+        f"| {name} | {shares.compared:.0%} | {shares.fresh:.1%} | {shares.wrong:.1%} | {shares.selected:.1%} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
