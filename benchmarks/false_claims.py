@@ -3,8 +3,9 @@
 `python -m benchmarks.false_claims` simulates studies of equal depths through the very decisions of `src.advice`: short
 schedules at several rates, early dropping, full schedules, fresh seeds. Images differ in difficulty, depths in which
 images they get right, rates in how good they are, seeds in all of it. A budget's time is drawn, so that studies end at
-every stage. Beside it, the same studies judged by the seeds that selected, and by sets of real predictions (the rows of
-benchmarks/sets), whose depths have changed places for each image at random.
+every stage, and in some of them further seeds choose. Beside it, the same studies judged by the seeds that selected,
+and by sets of real predictions (the rows of benchmarks/sets), whose depths have changed places for each image at
+random.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.advice.cost_model import MeasuredTime
-from src.advice.rounds import CHOOSING, Options, Outcome, PlannedTrial, Round, State, compared, next_round
+from src.advice.rounds import CHOOSING_SEEDS, Options, Outcome, PlannedTrial, Round, State, compared, next_round
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.mrmc import Scores, estimate
 
 SETS = Path(__file__).parent / "sets"
 STUDIES = 200
+_RATES = 3
+_FRESH_SEEDS = 10
 Hits = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Place = tuple[int, int]
@@ -129,30 +132,46 @@ def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates:
 def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, Floats]:
     """Return a predictor that repeats a set's networks on some of its images, and how good depths and rates are: alike.
 
-    For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks,
-    and further seeds that choose change them about.
+    For each image, the depths have changed places, so that all are equal. Other rates are other seeds' networks; where
+    a set has fewer than a study asks for, the depths of known ones change places anew.
     """
     stored = np.load(path)
     chosen = rng.permutation(stored["labels"].size)[:images]
     hits = (stored["predicted"] == stored["labels"])[:, :, chosen]
-    places = rng.permuted(np.tile(np.arange(hits.shape[0])[:, None], (1, images)), axis=0)
-    mixed = np.take_along_axis(hits, places[:, None, :], axis=0)
-    order = rng.permutation(hits.shape[1])
-    fresh = hits.shape[1] - 2
+    depths, networks = hits.shape[:2]
+    order = rng.permutation(networks)
+    wanted = len(CHOOSING_SEEDS) * _RATES + _FRESH_SEEDS
+    mixed = [_exchanged(hits, rng) for _ in range(-(-wanted // networks))]
 
     def predict(trial: PlannedTrial) -> Hits:
-        number = trial.seed % fresh
-        if trial.seed in CHOOSING:
-            number = (0, fresh, fresh + 1)[(trial.rate + CHOOSING.index(trial.seed)) % 3]
-        return np.asarray(mixed[trial.candidate, order[number]])
+        number = len(CHOOSING_SEEDS) * _RATES + trial.seed - 1
+        if trial.seed in CHOOSING_SEEDS:
+            number = CHOOSING_SEEDS.index(trial.seed) * _RATES + trial.rate
+        times, network = divmod(number, networks)
+        return np.asarray(mixed[times][trial.candidate, order[network]])
 
-    return predict, np.zeros((hits.shape[0], 3))
+    return predict, np.zeros((depths, _RATES))
+
+
+def _exchanged(hits: Hits, rng: np.random.Generator) -> Hits:
+    """Return hits, [depths, networks, images], with depths that have changed places for each image."""
+    places = rng.permuted(np.tile(np.arange(hits.shape[0])[:, None], (1, hits.shape[2])), axis=0)
+    return np.asarray(np.take_along_axis(hits, places[:, None, :], axis=0))
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of studies: with a comparison; that claim by fresh seeds; wrongly at the rates; by what selected."""
+    """Shares of studies.
 
+    Attributes:
+        further: in which further seeds chose.
+        compared: with a comparison.
+        fresh: that claim, by fresh seeds.
+        wrong: that claim what is not so of the depths at the rates that they are compared at.
+        selected: that would claim by what selected.
+    """
+
+    further: float
     compared: float
     fresh: float
     wrong: float
@@ -164,41 +183,45 @@ class Shares:
         verdicts = [(study, *compared(study.state)) for study in studies]
         fresh = [(study, trials) for study, trials, is_fresh in verdicts if is_fresh]
         return cls(
+            sum(any(trial.seed in CHOOSING_SEEDS[1:] for trial in study.hits) for study in studies) / len(studies),
             len(fresh) / len(studies), sum(study.claims(trials) for study, trials in fresh) / len(studies),
             sum(study.errs(trials) for study, trials in fresh) / len(studies),
-            sum(study.claims(_all_full(study)) for study in studies) / len(studies),
+            sum(study.claims(_selected(study)) for study in studies) / len(studies),
         )  # fmt: skip
 
 
-def _all_full(study: Study) -> list[PlannedTrial]:
-    """Return what a verdict without fresh seeds would rest on: the best trial of each depth with seed 0."""
+def _selected(study: Study) -> list[PlannedTrial]:
+    """Return the trials that selected, which no verdict rests on: each depth's with seed 0, on the longest schedule."""
     state = study.state
     return [state.rung(number, state.best_rate(number)) for number in state.measured()]
 
 
 def main() -> None:
     """Print the tables."""
-    print("| studies | with a comparison | fresh seeds claim | wrongly at the rates | what selected claims |")
-    print("|---|---|---|---|---|")
+    print("| studies | further seeds | compared | fresh seeds claim | wrong claims | what selected would claim |")
+    print("|---|---|---|---|---|---|")
     for name, world in WORLDS.items():
-        rng = np.random.default_rng(0)
-        options = Options(("",) * 6, 3, 10)
-        _print(name, [conduct(options, equal_depths(rng, world), rng.uniform(60, 900), rng) for _ in range(STUDIES)])
+        rng, options = np.random.default_rng(0), Options(("",) * 6, _RATES, 10)
+        _print(name, [conduct(options, equal_depths(rng, world), seconds(rng), rng) for _ in range(STUDIES)])
     for path in sorted(SETS.glob("*.npz")):
         rng, found = np.random.default_rng(0), []
         for _ in range(STUDIES):
             predict, truth = of_set(rng, path, 250)
-            options = Options(("",) * len(truth), 3, 10)
-            found.append(conduct(options, (predict, truth), rng.uniform(60, 400), rng))
+            found.append(conduct(Options(("",) * len(truth), _RATES, 10), (predict, truth), seconds(rng), rng))
         _print(path.stem.replace("_", " "), found)
+
+
+def seconds(rng: np.random.Generator) -> float:
+    """Draw a budget's time, s: each of its orders of magnitude is as likely."""
+    return float(np.exp(rng.uniform(np.log(60), np.log(6000))))
 
 
 def _print(name: str, found: list[Study]) -> None:
     shares = Shares.of(found)
     print(
-        f"| {name} | {shares.compared:.0%} | {shares.fresh:.1%} | {shares.wrong:.1%} | {shares.selected:.1%} |",
-        flush=True,
-    )
+        f"| {name} | {shares.further:.0%} | {shares.compared:.0%} | {shares.fresh:.1%} | {shares.wrong:.1%} | "
+        f"{shares.selected:.1%} |", flush=True,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

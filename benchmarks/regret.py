@@ -3,11 +3,12 @@
 `python -m benchmarks.regret FOLDER [TASK …] --minutes 2 5` takes tasks of `benchmarks.prediction_sets`, and larger
 ones, since a fast machine sweeps those exhaustively within a minute or two: those with a new view of each image in
 each epoch cannot keep features, and take longest. The truth of a task is an exhaustive sweep of six depths, three
-rates and three seeds: mean accuracy on test images, which nothing chose by. A contender's regret is the best mean
-less the mean of what it recommends. KerasTuner's searches run through Thaw's sweeper over the same depths and rates,
-are interrupted when the time is up, and recommend their trial with the best validation accuracy. Writes
-FOLDER/TASK.json, which a further run goes on from, and prints a table of all, with how far a contender went beyond
-its time. `--who thaw --beside 1` runs nothing but the time budget, beside a process that keeps a core busy.
+rates and three seeds: mean accuracy on test images, which nothing chose by. A contender's regret is the best of these
+means less the test accuracy of the trial that it recommends; so a lucky trial's may be negative. KerasTuner's searches
+run through Thaw's sweeper over the same depths and rates, are interrupted when the time is up, and recommend their
+trial with the best validation accuracy. Writes FOLDER/TASK.json, which a further run goes on from, and prints a table
+of all, with how far a contender went beyond its time. `--who thaw --beside 1` runs nothing but the time budget, beside
+a process that keeps a core busy.
 """
 
 import argparse
@@ -49,6 +50,8 @@ RECIPE = (29, 1e-4)
 """What is often advised: unfreeze 29 layers, at a low rate."""
 _CHOICES = (f"unfrozen={','.join(map(str, DEPTHS))}", f"fine_tune_learning_rate={','.join(RATES)}")
 _ORACLES = ("random", "bayesian", "hyperband")
+THAW = "thaw"
+SWEEP = "exhaustive"
 
 Place = tuple[int, float]
 """A depth and a fine-tuning rate."""
@@ -64,7 +67,7 @@ def command(home: Path, data: Sequence[str], name: str, *words: str) -> list[str
 
 
 def trials(home: Path, name: str) -> list[tuple[Place, float, float]]:
-    """Depth and rate, validation and test accuracy of a study's finished trials."""
+    """Depth and rate, validation and test accuracy of a study's finished trials, each 0–1."""
     runs = find_study(mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db"), name).trials()
     return [
         (_place(run), run.data.metrics["best/val_accuracy"], run.data.metrics["test/accuracy"])
@@ -77,29 +80,39 @@ def _place(run: Any) -> Place:
 
 
 def exhaustive(home: Path, data: Sequence[str]) -> dict[str, Any]:
-    """Sweep all depths, rates and seeds: mean test accuracies, which place validation chooses, and the seconds."""
+    """Sweep all depths, rates and seeds: mean test accuracies, what the best validation recommends, and the seconds."""
     began = time.perf_counter()
-    words = command(home, data, "exhaustive", "src.train", "-m", "seed=range(0,3)")
+    words = command(home, data, SWEEP, "src.train", "-m", "seed=range(0,3)")
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     seconds, scores = time.perf_counter() - began, defaultdict(list)
-    for place, *accuracies in trials(home, "exhaustive"):
-        scores[place].append(accuracies)
-    validated, tested = ({place: fmean(pair[k] for pair in scores[place]) for place in sorted(scores)} for k in (0, 1))
-    chosen = max(validated, key=validated.__getitem__)
-    return {"seconds": seconds, "chosen": chosen, "means": [[*place, mean] for place, mean in tested.items()]}
+    for place, _, test in trials(home, SWEEP):
+        scores[place].append(test)
+    means = [[*place, fmean(scores[place])] for place in sorted(scores)]
+    return {"seconds": seconds, "chosen": best_validated(home, SWEEP), "means": means}
 
 
-def advised(home: Path, data: Sequence[str], minutes: float) -> Place:
+def best_validated(home: Path, name: str) -> dict[str, Any]:
+    """The trial of a study with the best validation accuracy: its depth and rate, and its test accuracy."""
+    place, _, test = max(trials(home, name), key=lambda trial: trial[1])
+    return {"place": place, "test": test}
+
+
+def advised(home: Path, data: Sequence[str], minutes: float) -> dict[str, Any]:
     """What a time budget recommends."""
-    words = command(home, data, "advised", "src.advise", f"minutes={minutes}")
+    words = command(home, data, THAW, "src.advise", f"minutes={minutes}")
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     verdict = json.loads((home / "sweep" / "report" / "verdict.json").read_text("utf-8"))
     client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
-    return _place(client.get_run(verdict["recommended"]["run_id"]))
+    run = client.get_run(verdict["recommended"]["run_id"])
+    return {"place": _place(run), "test": run.data.metrics["test/accuracy"]}
 
 
-def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> Place:
-    """What a search of KerasTuner's has found when the time is up."""
+def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> dict[str, Any]:
+    """What a search of KerasTuner's has found when the time is up.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
     sweeper = ("hydra/sweeper=keras_tuner", f"hydra.sweeper.oracle={oracle}", "hydra.sweeper.max_trials=500")
     words = command(home, data, oracle, "src.train", "-m", *sweeper)
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
@@ -108,27 +121,24 @@ def searched(home: Path, data: Sequence[str], minutes: float, oracle: str) -> Pl
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         process.wait()
-    return max(trials(home, oracle), key=lambda trial: trial[1])[0]
+    if process.returncode not in (0, 128 + signal.SIGINT):
+        raise subprocess.CalledProcessError(process.returncode, words)
+    return best_validated(home, oracle)
 
 
-THAW = "thaw"
-SWEEP = "sweep"
-"""The exhaustive sweep, which recommends the depth and rate of the best mean validation accuracy."""
-CONTENDERS: Mapping[str, Callable[[Path, Sequence[str], float], Place]] = {
+CONTENDERS: Mapping[str, Callable[[Path, Sequence[str], float], dict[str, Any]]] = {
     THAW: advised,
     **{oracle: partial(searched, oracle=oracle) for oracle in _ORACLES},
-    "recipe": lambda *_: RECIPE,
 }
 
 
-def regret(means: Iterable[Sequence[float]], place: Sequence[float]) -> float:
-    """How far the mean of a depth and rate is below the best one's, 0–1.
+def regret(means: Iterable[Sequence[float]], test: float) -> float:
+    """How far a test accuracy is below the best mean of `means` (rows of depth, rate and mean), 0–1.
 
-    >>> regret([[0, 1e-4, 0.5], [2, 1e-4, 0.75]], [0, 1e-4])
+    >>> regret([[0, 1e-4, 0.5], [2, 1e-4, 0.75]], 0.5)
     0.25
     """
-    by_place = {(depth, rate): mean for depth, rate, mean in means}
-    return max(by_place.values()) - by_place[place[0], place[1]]
+    return max(mean for *_, mean in means) - test
 
 
 @contextlib.contextmanager
@@ -157,7 +167,7 @@ def run_task(name: str, folder: Path, budgets: Sequence[float], whose: Iterable[
         if (who, minutes, beside) not in done:
             known["runs"].append(contend(who, minutes, beside, work / f"{who}_{minutes:g}_{beside}", data))
             path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-            lost = regret(known["truth"]["means"], known["runs"][-1]["place"])
+            lost = regret(known["truth"]["means"], known["runs"][-1]["test"])
             print(f"{name}, {minutes:g} minutes, {who}: {100 * lost:.2f}", flush=True)
 
 
@@ -167,9 +177,9 @@ def contend(who: str, minutes: float, beside: int, home: Path, data: Sequence[st
     home.mkdir()
     with busy(beside):
         began = time.perf_counter()
-        place = CONTENDERS[who](home, data, minutes)
+        recommended = CONTENDERS[who](home, data, minutes)
         seconds = time.perf_counter() - began
-    return {"who": who, "minutes": minutes, "beside": beside, "place": place, "seconds": seconds}
+    return {"who": who, "minutes": minutes, "beside": beside, **recommended, "seconds": seconds}
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
@@ -178,24 +188,29 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     for result in results:
         truth = result["truth"]
         for run in _all_runs(result):
-            lost = 100 * regret(truth["means"], run["place"])
+            lost = 100 * regret(truth["means"], run["test"])
             cells[run["minutes"], run["beside"], run["who"]].append(
-                (lost, run["seconds"] / truth["seconds"], run["seconds"] - 60 * run["minutes"])
+                (lost, run.get("seconds", 0) / truth["seconds"], run.get("seconds", 0) - 60 * run["minutes"])
             )
     return "\n".join([_HEAD, *(_row(*key, values) for key, values in sorted(cells.items()))])
 
 
 def _all_runs(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield a task's runs, and beside a budget's the sweep's choice and searches that a lesser time was enough for."""
+    """Yield a task's runs; beside an undisturbed budget's, what takes no part in its time, or takes less.
+
+    These are what the exhaustive sweep recommends, whatever it takes, the recipe's mean, which takes nothing, and the
+    searches that had tried everything in a lesser time.
+    """
     runs, truth = result["runs"], result["truth"]
     yield from runs
-    measured = {(run["who"], run["minutes"], run["beside"]) for run in runs}
-    for minutes, beside in {(run["minutes"], run["beside"]) for run in runs if run["who"] == THAW}:
-        same = {"minutes": minutes, "beside": beside}
-        yield {"who": SWEEP, "place": truth["chosen"], "seconds": truth["seconds"], **same}
-        lesser = (run for run in runs if run["minutes"] < minutes and run["beside"] == beside)
-        ended = {run["who"]: run for run in lesser if run["who"] != THAW and run["seconds"] < 60 * run["minutes"]}
-        yield from ({**run, **same} for who, run in ended.items() if (who, minutes, beside) not in measured)
+    measured = {(run["who"], run["minutes"]) for run in runs}
+    for minutes in {run["minutes"] for run in runs if run["who"] == THAW and not run["beside"]}:
+        same = {"minutes": minutes, "beside": 0}
+        yield {"who": SWEEP, "test": truth["chosen"]["test"], "seconds": truth["seconds"], **same}
+        yield {"who": "recipe", "test": next(mean for *place, mean in truth["means"] if tuple(place) == RECIPE), **same}
+        lesser = (run for run in runs if run["minutes"] < minutes and run["who"] in _ORACLES)
+        ended = {run["who"]: run for run in lesser if run["seconds"] < 60 * run["minutes"]}
+        yield from ({**run, **same} for who, run in ended.items() if (who, minutes) not in measured)
 
 
 _HEAD = """| minutes | beside | who | tasks | mean regret | greatest | share of time | ended after the time, s |

@@ -11,29 +11,29 @@ from src.common.project import PROJECT
 MEANS = [[0, 1e-4, 0.5], [0, 1e-3, 0.7], [29, 1e-4, 0.8]]
 
 
-def result(seconds: float, **places: tuple[float, list[float]]) -> dict[str, Any]:
+def result(seconds: float, **found: tuple[float, float]) -> dict[str, Any]:
     runs = [
-        {"who": who, "minutes": 2.0, "beside": 0, "place": place, "seconds": taken}
-        for who, (taken, place) in places.items()
+        {"who": who, "minutes": 2.0, "beside": 0, "test": test, "seconds": taken}
+        for who, (taken, test) in found.items()
     ]
-    return {"truth": {"seconds": seconds, "chosen": [0, 1e-3], "means": MEANS}, "runs": runs}
+    return {"truth": {"seconds": seconds, "chosen": {"test": 0.7}, "means": MEANS}, "runs": runs}
 
 
 def test_tasks_are_averaged_and_the_worst_is_named() -> None:
-    first = result(1200, thaw=(118, [29, 1e-4]), random=(125, [0, 1e-3]))
-    second = result(600, thaw=(121, [0, 1e-3]), random=(120, [0, 1e-4]))
-    head, _, random, sweep, thaw = table([first, second]).splitlines()
-    assert head.count("|") == thaw.count("|")
-    assert random == "| 2 | 0 | random | 2 | 20.00 | 30.00 | 0.15 | +5 |"
-    assert sweep == "| 2 | 0 | sweep | 2 | 10.00 | 10.00 | 1.00 | +1080 |"
-    assert thaw == "| 2 | 0 | thaw | 2 | 5.00 | 10.00 | 0.15 | +1 |"
+    first = result(1200, thaw=(118, 0.81), random=(125, 0.7))
+    second = result(600, thaw=(121, 0.7), random=(120, 0.5))
+    rows = {cell[2]: cell[3:] for cell in cells(table([first, second]))[2:]}
+    assert rows["random"] == ["2", "20.00", "30.00", "0.15", "+5"]
+    assert rows["thaw"] == ["2", "4.50", "10.00", "0.15", "+1"]
+    assert rows["exhaustive"] == ["2", "10.00", "10.00", "1.00", "+1080"]
+    assert rows["recipe"] == ["2", "0.00", "0.00", "0.00", "-120"]
 
 
 def test_a_search_that_has_tried_everything_has_done_so_with_more_time() -> None:
-    early = result(600, thaw=(118, [29, 1e-4]), random=(60, [0, 1e-3]), bayesian=(121, [0, 1e-3]))
+    early = result(600, thaw=(118, 0.8), random=(60, 0.7), bayesian=(121, 0.7))
     later = [{**run, "minutes": 5.0} for run in early["runs"] if run["who"] == "thaw"]
     rows = cells(table([{**early, "runs": early["runs"] + later}]))
-    assert [row[2] for row in rows if row[0] == "5"] == ["random", "sweep", "thaw"]
+    assert [row[2] for row in rows if row[0] == "5"] == ["exhaustive", "random", "recipe", "thaw"]
 
 
 def test_cores_are_kept_busy_for_as_long_as_is_asked() -> None:

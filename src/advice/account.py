@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from src.advice.rounds import FRACTIONS, PlannedTrial
+from src.advice.rounds import CHOOSING_SEEDS, FRACTIONS, PlannedTrial
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,17 @@ class Spending:
         name: the settings that are compared, as they would be typed.
         trials: number of trained trials.
         seconds: that they took.
-        best: its best score by the seed that chose, 0–1; None where every trial failed.
-        rate: the fine-tuning rate of its best trial.
+        score: at its rate, on the longest schedule, the mean of the seeds that chose, 0–1; None where one failed.
+        seeds: how many these are.
+        rate: the fine-tuning rate that it went on with.
         is_compared: whether fresh seeds compare it.
     """
 
     name: str
     trials: int
     seconds: float
-    best: float | None
+    score: float | None
+    seeds: int
     rate: str
     is_compared: bool
 
@@ -69,7 +72,8 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     for number, name in enumerate(budget["facts"]["candidates"]):
         of_candidate = [entry for entry in ended.values() if entry[0].candidate == number]
         if of_candidate:
-            rows.append(_spending(name, of_candidate, budget["facts"]["rates"], number in finalists))
+            rate = budget["rates"][number]
+            rows.append(_spending(name, of_candidate, rate, budget["facts"]["rates"], number in finalists))
         else:
             untried.append(name)
     return Account(
@@ -86,12 +90,18 @@ def _ended(sessions: Sequence[Mapping[str, Any]]) -> list[Ended]:
     ]  # fmt: skip
 
 
-def _spending(name: str, of_candidate: Sequence[Ended], rates: Sequence[str], is_compared: bool) -> Spending:
-    scored = [(score, trial) for trial, score, _ in of_candidate if score is not None and trial.seed == 0]
-    best, trial = max(scored, key=lambda item: (item[1].epochs, item[0]), default=(None, of_candidate[0][0]))
-    return Spending(
-        name, len(of_candidate), sum(seconds for *_, seconds in of_candidate), best, rates[trial.rate], is_compared
-    )
+def _spending(name: str, of_candidate: Sequence[Ended], rate: int, rates: Sequence[str], is_compared: bool) -> Spending:
+    chose = [(trial.epochs, score) for trial, score, _ in of_candidate if _chooses(trial, rate)]
+    longest = max((epochs for epochs, _ in chose), default=0)
+    scores = [score for epochs, score in chose if epochs == longest]
+    known = [score for score in scores if score is not None]
+    mean = fmean(known) if len(known) == len(scores) > 0 else None
+    seconds = sum(seconds for *_, seconds in of_candidate)
+    return Spending(name, len(of_candidate), seconds, mean, len(scores), rates[rate], is_compared)
+
+
+def _chooses(trial: PlannedTrial, rate: int) -> bool:
+    return trial.seed in CHOOSING_SEEDS and trial.rate == rate
 
 
 def _fewer_images(ended: Sequence[Ended]) -> dict[float, float]:

@@ -1,4 +1,4 @@
-"""The best rate of each candidate, by one noisy score of each.
+"""The best rate of each candidate, by noisy scores.
 
 Taken alone, a candidate's best score is often another rate's luck, and its depth then looks worse than it is. So the
 candidates inform one another: a score is what its rate does to all of them, and what it does to this one beyond, shrunk

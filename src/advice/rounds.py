@@ -1,12 +1,13 @@
 """The rounds of a budget: which trials come next, by what is known and by the time that is left.
 
 Successive halving (Jamieson and Talwalkar 2016, AISTATS): all candidates on a short schedule; at all rates on as long a
-one as the time allows; the better ones on the whole one. What selects is seed 0 alone. The candidates left are then
-compared by *fresh* seeds, which no decision has seen, and all get the same ones; how many follows from the time alone:
-neither dropping nor looking makes false claims.
+one as the time allows; the better ones on the whole one. What selects is seed 0, and two more where there is time. The
+candidates left are then compared by *fresh* seeds, which no decision has seen, and all get the same ones; how many
+follows from the time alone: neither dropping nor looking makes false claims.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -26,15 +27,15 @@ _FINAL = ("final", "seeds")
 _SHARES: Mapping[Stage, float] = {"rates": 0.4, "full": 0.35}
 """Of the time left at its start, what a stage may take where a comparison by fresh seeds fits afterwards."""
 _SHARE_OF_CHOICE = 0.6
-"""What rates may take where none would."""
+"""What rates may take where no comparison fits afterwards."""
 _SHARE_OF_SEED = 0.2
 """What all rates with a further seed may take."""
 _TOO_SLOW = 3
 """A budget in which a candidate could not be trained so often does not try deeper ones."""
 _LEAST_SEEDS, _SEEDS, _MOST_SEEDS = 2, 5, 10
 """Fresh seeds: that a comparison is begun for, before images are thinned, and in all."""
-CHOOSING = (0, _MOST_SEEDS + 1, _MOST_SEEDS + 2)
-"""Seeds that choose: the first, and others where the time is enough for the full schedule of all rates."""
+CHOOSING_SEEDS = (0, _MOST_SEEDS + 1, _MOST_SEEDS + 2)
+"""Seeds that choose: the first, and others where all rates had full schedules and there is time left."""
 _ALIKE = 0.5
 """The correlation of two networks' errors on the same images, as assumed for dropping."""
 _CLEAR = 2.0
@@ -149,13 +150,14 @@ class State:
         return [trial for trial in trials if trial not in self.known]
 
     def best_rate(self, candidate: int) -> int:
-        """Return the rate that a candidate's trials go on with, by short trials."""
+        """Return the rate that a candidate's trials go on with, by the scores of seeds that choose."""
         return self._best_rates[candidate]
 
     @cached_property
     def _best_rates(self) -> list[int]:
         groups, rates = self.options.groups, range(self.options.rates)
-        scores = np.array([[self._choice(self.rung(number, rate)) for rate in rates] for number in range(len(groups))])
+        rungs = [[self.rung(number, rate) for rate in rates] for number in range(len(groups))]
+        scores = np.array([[self._choosing_score(trial) for trial in trials] for trials in rungs])
         best = np.zeros(len(groups), np.int64)
         for group in set(groups):
             members = np.flatnonzero(np.array(groups) == group)
@@ -164,7 +166,8 @@ class State:
 
     def _noise(self, scores: Floats) -> float:
         """Return the variance by which scores of networks on the same images differ by chance."""
-        return _variance(float(np.mean(scores[np.isfinite(scores)])) if np.isfinite(scores).any() else 0.5, self.images)
+        mean = float(np.mean(scores[np.isfinite(scores)])) if np.isfinite(scores).any() else 0.5
+        return _variance(mean, self.images) / (1 + len(self._further_seeds))
 
     def short(self, candidate: int, rate: int) -> PlannedTrial:
         """Return a candidate's trial on the short schedule."""
@@ -172,22 +175,26 @@ class State:
 
     def rung(self, candidate: int, rate: int) -> PlannedTrial:
         """Return a candidate's trial on the schedule that rates are compared on."""
-        epochs = self._rates[0].epochs if self._rates else self.options.short
+        epochs = self._rate_trials[0].epochs if self._rate_trials else self.options.short
         return PlannedTrial(candidate, rate, 0, epochs)
 
     @cached_property
-    def _rates(self) -> tuple[PlannedTrial, ...]:
-        """Return the trials that compared rates in whole rounds, of the schedule of the last one."""
+    def _rate_trials(self) -> tuple[PlannedTrial, ...]:
+        """Return the trials that compared rates in whole rounds, of the longest schedule that any of these had."""
         rounds = [item.trials for item in (*self.earlier, *self.session) if item.stage == "rates"]
-        whole = [trials for trials in rounds if not self.new(trials)]
-        return tuple(each for trials in whole for each in trials if each.epochs == whole[-1][0].epochs)
+        trials = [trial for trials in rounds if not self.new(trials) for trial in trials]
+        longest = max((trial.epochs for trial in trials), default=0)
+        return tuple(trial for trial in trials if trial.epochs == longest)
 
-    def _choice(self, trial: PlannedTrial) -> float:
-        """Return the mean score of a trial with seed 0 and with further seeds that choose, where it has some."""
-        seeds = {other.seed for other in self._rates} - {0}
-        further = [self.score(replace(trial, seed=seed)) for seed in sorted(seeds)]
-        known = [score for score in further if score > -math.inf]
-        return (self.score(trial) + sum(known)) / (1 + len(known))
+    @cached_property
+    def _further_seeds(self) -> list[int]:
+        return sorted({trial.seed for trial in self._rate_trials} - {0})
+
+    def _choosing_score(self, trial: PlannedTrial) -> float:
+        """Return the mean score of a trial with the seeds that choose, as far as it had them; none where one failed."""
+        further = [replace(trial, seed=seed) for seed in self._further_seeds]
+        scores = [self.score(trial), *(self.score(other) for other in further if other in self.known)]
+        return sum(scores) / len(scores)
 
     def full(self, candidate: int, seed: int = 0, fraction: float = 1.0) -> PlannedTrial:
         """Return a candidate's trial on the full schedule at its best rate."""
@@ -211,7 +218,7 @@ class State:
         return self._not_behind(self.measured(), lambda number: self.rung(number, self.best_rate(number)))
 
     def _not_behind(self, ranked: Sequence[int], of: Callable[[int], PlannedTrial]) -> list[int]:
-        scores = [self._choice(of(number)) for number in ranked]
+        scores = [self._choosing_score(of(number)) for number in ranked]
         images = self.images
         return [
             number for number, score in zip(ranked, scores, strict=True)
@@ -220,7 +227,7 @@ class State:
 
     def ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
         """Return the candidates whose trial `of` has a score, the best first."""
-        scores = {number: self._choice(of(number)) for number in range(len(self.options.groups))}
+        scores = {number: self._choosing_score(of(number)) for number in range(len(self.options.groups))}
         scored = [number for number in scores if scores[number] > -math.inf]
         return sorted(scored, key=lambda number: (-scores[number], number))
 
@@ -228,6 +235,13 @@ class State:
         """Return the candidates of the last final comparison, rising; none before there was one."""
         rounds = [item for item in (*self.earlier, *self.session) if item.stage in _FINAL]
         return sorted({trial.candidate for trial in rounds[-1].trials}) if rounds else []
+
+    @cached_property
+    def renewal(self) -> float:
+        """Return the seconds that an earlier session's comparison would take again, were another rate chosen now."""
+        finalists = self.finalists()
+        fresh = [trial for trial in self.known if trial.candidate in finalists and trial.seed not in CHOOSING_SEEDS]
+        return sum(self.costs[trial.candidate].of(trial.epochs) for trial in fresh if trial.fraction == 1)
 
     @property
     def is_comparing(self) -> bool:
@@ -307,16 +321,18 @@ def _measure(state: State, remaining: float) -> list[PlannedTrial]:
 def _rates(state: State, remaining: float) -> list[PlannedTrial]:
     """Return the trials at all rates on the longest schedule that fits; on the short one, at as many rates as fit.
 
-    After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained.
+    After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained. In a later session
+    no schedule is shorter than that of an earlier one, and a comparison that is known could be repeated afterwards.
     """
+    remaining -= state.renewal
     if state.session and state.session[-1].stage == "rates":
         return _rates_again(state, remaining)
     options, ranked = state.options, state.ranked(lambda number: state.short(number, 0))
-    share = _SHARES["rates"]
+    share, shortest = _SHARES["rates"], state.rung(0, 0).epochs
     if state.seconds(_comparison(state, ranked)) > (1 - share) * remaining:
         share = _SHARE_OF_CHOICE
-    longer = [(options.rates, epochs) for epochs in range(options.epochs, options.short, -1)]
-    for count, epochs in [*longer, *((count, options.short) for count in range(options.rates, 1, -1))]:
+    longer = [(options.rates, epochs) for epochs in range(options.epochs, shortest, -1)]
+    for count, epochs in [*longer, *((count, shortest) for count in range(options.rates, 1, -1))]:
         trials = _at_rates(ranked, count, 0, epochs)
         if count > 1 and state.seconds(trials) <= share * remaining:
             return state.new(trials) or _rates_again(state, remaining)
@@ -324,12 +340,16 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _rates_again(state: State, remaining: float) -> list[PlannedTrial]:
-    """Return the trials of promising candidates at all rates with a further seed, once all had full schedules."""
+    """Return the trials of promising candidates with a further seed, where rates were compared on full schedules."""
     options = state.options
-    for seed in CHOOSING[1:] if options.rates > 1 else ():
-        trials = _at_rates(state.promising(), options.rates, seed, options.epochs)
-        if state.rung(0, 0).epochs == options.epochs and state.new(trials):
-            return state.new(trials) if state.seconds(trials) <= _SHARE_OF_SEED * remaining else []
+    if state.rung(0, 0).epochs < options.epochs:
+        return []
+    trials = _at_rates(state.promising(), options.rates, 0, options.epochs)
+    scored = [trial for trial in trials if state.score(trial) > -math.inf]
+    for seed in CHOOSING_SEEDS[1:] if len({trial.rate for trial in scored}) > 1 else ():
+        again = [replace(trial, seed=seed) for trial in scored]
+        if state.new(again):
+            return state.new(again) if state.seconds(again) <= _SHARE_OF_SEED * remaining else []
     return []
 
 
@@ -367,11 +387,24 @@ def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTr
 
 
 def _enough(state: State, remaining: float) -> list[int]:
-    """Return the candidates to compare: as many as can have two seeds; one alone only where no other is left."""
-    race = [number for number in state.in_race() if state.full(number) in state.known]
-    seeds = range(1, _LEAST_SEEDS + 1)
-    best = _best(state, race, remaining, lambda best: [trial for seed in seeds for trial in _with(state, best, seed)])
-    return sorted(best) if len(best) > 1 or len(state.promising()) == 1 else []
+    """Return the candidates to compare, as many as can have two seeds; one of a group only where it has no other."""
+    groups, seeds = state.options.groups, range(1, _LEAST_SEEDS + 1)
+    fitting = _best(
+        state, _contenders(state), remaining, lambda best: [each for seed in seeds for each in _with(state, best, seed)]
+    )
+    of_group, promising = (Counter(groups[number] for number in numbers) for numbers in (fitting, state.promising()))
+    return sorted(n for n in fitting if of_group[groups[n]] > 1 or promising[groups[n]] == 1)
+
+
+def _contenders(state: State) -> list[int]:
+    """Return the candidates in the race, group by group, the best first; one that is far ahead with its runner-up."""
+    in_race, found = state.in_race(), list[int]()
+    trained = state.trained()
+    for group in dict.fromkeys(state.options.groups[number] for number in trained):
+        members = [number for number in trained if state.options.groups[number] == group]
+        near = [number for number in members if number in in_race]
+        found += members[:2] if len(near) == 1 else near
+    return found
 
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:

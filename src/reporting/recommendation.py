@@ -42,16 +42,15 @@ class Recommended:
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
-    It is the one with the least seed: to pick the best one would be one more choice by validation scores. Where the
-    trials of a depth differ in more than their seed, none stands for the others, and it is the best of them.
+    It is the best of them by validation, of equal ones that with the least seed: seeds differ, and who wants one
+    network wants a good one. Its own validation score is then too high by luck, its test score is not.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):
         return None
     verdict = max(measured, key=lambda verdict: verdict.row(verdict.depth).score.estimate)
     at_depth = [trial for trial in verdict.trials if trial.depth == verdict.depth]
-    by_seed = min(at_depth, key=lambda trial: trial.seed)
-    trial = max(at_depth, key=lambda trial: trial.score) if verdict.is_pooled else by_seed
+    trial = max(at_depth, key=lambda trial: (trial.score, -trial.seed))
     return Recommended(
         run_id=trial.run_id,
         facet=verdict.label,

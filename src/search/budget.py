@@ -42,8 +42,10 @@ from src.trial.context import artifacts_of
 from src.verdict.verdict import judge
 
 _REPORT, _MODEL = 0.4, 1.2
-"""What the report, and the recommended trial's figures and model, take: as shares of what the start took, since a slow
-machine or another process on a core slows down all of them."""
+"""What the report, and the recommended trial's figures and model, take: as shares of what Python's imports took, since
+a slow machine, or another process on a core, slows down all of them."""
+_MOST_RESERVED = 0.25
+"""The share of the time that both may have at most."""
 _MODEL_LATE_SECONDS = 10.0
 """By how much the model may end after the budget: a network of many test images takes longer."""
 _LEAST_SECONDS = 25.0
@@ -67,7 +69,7 @@ def sweep_budget(
     Raises:
         ThawError: no depth in order, a budget too small, a store that cannot be had, or trials that failed.
     """
-    began = time.monotonic() - process_age()
+    start, entered = process_age(), time.monotonic()
     axes = Axes.read(context.config_loader, params, arguments)
     _check(given, config, axes)
     warnings: list[str] = []
@@ -77,7 +79,7 @@ def sweep_budget(
     with open_sweep(config, launcher, axes, f"budget: {axes.name}", None, shown) as sweep:
         for line in warnings:
             sweep.display.warn(line)
-        budget = Budget(sweep, config, candidates, rates, given.minutes, began)
+        budget = Budget(sweep, config, candidates, rates, given.minutes, entered - start, start)
         try:
             budget.spend()
         except Interrupted as stop:
@@ -100,11 +102,11 @@ def _check(given: BudgetSettings, config: DictConfig, axes: Axes) -> None:
 
 
 class Budget:
-    """The budget of a study under way."""
+    """The budget of a study under way: it began at `began` on the monotonic clock, and starting took `start` s."""
 
     def __init__(
         self, sweep: Sweep, config: DictConfig, candidates: Sequence[Candidate], rates: Sequence[str], minutes: float,
-        began: float,
+        began: float, start: float,
     ) -> None:  # fmt: skip
         self.sweep, self.candidates, self.rates, self.began = sweep, candidates, rates, began
         self.epochs, self.seed = int(config.fine_tune_epochs), int(config.seed)
@@ -118,8 +120,9 @@ class Budget:
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
         self.log = BudgetLog(sweep.study, facts)
         self.session = self.log.open(minutes)
-        self.report_seconds = _REPORT * (time.monotonic() - began)
-        self.model_seconds = _MODEL * (time.monotonic() - began) * bool(self.artifacts)
+        most = _MOST_RESERVED * 60 * minutes / (_REPORT + _MODEL)
+        self.report_seconds = _REPORT * min(start, most)
+        self.model_seconds = _MODEL * min(start, most) * bool(self.artifacts)
         self.spent_before, self.had_ended = self.session.spent, self.session.ended
 
     def spend(self) -> None:
@@ -230,9 +233,11 @@ class Budget:
 
     def _name_compared(self) -> None:
         """Keep the keys of the trials that the verdict rests on; other photos give the same trials other keys."""
-        trials, is_fresh = compared(self.state())
+        state = self.state()
+        trials, is_fresh = compared(state)
         keys = [self.known[trial].key for trial in trials]
-        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search"}
+        rates = [state.best_rate(number) for number in range(len(self.candidates))]
+        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search", "rates": rates}
 
     def _train(self, trials: Sequence[PlannedTrial], *, one_by_one: bool) -> list[Outcome]:
         """Return the outcomes of `trials`; those at the end that no longer fit in the time are left out."""

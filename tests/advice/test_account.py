@@ -22,7 +22,7 @@ FINAL = entry("final", [[0, 0, 1, 8, 1.0], [1, 0, 1, 8, 1.0]], [0.6, 0.8])
 
 
 def made(*sessions: dict[str, Any], **more: Any) -> Account:
-    found = account({"facts": FACTS, "sessions": list(sessions), **more})
+    found = account({"facts": FACTS, "rates": [0, 0, 0], "sessions": list(sessions), **more})
     assert found is not None
     return found
 
@@ -34,7 +34,7 @@ def test_nothing_is_accounted_for_before_a_trial_has_ended() -> None:
 
 def test_what_was_tried_and_what_was_not() -> None:
     known = made(session(*MEASURED, FINAL), stage="final")
-    assert [(row.name, row.trials, row.best, row.is_compared) for row in known.rows] == [
+    assert [(row.name, row.trials, row.score, row.is_compared) for row in known.rows] == [
         ("0", 2, 0.5, True), ("2", 2, 0.7, True),
     ]  # fmt: skip
     assert known.untried == ("11",)
@@ -53,6 +53,15 @@ def test_one_more_seed_is_priced_by_a_whole_round() -> None:
     assert made(session(*MEASURED, FINAL, cut_off), stage="final").seed_seconds == 20.0
 
 
-def test_a_candidate_whose_trials_all_failed_has_no_best() -> None:
+def test_a_candidate_whose_trials_all_failed_has_no_score() -> None:
     known = made(session(entry("measure", [[0, 0, 0, 3, 1.0]], [None])))
-    assert [(row.name, row.best) for row in known.rows] == [("0", None)]
+    assert [(row.name, row.score) for row in known.rows] == [("0", None)]
+
+
+def test_a_score_is_the_mean_of_the_seeds_that_chose_at_the_rate_that_was_chosen_on_the_longest_schedule() -> None:
+    trials = [[0, 0, 0, 3, 1.0], [0, 0, 0, 8, 1.0], [0, 1, 0, 8, 1.0], [0, 1, 11, 8, 1.0], [0, 1, 1, 8, 1.0]]
+    known = made(session(entry("rates", trials, [0.9, 0.8, 0.5, 0.75, 0.1])), rates=[1, 0, 0], stage="final")
+    assert [(row.rate, row.score, row.seeds) for row in known.rows] == [("1e-3", 0.625, 2)]
+    assert say("budget.j2", "chosen", METRICS["accuracy"], known).startswith(
+        "By up to 2 seeds 0 reached 65.0% at 1e-3."
+    )

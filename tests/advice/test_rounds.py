@@ -66,6 +66,16 @@ def test_further_seeds_choose_where_there_is_time_and_none_of_them_compares() ->
     assert {trial.seed for trial in compared(state)[0]} == set(range(1, 11))
 
 
+def test_a_rate_that_fails_with_a_further_seed_is_not_chosen() -> None:
+    ok = MeasuredTime(5, 1, 9)
+    known = {PlannedTrial(0, rate, 0, 9): Outcome(0.6 + 0.05 * rate, IMAGES, ok) for rate in (0, 1)}
+    first = Round("rates", tuple(known), 100.0)
+    known |= {PlannedTrial(0, 0, 11, 9): Outcome(0.6, IMAGES, ok), PlannedTrial(0, 1, 11, 9): Outcome(None, 0, ok)}
+    again = Round("rates", tuple(trial for trial in known if trial.seed), 90.0)
+    options = Options(("",), 2, 9)
+    assert [State(options, known, session).best_rate(0) for session in ((first,), (first, again))] == [1, 0]
+
+
 def test_rates_are_chosen_by_the_mean_of_the_seeds_that_choose() -> None:
     seeds = {0: (0.6, 0.5), 11: (0.4, 0.6), 12: (0.4, 0.6)}
     known = {
@@ -124,6 +134,50 @@ def test_a_failed_rate_is_not_chosen_and_a_failed_candidate_goes_no_further() ->
     state = State(options, known)
     assert state.best_rate(0) == 1
     assert state.measured() == [0]
+
+
+def test_a_clear_winner_is_compared_with_the_runner_up() -> None:
+    """What looks alike after few epochs may differ after all of them."""
+    options, session, known, seconds = Options(("", "", ""), 1, 9), list[Round](), dict[PlannedTrial, Outcome](), 600.0
+    while found := next_round(State(options, known, tuple(session)), seconds):
+        for trial in found.trials:
+            score = (0.7, 0.68, 0.66)[trial.candidate] if trial.epochs < 9 else (0.7, 0.5, 0.4)[trial.candidate]
+            known[trial] = Outcome(score, IMAGES, MeasuredTime(2.0 + trial.epochs, 1.0, trial.epochs))
+            seconds -= 2.0 + trial.epochs
+        session.append(found)
+    trials, is_fresh = compared(State(options, known, tuple(session)))
+    assert is_fresh
+    assert {trial.candidate for trial in trials} == {0, 1}
+
+
+def test_backbones_are_compared_each_by_itself() -> None:
+    """Two depths of each, or none: one depth of each would compare nothing."""
+    options = Options(("a", "a", "a", "b", "b", "b"), 1, 9)
+    quality = {0: 0.6, 1: 0.59, 2: 0.58, 3: 0.6, 4: 0.59, 5: 0.58}
+    for seconds in range(200, 1500, 100):
+        trials, is_fresh = compared(conduct(options, quality, seconds)[0])
+        finalists = {trial.candidate for trial in trials}
+        if is_fresh:
+            assert all(sum(options.groups[each] == group for each in finalists) != 1 for group in "ab")
+    assert finalists == {*range(6)}
+
+
+def test_later_rates_are_not_compared_on_a_shorter_schedule_than_before() -> None:
+    options = Options(("",) * 3, 3, 9)
+    for seconds in range(50, 400, 25):
+        first, _ = conduct(options, dict.fromkeys(range(3), 0.5), seconds)
+        for more in (30, 60, 120):
+            later, _ = conduct(options, dict.fromkeys(range(3), 0.5), more, first)
+            assert later.rung(0, 0).epochs >= first.rung(0, 0).epochs
+
+
+def test_more_minutes_choose_other_rates_only_where_the_comparison_could_be_repeated() -> None:
+    options, quality = Options(("",) * 3, 3, 9), dict.fromkeys(range(3), 0.5)
+    first, _ = conduct(options, quality, 700.0)
+    assert compared(first)[1]
+    little, _ = conduct(options, quality, 60.0, first)
+    assert "rates" not in stages(little)
+    assert "rates" in stages(conduct(options, quality, 3000.0, first)[0])
 
 
 def test_what_is_clearly_behind_depends_on_the_images() -> None:

@@ -73,14 +73,16 @@ def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Budget, "_keep_model", lambda _: None)
 
 
-def budget_of(sweep: ScriptedSweep, minutes: float = 5.0, fraction: float = 1.0, spent: float = 0.0) -> Budget:
+def budget_of(
+    sweep: ScriptedSweep, minutes: float = 5.0, fraction: float = 1.0, spent: float = 0.0, start: float = 0.0
+) -> Budget:
     config = OmegaConf.create(
         {"fine_tune_epochs": 6, "seed": 0, "data": {"fraction": fraction}, "report": {"margin": None}}
     )
     given = (f"data.fraction={fraction:g}",) if fraction != 1 else ()
     candidates = [Candidate((f"unfrozen={depth}", *given), "", depth, f"unfrozen={depth}") for depth in (0, 1)]
     began = time.monotonic() - spent
-    return Budget(cast("Sweep", sweep), config, candidates, ["1e-3", "1e-4"], minutes, began)
+    return Budget(cast("Sweep", sweep), config, candidates, ["1e-3", "1e-4"], minutes, began, start)
 
 
 def test_a_first_trial_that_fails_ends_the_budget_and_is_tried_again() -> None:
