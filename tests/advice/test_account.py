@@ -63,5 +63,5 @@ def test_a_score_is_the_mean_of_the_seeds_that_chose_at_the_rate_that_was_chosen
     known = made(session(entry("rates", trials, [0.9, 0.8, 0.5, 0.75, 0.1])), rates=[1, 0, 0], stage="final")
     assert [(row.rate, row.score, row.seeds) for row in known.rows] == [("1e-3", 0.625, 2)]
     assert say("budget.j2", "chosen", METRICS["accuracy"], known).startswith(
-        "By up to 2 seeds 0 reached 65.0% at 1e-3."
+        "By up to 2 seeds 0 reached 62.5% at 1e-3."
     )

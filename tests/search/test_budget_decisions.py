@@ -85,6 +85,12 @@ def budget_of(
     return Budget(cast("Sweep", sweep), config, candidates, ["1e-3", "1e-4"], minutes, began, start)
 
 
+@pytest.mark.parametrize(("start", "kept"), [(0.0, 0.0), (5.0, 2.0), (1000.0, 60 * 0.25 / 4)])
+def test_a_slow_start_leaves_more_for_the_report_but_not_all(start: float, kept: float) -> None:
+    budget = budget_of(ScriptedSweep(MemoryStudy()), minutes=1, start=start)
+    assert budget.seconds_left - budget.remaining == pytest.approx(kept, abs=0.1)
+
+
 def test_a_first_trial_that_fails_ends_the_budget_and_is_tried_again() -> None:
     study = MemoryStudy()
     for ending in ("failed", "killed"):
