@@ -144,13 +144,20 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
     mixed = [_exchanged(hits, rng) for _ in range(-(-wanted // networks))]
 
     def predict(trial: PlannedTrial) -> Hits:
-        number = len(CHOOSING_SEEDS) * _RATES + trial.seed - 1
-        if trial.seed in CHOOSING_SEEDS:
-            number = CHOOSING_SEEDS.index(trial.seed) * _RATES + trial.rate
-        times, network = divmod(number, networks)
+        times, network = divmod(_number(trial), networks)
         return np.asarray(mixed[times][trial.candidate, order[network]])
 
     return predict, np.zeros((depths, _RATES))
+
+
+def _number(trial: PlannedTrial) -> int:
+    """Return a number for each network of a depth: those of the seed that chooses and five fresh ones come first.
+
+    Sets have eight at least, so that these have changed places in the same way: depths keep what images they get right.
+    """
+    order = (0, *range(1, 6), *CHOOSING_SEEDS[1:], *range(6, _FRESH_SEEDS + 1))
+    before = order[: order.index(trial.seed)]
+    return sum(_RATES if seed in CHOOSING_SEEDS else 1 for seed in before) + trial.rate * (trial.seed in CHOOSING_SEEDS)
 
 
 def _exchanged(hits: Hits, rng: np.random.Generator) -> Hits:

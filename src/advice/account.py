@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
-from src.advice.rounds import CHOOSING_SEEDS, FRACTIONS, PlannedTrial
+from src.advice.rounds import FRACTIONS, LAYOUT_VERSION, Choice, PlannedTrial
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Spending:
         name: the settings that are compared, as they would be typed.
         trials: number of trained trials.
         seconds: that they took.
-        score: at its rate, on the longest schedule, the mean of the seeds that chose, 0–1; None where one failed.
+        score: at its rate, on its longest schedule, the mean of the seeds that chose, 0–1; None where one failed.
         seeds: how many these are.
         rate: the fine-tuning rate that it went on with.
         is_compared: whether fresh seeds compare it.
@@ -59,8 +58,9 @@ Ended = tuple[PlannedTrial, float | None, float]
 
 
 def account(budget: Mapping[str, Any]) -> Account | None:
-    """Return the account of what the tag `budget` of a study holds; None where that holds no round."""
-    sessions = budget.get("sessions", [])
+    """Return the account of what the tag `budget` of a study holds; None where no round of this layout is in it."""
+    is_readable = budget.get("facts", {}).get("version") == LAYOUT_VERSION
+    sessions = budget.get("sessions", []) if is_readable else []
     ended = {trial: (trial, score, seconds) for trial, score, seconds in _ended(sessions)}
     if not ended:
         return None
@@ -72,8 +72,10 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     for number, name in enumerate(budget["facts"]["candidates"]):
         of_candidate = [entry for entry in ended.values() if entry[0].candidate == number]
         if of_candidate:
-            rate = budget["rates"][number]
-            rows.append(_spending(name, of_candidate, rate, budget["facts"]["rates"], number in finalists))
+            chosen = Choice(*budget["chosen"][number])
+            rate, seconds = budget["facts"]["rates"][chosen.rate], sum(seconds for *_, seconds in of_candidate)
+            is_compared = number in finalists
+            rows.append(Spending(name, len(of_candidate), seconds, chosen.score, chosen.seeds, rate, is_compared))
         else:
             untried.append(name)
     return Account(
@@ -88,20 +90,6 @@ def _ended(sessions: Sequence[Mapping[str, Any]]) -> list[Ended]:
         for session in sessions for entry in session["rounds"]
         for values, score, seconds in zip(entry["trials"], entry["scores"], entry["seconds"], strict=False)
     ]  # fmt: skip
-
-
-def _spending(name: str, of_candidate: Sequence[Ended], rate: int, rates: Sequence[str], is_compared: bool) -> Spending:
-    chose = [(trial.epochs, score) for trial, score, _ in of_candidate if _chooses(trial, rate)]
-    longest = max((epochs for epochs, _ in chose), default=0)
-    scores = [score for epochs, score in chose if epochs == longest]
-    known = [score for score in scores if score is not None]
-    mean = fmean(known) if len(known) == len(scores) > 0 else None
-    seconds = sum(seconds for *_, seconds in of_candidate)
-    return Spending(name, len(of_candidate), seconds, mean, len(scores), rates[rate], is_compared)
-
-
-def _chooses(trial: PlannedTrial, rate: int) -> bool:
-    return trial.seed in CHOOSING_SEEDS and trial.rate == rate
 
 
 def _fewer_images(ended: Sequence[Ended]) -> dict[float, float]:

@@ -7,10 +7,10 @@ follows from the time alone: neither dropping nor looking makes false claims.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from statistics import fmean
 from typing import Literal, Self
 
 import numpy as np
@@ -19,6 +19,8 @@ from src.advice.cost_model import Cost, MeasuredTime, costs
 from src.advice.rates import Floats, best_rates
 
 Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
+LAYOUT_VERSION = 4
+"""Raise it when the same budget would decide otherwise, or its log holds other values."""
 STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
 _REPEATED = ("measure", "rates", "final", "seeds")
 """Stages that may have several rounds."""
@@ -107,6 +109,15 @@ class Round:
     remaining: float
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The rate of a candidate, its mean score (0–1; None where a trial failed or none ended), and of how many seeds."""
+
+    rate: int
+    score: float | None
+    seeds: int
+
+
 Known = Mapping[PlannedTrial, Outcome]
 
 
@@ -192,9 +203,19 @@ class State:
 
     def _choosing_score(self, trial: PlannedTrial) -> float:
         """Return the mean score of a trial with the seeds that choose, as far as it had them; none where one failed."""
-        further = [replace(trial, seed=seed) for seed in self._further_seeds]
-        scores = [self.score(trial), *(self.score(other) for other in further if other in self.known)]
-        return sum(scores) / len(scores)
+        return fmean(map(self.score, self._choosing(trial)))
+
+    def _choosing(self, trial: PlannedTrial) -> list[PlannedTrial]:
+        further = (replace(trial, seed=seed) for seed in self._further_seeds)
+        return [trial, *(other for other in further if other in self._rate_trials)]
+
+    def choice(self, candidate: int) -> Choice:
+        """Return what was chosen for a candidate, by its longest schedule."""
+        rate = self.best_rate(candidate)
+        known = [trial for trial in self.known if (trial.candidate, trial.rate, trial.seed) == (candidate, rate, 0)]
+        trials = self._choosing(max(known, key=lambda trial: trial.epochs)) if known else []
+        scores = [self.score(trial) for trial in trials]
+        return Choice(rate, fmean(scores) if scores and min(scores) > -math.inf else None, len(scores))
 
     def full(self, candidate: int, seed: int = 0, fraction: float = 1.0) -> PlannedTrial:
         """Return a candidate's trial on the full schedule at its best rate."""
@@ -209,21 +230,31 @@ class State:
         return self.ranked(self.full)
 
     def in_race(self) -> list[int]:
-        """Return the candidates that are not clearly behind, the best first: by full schedules where there are some."""
-        trained = self.trained()
-        return self._not_behind(trained, self.full) if trained else self.promising()
+        """Return the candidates that are not clearly behind on the full schedule, as `near` does."""
+        return self.near(self.full)
 
     def promising(self) -> list[int]:
-        """Return the candidates that are not clearly behind on the schedule of their rates, the best first."""
-        return self._not_behind(self.measured(), lambda number: self.rung(number, self.best_rate(number)))
+        """Return the candidates that are not clearly behind on the schedule of their rates, as `near` does."""
+        return self.near(lambda number: self.rung(number, self.best_rate(number)))
 
-    def _not_behind(self, ranked: Sequence[int], of: Callable[[int], PlannedTrial]) -> list[int]:
-        scores = [self._choosing_score(of(number)) for number in ranked]
-        images = self.images
-        return [
-            number for number, score in zip(ranked, scores, strict=True)
-            if not is_clearly_behind(score, scores[0], images)
-        ]  # fmt: skip
+    def near(self, of: Callable[[int], PlannedTrial]) -> list[int]:
+        """Return the candidates whose trial `of` is not clearly behind the best one, and two of their groups at least.
+
+        The two best of each group come first, and the best group before others.
+        """
+        ranked = self.ranked(of)
+        scores = {number: self._choosing_score(of(number)) for number in ranked}
+        pairs, further = list[int](), list[int]()
+        for members in self.by_group(ranked):
+            near = [n for n in members if not is_clearly_behind(scores[n], scores[ranked[0]], self.images)]
+            pairs += members[:2] if near else []
+            further += near[2:]
+        return pairs + further
+
+    def by_group(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Return `numbers` by their groups, in their order."""
+        groups = dict.fromkeys(self.options.groups[number] for number in numbers)
+        return [[number for number in numbers if self.options.groups[number] == group] for group in groups]
 
     def ranked(self, of: Callable[[int], PlannedTrial]) -> list[int]:
         """Return the candidates whose trial `of` has a score, the best first."""
@@ -237,11 +268,12 @@ class State:
         return sorted({trial.candidate for trial in rounds[-1].trials}) if rounds else []
 
     @cached_property
-    def renewal(self) -> float:
-        """Return the seconds that an earlier session's comparison would take again, were another rate chosen now."""
-        finalists = self.finalists()
-        fresh = [trial for trial in self.known if trial.candidate in finalists and trial.seed not in CHOOSING_SEEDS]
-        return sum(self.costs[trial.candidate].of(trial.epochs) for trial in fresh if trial.fraction == 1)
+    def earlier_comparison(self) -> list[PlannedTrial]:
+        """Return the trials with fresh seeds of the last comparison of earlier sessions."""
+        rounds = [item.trials for item in self.earlier if item.stage in _FINAL]
+        places = {(trial.candidate, trial.rate) for trial in rounds[-1]} if rounds else set()
+        fresh = [trial for trial in self.known if trial.seed not in CHOOSING_SEEDS and trial.fraction == 1]
+        return [trial for trial in fresh if (trial.candidate, trial.rate) in places]
 
     @property
     def is_comparing(self) -> bool:
@@ -272,13 +304,17 @@ def next_round(state: State, remaining: float) -> Round | None:
 def compared(state: State) -> tuple[list[PlannedTrial], bool]:
     """Return the trials that a verdict rests on, and whether their seeds are fresh.
 
-    Fresh seeds count where all finalists have two at least. Before that, what selected is all that is known: full
-    schedules where several candidates have one, or only one is left, and else short ones.
+    Fresh seeds count where all finalists have two at least; a group without a finalist has its best trial beside them.
+    Before that, what selected is all that is known: full schedules where several candidates have one, or only one is
+    left, and else short ones.
     """
     finalists, trained = state.finalists(), state.trained()
     seeds = [seed for seed in range(1, _MOST_SEEDS + 1) if not state.new(_with(state, finalists, seed))]
     if finalists and len(seeds) >= _LEAST_SEEDS:
-        return [trial for seed in seeds for trial in _with(state, finalists, seed)], True
+        others = [
+            state.full(members[0]) for members in state.by_group(state.in_race()) if not {*members} & {*finalists}
+        ]
+        return [trial for seed in seeds for trial in _with(state, finalists, seed)] + others, True
     if len(trained) > 1 or (trained and len(state.promising()) == 1):
         return [state.full(number) for number in trained], False
     return [state.rung(number, state.best_rate(number)) for number in state.measured()], False
@@ -324,7 +360,7 @@ def _rates(state: State, remaining: float) -> list[PlannedTrial]:
     After a few epochs rates look alike: a lower one has lost nothing yet, a higher one not gained. In a later session
     no schedule is shorter than that of an earlier one, and a comparison that is known could be repeated afterwards.
     """
-    remaining -= state.renewal
+    remaining -= sum(state.costs[trial.candidate].of(trial.epochs) for trial in state.earlier_comparison)
     if state.session and state.session[-1].stage == "rates":
         return _rates_again(state, remaining)
     options, ranked = state.options, state.ranked(lambda number: state.short(number, 0))
@@ -363,8 +399,9 @@ def _full(state: State, remaining: float) -> list[PlannedTrial]:
     Where a comparison of the two best would not fit afterwards, they get all of it; at least one that it is enough for.
     """
     full, promising = partial(_with, state, seed=0), state.promising()
+    remaining -= state.seconds(state.full(trial.candidate, trial.seed) for trial in state.earlier_comparison)
     fitting = _best(state, promising, _SHARES["full"] * remaining, full)
-    if len(fitting) < 2 or state.seconds([*_comparison(state, fitting), *full(fitting[2:])]) > remaining:
+    if len(fitting) < 2 or state.seconds({*_comparison(state, fitting), *full(fitting)}) > remaining:
         fitting = _best(state, promising, remaining, full)
     if not fitting:
         fitting = [number for number in promising if state.seconds(full([number])) <= remaining][:1]
@@ -372,8 +409,9 @@ def _full(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _comparison(state: State, ranked: Sequence[int]) -> list[PlannedTrial]:
-    """Return what the least comparison takes: the two best candidates with the seed that chooses, and fresh ones."""
-    return [trial for seed in range(_LEAST_SEEDS + 1) for trial in _with(state, ranked[:2], seed)]
+    """Return what the least comparison takes: the two best of a group with the seed that chooses, and fresh ones."""
+    pair = state.by_group(ranked)[0][:2] if ranked else []
+    return [trial for seed in range(_LEAST_SEEDS + 1) for trial in _with(state, pair, seed)]
 
 
 def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTrial]:
@@ -387,45 +425,44 @@ def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTr
 
 
 def _enough(state: State, remaining: float) -> list[int]:
-    """Return the candidates to compare, as many as can have two seeds; one of a group only where it has no other."""
-    groups, seeds = state.options.groups, range(1, _LEAST_SEEDS + 1)
-    fitting = _best(
-        state, _contenders(state), remaining, lambda best: [each for seed in seeds for each in _with(state, best, seed)]
-    )
-    of_group, promising = (Counter(groups[number] for number in numbers) for numbers in (fitting, state.promising()))
-    return sorted(n for n in fitting if of_group[groups[n]] > 1 or promising[groups[n]] == 1)
+    """Return the candidates to compare, as many as can have two seeds: two of a group, or none, then further ones."""
+    race, found = state.in_race(), list[int]()
+    for best, *others in state.by_group(race):
+        pairs = [[best, other] for other in others] or ([[best]] if _is_alone(state, best) else [])
+        found += next((pair for pair in pairs if _takes(state, [*found, *pair]) <= remaining), [])
+    groups = {state.options.groups[number] for number in found}
+    for number in race:
+        is_further = number not in found and state.options.groups[number] in groups
+        if is_further and _takes(state, [*found, number]) <= remaining:
+            found.append(number)
+    return sorted(found)
 
 
-def _contenders(state: State) -> list[int]:
-    """Return the candidates in the race, group by group, the best first; one that is far ahead with its runner-up."""
-    in_race, found = state.in_race(), list[int]()
-    trained = state.trained()
-    for group in dict.fromkeys(state.options.groups[number] for number in trained):
-        members = [number for number in trained if state.options.groups[number] == group]
-        near = [number for number in members if number in in_race]
-        found += members[:2] if len(near) == 1 else near
-    return found
+def _is_alone(state: State, number: int) -> bool:
+    """Return whether no other candidate of a group could be compared with it: there is none, or the others failed."""
+    others = {*state.promising()} - {number}
+    groups = state.options.groups
+    return all(state.full(other) in state.known for other in others if groups[other] == groups[number])
+
+
+def _takes(state: State, numbers: Sequence[int]) -> float:
+    """Return the seconds of the least fresh seeds of some candidates."""
+    return state.seconds(trial for seed in range(1, _LEAST_SEEDS + 1) for trial in _with(state, numbers, seed))
 
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:
     """Return the leader's trials with a half and a quarter of the training images."""
-    if not state.is_comparing:
+    finalists, (trials, is_fresh) = state.finalists(), compared(state)
+    if not state.is_comparing or not is_fresh:
         return []
-    finalists = state.finalists()
-    means = {number: sum(state.score(trial) for trial in _of(state, number)) for number in finalists}
+    means = {n: fmean(state.score(trial) for trial in trials if trial.candidate == n) for n in finalists}
     leader = max(finalists, key=lambda number: means[number])
-    trials = state.new(state.full(leader, 1, fraction) for fraction in FRACTIONS)
-    return trials if state.seconds(trials) <= remaining else []
+    fewer = state.new(state.full(leader, 1, fraction) for fraction in FRACTIONS)
+    return fewer if state.seconds(fewer) <= remaining else []
 
 
 def _seeds(state: State, remaining: float) -> list[PlannedTrial]:
     return _final(state, remaining, _MOST_SEEDS) if state.is_comparing else []
-
-
-def _of(state: State, number: int) -> list[PlannedTrial]:
-    """Return the known full trials of a finalist with fresh seeds."""
-    trials = (state.full(number, seed) for seed in range(1, _MOST_SEEDS + 1))
-    return [trial for trial in trials if trial in state.known]
 
 
 def _with(state: State, numbers: Iterable[int], seed: int) -> list[PlannedTrial]:

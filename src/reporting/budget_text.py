@@ -32,7 +32,7 @@ def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: 
         store: the words that name the store to a command.
     """
     spent = account(budget)
-    if spent is None or not verdicts or all(row.score is None for row in spent.rows):
+    if spent is None or not verdicts:
         return []
     texts = [say("budget.j2", name, verdicts[0].metric, spent) for name in ("spent", "chosen", "images", "untried")]
     texts += [_more(spent, verdict) for verdict in verdicts]

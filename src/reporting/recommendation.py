@@ -25,8 +25,8 @@ class Recommended:
         depth: canonical, layers from the end.
         command: the one that trains it.
         test: its score on the test photos, in words.
-        selection_bias: the excess of the validation mean that picked it, in words.
-        choice: how its facet was picked, and the trial by more than its seed; empty where there was no such choice.
+        selection_bias: the excess of the validation mean that picked its depth, in words.
+        choice: how its facet and itself were picked; empty where there was no choice.
     """
 
     run_id: str

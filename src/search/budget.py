@@ -10,6 +10,7 @@ import signal
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
 
@@ -236,8 +237,8 @@ class Budget:
         state = self.state()
         trials, is_fresh = compared(state)
         keys = [self.known[trial].key for trial in trials]
-        rates = [state.best_rate(number) for number in range(len(self.candidates))]
-        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search", "rates": rates}
+        chosen = [astuple(state.choice(number)) for number in range(len(self.candidates))]
+        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search", "chosen": chosen}
 
     def _train(self, trials: Sequence[PlannedTrial], *, one_by_one: bool) -> list[Outcome]:
         """Return the outcomes of `trials`; those at the end that no longer fit in the time are left out."""

@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any, Self
 
-from src.advice.rounds import Outcome, PlannedTrial, Round, Stage
+from src.advice.rounds import LAYOUT_VERSION, Outcome, PlannedTrial, Round, Stage
 from src.tracking.study import Study
-
-LAYOUT_VERSION = 3
-"""Raise it when the same budget would decide otherwise."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,8 @@ class BudgetLog:
     """The sessions of a study, one for each budget that was asked for, in a tag of its run.
 
     Attributes:
-        more: what else is kept: the keys of the trials compared, their stage, and the run with the model.
+        more: what else is kept: the keys of the trials compared, their stage, what was chosen of each candidate, and
+            the run with the model.
     """
 
     def __init__(self, study: Study, facts: Mapping[str, Any]) -> None:

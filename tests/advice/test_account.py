@@ -3,10 +3,11 @@
 from typing import Any
 
 from src.advice.account import Account, account
+from src.advice.rounds import LAYOUT_VERSION
 from src.common.metrics import METRICS
 from src.reporting.templates import say
 
-FACTS = {"candidates": ["0", "2", "11"], "rates": ["1e-4", "1e-3"]}
+FACTS = {"version": LAYOUT_VERSION, "candidates": ["0", "2", "11"], "rates": ["1e-4", "1e-3"]}
 
 
 def entry(stage: str, trials: list[list[float]], scores: list[float | None], seconds: float = 10.0) -> dict[str, Any]:
@@ -22,7 +23,9 @@ FINAL = entry("final", [[0, 0, 1, 8, 1.0], [1, 0, 1, 8, 1.0]], [0.6, 0.8])
 
 
 def made(*sessions: dict[str, Any], **more: Any) -> Account:
-    found = account({"facts": FACTS, "rates": [0, 0, 0], "sessions": list(sessions), **more})
+    found = account(
+        {"facts": FACTS, "chosen": [[0, 0.5, 1], [0, 0.7, 1], [0, None, 0]], "sessions": list(sessions), **more}
+    )
     assert found is not None
     return found
 
@@ -54,14 +57,17 @@ def test_one_more_seed_is_priced_by_a_whole_round() -> None:
 
 
 def test_a_candidate_whose_trials_all_failed_has_no_score() -> None:
-    known = made(session(entry("measure", [[0, 0, 0, 3, 1.0]], [None])))
+    known = made(session(entry("measure", [[0, 0, 0, 3, 1.0]], [None])), chosen=[[0, None, 1]])
     assert [(row.name, row.score) for row in known.rows] == [("0", None)]
+    assert say("budget.j2", "chosen", METRICS["accuracy"], known).startswith("By one seed 0 failed at 1e-4.")
 
 
-def test_a_score_is_the_mean_of_the_seeds_that_chose_at_the_rate_that_was_chosen_on_the_longest_schedule() -> None:
-    trials = [[0, 0, 0, 3, 1.0], [0, 0, 0, 8, 1.0], [0, 1, 0, 8, 1.0], [0, 1, 11, 8, 1.0], [0, 1, 1, 8, 1.0]]
-    known = made(session(entry("rates", trials, [0.9, 0.8, 0.5, 0.75, 0.1])), rates=[1, 0, 0], stage="final")
-    assert [(row.rate, row.score, row.seeds) for row in known.rows] == [("1e-3", 0.625, 2)]
-    assert say("budget.j2", "chosen", METRICS["accuracy"], known).startswith(
-        "By up to 2 seeds 0 reached 62.5% at 1e-3."
-    )
+def test_a_score_is_of_the_seeds_that_chose_at_the_rate_that_was_chosen() -> None:
+    known = made(session(*MEASURED), chosen=[[1, 0.625, 2], [0, 0.7, 1]], stage="final")
+    assert [(row.rate, row.score, row.seeds) for row in known.rows] == [("1e-3", 0.625, 2), ("1e-4", 0.7, 1)]
+    said = say("budget.j2", "chosen", METRICS["accuracy"], known)
+    assert said.startswith("By up to 2 seeds 0 reached 62.5% at 1e-3, 2 reached 70.0% at 1e-4.")
+
+
+def test_what_another_version_has_left_is_not_accounted_for() -> None:
+    assert account({"facts": {**FACTS, "version": 1}, "sessions": [session(*MEASURED)]}) is None

@@ -155,11 +155,47 @@ def test_backbones_are_compared_each_by_itself() -> None:
     options = Options(("a", "a", "a", "b", "b", "b"), 1, 9)
     quality = {0: 0.6, 1: 0.59, 2: 0.58, 3: 0.6, 4: 0.59, 5: 0.58}
     for seconds in range(200, 1500, 100):
-        trials, is_fresh = compared(conduct(options, quality, seconds)[0])
-        finalists = {trial.candidate for trial in trials}
-        if is_fresh:
-            assert all(sum(options.groups[each] == group for each in finalists) != 1 for group in "ab")
-    assert finalists == {*range(6)}
+        state, _ = conduct(options, quality, seconds)
+        finalists = state.finalists()
+        assert all(sum(options.groups[each] == group for each in finalists) != 1 for group in "ab")
+        assert not finalists or {options.groups[trial.candidate] for trial in compared(state)[0]} == {"a", "b"}
+    assert finalists == [*range(6)]
+
+
+def test_a_backbone_that_costs_too_much_to_compare_stays_in_the_verdict() -> None:
+    options, session, known, seconds = (
+        Options(("a", "a", "b", "b"), 1, 9),
+        list[Round](),
+        dict[PlannedTrial, Outcome](),
+        400.0,
+    )
+    epoch, quality = (6, 9, 0.5, 0.6), (0.75, 0.74, 0.73, 0.72)
+    while found := next_round(State(options, known, tuple(session)), seconds):
+        for trial in (each for each in found.trials if each not in known):
+            of_epoch = epoch[trial.candidate]
+            known[trial] = Outcome(
+                quality[trial.candidate], IMAGES, MeasuredTime(2 + of_epoch * trial.epochs, of_epoch, trial.epochs)
+            )
+            seconds -= 2 + of_epoch * trial.epochs
+        session.append(found)
+    trials, is_fresh = compared(State(options, known, tuple(session)))
+    assert is_fresh
+    seeds = {number: {trial.seed for trial in trials if trial.candidate == number} for number in range(4)}
+    assert seeds[0] == {0}, "the best one, by the seed that chose: no depth is compared with it"
+    assert seeds[1] == set()
+    assert 0 not in seeds[2]
+    assert seeds[2] == seeds[3]
+
+
+def test_a_depth_whose_others_failed_is_compared_alone() -> None:
+    options = Options(("a", "a", "b", "b"), 1, 9)
+    state, _ = conduct(options, {0: 0.7, 1: 0.68, 2: 0.69, 3: 0.67}, 2000.0)
+    known = {trial: outcome for trial, outcome in state.known.items() if trial.seed == 0}
+    known[state.full(1)] = Outcome(None, 0, MeasuredTime(1, 0, 0))
+    rounds = tuple(item for item in state.session if item.stage in ("measure", "full"))
+    found = next_round(State(options, known, rounds), 1500.0)
+    assert found is not None
+    assert {trial.candidate for trial in found.trials} == {0, 2, 3}
 
 
 def test_later_rates_are_not_compared_on_a_shorter_schedule_than_before() -> None:
@@ -178,6 +214,28 @@ def test_more_minutes_choose_other_rates_only_where_the_comparison_could_be_repe
     little, _ = conduct(options, quality, 60.0, first)
     assert "rates" not in stages(little)
     assert "rates" in stages(conduct(options, quality, 3000.0, first)[0])
+
+
+def test_a_further_seed_that_was_cut_off_does_not_choose() -> None:
+    """It would compare one rate's mean of two seeds with another's score of one."""
+    time = MeasuredTime(5, 1, 9)
+    scores = {(0, 0, 0): 0.6, (0, 1, 0): 0.5, (1, 0, 0): 0.55, (1, 1, 0): 0.56, (0, 0, 11): 0.6, (0, 1, 11): 0.5}
+    known = {PlannedTrial(*place, 9): Outcome(score, IMAGES, time) for place, score in scores.items()}
+    late = [PlannedTrial(1, rate, 11, 9) for rate in (0, 1)]
+    groups = [[trial for trial in known if trial.seed == seed] for seed in (0, 11)] + [late]
+    rounds = tuple(Round("rates", tuple(trials), 100.0) for trials in groups)
+    known[late[0]] = Outcome(0.9, IMAGES, time)
+    state = State(Options(("a", "b"), 2, 9), known, rounds)
+    assert [state.choice(number).seeds for number in (0, 1)] == [2, 1]
+    assert state.best_rate(1) == 1
+
+
+def test_more_minutes_withdraw_no_comparison() -> None:
+    options, quality = Options(("",) * 4, 3, 9), {0: 0.5, 1: 0.52, 2: 0.54, 3: 0.56}
+    for seconds in range(300, 700, 40):
+        first, _ = conduct(options, quality, seconds)
+        if compared(first)[1]:
+            assert all(compared(conduct(options, quality, more, first)[0])[1] for more in (30, 90, 200, 400))
 
 
 def test_what_is_clearly_behind_depends_on_the_images() -> None:
