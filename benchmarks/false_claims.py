@@ -144,13 +144,13 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
     mixed = [_exchanged(hits, rng) for _ in range(-(-wanted // networks))]
 
     def predict(trial: PlannedTrial) -> Hits:
-        times, network = divmod(_number(trial), networks)
+        times, network = divmod(network_number(trial), networks)
         return np.asarray(mixed[times][trial.candidate, order[network]])
 
     return predict, np.zeros((depths, _RATES))
 
 
-def _number(trial: PlannedTrial) -> int:
+def network_number(trial: PlannedTrial) -> int:
     """Return a number for each network of a depth: those of the seed that chooses and five fresh ones come first.
 
     Sets have eight at least, so that these have changed places in the same way: depths keep what images they get right.

@@ -311,13 +311,18 @@ def compared(state: State) -> tuple[list[PlannedTrial], bool]:
     finalists, trained = state.finalists(), state.trained()
     seeds = [seed for seed in range(1, _MOST_SEEDS + 1) if not state.new(_with(state, finalists, seed))]
     if finalists and len(seeds) >= _LEAST_SEEDS:
-        others = [
-            state.full(members[0]) for members in state.by_group(state.in_race()) if not {*members} & {*finalists}
-        ]
-        return [trial for seed in seeds for trial in _with(state, finalists, seed)] + others, True
+        fresh = [trial for seed in seeds for trial in _with(state, finalists, seed)]
+        others = [group for group in state.by_group(state.promising()) if not {*group} & {*finalists}]
+        return fresh + [_longest(state, group) for group in others], True
     if len(trained) > 1 or (trained and len(state.promising()) == 1):
         return [state.full(number) for number in trained], False
     return [state.rung(number, state.best_rate(number)) for number in state.measured()], False
+
+
+def _longest(state: State, numbers: Sequence[int]) -> PlannedTrial:
+    """Return the best full trial of some candidates; before one has a score, the best one that compares rates."""
+    trained = [number for number in state.trained() if number in numbers]
+    return state.full(trained[0]) if trained else state.rung(numbers[0], state.best_rate(numbers[0]))
 
 
 def is_clearly_behind(score: float, best: float, images: int) -> bool:

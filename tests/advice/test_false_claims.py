@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.false_claims import Shares, World, conduct, equal_depths
-from src.advice.rounds import Options
+from benchmarks.false_claims import Shares, World, conduct, equal_depths, network_number
+from src.advice.rounds import CHOOSING_SEEDS, Options, PlannedTrial
 
 
 def test_dropping_and_looking_make_no_false_claims() -> None:
@@ -14,3 +14,10 @@ def test_dropping_and_looking_make_no_false_claims() -> None:
     assert shares.further > 0.2
     assert shares.compared > 0.5, "else nothing is tested"
     assert shares.wrong <= shares.fresh <= 0.1  # 5% is asked for: more than 10 of 100 would be chance once in 100 times
+
+
+def test_networks_are_distinct_and_what_chooses_first_shares_its_images_with_what_compares() -> None:
+    choosing = [PlannedTrial(0, rate, seed, 8) for seed in CHOOSING_SEEDS for rate in range(3)]
+    fresh = [PlannedTrial(0, 2, seed, 8) for seed in range(1, 11)]
+    assert sorted(map(network_number, choosing + fresh)) == [*range(19)]
+    assert {*map(network_number, choosing[:3] + fresh[:5])} == {*range(8)}
