@@ -207,3 +207,16 @@ def test_a_backbone_that_is_too_slow_for_the_time_is_named_with_what_would_do(
     assert done.returncode == 1
     assert "time was up before the first trial had ended" in done.stderr
     assert "Give minutes=2 or more" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_backbones_are_compared_each_by_itself(thaw: Command, photos: Path, tmp_path: Path) -> None:
+    words = [word for word in TRIAL if not word.startswith("backbone=")]
+    both = ("backbone=lenet5,mobilenetv2", "weights=random", "minutes=0.9", "tracking.save_model=false")
+    done = thaw(*words, *both, *places(photos, tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (session,) = sessions_of(tmp_path)
+    finalists = {int(trial[0]) for logged in session.rounds if logged.stage == "final" for trial in logged.trials}
+    assert finalists in ({0, 1}, {2, 3}, {0, 1, 2, 3}), "two depths of a backbone, or none"
+    assert all(f"backbone={name} 0: " in done.stdout for name in ("lenet5", "mobilenetv2"))
