@@ -196,15 +196,16 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _all_runs(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield a task's runs; beside an undisturbed budget's, what takes no part in its time, or takes less.
+    """Yield a task's runs of the times that a budget had; beside an undisturbed one's, what takes no part, or less.
 
-    These are what the exhaustive sweep recommends, whatever it takes, the recipe's mean, which takes nothing, and the
-    searches that had tried everything in a lesser time.
+    The latter are what the exhaustive sweep recommends, whatever it takes, the recipe's mean, which takes nothing, and
+    the searches that had tried everything in a lesser time.
     """
     runs, truth = result["runs"], result["truth"]
-    yield from runs
+    times = {run["minutes"] for run in runs if run["who"] == THAW and not run["beside"]}
+    yield from (run for run in runs if run["beside"] or run["minutes"] in times)
     measured = {(run["who"], run["minutes"]) for run in runs}
-    for minutes in {run["minutes"] for run in runs if run["who"] == THAW and not run["beside"]}:
+    for minutes in times:
         same = {"minutes": minutes, "beside": 0}
         yield {"who": SWEEP, "test": truth["chosen"]["test"], "seconds": truth["seconds"], **same}
         yield {"who": "recipe", "test": next(mean for *place, mean in truth["means"] if tuple(place) == RECIPE), **same}
