@@ -235,6 +235,7 @@ def main() -> None:
     parser.add_argument("--who", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--beside", type=int, default=0, help="processes that keep a core busy each")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do theirs
     folder = given.folder.resolve()
     for name in given.tasks:
         run_task(name, folder, given.minutes, given.who, given.beside)
