@@ -431,16 +431,16 @@ def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTr
 
 def _enough(state: State, remaining: float) -> list[int]:
     """Return the candidates to compare, as many as can have two seeds: two of a group, or none, then further ones."""
-    race, found = state.in_race(), list[int]()
+    race, finalists = state.in_race(), list[int]()
     for best, *others in state.by_group(race):
         pairs = [[best, other] for other in others] or ([[best]] if _is_alone(state, best) else [])
-        found += next((pair for pair in pairs if _takes(state, [*found, *pair]) <= remaining), [])
-    groups = {state.options.groups[number] for number in found}
+        finalists += next((pair for pair in pairs if _takes(state, [*finalists, *pair]) <= remaining), [])
+    groups = {state.options.groups[number] for number in finalists}
     for number in race:
-        is_further = number not in found and state.options.groups[number] in groups
-        if is_further and _takes(state, [*found, number]) <= remaining:
-            found.append(number)
-    return sorted(found)
+        is_further = number not in finalists and state.options.groups[number] in groups
+        if is_further and _takes(state, [*finalists, number]) <= remaining:
+            finalists.append(number)
+    return sorted(finalists)
 
 
 def _is_alone(state: State, number: int) -> bool:
