@@ -93,8 +93,8 @@ def test_figures_that_are_not_in_the_store_are_told(client: mlflow.MlflowClient,
         "Confusion matrix", "Worst mistakes", "Photos of each class",
     ]  # fmt: skip
     text, command = gallery.missing[0]
-    assert text == "Confusion matrix: figures/confusion.png of run 11-0-0.2 is not in the store."
-    assert command.startswith("python -m src.render runs:/11-0-0.2")
+    assert text == "Confusion matrix: figures/confusion.png of run 11-1-0.2 is not in the store."
+    assert command.startswith("python -m src.render runs:/11-1-0.2")
 
 
 def test_what_a_trial_left_says_of_which_photos_and_trial(
@@ -105,7 +105,7 @@ def test_what_a_trial_left_says_of_which_photos_and_trial(
     captions = {picture.name: picture.caption for picture in draw(client, trials, tmp_path).pictures}
     for name in ("confusion", "mistakes"):
         assert captions[name].endswith(
-            "They are the 1,226 validation photos, not the test photos. The trial has 11 layers, seed 0 (run 11-0-0.2)."
+            "They are the 1,226 validation photos, not the test photos. The trial has 11 layers, seed 1 (run 11-1-0.2)."
         )
 
 
