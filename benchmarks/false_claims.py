@@ -17,17 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.advice.cost_model import MeasuredTime
-from src.advice.rounds import CHOOSING_SEEDS, Options, Outcome, PlannedTrial, Round, State, compared, next_round
+from src.advice.rounds import (
+    CHOOSING_SEEDS,
+    MOST_SEEDS,
+    Options,
+    Outcome,
+    PlannedTrial,
+    Round,
+    State,
+    compared,
+    next_round,
+)
 from src.statistics.best import BestComparison, compare_with_best
 from src.statistics.mrmc import Scores, estimate
 
 SETS = Path(__file__).parent / "sets"
 STUDIES = 200
 _RATES = 3
-_FRESH_SEEDS = 10
 Hits = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Place = tuple[int, int]
+"""A depth and a rate, by their numbers."""
+Claim = tuple[Place, Place]
+"""What is called worse, and the best."""
 Predict = Callable[[PlannedTrial], Hits]
 
 
@@ -39,21 +51,18 @@ class Study:
     hits: Mapping[PlannedTrial, Hits]
     truth: Floats
 
-    def claims(self, trials: list[PlannedTrial]) -> bool:
-        """Return whether a comparison of `trials` calls a depth clearly worse than the best."""
-        return bool(self._worse(trials))
-
-    def errs(self, trials: list[PlannedTrial]) -> bool:
-        """Return whether it calls one worse that is as good at its rate in truth as the other one at its own."""
-        return any(self.truth[worse] >= self.truth[best] for worse, best in self._worse(trials))
-
-    def _worse(self, trials: list[PlannedTrial]) -> list[tuple[Place, Place]]:
-        """Return depth and rate of each depth that is called worse, and of the best one."""
+    def claims(self, trials: list[PlannedTrial]) -> list[Claim]:
+        """Return the depths that a comparison of `trials` calls clearly worse than the best, each with its rate."""
         places = sorted({(trial.candidate, trial.rate) for trial in trials})
         if len(places) < 2:
             return []
         found = self.comparison(trials)
         return [(place, places[found.best]) for k, place in enumerate(places) if found.is_worse(k)]
+
+    def is_wrong(self, claim: Claim) -> bool:
+        """Return whether the depth called worse is as good in truth as the best, each at its rate."""
+        worse, best = claim
+        return bool(self.truth[worse] >= self.truth[best])
 
     def comparison(self, trials: list[PlannedTrial]) -> BestComparison:
         """Return the depths of `trials` compared as a verdict compares them."""
@@ -110,14 +119,16 @@ WORLDS = {
 }
 
 
-def equal_depths(rng: np.random.Generator, world: World, depths: int = 6, rates: int = 3) -> tuple[Predict, Floats]:
+def equal_depths(
+    rng: np.random.Generator, world: World, depths: int = 6, rates: int = _RATES
+) -> tuple[Predict, Floats]:
     """Return a predictor of the networks of a world, and how good depths and rates are in truth."""
     images = world.images
     difficulty = rng.normal(0, 1.5, images)
     of_depth = rng.normal(0, 0.5, (depths, images))
     good = np.tile(-world.rates * rng.permutation(rates), (depths, 1))
     good = rng.permuted(good, axis=1) if world.own else good
-    shared = {seed: rng.normal(0, 0.3, images) for seed in range(13)}
+    shared = {seed: rng.normal(0, 0.3, images) for seed in range(max(CHOOSING_SEEDS) + 1)}
 
     def predict(trial: PlannedTrial) -> Hits:
         own = np.random.default_rng([trial.candidate, trial.rate, trial.seed, int(abs(difficulty[0]) * 1e6)])
@@ -140,7 +151,7 @@ def of_set(rng: np.random.Generator, path: Path, images: int) -> tuple[Predict, 
     hits = (stored["predicted"] == stored["labels"])[:, :, chosen]
     depths, networks = hits.shape[:2]
     order = rng.permutation(networks)
-    wanted = len(CHOOSING_SEEDS) * _RATES + _FRESH_SEEDS
+    wanted = len(CHOOSING_SEEDS) * _RATES + MOST_SEEDS
     mixed = [_exchanged(hits, rng) for _ in range(-(-wanted // networks))]
 
     def predict(trial: PlannedTrial) -> Hits:
@@ -155,7 +166,7 @@ def network_number(trial: PlannedTrial) -> int:
 
     Sets have eight at least, so that these have changed places in the same way: depths keep what images they get right.
     """
-    order = (0, *range(1, 6), *CHOOSING_SEEDS[1:], *range(6, _FRESH_SEEDS + 1))
+    order = (0, *range(1, 6), *CHOOSING_SEEDS[1:], *range(6, MOST_SEEDS + 1))
     before = order[: order.index(trial.seed)]
     return sum(_RATES if seed in CHOOSING_SEEDS else 1 for seed in before) + trial.rate * (trial.seed in CHOOSING_SEEDS)
 
@@ -188,19 +199,20 @@ class Shares:
     def of(cls, studies: list[Study]) -> Self:
         """Count `studies`."""
         verdicts = [(study, *compared(study.state)) for study in studies]
-        fresh = [(study, trials) for study, trials, is_fresh in verdicts if is_fresh]
-        return cls(
-            sum(any(trial.seed in CHOOSING_SEEDS[1:] for trial in study.hits) for study in studies) / len(studies),
-            len(fresh) / len(studies), sum(study.claims(trials) for study, trials in fresh) / len(studies),
-            sum(study.errs(trials) for study, trials in fresh) / len(studies),
-            sum(study.claims(_selected(study)) for study in studies) / len(studies),
-        )  # fmt: skip
+        fresh = [(study, study.claims(trials)) for study, trials, is_fresh in verdicts if is_fresh]
+        counts = (
+            sum(any(trial.seed in CHOOSING_SEEDS[1:] for trial in study.hits) for study in studies),
+            len(fresh),
+            sum(bool(claims) for _, claims in fresh),
+            sum(any(map(study.is_wrong, claims)) for study, claims in fresh),
+            sum(bool(study.claims(_selected(study))) for study in studies),
+        )
+        return cls(*(count / len(studies) for count in counts))
 
 
 def _selected(study: Study) -> list[PlannedTrial]:
     """Return the trials that selected, which no verdict rests on: each depth's with seed 0, on the longest schedule."""
-    state = study.state
-    return [state.rung(number, state.best_rate(number)) for number in state.measured()]
+    return [study.state.chosen_rung(number) for number in study.state.measured()]
 
 
 def main() -> None:

@@ -160,7 +160,7 @@ def run_task(name: str, folder: Path, budgets: Sequence[float], whose: Iterable[
     work.mkdir(parents=True, exist_ok=True)
     data = data_of(TASKS[name], work)
     if "truth" not in known:
-        known["truth"] = exhaustive(work / "exhaustive", data)
+        known["truth"] = exhaustive(work / SWEEP, data)
         path.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
     done = {(run["who"], run["minutes"], run["beside"]) for run in known["runs"]}
     for who, minutes in product(whose, budgets):
@@ -190,7 +190,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
         for run in _all_runs(result):
             lost = 100 * regret(truth["means"], run["test"])
             cells[run["minutes"], run["beside"], run["who"]].append(
-                (lost, run.get("seconds", 0) / truth["seconds"], run.get("seconds", 0) - 60 * run["minutes"])
+                (lost, run["seconds"] / truth["seconds"], run["seconds"] - 60 * run["minutes"])
             )
     return "\n".join([_HEAD, *(_row(*key, values) for key, values in sorted(cells.items()))])
 
@@ -208,7 +208,8 @@ def _all_runs(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for minutes in times:
         same = {"minutes": minutes, "beside": 0}
         yield {"who": SWEEP, "test": truth["chosen"]["test"], "seconds": truth["seconds"], **same}
-        yield {"who": "recipe", "test": next(mean for *place, mean in truth["means"] if tuple(place) == RECIPE), **same}
+        mean = next(mean for *place, mean in truth["means"] if tuple(place) == RECIPE)
+        yield {"who": "recipe", "test": mean, "seconds": 0.0, **same}
         lesser = (run for run in runs if run["minutes"] < minutes and run["who"] in _ORACLES)
         ended = {run["who"]: run for run in lesser if run["seconds"] < 60 * run["minutes"]}
         yield from ({**run, **same} for who, run in ended.items() if (who, minutes) not in measured)

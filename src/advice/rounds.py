@@ -9,7 +9,7 @@ follows from the time alone: neither dropping nor looking makes false claims.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from statistics import fmean
 from typing import Literal, Self
 
@@ -19,9 +19,9 @@ from src.advice.cost_model import Cost, MeasuredTime, costs
 from src.advice.rates import Floats, best_rates
 
 Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
+STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
 LAYOUT_VERSION = 4
 """Raise it when the same budget would decide otherwise, or its log holds other values."""
-STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
 _REPEATED = ("measure", "rates", "final", "seeds")
 """Stages that may have several rounds."""
 _FINAL = ("final", "seeds")
@@ -34,9 +34,9 @@ _SHARE_OF_SEED = 0.2
 """What all rates with a further seed may take."""
 _TOO_SLOW = 3
 """A budget in which a candidate could not be trained so often does not try deeper ones."""
-_LEAST_SEEDS, _SEEDS, _MOST_SEEDS = 2, 5, 10
+_LEAST_SEEDS, _SEEDS, MOST_SEEDS = 2, 5, 10
 """Fresh seeds: that a comparison is begun for, before images are thinned, and in all."""
-CHOOSING_SEEDS = (0, _MOST_SEEDS + 1, _MOST_SEEDS + 2)
+CHOOSING_SEEDS = (0, MOST_SEEDS + 1, MOST_SEEDS + 2)
 """Seeds that choose: the first, and others where all rates had full schedules and there is time left."""
 _ALIKE = 0.5
 """The correlation of two networks' errors on the same images, as assumed for dropping."""
@@ -189,6 +189,10 @@ class State:
         epochs = self._rate_trials[0].epochs if self._rate_trials else self.options.short
         return PlannedTrial(candidate, rate, 0, epochs)
 
+    def chosen_rung(self, candidate: int) -> PlannedTrial:
+        """Return a candidate's trial on that schedule at its best rate."""
+        return self.rung(candidate, self.best_rate(candidate))
+
     @cached_property
     def _rate_trials(self) -> tuple[PlannedTrial, ...]:
         """Return the trials that compared rates in whole rounds, of the longest schedule that any of these had."""
@@ -223,7 +227,7 @@ class State:
 
     def measured(self) -> list[int]:
         """Return the candidates with a score on the schedule that rates are compared on, the best first."""
-        return self.ranked(lambda number: self.rung(number, self.best_rate(number)))
+        return self.ranked(self.chosen_rung)
 
     def trained(self) -> list[int]:
         """Return the candidates with a score on the full schedule, the best first."""
@@ -235,7 +239,7 @@ class State:
 
     def promising(self) -> list[int]:
         """Return the candidates that are not clearly behind on the schedule of their rates, as `near` does."""
-        return self.near(lambda number: self.rung(number, self.best_rate(number)))
+        return self.near(self.chosen_rung)
 
     def near(self, of: Callable[[int], PlannedTrial]) -> list[int]:
         """Return the candidates whose trial `of` is not clearly behind the best one, and two of their groups at least.
@@ -264,14 +268,12 @@ class State:
 
     def finalists(self) -> list[int]:
         """Return the candidates of the last final comparison, rising; none before there was one."""
-        rounds = [item for item in (*self.earlier, *self.session) if item.stage in _FINAL]
-        return sorted({trial.candidate for trial in rounds[-1].trials}) if rounds else []
+        return sorted({trial.candidate for trial in _last_comparison((*self.earlier, *self.session))})
 
     @cached_property
     def earlier_comparison(self) -> list[PlannedTrial]:
         """Return the trials with fresh seeds of the last comparison of earlier sessions."""
-        rounds = [item.trials for item in self.earlier if item.stage in _FINAL]
-        places = {(trial.candidate, trial.rate) for trial in rounds[-1]} if rounds else set()
+        places = {(trial.candidate, trial.rate) for trial in _last_comparison(self.earlier)}
         fresh = [trial for trial in self.known if trial.seed not in CHOOSING_SEEDS and trial.fraction == 1]
         return [trial for trial in fresh if (trial.candidate, trial.rate) in places]
 
@@ -309,20 +311,23 @@ def compared(state: State) -> tuple[list[PlannedTrial], bool]:
     left, and else short ones.
     """
     finalists, trained = state.finalists(), state.trained()
-    seeds = [seed for seed in range(1, _MOST_SEEDS + 1) if not state.new(_with(state, finalists, seed))]
+    seeds = [seed for seed in range(1, MOST_SEEDS + 1) if not state.new(_with(state, finalists, [seed]))]
     if finalists and len(seeds) >= _LEAST_SEEDS:
-        fresh = [trial for seed in seeds for trial in _with(state, finalists, seed)]
         others = [group for group in state.by_group(state.promising()) if not {*group} & {*finalists}]
-        return fresh + [_longest(state, group) for group in others], True
+        return _with(state, finalists, seeds) + [_longest(state, group) for group in others], True
     if len(trained) > 1 or (trained and len(state.promising()) == 1):
         return [state.full(number) for number in trained], False
-    return [state.rung(number, state.best_rate(number)) for number in state.measured()], False
+    return [state.chosen_rung(number) for number in state.measured()], False
 
 
 def _longest(state: State, numbers: Sequence[int]) -> PlannedTrial:
     """Return the best full trial of some candidates; before one has a score, the best one that compares rates."""
     trained = [number for number in state.trained() if number in numbers]
-    return state.full(trained[0]) if trained else state.rung(numbers[0], state.best_rate(numbers[0]))
+    return state.full(trained[0]) if trained else state.chosen_rung(numbers[0])
+
+
+def _last_comparison(rounds: Sequence[Round]) -> tuple[PlannedTrial, ...]:
+    return next((item.trials for item in reversed(rounds) if item.stage in _FINAL), ())
 
 
 def is_clearly_behind(score: float, best: float, images: int) -> bool:
@@ -403,27 +408,38 @@ def _full(state: State, remaining: float) -> list[PlannedTrial]:
 
     Where a comparison of the two best would not fit afterwards, they get all of it; at least one that it is enough for.
     """
-    full, promising = partial(_with, state, seed=0), state.promising()
+    promising = state.promising()
     remaining -= state.seconds(state.full(trial.candidate, trial.seed) for trial in state.earlier_comparison)
-    fitting = _best(state, promising, _SHARES["full"] * remaining, full)
-    if len(fitting) < 2 or state.seconds({*_comparison(state, fitting), *full(fitting)}) > remaining:
-        fitting = _best(state, promising, remaining, full)
+    fitting = _fitting(state, promising, _SHARES["full"] * remaining)
+    if len(fitting) < 2 or state.seconds({*_comparison(state, fitting), *_with(state, fitting, [0])}) > remaining:
+        fitting = _fitting(state, promising, remaining)
     if not fitting:
-        fitting = [number for number in promising if state.seconds(full([number])) <= remaining][:1]
-    return state.new(full(fitting))
+        fitting = [number for number in promising if state.seconds([state.full(number)]) <= remaining][:1]
+    return state.new(_with(state, fitting, [0]))
+
+
+def _fitting(state: State, ranked: Sequence[int], seconds: float) -> list[int]:
+    """Return the best candidate and those after it whose full trials fit into the time beside its own; none without."""
+    fitting: list[int] = []
+    for number in ranked:
+        if state.seconds(_with(state, [*fitting, number], [0])) <= seconds:
+            fitting.append(number)
+        elif not fitting:
+            return []
+    return fitting
 
 
 def _comparison(state: State, ranked: Sequence[int]) -> list[PlannedTrial]:
     """Return what the least comparison takes: the two best of a group with the seed that chooses, and fresh ones."""
     pair = state.by_group(ranked)[0][:2] if ranked else []
-    return [trial for seed in range(_LEAST_SEEDS + 1) for trial in _with(state, pair, seed)]
+    return _with(state, pair, range(_LEAST_SEEDS + 1))
 
 
 def _final(state: State, remaining: float, most: int = _SEEDS) -> list[PlannedTrial]:
     """Return the finalists' trials with the next fresh seed, where it fits."""
     finalists = state.finalists() if state.is_comparing else _enough(state, remaining)
     for seed in range(1, most + 1):
-        trials = _with(state, finalists, seed)
+        trials = _with(state, finalists, [seed])
         if state.new(trials) or not state.is_comparing:
             return trials if state.seconds(trials) <= remaining else []
     return []
@@ -452,7 +468,7 @@ def _is_alone(state: State, number: int) -> bool:
 
 def _takes(state: State, numbers: Sequence[int]) -> float:
     """Return the seconds of the least fresh seeds of some candidates."""
-    return state.seconds(trial for seed in range(1, _LEAST_SEEDS + 1) for trial in _with(state, numbers, seed))
+    return state.seconds(_with(state, numbers, range(1, _LEAST_SEEDS + 1)))
 
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:
@@ -467,24 +483,11 @@ def _images(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _seeds(state: State, remaining: float) -> list[PlannedTrial]:
-    return _final(state, remaining, _MOST_SEEDS) if state.is_comparing else []
+    return _final(state, remaining, MOST_SEEDS) if state.is_comparing else []
 
 
-def _with(state: State, numbers: Iterable[int], seed: int) -> list[PlannedTrial]:
-    return [state.full(number, seed) for number in numbers]
-
-
-def _best(
-    state: State, ranked: Sequence[int], seconds: float, trials: Callable[[Sequence[int]], list[PlannedTrial]]
-) -> list[int]:
-    """Return the best candidate and those after it whose `trials` fit into the time beside its own; none without it."""
-    fitting: list[int] = []
-    for number in ranked:
-        if state.seconds(trials([*fitting, number])) <= seconds:
-            fitting.append(number)
-        elif not fitting:
-            return []
-    return fitting
+def _with(state: State, numbers: Sequence[int], seeds: Iterable[int]) -> list[PlannedTrial]:
+    return [state.full(number, seed) for seed in seeds for number in numbers]
 
 
 def _goes_on(shorter: PlannedTrial, longer: PlannedTrial) -> bool:

@@ -42,8 +42,8 @@ class Recommended:
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
-    It is the best of them by validation, of equal ones that with the least seed: seeds differ, and who wants one
-    network wants a good one. Its own validation score is then too high by luck, its test score is not.
+    It is the best of them by validation, since seeds differ, and of equal ones the one with the least seed. Its own
+    validation score is then too high by luck, its test score is not.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):

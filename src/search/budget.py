@@ -121,9 +121,8 @@ class Budget:
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
         self.log = BudgetLog(sweep.study, facts)
         self.session = self.log.open(minutes)
-        most = _MOST_RESERVED * 60 * minutes / (_REPORT + _MODEL)
-        self.report_seconds = _REPORT * min(start, most)
-        self.model_seconds = _MODEL * min(start, most) * bool(self.artifacts)
+        scale = min(start, _MOST_RESERVED * 60 * minutes / (_REPORT + _MODEL))
+        self.report_seconds, self.model_seconds = _REPORT * scale, _MODEL * scale * bool(self.artifacts)
         self.spent_before, self.had_ended = self.session.spent, self.session.ended
 
     def spend(self) -> None:
