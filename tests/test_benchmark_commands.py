@@ -33,6 +33,17 @@ def test_proxies_are_compared_from_what_is_kept() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_false_claims_are_at_most_one_in_twenty() -> None:
+    _, _, *rows = output_of("benchmarks.false_claims")
+    wrong = {cells[1].strip(): float(cells[5].strip().rstrip("%")) for cells in (row.split("|") for row in rows)}
+    document = (PROJECT / "docs" / "advise.md").read_text("utf-8")
+    assert sum(f"| {name} |" in document for name in wrong) == 8
+    assert len(wrong) == 32
+    assert max(wrong.values()) <= 5
+
+
+@pytest.mark.slow
 def test_a_further_trials_cost_is_printed() -> None:
     first, end, *sizes = output_of("benchmarks.many_trials", "3")
     assert re.fullmatch(r"trials 2 to 3: [\d.]+ s each", first)

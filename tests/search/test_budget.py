@@ -220,3 +220,5 @@ def test_backbones_are_compared_each_by_itself(thaw: Command, photos: Path, tmp_
     finalists = {int(trial[0]) for logged in session.rounds if logged.stage == "final" for trial in logged.trials}
     assert finalists in ({0, 1}, {2, 3}, {0, 1, 2, 3}), "two depths of a backbone, or none"
     assert all(f"backbone={name} 0: " in done.stdout for name in ("lenet5", "mobilenetv2"))
+    page = (tmp_path / "sweep" / "report" / "report.html").read_text("utf-8")
+    assert re.search(r"It is the best of \d+ seeds by validation", page)
