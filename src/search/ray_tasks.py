@@ -18,7 +18,7 @@ from omegaconf import DictConfig, open_dict
 from src.cli.signals import ENDING
 from src.common.errors import ThawError, one_line
 
-_SOON = 5.0
+_SOON, _LOOK = 5.0, 5.0
 _ALONE = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
 """Settings of Ray on this host, for this process alone."""
 
@@ -49,20 +49,42 @@ def start_ray(settings: Mapping[str, Any]) -> float:
 def run_in_ray(
     options: Mapping[str, Any], context: HydraContext, task: TaskFunction, configs: Sequence[DictConfig]
 ) -> list[JobReturn]:
-    """Run the jobs of `configs` as tasks with Ray's `options`; return how they ended."""
+    """Run the jobs of `configs` as tasks with Ray's `options`; return how they ended.
+
+    Raises:
+        ThawError: the cluster's head was started anew, and knows none of them.
+    """
     import ray
 
     remote = ray.remote(**options)(_run)
     state = Singleton.get_state()
     tasks = [remote.remote(context, task, config, state) for config in configs]
     try:
-        ray.wait(tasks, num_returns=len(tasks))
+        while ray.wait(tasks, num_returns=len(tasks), timeout=_LOOK)[1]:
+            _ask_head()
+    except ThawError:
+        raise
     except BaseException:
         for reference in tasks:
             ray.cancel(reference)  # as by Ctrl-C
         ray.wait(tasks, num_returns=len(tasks), timeout=_SOON)
         raise
     return [ray.get(reference) for reference in tasks]
+
+
+def _ask_head() -> None:
+    """Ask the head of the cluster anything: where another one answers, Ray waits for tasks that nobody runs.
+
+    Raises:
+        ThawError: it is another one.
+    """
+    import ray.util
+
+    try:
+        ray.util.list_named_actors()
+    except ray.exceptions.AuthenticationError as error:
+        ray.shutdown()  # the next jobs join the new one
+        raise ThawError("Ray's head was started anew; run the same command again to go on") from error
 
 
 def job_config(context: HydraContext, config: DictConfig, job: Sequence[str], number: int) -> DictConfig:

@@ -247,11 +247,17 @@ def unsent_runs(folder: Path) -> dict[str, str]:
 def deliver_unsent(client: mlflow.MlflowClient, folder: Path, emit: EventHandler = ignore) -> list[str]:
     """Deliver what waits in `folder` for the store of `client`; return the runs of which something still waits.
 
-    Those of a trial that runs now are left to it. `emit` receives each run that the store does not know any more.
+    Those of a trial that runs now are left to it. `emit` receives each run that the store does not know any more. A
+    server that starts again is waited for, as by each of MLflow's calls.
+
+    Raises:
+        MlflowException: the server still does not answer.
     """
     if not is_served(client):
         return []
     waiting = [run_id for run_id, uri in unsent_runs(folder).items() if uri == public_uri(client.tracking_uri)]
+    if waiting:
+        client.search_experiments(max_results=1)  # waits; a delivery does not
     return [run_id for run_id in waiting if not _synced(client, folder, run_id, emit)]
 
 

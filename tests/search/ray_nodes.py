@@ -18,8 +18,13 @@ OTHER = (f"--address={ADDRESS}",)
 
 
 def head(folder: str) -> tuple[str, ...]:
-    """The options of the first node, which keeps its files in `folder`."""
-    return ("--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={folder}")
+    """The options of the first node, which keeps its files below `folder`.
+
+    In a folder of its own: one that was used before names an address, which Ray takes for used while any process of
+    this machine has it, in another network too.
+    """
+    own = tempfile.mkdtemp(dir=folder, prefix="")
+    return ("--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={own}")
 
 
 @contextmanager

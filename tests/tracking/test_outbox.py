@@ -1,5 +1,6 @@
 """A server that does not answer: training goes on, and all that it measured arrives once, in order."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,18 @@ def test_a_run_whose_end_waits_is_not_taken_for_dead(relay: Relay, tmp_path: Pat
     assert TrialRuns(behind).close_dead(locks) == 0
     assert client.get_run(run.run_id).info.status == "RUNNING"
     assert TrialRuns(client).close_dead(locks) == 0
+    assert client.get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_a_server_that_starts_again_is_waited_for(relay: Relay, tmp_path: Path) -> None:
+    client, experiment = open_store(config(relay.uri, "outages"), tmp_path)
+    locks = LockFolder(tmp_path)
+    with started_run(client, experiment, "waits", 1, {"trial_key": "waits", **locks.tags}, locks.unsent) as run:
+        relay.be("refuses")
+    restart = threading.Timer(1.0, relay.be, ["passes"])
+    restart.start()
+    assert TrialRuns(client).close_dead(locks) == 0  # as at a sweep's end
+    restart.join()
     assert client.get_run(run.run_id).info.status == "FINISHED"
 
 
