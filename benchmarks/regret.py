@@ -42,6 +42,7 @@ TASKS: Mapping[str, Task] = {
     "trees_10_many": trees(10, 100, 0.5),
     "trees_10_hard_many": trees(10, 100, 0.9),
     "trees_10_strong": trees(10, 40, 0.5, "augment=strong"),
+    "trees_10_many_strong": trees(10, 100, 0.5, "augment=strong"),
     "groceries_12_strong": Task(3, (*IMAGENET, "augment=strong"), (12, 40), wants=REAL),
     "groceries_23_strong": Task(3, (*IMAGENET, "augment=strong"), (23, 1000), wants=REAL),
 }
