@@ -14,7 +14,7 @@ class Spending:
     Attributes:
         name: the settings that are compared, as they would be typed.
         trials: number of trained trials.
-        seconds: that they took.
+        seconds: that they took, reused ones when they were trained.
         score: at its rate, on its longest schedule, the mean of the seeds that chose, 0–1; None where one failed.
         seeds: how many these are.
         rate: the fine-tuning rate that it went on with.
@@ -67,14 +67,13 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     rounds = [entry for session in sessions for entry in session["rounds"]]
     final = [entry for entry in rounds if entry["stage"] in ("final", "seeds") and entry["scores"]]
     whole = [entry for entry in final if len(entry["scores"]) == len(entry["trials"])]
-    finalists = {int(values[0]) for entry in final[-1:] for values in entry["trials"]}
     rows, untried = [], []
     for number, name in enumerate(budget["facts"]["candidates"]):
         of_candidate = [entry for entry in ended.values() if entry[0].candidate == number]
         if of_candidate:
             chosen = Choice(*budget["chosen"][number])
             rate, seconds = budget["facts"]["rates"][chosen.rate], sum(seconds for *_, seconds in of_candidate)
-            is_compared = number in finalists
+            is_compared = number in budget.get("finalists", ())
             rows.append(Spending(name, len(of_candidate), seconds, chosen.score, chosen.seeds, rate, is_compared))
         else:
             untried.append(name)

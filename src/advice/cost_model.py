@@ -46,15 +46,16 @@ def costs(times: Mapping[int, Sequence[MeasuredTime]]) -> dict[int, Cost]:
     """Return the cost of each measured candidate, by its number.
 
     A candidate's first trial compiles, and the first of all computes features: until it has a second one, its time
-    beside the epochs is taken to be the least of all candidates', without what is spent once.
+    beside the epochs is taken to be the least of all candidates'. What is spent once counts in no trial: after a kill,
+    or with more minutes, another process spends it again.
     """
     known = [trial for trials in times.values() for trial in trials]
     recurring = min(trial.once for trial in known) if len(known) > 1 else 0.0  # such as a folder that each lists
     least = min((max(trial.beside - trial.once, 0.0) for trial in known), default=0.0) + recurring
-    return {number: _cost(trials, least) for number, trials in times.items() if trials}
+    return {number: _cost(trials, least, recurring) for number, trials in times.items() if trials}
 
 
-def _cost(trials: Sequence[MeasuredTime], least: float) -> Cost:
+def _cost(trials: Sequence[MeasuredTime], least: float, recurring: float) -> Cost:
     epochs = [trial.epoch for trial in trials if trial.epoch > 0]
-    later = [trial.beside for trial in trials[1:]]
+    later = [max(trial.beside - trial.once, 0.0) + recurring for trial in trials[1:]]
     return Cost(statistics.median(later) if later else least, statistics.median(epochs) if epochs else 0.0)

@@ -20,7 +20,7 @@ from src.advice.rates import Floats, best_rates
 
 Stage = Literal["measure", "rates", "full", "final", "images", "seeds"]
 STAGES: tuple[Stage, ...] = ("measure", "rates", "full", "final", "images", "seeds")
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 """Raise it when the same budget would decide otherwise, or its log holds other values."""
 _REPEATED = ("measure", "rates", "final", "seeds")
 """Stages that may have several rounds."""
@@ -310,14 +310,30 @@ def compared(state: State) -> tuple[list[PlannedTrial], bool]:
     Before that, what selected is all that is known: full schedules where several candidates have one, or only one is
     left, and else short ones.
     """
-    finalists, trained = state.finalists(), state.trained()
-    seeds = [seed for seed in range(1, MOST_SEEDS + 1) if not state.new(_with(state, finalists, [seed]))]
-    if finalists and len(seeds) >= _LEAST_SEEDS:
-        others = [group for group in state.by_group(state.promising()) if not {*group} & {*finalists}]
-        return _with(state, finalists, seeds) + [_longest(state, group) for group in others], True
+    trained, fresh = state.trained(), _fresh(state, (*state.earlier, *state.session))
+    if fresh:
+        finalists = {trial.candidate for trial in fresh}
+        others = [group for group in state.by_group(state.promising()) if not {*group} & finalists]
+        return fresh + [_longest(state, group) for group in others], True
     if len(trained) > 1 or (trained and len(state.promising()) == 1):
         return [state.full(number) for number in trained], False
     return [state.chosen_rung(number) for number in state.measured()], False
+
+
+def _fresh(state: State, rounds: Sequence[Round]) -> list[PlannedTrial]:
+    """Return the trials of the last comparison in `rounds` that two fresh seeds have in common; none before one has.
+
+    One that was cut off, or is still to be repeated at other rates, withdraws none that stood before.
+    """
+    comparisons = (_of_common_seeds(state, item.trials) for item in reversed(rounds) if item.stage in _FINAL)
+    return next(filter(None, comparisons), [])
+
+
+def _of_common_seeds(state: State, trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+    """Return `trials` with all fresh seeds that each of them is known with; none where these are too few."""
+    seeds = [s for s in range(1, MOST_SEEDS + 1) if not state.new(replace(trial, seed=s) for trial in trials)]
+    of_a_seed = sorted({replace(trial, seed=0) for trial in trials})
+    return [replace(trial, seed=s) for s in seeds for trial in of_a_seed] if len(seeds) >= _LEAST_SEEDS else []
 
 
 def _longest(state: State, numbers: Sequence[int]) -> PlannedTrial:
@@ -473,9 +489,10 @@ def _takes(state: State, numbers: Sequence[int]) -> float:
 
 def _images(state: State, remaining: float) -> list[PlannedTrial]:
     """Return the leader's trials with a half and a quarter of the training images."""
-    finalists, (trials, is_fresh) = state.finalists(), compared(state)
-    if not state.is_comparing or not is_fresh:
+    trials = _fresh(state, state.session)
+    if not trials:
         return []
+    finalists = state.finalists()
     means = {n: fmean(state.score(trial) for trial in trials if trial.candidate == n) for n in finalists}
     leader = max(finalists, key=lambda number: means[number])
     fewer = state.new(state.full(leader, 1, fraction) for fraction in FRACTIONS)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.advice.account import Account, account
-from src.advice.rounds import Round, State
-from src.common.metrics import METRICS
+from src.advice.rounds import MOST_SEEDS, Round, State
+from src.common.metrics import METRICS, Metric
 from src.common.shell import shell_line
 from src.reporting.templates import say
 from src.verdict.next_steps import rivalry
@@ -23,18 +23,21 @@ def plan_line(state: State, decided: Round, names: Sequence[str]) -> str:
     return say("budget.j2", "plan", METRICS["accuracy"], decided, trained, expected, full)
 
 
-def budget_lines(budget: Mapping[str, Any], verdicts: Sequence[Verdict], store: Sequence[str]) -> list[str]:
+def budget_lines(
+    budget: Mapping[str, Any], chosen_by: Metric, verdicts: Sequence[Verdict], store: Sequence[str]
+) -> list[str]:
     """Return what a time budget was spent on, what more would bring, and how to go on with the model.
 
     Args:
         budget: what it left in its study.
+        chosen_by: what its scores are of.
         verdicts: on the study.
         store: the words that name the store to a command.
     """
     spent = account(budget)
     if spent is None or not verdicts:
         return []
-    texts = [say("budget.j2", name, verdicts[0].metric, spent) for name in ("spent", "chosen", "images", "untried")]
+    texts = [say("budget.j2", name, chosen_by, spent) for name in ("spent", "chosen", "images", "untried")]
     texts += [_more(spent, verdict) for verdict in verdicts]
     return [*filter(None, texts), *_commands(spent, store)]
 
@@ -45,7 +48,7 @@ def _more(spent: Account, verdict: Verdict) -> str:
     rivals = rivalry(facet) if facet and facet.design.freedom else None
     seeds = rivals.outlook.seeds if rivals else None
     seconds = (seeds - min(facet.design.counts)) * (spent.seed_seconds or 0.0) if facet and seeds else 0.0
-    return say("budget.j2", "more", verdict.metric, spent, verdict, rivals, seconds)
+    return say("budget.j2", "more", verdict.metric, spent, verdict, rivals, seconds, MOST_SEEDS)
 
 
 def _commands(spent: Account, store: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from src.common.errors import ThawError, one_line
 from src.common.files import atomic_write
 from src.common.json_text import nan_to_none
-from src.common.metrics import Objective
+from src.common.metrics import METRICS, Objective
 from src.common.predictions import ImagePredictions
 from src.common.project import PROJECT
 from src.diagnosis.diagnose import Finding, diagnose
@@ -169,18 +169,32 @@ def _records(
     client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs, table: pd.DataFrame,
     objective: Objective | None,
 ) -> list[TrialRecord]:  # fmt: skip
-    budgets = [study.budget() for study in studies.values()]
-    stage, table = _compared(budgets[0], table) if len(budgets) == 1 and budgets[0] else ("", table)
+    table, stages = _judged(studies, table)
     histories = TrialRuns(client).histories(table[schema.RUN_ID.name].unique().tolist())
     trials = read_records(table, histories, objective or _shared_objective(studies))
     predictions = _predictions(client, studies, runs)
-    return [replace(trial, predictions=predictions.get(trial.run_id), stage=stage) for trial in trials]
+    return [
+        replace(trial, predictions=predictions.get(trial.run_id), stage=stages.get(trial.run_id, ""))
+        for trial in trials
+    ]
 
 
-def _compared(budget: Mapping[str, Any], table: pd.DataFrame) -> tuple[Stage, pd.DataFrame]:
-    """Return the rows of a time budget's study that its verdict rests on: the others chose what these compare."""
-    is_chosen = table[schema.TRIAL_KEY.name].isin(set(map(str, budget.get("compared", ()))))
-    return "final" if budget.get("stage") == "final" else "search", table[is_chosen].reset_index(drop=True)
+def _judged(studies: Mapping[str, Study], table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Stage]]:
+    """Return the rows that the verdict rests on, and the stage of a time budget's by run id.
+
+    Of a time budget's study these are the trials that it compares: the others chose them.
+    """
+    is_judged, stages = pd.Series(True, table.index), dict[str, Stage]()
+    for name, study in studies.items():
+        budget = study.budget()
+        if "compared" not in budget:
+            continue
+        is_its = table[schema.STUDY.name] == name if len(studies) > 1 else pd.Series(True, table.index)
+        is_compared = is_its & table[schema.TRIAL_KEY.name].isin(set(map(str, budget["compared"])))
+        is_judged &= ~is_its | is_compared
+        stage: Stage = "final" if budget["stage"] == "final" else "search"
+        stages |= dict.fromkeys(table[is_compared][schema.RUN_ID.name], stage)
+    return table[is_judged].reset_index(drop=True), stages
 
 
 def _predictions(client: mlflow.MlflowClient, studies: Mapping[str, Study], runs: Runs) -> dict[str, ImagePredictions]:
@@ -227,11 +241,14 @@ def _texts(verdict: Verdict) -> list[str]:
 
 
 def _budget(client: mlflow.MlflowClient, studies: Mapping[str, Study], verdicts: Sequence[Verdict]) -> list[str]:
-    """Return how the one study's time was spent; nothing for several, or where no time was given."""
+    """Return how the one study's time was spent; nothing for several, or where the verdict is not on a time budget."""
     if len(studies) != 1:
         return []
     (study,) = studies.values()
-    return budget_lines(study.budget(), verdicts, store_option(client, PROJECT))
+    budget = study.budget()
+    if "compared" not in budget:
+        return []
+    return budget_lines(budget, METRICS[study.objective], verdicts, store_option(client, PROJECT))
 
 
 def _promotion(client: mlflow.MlflowClient, names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import itertools
 import signal
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
@@ -21,19 +21,19 @@ from mlflow.entities import Run as FoundRun
 from omegaconf import DictConfig
 
 from src.advice.cost_model import MeasuredTime
-from src.advice.rounds import Options, Outcome, PlannedTrial, State, compared, next_round
+from src.advice.rounds import CHOOSING_SEEDS, Options, Outcome, PlannedTrial, State, compared, next_round
 from src.cli.composition import is_read_by_phases
 from src.cli.job_results import JobResult
 from src.cli.overrides import Axes, plain_key
-from src.cli.signals import time_limit
+from src.cli.signals import hidden_interrupts_show, time_limit
 from src.common.clock import process_age
 from src.common.errors import Interrupted, ThawError
 from src.common.override import override_key
 from src.reporting.budget_text import plan_line
 from src.reporting.recommendation import recommend
 from src.reporting.study_report import records
-from src.search.budget_log import BudgetLog, Session
-from src.search.candidates import RATE_KEY, Candidate, read_candidates, read_rates
+from src.search.budget_log import BudgetLog, LoggedRound, Session
+from src.search.candidates import FRACTION_KEY, RATE_KEY, RATIONED, Candidate, read_candidates, read_rates
 from src.search.oracles import EPOCHS_KEY
 from src.search.settings import BudgetSettings
 from src.search.sweep import Sweep, open_sweep
@@ -51,10 +51,6 @@ _MODEL_LATE_SECONDS = 10.0
 """By how much the model may end after the budget: a network of many test images takes longer."""
 _LEAST_SECONDS = 25.0
 """What start, one trial and report take at the least."""
-_REPLAY_SECONDS = 600.0
-"""What an answer that is known may take at most."""
-_FRACTION_KEY = "data.fraction"
-_REFUSED = {"seed", EPOCHS_KEY, _FRACTION_KEY}
 
 
 def sweep_budget(
@@ -76,7 +72,7 @@ def sweep_budget(
     warnings: list[str] = []
     candidates = read_candidates(context.config_loader, config, axes.overrides, warnings)
     rates = read_rates(axes.overrides, config.fine_tune_learning_rate)
-    shown = ["seed", EPOCHS_KEY, _FRACTION_KEY]
+    shown = list(RATIONED)
     with open_sweep(config, launcher, axes, f"budget: {axes.name}", None, shown) as sweep:
         for line in warnings:
             sweep.display.warn(line)
@@ -98,7 +94,7 @@ def _check(given: BudgetSettings, config: DictConfig, axes: Axes) -> None:
     if not is_read_by_phases(config, EPOCHS_KEY):
         raise ThawError(f"a budget rations {EPOCHS_KEY}, which this schedule does not use: schedule=two_phase?")
     for override in axes.overrides:
-        if override.is_sweep_override() and plain_key(override) in _REFUSED:
+        if override.is_sweep_override() and plain_key(override) in RATIONED:
             raise ThawError(f"{override.input_line}: the budget decides on it; give one value")
 
 
@@ -109,7 +105,7 @@ class Budget:
         self, sweep: Sweep, config: DictConfig, candidates: Sequence[Candidate], rates: Sequence[str], minutes: float,
         began: float, start: float,
     ) -> None:  # fmt: skip
-        self.sweep, self.candidates, self.rates, self.began = sweep, candidates, rates, began
+        self.sweep, self.candidates, self.rates, self.minutes, self.began = sweep, candidates, rates, minutes, began
         self.epochs, self.seed = int(config.fine_tune_epochs), int(config.seed)
         self.fraction = float(config.data.get("fraction", None) or 1.0)
         self.margin = float(config.report.margin or 0) / 100
@@ -119,7 +115,7 @@ class Budget:
         names = [" ".join(filter(None, (candidate.group, candidate.name))) for candidate in candidates]
         depths = [candidate.depth for candidate in candidates]
         facts = {"candidates": names, "depths": depths, "rates": list(rates), "epochs": self.epochs, "seed": self.seed}
-        self.log = BudgetLog(sweep.study, facts)
+        self.log = BudgetLog(sweep.study, facts, is_new=bool(config.force))
         self.session = self.log.open(minutes)
         scale = min(start, _MOST_RESERVED * 60 * minutes / (_REPORT + _MODEL))
         self.report_seconds, self.model_seconds = _REPORT * scale, _MODEL * scale * bool(self.artifacts)
@@ -127,7 +123,7 @@ class Budget:
 
     def spend(self) -> None:
         """Train what was decided on, then what is decided now, until the time is up; then keep the model."""
-        with self._limit(_REPLAY_SECONDS):
+        with self._limit(60 * self.session.minutes):  # an answer that is known takes none of the time
             self._replay()
         if not self.had_ended:
             with self._limit(self.remaining):
@@ -138,7 +134,7 @@ class Budget:
         if not self.known:
             raise ThawError(self._too_small())
         latest = self.seconds_left + _MODEL_LATE_SECONDS - self.report_seconds
-        with self._limit(_REPLAY_SECONDS if self.had_ended else latest):
+        with self._limit(60 * self.session.minutes if self.had_ended else latest):
             self._keep_model()
         self.session.spent = self.session.spent if self.had_ended else round(self.spent + self.report_seconds, 1)
         self.log.save()
@@ -174,7 +170,7 @@ class Budget:
     def _limit(self, seconds: float) -> Iterator[None]:
         """End the block when the time is up: what was being trained goes on from its last epoch with more minutes."""
         try:
-            with time_limit(seconds):
+            with hidden_interrupts_show(), time_limit(seconds):
                 yield
         except Interrupted as stop:
             if stop.signal_number != signal.SIGALRM:
@@ -191,7 +187,10 @@ class Budget:
             self._ended(self.session, [self.known[trial] for trial in trained])
 
     def _replay(self) -> None:
-        """Launch what earlier commands have trained: it is reused, and what failed then is not tried again."""
+        """Launch what earlier commands have trained: it is reused, and what failed then is not tried again.
+
+        Where trials have other keys now, of other photos or settings, the budget begins anew.
+        """
         logged_rounds = [logged for _, logged in self.log.rounds() if logged.done is not None]
         if any(score is not None for logged in logged_rounds for score in logged.scores):
             failed = {trial: outcome for logged in logged_rounds for trial, outcome in logged.failed().items()}
@@ -199,15 +198,30 @@ class Budget:
             if failed:
                 self.sweep.display.warn(f"failed before, not tried again: {len(failed)} trials; study=NAME tries them")
         for logged in logged_rounds:
-            self._train([trial for trial in logged.launched() if trial not in self.known], one_by_one=False)
+            self._train([[trial for trial in logged.launched() if trial not in self.known]])
+            if self._has_changed(logged):
+                self._begin_anew()
+                return
         if logged_rounds and self._may_go_on:
             self._name_compared()
+
+    def _has_changed(self, logged: LoggedRound) -> bool:
+        """Return whether a trial of a round has another key than it had."""
+        keys = zip(logged.launched(), logged.keys, strict=False)
+        return any(key and trial in self.known and self.known[trial].key not in ("", key) for trial, key in keys)
+
+    def _begin_anew(self) -> None:
+        self.sweep.display.warn("photos or settings have changed since: the budget begins anew")
+        self.known.clear()
+        self.log.forget()
+        self.session = self.log.open(self.minutes)
+        self.spent_before, self.had_ended = 0.0, False
 
     def _finish_round(self) -> None:
         """Train what is left of a round that was cut off."""
         for session, logged in list(self.log.rounds()):
             if logged.done is None:
-                self._ended(session, self._train(logged.launched(), one_by_one=True))
+                self._ended(session, self._train([trial] for trial in logged.launched()))
 
     @property
     def _may_go_on(self) -> bool:
@@ -222,7 +236,7 @@ class Budget:
                 self.sweep.display.note(line)
             shown = line
             self.log.began(self.session, decided, self.spent)
-            self._ended(self.session, self._train(decided.trials, one_by_one=True))
+            self._ended(self.session, self._train(self._fitting(decided.trials)))
 
     def _ended(self, session: Session, outcomes: Sequence[Outcome]) -> None:
         """Keep the end of a round; a stop or a first trial that failed leaves it under way, to be tried again."""
@@ -237,14 +251,22 @@ class Budget:
         trials, is_fresh = compared(state)
         keys = [self.known[trial].key for trial in trials]
         chosen = [astuple(state.choice(number)) for number in range(len(self.candidates))]
-        self.log.more |= {"compared": keys, "stage": "final" if is_fresh else "search", "chosen": chosen}
+        finalists = sorted({trial.candidate for trial in trials if is_fresh and trial.seed not in CHOOSING_SEEDS})
+        self.log.more |= {
+            "compared": keys, "stage": "final" if is_fresh else "search", "finalists": finalists, "chosen": chosen,
+        }  # fmt: skip
 
-    def _train(self, trials: Sequence[PlannedTrial], *, one_by_one: bool) -> list[Outcome]:
-        """Return the outcomes of `trials`; those at the end that no longer fit in the time are left out."""
+    def _fitting(self, trials: Sequence[PlannedTrial]) -> Iterator[list[PlannedTrial]]:
+        """Yield `trials` one by one, while they fit into the time that is left then; the first one in any case."""
+        for trial in trials:
+            if trial is not trials[0] and self.state().seconds([trial]) > self.remaining:
+                return
+            yield [trial]
+
+    def _train(self, parts: Iterable[Sequence[PlannedTrial]]) -> list[Outcome]:
+        """Return the outcomes of trials, each of the `parts` launched together."""
         outcomes: list[Outcome] = []
-        for part in [[trial] for trial in trials] if one_by_one else [list(trials)]:
-            if one_by_one and outcomes and self.state().seconds(part) > self.remaining:
-                break
+        for part in parts:
             results = self.sweep.launch([self.job(trial) for trial in part]) if part else []
             if "skipped" in {result.status for result in results}:
                 break
@@ -261,19 +283,22 @@ class Budget:
         job += [f"{EPOCHS_KEY}={trial.epochs}"] if trial.epochs != self.epochs else []
         if trial.fraction == 1:
             return job
-        others = [line for line in job if override_key(line) != _FRACTION_KEY]
-        return [*others, f"{_FRACTION_KEY}={trial.fraction * self.fraction:g}"]
+        others = [line for line in job if override_key(line) != FRACTION_KEY]
+        return [*others, f"{FRACTION_KEY}={trial.fraction * self.fraction:g}"]
 
     def _outcome(self, result: JobResult) -> Outcome:
         """Return what came of a trial, by its run: a reused one took what it took when it was trained."""
+        if not result.run_id and result.score is not None:
+            raise ThawError(f"hydra.sweep.dir={self.sweep.folder}: trials on other hosts leave nothing there; share it")
         if not result.run_id:
             return Outcome.failed(result.seconds, "")
-        run = self.sweep.study.client.get_run(result.run_id)
+        run = self.sweep.run_of(result)
         key = schema.TRIAL_KEY.read(run.data.tags) or ""
         if result.score is None:
             return Outcome.failed(result.seconds, key)
         images = schema.IMAGES.at("val").read(run.data.tags)
-        return Outcome(result.score, int(images or 0), _measured_time(self.sweep.study.client, run), key)
+        time = _measured_time(self.sweep.study.client, run, result.seconds)
+        return Outcome(result.score, int(images or 0), time, key)
 
     def _keep_model(self) -> None:
         """Make figures and model of the recommended trial, from the epochs that are kept."""
@@ -295,8 +320,11 @@ class Budget:
         )
 
 
-def _measured_time(client: mlflow.MlflowClient, run: FoundRun) -> MeasuredTime:
-    """Return the time that a trial took, and that an epoch of its last phase took, by when its epochs were logged."""
+def _measured_time(client: mlflow.MlflowClient, run: FoundRun, seconds: float) -> MeasuredTime:
+    """Return the time that a trial took, and that an epoch of its last phase took, by when its epochs were logged.
+
+    `seconds`: what it took by its result, where the store has not been given that yet.
+    """
     phases = sorted(client.get_metric_history(run.info.run_id, schema.PHASE), key=lambda item: item.step)
     last = [item for item in phases if item.value == phases[-1].value]
     resumed = (schema.RESUMED_EPOCHS.read(run.data.tags) or 0) - (len(phases) - len(last))
@@ -304,4 +332,4 @@ def _measured_time(client: mlflow.MlflowClient, run: FoundRun) -> MeasuredTime:
     epochs = [later - earlier for earlier, later in pairwise(ends)]
     once = sum(run.data.metrics.get(name, 0.0) for name in (*schema.ONCE_A_PROCESS, *schema.ONCE_FOR_ALL))
     epoch = statistics.median(epochs) if epochs else 0.0
-    return MeasuredTime(run.data.metrics[schema.TIME_TOTAL], epoch, len(ends), once)
+    return MeasuredTime(run.data.metrics.get(schema.TIME_TOTAL, seconds), epoch, len(ends), once)

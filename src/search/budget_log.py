@@ -61,17 +61,21 @@ class BudgetLog:
     """The sessions of a study, one for each budget that was asked for, in a tag of its run.
 
     Attributes:
-        more: what else is kept: the keys of the trials compared, their stage, what was chosen of each candidate, and
-            the run with the model.
+        more: what else is kept: the keys of the trials compared, their stage, the candidates that fresh seeds compare,
+            what was chosen of each candidate, and the run with the model.
     """
 
-    def __init__(self, study: Study, facts: Mapping[str, Any]) -> None:
-        """Read what the study holds, unless that is of other facts."""
+    def __init__(self, study: Study, facts: Mapping[str, Any], *, is_new: bool = False) -> None:
+        """Read what the study holds, unless that is of other facts or `is_new` asks for another beginning."""
         self.study, self.facts = study, {"version": LAYOUT_VERSION, **facts}
         content = dict(study.budget())
-        known = content if content.pop("facts", None) == self.facts else {}
+        known = content if content.pop("facts", None) == self.facts and not is_new else {}
         self.sessions = [Session.of(session) for session in known.pop("sessions", [])]
         self.more: dict[str, Any] = known
+
+    def forget(self) -> None:
+        """Forget all sessions: they decided about other photos or settings."""
+        self.sessions, self.more = [], {}
 
     def open(self, minutes: float) -> Session:
         """Return the session to go on with: the last one if it was cut off or had as many minutes, else a new one."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.cli.composition import trial_config
 from src.cli.overrides import label, plain_key
@@ -15,9 +15,12 @@ from src.config import LearningRate, Section, check
 from src.models.layer_table import layer_table
 from src.search.checks import check_controllers
 from src.search.grid import choices, combinations
+from src.search.oracles import EPOCHS_KEY
 from src.trial.plan import plan_depths, pretrained_of
 
-RATE_KEY = "fine_tune_learning_rate"
+RATE_KEY, FRACTION_KEY = "fine_tune_learning_rate", "data.fraction"
+RATIONED = ("seed", EPOCHS_KEY, FRACTION_KEY)
+"""What a budget decides on."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ def _rising(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
 def _candidate(loader: ConfigLoader, config: DictConfig, job: Sequence[str], beside: Sequence[str]) -> Candidate:
     composed = loader.load_sweep_config(config, list(job))
     check_controllers(config, composed, job)
+    for key in RATIONED:
+        if (value := OmegaConf.select(composed, key)) != OmegaConf.select(config, key):
+            raise ThawError(f"it sets {key}={value}, which the budget decides on: name {key} on the command line")
     with open_dict(composed):
         del composed["hydra"]
     trial = trial_config(composed)

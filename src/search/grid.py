@@ -36,6 +36,7 @@ def sweep_grid(
     broken = uncomposable(loader, config, jobs)
     size = max_batch_size or len(jobs)
     with open_sweep(config, launcher, axes, axes.name, len(jobs)) as sweep:
+        sweep.study.judge_all()
         for first in range(0, len(jobs), size):
             sweep.launch(jobs[first : first + size], broken)
             if sweep.stopped:

@@ -85,6 +85,8 @@ def _ask_head() -> None:
     except ray.exceptions.AuthenticationError as error:
         ray.shutdown()  # the next jobs join the new one
         raise ThawError("Ray's head was started anew; run the same command again to go on") from error
+    except ray.exceptions.RayError:
+        return  # a head that is busy is asked again; where it is gone, Ray ends the process
 
 
 def job_config(context: HydraContext, config: DictConfig, job: Sequence[str], number: int) -> DictConfig:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from mlflow.entities import Run as FoundRun
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,8 +30,9 @@ from src.reporting.kept_report import FOLDER, PAGE, keep_report, kept_report, re
 from src.search.display import SweepDisplay, SweepProgress
 from src.tracking.idle_keys import followed
 from src.tracking.leases import what_locks
-from src.tracking.locks import LockFolder
+from src.tracking.locks import LockFolder, unsent_folder
 from src.tracking.mlflow_store import how_to_compare, open_store, refusals_as_errors, store_reason, tracking_uri
+from src.tracking.outbox import deliver_unsent
 from src.tracking.study import Study, study_key
 from src.tracking.trial_runs import TrialRuns
 from src.trial.context import artifacts_of
@@ -85,16 +87,25 @@ class Sweep:
         self.folder, self.fail_fast, self.judged = settings.folder, settings.fail_fast, settings.judged
         self.tracking = settings.tracking
         self.search_folder = settings.runtime.work_dir / "searches" / study.key  # for what a search keeps of its own
+        self._unsent, self._not_rendered = unsent_folder(settings.runtime.work_dir), set[str]()
         self.jobs: dict[int, Sequence[str]] = {}
         self.pruned = 0
         self.time_is_up = False
         self.interrupted: Interrupted | None = None
 
+    def run_of(self, result: JobResult) -> FoundRun:
+        """Return a job's run, once it has been given what was kept while its server did not answer."""
+        deliver_unsent(self.study.client, self._unsent, self.display)
+        return self.study.client.get_run(result.run_id)
+
     def render(self, run_id: str) -> bool:
-        """Make figures and model of the recommended trial, as is asked for; warn and return False where that fails."""
+        """Make figures and model of the recommended trial as is asked for; if it fails, warn once and return False."""
+        if run_id in self._not_rendered:
+            return False
         try:
             render_run(self.study.client, run_id, artifacts_of(self.tracking, is_chosen=True), progress=False)
         except (ThawError, MlflowException, OSError) as error:
+            self._not_rendered.add(run_id)
             self.display.warn(f"the recommended trial has no figures and no model: {store_reason(error)}")
             return False
         return True
@@ -106,9 +117,8 @@ class Sweep:
 
     @property
     def failures(self) -> Counter[str]:
-        """Return how many trials failed and were killed; a trial that the time ended was neither."""
-        counts = self.display.sweep_progress.counts()
-        return Counter({"failed": counts["failed"], "killed": 0 if self.time_is_up else counts["killed"]}) + Counter()
+        """Return how many trials failed and were killed; see :meth:`SweepProgress.failures`."""
+        return self.display.sweep_progress.failures()
 
     def launch(self, jobs: Sequence[Sequence[str]], broken: Mapping[int, Exception] | None = None) -> list[JobResult]:
         """Run `jobs` (each a list of overrides) by the launcher; return how they ended, in their order.
@@ -223,8 +233,7 @@ def open_sweep(
         display.result(_report(sweep, settings), _places(settings, study))
     if sweep.interrupted:
         raise sweep.interrupted
-    if sweep.failures:
-        failures = sweep.failures
+    if failures := sweep.failures:
         raise TrialsFailedError(f"{failures['failed']} trials failed, {failures['killed']} were killed")
 
 

@@ -42,6 +42,7 @@ def sweep_search(
     space = rationed(space) if given.rations else space
     settings = given.completed(int(config.fine_tune_epochs))
     with open_sweep(config, launcher, axes, name, _total(settings, space), [EPOCHS_KEY] * given.rations) as sweep:
+        sweep.study.judge_all()
         search_log = SearchLog(settings, space, sweep.search_folder, sweep.judged)
         while jobs := search_log.ask():
             results = sweep.launch(jobs)

@@ -135,12 +135,21 @@ class Study:
         self.client.log_text(self.run_id, encodable(config), "config.yaml")
 
     def budget(self) -> Mapping[str, Any]:
-        """Return what a time budget left in the study; empty where none did."""
+        """Return what a time budget left in the study; empty where none did.
+
+        Its `compared` are the keys of the trials that the verdict rests on; without it, the verdict rests on all.
+        """
         return schema.BUDGET.read(self.client.get_run(self.run_id).data.tags) or {}
 
     def keep_budget(self, content: Mapping[str, Any]) -> None:
         """Keep what a time budget decided, whole or not at all."""
         self._keep(schema.BUDGET, content)
+
+    def judge_all(self) -> None:
+        """Let the verdict rest on all trials again, whichever a time budget had named."""
+        content = {**self.budget()}
+        if content.pop("compared", None) is not None:
+            self.keep_budget(content)
 
     def _keep(self, name: Name[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
         known = self.client.get_run(self.run_id).data.tags

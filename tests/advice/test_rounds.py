@@ -238,6 +238,23 @@ def test_more_minutes_withdraw_no_comparison() -> None:
             assert all(compared(conduct(options, quality, more, first)[0])[1] for more in (30, 90, 200, 400))
 
 
+@pytest.mark.parametrize("seconds", [500.0, 700.0])
+def test_a_cut_off_session_withdraws_no_comparison(seconds: float) -> None:
+    """By a kill or the time, after any number of the trials of a later session, which chooses other rates too."""
+    options, quality = Options(("",) * 4, 3, 9), {0: 0.5, 1: 0.52, 2: 0.54, 3: 0.56}
+    first, _ = conduct(options, quality, seconds)
+    assert compared(first)[1]
+    later, _ = conduct(options, {0: 0.56, 1: 0.54, 2: 0.52, 3: 0.5}, 3000.0, first)
+    new = [trial for trial in later.known if trial not in first.known]
+    assert {"rates", "final"} <= {*stages(later)}
+    for count in range(len(new)):
+        known = {trial: later.known[trial] for trial in (*first.known, *new[:count])}
+        begun = next((n for n, item in enumerate(later.session) if new[count] in item.trials), 0)
+        trials, is_fresh = compared(State(options, known, later.session[: begun + 1], later.earlier))
+        assert is_fresh
+        assert all(trial in known for trial in trials)
+
+
 def test_what_is_clearly_behind_depends_on_the_images() -> None:
     assert is_clearly_behind(0.5, 0.6, 500)
     assert not is_clearly_behind(0.5, 0.6, 50)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import time
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,23 @@ def test_a_trial_of_both_studies_counts_once(fill: Fill, store_uri: str, tmp_pat
     client.set_tag(one.trials()[0].info.run_id, f"study.{other.key}", "unfrozen=2")
     report = make_joint_report(client, {"has it": one, "answered by it": other}, tmp_path)
     assert len(report.trials) == 2
+
+
+def test_a_budgets_verdict_rests_on_what_it_compares_until_another_sweep_of_its_study(
+    fill: Fill, client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    budget, other = fill("by a budget", FULL), fill("beside it", [(trial(29, seed), "FINISHED") for seed in (0, 1)])
+    compared = [f"by a budget {number}" for number in (9, 10, 11, 13, 14, 15)]
+    budget.keep_budget({"compared": compared, "stage": "final"})
+
+    def stages(**studies: Study) -> Counter[str]:
+        return Counter(found.stage for found in make_joint_report(client, studies, tmp_path).trials)
+
+    assert stages(budget=budget) == {"final": 6}
+    assert stages(budget=budget, other=other) == {"final": 6, "": 2}
+    budget.judge_all()
+    assert stages(budget=budget) == {"": 16}
+    assert budget.budget() == {"stage": "final"}, "the rest of its log is kept"
 
 
 def test_what_a_diverged_trial_did_is_found(fill: Fill, store_uri: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -83,6 +84,13 @@ def test_minutes_are_spent_and_the_same_command_repeats_to_the_same_numbers(
     assert verdict_of(again.stdout) == verdict_of(first.stdout)
     assert re.search(r"(\d+) trials done, \1 reused", again.stdout), again.stdout
     assert sessions_of(tmp_path) == [session]
+    fewer = shutil.copytree(photos, tmp_path / "fewer photos")
+    next(fewer.glob("train/*/*")).unlink()
+    anew = thaw(*words, cwd=tmp_path, THAW_PHOTOS=str(fewer))
+    assert anew.returncode == 0, anew.stderr
+    assert "photos or settings have changed since: the budget begins anew" in anew.stderr
+    assert sessions_of(tmp_path) != [session]
+    assert verdict_of(anew.stdout)
 
 
 @pytest.mark.slow
@@ -134,6 +142,7 @@ def check_decisions(folder: Path, earlier: list[Any]) -> list[Any]:
         ("unfrozen=900", "900"),
         ("fine_tune_learning_rate=1e-3,fast", "fine_tune_learning_rate=fast: input should be a valid number"),
         ("data.root=nowhere", "nowhere: no such folder"),
+        ("experiment=choice(quick)", "it sets data.fraction=0.2, which the budget decides on"),
     ],
 )
 def test_what_no_budget_can_do_is_said_at_once(
@@ -163,6 +172,11 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
     assert again.status == 0, again.said
     assert len(sessions_of(tmp_path)) == 1
     assert "reused" in again.out
+    page = tmp_path / "sweep" / "report" / "report.html"
+    assert "How the time was spent" in page.read_text("utf-8")
+    swept = heavy_typist("src.train", "-m", *words[1:], "fine_tune_learning_rate=1e-3", "seed=1,2", cwd=tmp_path)
+    assert swept.status == 0, swept.said
+    assert "How the time was spent" not in page.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

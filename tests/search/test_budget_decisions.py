@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,9 +13,11 @@ from omegaconf import OmegaConf
 from src.advice.rounds import PlannedTrial
 from src.cli.job_results import JobResult
 from src.common.errors import Interrupted, ThawError
-from src.search.budget import Budget
+from src.search.budget import Budget, _measured_time
+from src.search.budget_log import BudgetLog
 from src.search.candidates import Candidate, read_rates
 from src.search.sweep import Sweep
+from src.tracking.study import Study
 
 
 class MemoryStudy:
@@ -52,6 +55,10 @@ class ScriptedSweep:
         self.warnings: list[str] = []
         self.tracking = SimpleNamespace(artifacts="none", save_model=None)
         self.display = SimpleNamespace(name="study", note=lambda _: None, warn=self.warnings.append)
+        self.folder = Path("shared")
+
+    def run_of(self, result: JobResult) -> Any:
+        return self.study.run(result.run_id)
 
     def launch(self, jobs: Sequence[Sequence[str]]) -> list[JobResult]:
         return [self._end(job) for job in jobs]
@@ -74,10 +81,17 @@ def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def budget_of(
-    sweep: ScriptedSweep, minutes: float = 5.0, fraction: float = 1.0, spent: float = 0.0, start: float = 0.0
-) -> Budget:
+    sweep: ScriptedSweep, minutes: float = 5.0, fraction: float = 1.0, spent: float = 0.0, start: float = 0.0,
+    force: bool = False,
+) -> Budget:  # fmt: skip
     config = OmegaConf.create(
-        {"fine_tune_epochs": 6, "seed": 0, "data": {"fraction": fraction}, "report": {"margin": None}}
+        {
+            "fine_tune_epochs": 6,
+            "seed": 0,
+            "data": {"fraction": fraction},
+            "report": {"margin": None},
+            "force": force,
+        }
     )
     given = (f"data.fraction={fraction:g}",) if fraction != 1 else ()
     candidates = [Candidate((f"unfrozen={depth}", *given), "", depth, f"unfrozen={depth}") for depth in (0, 1)]
@@ -142,9 +156,52 @@ def test_what_is_compared_follows_the_photos() -> None:
     budget_of(ScriptedSweep(study)).spend()
     before = study.compared
     study.photos = "more"
-    budget_of(ScriptedSweep(study)).spend()
+    again = ScriptedSweep(study)
+    budget = budget_of(again, minutes=4)
+    budget.spend()
+    assert [text for text in again.warnings if "begins anew" in text]
+    assert [session.minutes for session in budget.log.sessions] == [4]
+    assert 0 < budget.session.spent < 60
     assert len(set(before)) == len(before) >= 4
     assert study.compared == [key.replace("few", "more") for key in before]
+
+
+def test_force_begins_anew() -> None:
+    study = MemoryStudy()
+    budget_of(ScriptedSweep(study)).spend()
+    sweep = ScriptedSweep(study)
+    budget = budget_of(sweep, minutes=2, force=True)
+    assert [len(each.rounds) for each in budget.log.sessions] == [0]
+    budget.spend()
+    assert len(sweep.jobs) > 4
+    assert not sweep.warnings
+
+
+def test_a_round_that_was_cut_off_keeps_what_had_ended_however_little_time_is_left() -> None:
+    study = MemoryStudy()
+    cut_off = ScriptedSweep(study, {6: "interrupted"})
+    with pytest.raises(Interrupted):
+        budget_of(cut_off).spend()
+    before = BudgetLog(cast("Study", study), {k: v for k, v in study.kept["facts"].items() if k != "version"})
+    (trials,) = [logged.trials for _, logged in before.rounds() if logged.done is None]
+    again = budget_of(ScriptedSweep(study), minutes=5)
+    again.spent_before = 299.0
+    again.spend()
+    (ended,) = [logged for _, logged in again.log.rounds() if logged.trials == trials]
+    assert ended.done == len(trials), "the simulated ones take no time: they had ended"
+
+
+def test_trials_that_leave_nothing_here_are_an_error() -> None:
+    budget = budget_of(ScriptedSweep(MemoryStudy()))
+    with pytest.raises(ThawError, match=r"hydra\.sweep\.dir=shared: trials on other hosts leave nothing there"):
+        budget._outcome(JobResult(0, "finished", "", 0.5, 0.0, ""))
+
+
+def test_a_time_that_the_store_was_not_given_yet_is_that_of_the_result() -> None:
+    run = MemoryStudy().run("job")
+    run.data.metrics.clear()
+    study = MemoryStudy()
+    assert _measured_time(cast("Any", study.client), run, 7.0).seconds == 7.0
 
 
 def test_a_trial_that_failed_in_the_comparison_stays_in_it() -> None:

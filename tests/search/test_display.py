@@ -27,6 +27,12 @@ MIXED = (
 )  # fmt: skip
 
 
+def test_a_trial_that_the_time_ended_is_no_failure() -> None:
+    late = result(5, "killed", error="ended by signal 14")
+    assert sweep_progress(None, *MIXED, late).failures() == {"failed": 1, "killed": 1}
+    assert not sweep_progress(None, MIXED[0], late).failures()
+
+
 @pytest.mark.parametrize(
     ("total", "results", "line"),
     [
