@@ -42,14 +42,15 @@ class Recommended:
 def recommend(verdicts: Sequence[Verdict]) -> Recommended | None:
     """Return a trial of the recommended depth, of the facet where that has the best validation mean; None across data.
 
-    It is the best of them by validation, since seeds differ, and of equal ones the one with the least seed. Its own
-    validation score is then too high by luck, its test score is not.
+    It is the best of them by validation, since seeds differ, and of equal ones the one with the least seed; in a time
+    budget, seeds that chose the depth's settings are among them. Its own validation score is then too high by luck, its
+    test score is not.
     """
     measured = [verdict for verdict in verdicts if verdict.rows]
     if not measured or why_none(verdicts):
         return None
     verdict = max(measured, key=lambda verdict: verdict.row(verdict.depth).score.estimate)
-    at_depth = [trial for trial in verdict.trials if trial.depth == verdict.depth]
+    at_depth = [trial for trial in (*verdict.trials, *verdict.chose) if trial.depth == verdict.depth]
     trial = max(at_depth, key=lambda trial: (trial.score, -trial.seed))
     return Recommended(
         run_id=trial.run_id,

@@ -182,7 +182,7 @@ def _records(
 def _judged(studies: Mapping[str, Study], table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Stage]]:
     """Return the rows that the verdict rests on, and the stage of a time budget's by run id.
 
-    Of a time budget's study these are the trials that it compares: the others chose them.
+    Of a time budget's study these are the trials that it compares, and those that chose them with other seeds.
     """
     is_judged, stages = pd.Series(True, table.index), dict[str, Stage]()
     for name, study in studies.items():
@@ -190,10 +190,10 @@ def _judged(studies: Mapping[str, Study], table: pd.DataFrame) -> tuple[pd.DataF
         if "compared" not in budget:
             continue
         is_its = table[schema.STUDY.name] == name if len(studies) > 1 else pd.Series(True, table.index)
-        is_compared = is_its & table[schema.TRIAL_KEY.name].isin(set(map(str, budget["compared"])))
-        is_judged &= ~is_its | is_compared
-        stage: Stage = "final" if budget["stage"] == "final" else "search"
-        stages |= dict.fromkeys(table[is_compared][schema.RUN_ID.name], stage)
+        stage_of = dict.fromkeys(budget.get("chose", ()), "chose") | dict.fromkeys(budget["compared"], budget["stage"])
+        found = table[schema.TRIAL_KEY.name].map(stage_of).where(is_its)
+        is_judged &= ~is_its | found.notna()
+        stages |= dict(zip(table[schema.RUN_ID.name][found.notna()], found.dropna(), strict=True))
     return table[is_judged].reset_index(drop=True), stages
 
 

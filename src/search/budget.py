@@ -10,7 +10,7 @@ import signal
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from itertools import pairwise
 from typing import Any
 
@@ -251,9 +251,12 @@ class Budget:
         trials, is_fresh = compared(state)
         keys = [self.known[trial].key for trial in trials]
         chosen = [astuple(state.choice(number)) for number in range(len(self.candidates))]
-        finalists = sorted({trial.candidate for trial in trials if is_fresh and trial.seed not in CHOOSING_SEEDS})
+        fresh = [trial for trial in trials if is_fresh and trial.seed not in CHOOSING_SEEDS]
+        choosing = {replace(trial, seed=seed) for trial in fresh for seed in CHOOSING_SEEDS}
+        chose = [known.key for trial, known in self.known.items() if trial in choosing and known.score is not None]
         self.log.more |= {
-            "compared": keys, "stage": "final" if is_fresh else "search", "finalists": finalists, "chosen": chosen,
+            "compared": keys, "stage": "final" if is_fresh else "search",
+            "chose": chose, "finalists": sorted({trial.candidate for trial in fresh}), "chosen": chosen,
         }  # fmt: skip
 
     def _fitting(self, trials: Sequence[PlannedTrial]) -> Iterator[list[PlannedTrial]]:

@@ -61,8 +61,8 @@ class BudgetLog:
     """The sessions of a study, one for each budget that was asked for, in a tag of its run.
 
     Attributes:
-        more: what else is kept: the keys of the trials compared, their stage, the candidates that fresh seeds compare,
-            what was chosen of each candidate, and the run with the model.
+        more: what else is kept: the keys of the trials compared, their stage, the keys of those that chose them, the
+            candidates that fresh seeds compare, what was chosen of each candidate, and the run with the model.
     """
 
     def __init__(self, study: Study, facts: Mapping[str, Any], *, is_new: bool = False) -> None:

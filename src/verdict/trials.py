@@ -13,7 +13,7 @@ _APART = ("backbone", "batchnorm", "schedule", "weights", "data")
 
 Factor = str | float | int
 
-Stage = Literal["", "search", "final"]
+Stage = Literal["", "search", "final", "chose"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TrialRecord:
         resumed: epochs that an earlier trial had trained, so that this one's time leaves them out.
         predictions: for each validation image; None where its run has none.
         stage: of a time budget: whether it helped to choose what is compared (`search`), or compares it by a seed that
-            chose nothing (`final`); empty in other studies.
+            chose nothing (`final`), or chose that with another seed (`chose`); empty in other studies.
     """
 
     run_id: str

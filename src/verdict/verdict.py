@@ -40,6 +40,7 @@ class Verdict:
         alike: the number of facets that are tested, each by itself.
         facet: the comparison; None where nothing was measured.
         study: the study's name; empty where there are several.
+        chose: trials of a time budget that chose what it compares: they may be recommended, and claim nothing.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Verdict:
     alike: int = 1
     facet: Facet | None = None
     study: str = ""
+    chose: tuple[TrialRecord, ...] = ()
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -115,7 +117,7 @@ def judge(records: Sequence[TrialRecord], study: str = "", margin: float = 0.0) 
 
 
 def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin: float) -> Verdict:
-    trials, left_out = measured(records), _left_out(records)
+    trials, left_out = measured(record for record in records if record.stage != "chose"), _left_out(records)
     if not trials:
         return Verdict(label, "nothing", left_out=left_out)
     facet = make_facet(trials)
@@ -132,6 +134,7 @@ def _judge_facet(label: str, records: Sequence[TrialRecord], study: str, margin:
         left_out=left_out,
         facet=facet,
         study=study,
+        chose=tuple(measured(record for record in records if record.stage == "chose")),
     )
 
 

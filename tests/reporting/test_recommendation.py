@@ -62,6 +62,17 @@ def test_of_seeds_that_are_as_good_it_is_the_least() -> None:
     assert recommended(grid({0: (0.5,)})).choice == ""
 
 
+def test_a_seed_that_chose_may_be_recommended_and_claims_nothing() -> None:
+    compared = [replace(each, stage="final") for each in grid({0: (0.5, 0.5), 2: (0.6, 0.62)})]
+    chose = [trial(depth, 11, val, run_id=f"chose {depth}", stage="chose") for depth, val in ((0, 0.9), (2, 0.65))]
+    without, with_them = judge(compared), judge([*compared, *chose])
+    assert [(one.rows, one.kind, one.trials) for one in without] == [(it.rows, it.kind, it.trials) for it in with_them]
+    found = recommend(with_them)
+    assert found is not None
+    assert (found.depth, found.seed, found.run_id) == (2, 11, "chose 2")
+    assert found.choice.startswith("It is the best of 3 seeds by validation")
+
+
 def test_the_command_is_the_runs_own() -> None:
     assert recommended(grid(MORE, command=("python", "-m", "src.train", "x=1"))).command == "python -m src.train x=1"
     assert recommended(grid(MORE, overrides=("unfrozen=2",))).command == "python -m src.train unfrozen=2"

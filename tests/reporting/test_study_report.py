@@ -307,16 +307,17 @@ def test_a_budgets_verdict_rests_on_what_it_compares_until_another_sweep_of_its_
 ) -> None:
     budget, other = fill("by a budget", FULL), fill("beside it", [(trial(29, seed), "FINISHED") for seed in (0, 1)])
     compared = [f"by a budget {number}" for number in (9, 10, 11, 13, 14, 15)]
-    budget.keep_budget({"compared": compared, "stage": "final"})
+    chose = ["by a budget 8", "by a budget 12"]
+    budget.keep_budget({"compared": compared, "stage": "final", "chose": chose})
 
     def stages(**studies: Study) -> Counter[str]:
         return Counter(found.stage for found in make_joint_report(client, studies, tmp_path).trials)
 
-    assert stages(budget=budget) == {"final": 6}
-    assert stages(budget=budget, other=other) == {"final": 6, "": 2}
+    assert stages(budget=budget) == {"final": 6, "chose": 2}
+    assert stages(budget=budget, other=other) == {"final": 6, "chose": 2, "": 2}
     budget.judge_all()
     assert stages(budget=budget) == {"": 16}
-    assert budget.budget() == {"stage": "final"}, "the rest of its log is kept"
+    assert budget.budget() == {"stage": "final", "chose": chose}, "the rest of its log is kept"
 
 
 def test_what_a_diverged_trial_did_is_found(fill: Fill, store_uri: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A budget's bookkeeping, with a study in memory and trials that end as they are told to."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -212,6 +213,16 @@ def test_a_trial_that_failed_in_the_comparison_stays_in_it() -> None:
     for endings in ({number: "failed"}, {}):
         budget_of(ScriptedSweep(study, endings)).spend()
         assert sum("seed=2" in key for key in study.compared) == 2
+
+
+def test_seeds_that_chose_what_is_compared_are_kept_too() -> None:
+    study = MemoryStudy()
+    budget_of(ScriptedSweep(study)).spend()
+    assert study.kept["stage"] == "final"
+    assert len(study.kept["chose"]) >= 2
+    assert all(re.search("seed=(0|11|12) ", key) for key in study.kept["chose"])
+    assert not any("fine_tune_epochs" in key for key in study.kept["chose"]), "on full schedules"
+    assert not {*study.kept["chose"]} & {*study.compared}
 
 
 def test_an_interrupted_budget_near_its_end_answers_with_what_is_known() -> None:
