@@ -416,7 +416,7 @@ def _rates_again(state: State, remaining: float) -> list[PlannedTrial]:
 
 
 def _at_rates(numbers: Iterable[int], rates: int, seed: int, epochs: int) -> list[PlannedTrial]:
-    return [PlannedTrial(number, rate, seed, epochs) for rate in range(rates) for number in sorted(numbers)]
+    return [PlannedTrial(number, rate, seed, epochs) for number in sorted(numbers) for rate in range(rates)]
 
 
 def _full(state: State, remaining: float) -> list[PlannedTrial]:
