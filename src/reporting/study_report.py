@@ -191,9 +191,9 @@ def _judged(studies: Mapping[str, Study], table: pd.DataFrame) -> tuple[pd.DataF
             continue
         is_its = table[schema.STUDY.name] == name if len(studies) > 1 else pd.Series(True, table.index)
         stage_of = dict.fromkeys(budget.get("chose", ()), "chose") | dict.fromkeys(budget["compared"], budget["stage"])
-        found = table[schema.TRIAL_KEY.name].map(stage_of).where(is_its)
-        is_judged &= ~is_its | found.notna()
-        stages |= dict(zip(table[schema.RUN_ID.name][found.notna()], found.dropna(), strict=True))
+        of_row = table[schema.TRIAL_KEY.name].map(stage_of).where(is_its)
+        is_judged &= ~is_its | of_row.notna()
+        stages |= dict(zip(table[schema.RUN_ID.name][of_row.notna()], of_row.dropna(), strict=True))
     return table[is_judged].reset_index(drop=True), stages
 
 
