@@ -1,5 +1,6 @@
 """Errors that the user can fix; their messages have a line or two."""
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,7 +22,8 @@ class Interrupted(BaseException):
     """A signal asked the process to end; like KeyboardInterrupt, no ``except Exception`` may swallow it."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"ended by signal {signal_number}")
+        is_alarm = signal_number == signal.SIGALRM
+        super().__init__("the time is up" if is_alarm else f"ended by signal {signal_number}")
         self.signal_number = signal_number
 
 

@@ -28,7 +28,7 @@ MIXED = (
 
 
 def test_a_trial_that_the_time_ended_is_no_failure() -> None:
-    late = result(5, "killed", error="ended by signal 14")
+    late = result(5, "killed", error="the time is up")
     assert sweep_progress(None, *MIXED, late).failures() == {"failed": 1, "killed": 1}
     assert not sweep_progress(None, MIXED[0], late).failures()
 
