@@ -65,7 +65,7 @@ def account(budget: Mapping[str, Any]) -> Account | None:
     if not ended:
         return None
     rounds = [entry for session in sessions for entry in session["rounds"]]
-    final = [entry for entry in rounds if entry["stage"] in ("final", "seeds") and entry["scores"]]
+    final = [entry for entry in rounds if entry["stage"] in ("final", "seeds")]
     whole = [entry for entry in final if len(entry["scores"]) == len(entry["trials"])]
     rows, untried = [], []
     for number, name in enumerate(budget["facts"]["candidates"]):

@@ -492,9 +492,9 @@ def _images(state: State, remaining: float) -> list[PlannedTrial]:
     trials = _fresh(state, state.session)
     if not trials:
         return []
-    finalists = state.finalists()
-    means = {n: fmean(state.score(trial) for trial in trials if trial.candidate == n) for n in finalists}
-    leader = max(finalists, key=lambda number: means[number])
+    candidates = sorted({trial.candidate for trial in trials})
+    means = {n: fmean(state.score(trial) for trial in trials if trial.candidate == n) for n in candidates}
+    leader = max(candidates, key=lambda number: means[number])
     fewer = state.new(state.full(leader, 1, fraction) for fraction in FRACTIONS)
     return fewer if state.seconds(fewer) <= remaining else []
 

@@ -4,6 +4,8 @@ import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+TIME_IS_UP = "the time is up"
+
 
 class ThawError(Exception):
     """Bad input or a failing surrounding. Its text says what, where, and what would do.
@@ -22,8 +24,7 @@ class Interrupted(BaseException):
     """A signal asked the process to end; like KeyboardInterrupt, no ``except Exception`` may swallow it."""
 
     def __init__(self, signal_number: int) -> None:
-        is_alarm = signal_number == signal.SIGALRM
-        super().__init__("the time is up" if is_alarm else f"ended by signal {signal_number}")
+        super().__init__(TIME_IS_UP if signal_number == signal.SIGALRM else f"ended by signal {signal_number}")
         self.signal_number = signal_number
 
 

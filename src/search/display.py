@@ -1,6 +1,5 @@
 """Print a sweep's progress: a line for each trial, a bar over all, and a table at the end."""
 
-import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.cli.job_results import JobResult
-from src.common.errors import Interrupted, one_line, printable
+from src.common.errors import TIME_IS_UP, one_line, printable
 from src.common.metrics import METRICS, Metric
 from src.reporting.terminal import Notices, TextOutput, share_bars
 
@@ -39,7 +38,7 @@ class SweepProgress:
 
     def failures(self) -> Counter[str]:
         """Return how many trials failed and were killed; one that the time ended was neither."""
-        ended = [result.status for result in self.results.values() if result.error != str(Interrupted(signal.SIGALRM))]
+        ended = [result.status for result in self.results.values() if result.error != TIME_IS_UP]
         return Counter(status for status in ended if status in ("failed", "killed"))
 
     def best(self) -> JobResult | None:

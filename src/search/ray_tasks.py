@@ -18,7 +18,9 @@ from omegaconf import DictConfig, open_dict
 from src.cli.signals import ENDING
 from src.common.errors import ThawError, one_line
 
-_SOON, _LOOK = 5.0, 5.0
+_SOON = 5.0
+_LOOK = 5.0
+"""Seconds between two questions to the head of the cluster."""
 _ALONE = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
 """Settings of Ray on this host, for this process alone."""
 

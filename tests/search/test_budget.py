@@ -174,6 +174,10 @@ def test_an_interrupted_budget_reports_what_is_known_and_goes_on(
     assert "reused" in again.out
     page = tmp_path / "sweep" / "report" / "report.html"
     assert "How the time was spent" in page.read_text("utf-8")
+    anew = heavy_typist(*words, "minutes=0.5", "force=true", cwd=tmp_path)
+    assert anew.status == 0, anew.said
+    assert "reused" not in anew.out
+    assert [session.minutes for session in sessions_of(tmp_path)] == [0.5]
     swept = heavy_typist("src.train", "-m", *words[1:], "fine_tune_learning_rate=1e-3", "seed=1,2", cwd=tmp_path)
     assert swept.status == 0, swept.said
     assert "How the time was spent" not in page.read_text("utf-8")
