@@ -23,13 +23,12 @@ from omegaconf import OmegaConf
 
 import src.search.workers as workers_module
 from src.common.errors import ThawError
-from src.common.project import PROJECT
 from src.search.workers import Workers, instantiate_launcher
 from tests.conftest import Command
 from tests.loopback import loopback_network
 from tests.processes import started_processes, wait_for
 from tests.search import ray_nodes
-from tests.search.launched import NUMBER, SEEDS, TRIALS, numbers, runs
+from tests.search.launched import NUMBER, SEEDS, numbers, runs, surroundings, sweep_words
 
 EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
 
@@ -61,17 +60,8 @@ def start(photos: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         if launcher == "ray" and not inside:
             inside["ray"] = held.enter_context(loopback_network())
             held.enter_context(ray_nodes.ray_cluster(inside["ray"]))
-        places = (
-            f"data.root={photos}", f"runtime.work_dir={tmp_path}/work", f"runtime.cache_dir={tmp_path}/cache",
-            f"hydra.sweep.dir={tmp_path}/sweep", f"hydra/launcher={launcher}",
-        )  # fmt: skip
-        environment = {
-            "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
-            "MLFLOW_RUN_ID": "stray",
-        }  # fmt: skip
-        address = {"RAY_ADDRESS": ray_nodes.ADDRESS, **ray_nodes.PASSWORD} if launcher == "ray" else {}
-        words = (*inside.get(launcher, ()), sys.executable, "-m", "src.train", *TRIALS, *places, *overrides)
-        return start_process(words, tmp_path, environment | address)
+        words = (*inside.get(launcher, ()), *sweep_words(launcher, photos, tmp_path), *overrides)
+        return start_process(words, tmp_path, surroundings(launcher, tmp_path) | {"MLFLOW_RUN_ID": "stray"})
 
     with ExitStack() as held, started_processes() as start_process:
         yield run

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from src.common.project import PROJECT
 from tests.loopback import loopback_network, processes_inside
 from tests.processes import started_processes, wait_for
 from tests.search import ray_nodes
-from tests.search.launched import NUMBER, TRIALS, numbers, runs
+from tests.search.launched import NUMBER, numbers, runs, surroundings, sweep_words
 from tests.search.test_launchers import is_installed
 
 
@@ -54,15 +52,9 @@ def head() -> Iterator[Head]:
 def test_a_sweep_goes_on_where_the_head_is_started_anew_and_ends_where_it_is_gone(
     head: Head, by_basic: Any, photos: Path, tmp_path: Path, is_anew: bool
 ) -> None:
-    words = (
-        *head.inside, sys.executable, "-m", "src.train", *TRIALS, "hydra/launcher=ray", f"data.root={photos}",
-        f"runtime.work_dir={tmp_path}/work", f"runtime.cache_dir={tmp_path}/cache", f"hydra.sweep.dir={tmp_path}/sweep",
-    )  # fmt: skip
-    environment = {
-        "PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
-        "RAY_gcs_rpc_server_reconnect_timeout_s": "60" if is_anew else "5", "RAY_ADDRESS": ray_nodes.ADDRESS,
-        **ray_nodes.PASSWORD,
-    }  # fmt: skip
+    words = (*head.inside, *sweep_words("ray", photos, tmp_path))
+    patience = {"RAY_gcs_rpc_server_reconnect_timeout_s": "60" if is_anew else "5"}
+    environment = surroundings("ray", tmp_path) | patience
     with started_processes() as start:
         sweep = start(words, tmp_path, environment)
         wait_for(lambda: runs(tmp_path, "attributes.status = 'RUNNING' and tags.trial_key != ''"), 200)
